@@ -1,0 +1,93 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrSettled is returned when a delivery was settled before, or is not of this session. Nothing was sent to the broker.
+	ErrSettled = errors.New("queue: delivery already settled")
+
+	// ErrSessionLost is returned when the session is over: what it held and did not settle is delivered again by the broker, to anyone.
+	ErrSessionLost = errors.New("queue: session lost")
+
+	// ErrCancelled is returned by Receive after Cancel, when nothing is left to hand out.
+	ErrCancelled = errors.New("queue: session cancelled")
+
+	// ErrClosed is returned by every method of a session, source or publisher that was closed by its user.
+	ErrClosed = errors.New("queue: closed")
+
+	// ErrConfig is wrapped by every error about a value that the user gave: it names the field, what it was and what would be right.
+	ErrConfig = errors.New("queue: bad config")
+)
+
+// SettleError says which settlements of a batch were not applied.
+type SettleError struct {
+	// Failed has one element for each settlement that was not applied, in no particular order. It is never empty.
+	Failed []SettleFailure
+}
+
+// SettleFailure is one settlement that was not applied.
+type SettleFailure struct {
+	Tag uint64
+	Err error
+}
+
+// Error names the first few.
+func (e *SettleError) Error() string {
+	names := make([]string, 0, maxNamed)
+	for i, f := range e.Failed {
+		if i == maxNamed {
+			break
+		}
+		names = append(names, fmt.Sprintf("delivery %d: %v", f.Tag, f.Err))
+	}
+	return fmt.Sprintf("queue: %d not settled: %s", len(e.Failed), strings.Join(names, "; "))
+}
+
+// Unwrap gives errors.Is and errors.As access to every reason.
+func (e *SettleError) Unwrap() []error {
+	errs := make([]error, len(e.Failed))
+	for i, f := range e.Failed {
+		errs[i] = f.Err
+	}
+	return errs
+}
+
+// PublishError says which messages have no confirm of the broker.
+type PublishError struct {
+	// Failed has one element for each message without a confirm, in the order of publishing. It is never empty.
+	Failed []PublishFailure
+}
+
+// PublishFailure is one message without a confirm.
+type PublishFailure struct {
+	ID  string
+	Err error
+}
+
+// Error names the first few.
+func (e *PublishError) Error() string {
+	names := make([]string, 0, maxNamed)
+	for i, f := range e.Failed {
+		if i == maxNamed {
+			break
+		}
+		names = append(names, fmt.Sprintf("message %q: %v", f.ID, f.Err))
+	}
+	return fmt.Sprintf("queue: %d not confirmed: %s", len(e.Failed), strings.Join(names, "; "))
+}
+
+// Unwrap gives errors.Is and errors.As access to every reason.
+func (e *PublishError) Unwrap() []error {
+	errs := make([]error, len(e.Failed))
+	for i, f := range e.Failed {
+		errs[i] = f.Err
+	}
+	return errs
+}
+
+// maxNamed bounds how many failures an error text names; the fields have them all.
+const maxNamed = 3

@@ -1,0 +1,112 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Verb is what becomes of a delivery. The set is closed.
+type Verb uint8
+
+// The verbs. The zero Verb is none of them, so that a forgotten one is refused and not taken for an ack.
+const (
+	// Ack removes the message from the queue: the job is done.
+	Ack Verb = iota + 1
+
+	// Requeue gives the message back, to be delivered again, as the next attempt, no earlier than Settlement.After from now. It holds no
+	// prefetch slot meanwhile, and its delay survives what the queue survives.
+	Requeue
+
+	// Release gives the message back at once without costing an attempt: it was not started, or interrupted through no fault of its own.
+	Release
+
+	// DeadLetter takes the message out of the queue and keeps it in the queue's dead-letter queue with reason, attempt and stack.
+	DeadLetter
+)
+
+// String returns the verb's name.
+func (v Verb) String() string {
+	switch v {
+	case Ack:
+		return "ack"
+	case Requeue:
+		return "requeue"
+	case Release:
+		return "release"
+	case DeadLetter:
+		return "dead letter"
+	}
+	return fmt.Sprintf("verb(%d)", uint8(v))
+}
+
+// Settlement is the final word on one delivery of one session.
+type Settlement struct {
+	// Delivery is what is settled: the value that Receive of the same session returned.
+	Delivery *Delivery
+
+	// Verb is what becomes of it.
+	Verb Verb
+
+	// After is the least time until the next delivery, for Requeue; zero or less means at once.
+	After time.Duration
+
+	// Reason is why, for Requeue and DeadLetter; it ends up in HeaderReason where the driver publishes a copy.
+	Reason string
+
+	// Stack is the stack that belongs to Reason, for DeadLetter; empty when there is none.
+	Stack string
+}
+
+// Source is where deliveries come from: one queue of one broker. Its methods are safe for concurrent use, so that many consumers can share one.
+type Source interface {
+	// Open connects, makes or checks the queue, and starts a session. It returns when deliveries flow, or with the error that says what
+	// was refused and what would be right. It honours ctx: no dead network can hold it for longer.
+	Open(ctx context.Context, opts Options) (Session, error)
+}
+
+// Options are what a consumer asks of its session.
+type Options struct {
+	// Prefetch is the most unsettled deliveries that the session may hold, at least 1.
+	Prefetch int
+
+	// Name is shown at the broker where it has a place for it (consumer tag, connection name), so that a human recognises who consumes.
+	// Empty means that the driver chooses one.
+	Name string
+}
+
+// Session is one connection's worth of deliveries. It never heals itself. One goroutine receives; Settle, Cancel, Resume and Close are safe
+// for concurrent use with it and with each other.
+type Session interface {
+	// Receive waits for the next delivery. It returns an error that wraps ErrSessionLost when the session is over for whatever reason
+	// (the connection broke, the queue was deleted, the broker cancelled the consumer), ErrCancelled after Cancel when nothing that
+	// was already on its way is left, ErrClosed after Close, and ctx.Err() when ctx ends, which loses no delivery.
+	Receive(ctx context.Context) (*Delivery, error)
+
+	// Settle ends the deliveries of batch, each exactly once, and returns when that is as certain as the driver makes it: for a
+	// settlement that has to publish a copy (Requeue with a delay, DeadLetter), after the broker's confirm. Order within the batch does not
+	// matter. It returns nil when all were applied. It returns an error that wraps ErrSessionLost when the session is over; the broker
+	// then delivers again, to anyone, what was not applied. Otherwise it returns a *SettleError that names those not applied: with
+	// ErrSettled (settled before, or not of this session: nothing reached the wire), or with another reason, and then the delivery is
+	// still held and may be settled again. The caller keeps batch.
+	Settle(ctx context.Context, batch []Settlement) error
+
+	// Cancel tells the broker to send no more. What is already on its way is still handed out by Receive, and can be settled, as can
+	// everything held. A second Cancel does nothing.
+	Cancel(ctx context.Context) error
+
+	// Resume undoes Cancel: deliveries flow again. Without a Cancel before, it does nothing.
+	Resume(ctx context.Context) error
+
+	// Close ends the session. What was settled before is flushed; what is unsettled goes back to the broker. It returns when the broker has let
+	// go, or when ctx ends, and then the connection is cut. A second Close does nothing and returns nil.
+	Close(ctx context.Context) error
+}
+
+// Publisher puts messages into a queue. Its methods are safe for concurrent use.
+type Publisher interface {
+	// Publish returns nil when the broker has confirmed every message: they are as durable as the queue. Otherwise it returns a
+	// *PublishError that names those without a confirm; they may or may not have arrived. It honours ctx, also while the broker blocks
+	// publishers. Publishing none does nothing.
+	Publish(ctx context.Context, msgs ...Message) error
+}
