@@ -1,0 +1,69 @@
+package queuetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Fixture is one fresh, empty queue of the driver under test.
+type Fixture struct {
+	// Source opens sessions on the queue. Required.
+	Source queue.Source
+
+	// Publisher puts messages into the queue. Required.
+	Publisher queue.Publisher
+
+	// DeadLetters returns what lies in the queue's dead-letter queue now, without taking it out, read as the driver reads messages.
+	// Required.
+	DeadLetters func(ctx context.Context) ([]queue.Message, error)
+
+	// Break cuts the connection of every open session of Source, as a network fault would: nothing is flushed and nobody says goodbye.
+	// It returns when the connections are cut; the sessions need not have noticed. Required.
+	Break func()
+
+	// Held returns how many deliveries the broker calls unacknowledged; nil when the driver has no cheap way to tell. With it, the suite
+	// also checks that a settlement that was reported is one that the broker knows of.
+	Held func(ctx context.Context) (int, error)
+}
+
+// Run runs the suite, each case as a sub-test and one after the other. It calls new once for each case, with the sub-test as t; new
+// registers its clean-up with t.Cleanup, and ends the test with t.Fatal when the queue cannot be made. A delivery that a broken session
+// held has to come back within 10 s: a driver whose broker waits for a time-out first makes that time-out short in new, 2 s or less.
+func Run(t *testing.T, new func(t testing.TB) Fixture) {
+	t.Helper()
+	for _, tc := range cases() {
+		t.Run(tc.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
+			defer cancel()
+			f := new(t)
+			tc.check(&bench{t: t, ctx: ctx, Fixture: f})
+		})
+	}
+}
+
+// The suite's times.
+const (
+	caseLimit = 30 * time.Second       // one case, all included
+	arrival   = 10 * time.Second       // the longest wait for something that has to come
+	silence   = 200 * time.Millisecond // the wait for something that must not come
+)
+
+// testCase is one promise of the contract.
+type testCase struct {
+	name  string
+	check func(b *bench)
+}
+
+// cases returns the whole suite, by theme.
+func cases() []testCase {
+	var all []testCase
+	for _, theme := range [][]testCase{
+		deliveryCases(),
+	} {
+		all = append(all, theme...)
+	}
+	return all
+}
