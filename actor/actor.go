@@ -1,0 +1,109 @@
+package actor
+
+import (
+	"io"
+	"log/slog"
+
+	pa "github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/extensions"
+)
+
+// What users of actors meet is protoactor-go's own.
+type (
+	// Actor is anything with a Receive method.
+	Actor = pa.Actor
+	// Context is what an actor gets with each message.
+	Context = pa.Context
+	// PID is an actor's address.
+	PID = pa.PID
+	// Props say how to make an actor.
+	Props = pa.Props
+	// ReceiveFunc is an actor in one function.
+	ReceiveFunc = pa.ReceiveFunc
+	// System is where actors live. One for each process is enough.
+	System = pa.ActorSystem
+
+	// Started is the first message of every actor.
+	Started = pa.Started
+	// Stopping comes before an actor's children are stopped.
+	Stopping = pa.Stopping
+	// Stopped is the last message of every actor; its children are gone.
+	Stopped = pa.Stopped
+)
+
+// Dispatcher decides on which goroutine an actor's mailbox runs.
+type Dispatcher = pa.Dispatcher
+
+// SystemConfig configures NewSystem. The zero value is right.
+type SystemConfig struct {
+	// Logger gets what protoactor-go has to say. Nil discards it: protoactor-go logs at start and for each dead letter.
+	Logger *slog.Logger
+
+	// Dispatcher runs all actors and routines of this package in the system. Nil runs each on goroutines of its own. A dispatcher that
+	// queues the functions, and runs them one by one in the order of a seed, makes a deterministic simulation.
+	Dispatcher Dispatcher
+}
+
+// NewSystem makes an actor system for programs that have none yet. It costs about 3 MB. There is nothing to shut down: stop what was
+// spawned in it.
+func NewSystem(cfg SystemConfig) *System {
+	logger := cfg.Logger
+	if logger == nil {
+		logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
+	}
+	sys := pa.NewActorSystem(pa.WithLoggerFactory(func(*pa.ActorSystem) *slog.Logger { return logger }))
+	if cfg.Dispatcher != nil {
+		// Registered before the system is shared: the extension table of protoactor-go is not locked.
+		sys.Extensions.Register(&dispatcherExtension{cfg.Dispatcher})
+	}
+	return sys
+}
+
+var dispatcherID = extensions.NextExtensionID()
+
+type dispatcherExtension struct{ Dispatcher }
+
+func (*dispatcherExtension) ExtensionID() extensions.ExtensionID { return dispatcherID }
+
+// dispatcherOf returns the system's own dispatcher, or else the given one.
+func dispatcherOf(sys *System, or Dispatcher) Dispatcher {
+	if d, ok := sys.Extensions.Get(dispatcherID).(*dispatcherExtension); ok {
+		return d.Dispatcher
+	}
+	return or
+}
+
+// FromFunc returns Props for an actor in one function. The function is shared by all actors spawned from the Props.
+func FromFunc(f ReceiveFunc) *Props {
+	return FromProducer(func() Actor { return f })
+}
+
+// FromProducer returns Props for actors that produce makes, a new one for each spawn.
+func FromProducer(produce func() Actor) *Props {
+	return pa.PropsFromProducer(produce, pa.WithMailbox(newMailbox), pa.WithSupervisor(stopStrategy{}))
+}
+
+// stopStrategy stops a failed child that was spawned with a mailbox of protoactor-go's. Its default would restart the child in place, ten
+// times in ten seconds, and drop the message that it failed on.
+type stopStrategy struct{}
+
+func (stopStrategy) HandleFailure(_ *System, sv pa.Supervisor, child *PID, _ *pa.RestartStatistics, _, _ any) {
+	sv.StopChildren(child)
+}
+
+// Send posts message to the mailbox of to, from anywhere. It never blocks. A message to an actor that is gone is a dead letter.
+func Send(sys *System, to *PID, message any) {
+	sys.Root.Send(to, message)
+}
+
+// sendSystem posts a message that overtakes the user's.
+func sendSystem(sys *System, to *PID, message any) {
+	p, _ := sys.ProcessRegistry.Get(to)
+	p.SendSystemMessage(to, message)
+}
+
+// Alive says whether an actor is registered under pid. It can be gone a moment later.
+func Alive(sys *System, pid *PID) bool {
+	_, ok := sys.ProcessRegistry.Get(pid)
+	return ok
+}

@@ -1,0 +1,37 @@
+package actor
+
+import (
+	pa "github.com/asynkron/protoactor-go/actor"
+)
+
+// Exit ends the actor that ctx belongs to, after the current message, with reason; nil is a normal end. Messages that wait are dropped. A
+// second Exit does nothing.
+func Exit(ctx Context, reason error) {
+	sendSystem(ctx.ActorSystem(), ctx.Self(), &exitCall{reason: reason})
+}
+
+// StopRequest reaches an actor that traps stops instead of the stop, each time that somebody tells it to stop. The actor ends when it calls
+// Exit.
+type StopRequest struct{}
+
+// TrapStop makes the actor that ctx belongs to hear *StopRequest when somebody tells it to stop, its parent's own stop included, so that it
+// can put its house in order without blocking. It is to be called while Started is processed. A crash and Kill are not trapped.
+func TrapStop(ctx Context) {
+	sendSystem(ctx.ActorSystem(), ctx.Self(), &trapCall{})
+}
+
+// Stop tells an actor to stop, and doesn't wait. See Shutdown to wait.
+func Stop(sys *System, pid *PID) {
+	sendSystem(sys, pid, &pa.Stop{})
+}
+
+// Kill makes an actor of this package stop with ErrKilled, even if it traps stops. What runs in its Receive can't be interrupted: see Abandon.
+func Kill(sys *System, pid *PID) {
+	sendSystem(sys, pid, &exitCall{reason: ErrKilled})
+}
+
+// Abandon makes the actor that ctx belongs to forget its child, as if it had ended, so that a child whose Receive never returns can't hold up
+// its parent's stop. The child has been told to stop, and ends when its Receive returns; its Exited, if asked for, comes then.
+func Abandon(ctx Context, child *PID) {
+	sendSystem(ctx.ActorSystem(), ctx.Self(), &pa.Terminated{Who: child})
+}

@@ -1,0 +1,138 @@
+package actor
+
+import (
+	"context"
+	"sync"
+
+	pa "github.com/asynkron/protoactor-go/actor"
+)
+
+// Monitor sends watcher one *Exited when the actor pid has ended: at once, with ErrNoProcess, if nobody lives there. An actor that was not
+// spawned by this package ends with ErrUnknown. The returned function withdraws the monitor; an Exited may already be on its way then.
+func Monitor(sys *System, watcher, pid *PID) (cancel func()) {
+	return newMonitor(sys, pid, func(e *Exited) { Send(sys, watcher, e) }).cancel
+}
+
+// Shutdown tells an actor to stop and waits until it has. It returns the exit reason, or ctx.Err() in err. For an actor that is gone already
+// the reason is ErrNoProcess.
+func Shutdown(ctx context.Context, sys *System, pid *PID) (reason, err error) {
+	ended := make(chan *Exited, 1)
+	m := newMonitor(sys, pid, func(e *Exited) { ended <- e })
+	defer m.cancel()
+	Stop(sys, pid)
+	select {
+	case e := <-ended:
+		return e.Reason, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Ask sends pid the message that request makes, and waits for the answer. The actor answers by calling the function that request got, from
+// anywhere, once; further answers are dropped. It returns ErrNoProcess if the actor ends without an answer, and ctx.Err().
+func Ask[T any](ctx context.Context, sys *System, pid *PID, request func(answer func(T)) any) (T, error) {
+	var none T
+	answers := make(chan T, 1)
+	ended := make(chan struct{})
+	m := newMonitor(sys, pid, func(*Exited) { close(ended) })
+	defer m.cancel()
+	Send(sys, pid, request(func(a T) {
+		select {
+		case answers <- a:
+		default:
+		}
+	}))
+	select {
+	case a := <-answers:
+		return a, nil
+	case <-ctx.Done():
+		return none, ctx.Err()
+	case <-ended:
+	}
+	select {
+	case a := <-answers: // the answer was the last thing that it did
+		return a, nil
+	default:
+		return none, ErrNoProcess
+	}
+}
+
+// monitor is a process of its own that watches one actor. A mailbox of this package recognises it, and gives it the reason; another actor takes
+// it for an ordinary watcher.
+type monitor struct {
+	sys    *System
+	self   *PID
+	target *PID
+	once   sync.Once
+	tell   func(*Exited)
+}
+
+func newMonitor(sys *System, target *PID, tell func(*Exited)) *monitor {
+	m := &monitor{sys: sys, target: target, tell: tell}
+	m.self, _ = sys.ProcessRegistry.Add(m, "monitor"+sys.ProcessRegistry.NextId())
+	sendSystem(sys, target, &pa.Watch{Watcher: m.self})
+	return m
+}
+
+// exited ends the monitor. It may be called by anybody, at any time.
+func (m *monitor) exited(e *Exited) {
+	m.once.Do(func() {
+		m.sys.ProcessRegistry.Remove(m.self)
+		m.tell(e)
+	})
+}
+
+func (m *monitor) cancel() {
+	m.once.Do(func() {
+		m.sys.ProcessRegistry.Remove(m.self)
+		sendSystem(m.sys, m.target, &pa.Unwatch{Watcher: m.self})
+	})
+}
+
+// SendSystemMessage hears the Terminated of an actor with a mailbox of protoactor-go's, or of none.
+func (m *monitor) SendSystemMessage(_ *PID, msg any) {
+	t, ok := msg.(*pa.Terminated)
+	if !ok {
+		return
+	}
+	reason := ErrUnknown
+	if t.Why == pa.TerminatedReason_NotFound {
+		reason = ErrNoProcess
+	}
+	m.exited(&Exited{PID: m.target, Reason: reason})
+}
+
+// SendUserMessage ignores what is sent to a monitor by mistake.
+func (m *monitor) SendUserMessage(*PID, any) {}
+
+// Stop ends the monitor without a word.
+func (m *monitor) Stop(*PID) { m.cancel() }
+
+func (m *mailbox) watch(w *pa.Watch) {
+	mon := m.monitorOf(w.Watcher)
+	switch {
+	case mon == nil:
+		m.inv.InvokeSystemMessage(w)
+	case m.phase == dead:
+		mon.exited(&Exited{PID: m.self(), Reason: m.reason})
+	default:
+		m.monitors = append(m.monitors, mon)
+	}
+}
+
+func (m *mailbox) unwatch(w *pa.Unwatch) {
+	for i, mon := range m.monitors {
+		if mon.self.Equal(w.Watcher) {
+			m.monitors = append(m.monitors[:i], m.monitors[i+1:]...)
+			return
+		}
+	}
+	m.inv.InvokeSystemMessage(w)
+}
+
+// monitorOf returns nil for a watcher that is no monitor, or one that is over.
+func (m *mailbox) monitorOf(watcher *PID) *monitor {
+	p, _ := m.ctx().ActorSystem().ProcessRegistry.Get(watcher)
+	mon, _ := p.(*monitor)
+	return mon
+}

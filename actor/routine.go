@@ -1,0 +1,125 @@
+package actor
+
+import (
+	"sync"
+
+	pa "github.com/asynkron/protoactor-go/actor"
+)
+
+// Body is what a routine runs.
+type Body interface {
+	// Run does the work. It may panic and call runtime.Goexit.
+	Run() error
+
+	// Cancel is called when somebody stops the routine, perhaps more than once, perhaps after its end. It must not block. The routine ends
+	// when Run returns.
+	Cancel()
+
+	// Ended is called once, as the last thing, on the routine's goroutine: reason is what Run returned, or a *PanicError or *GoexitError.
+	// The routine is out of the registry by then.
+	Ended(reason error)
+}
+
+// Routine is an actor without a mailbox: a goroutine that runs one function once, can be addressed, watched, monitored and stopped, and is
+// never restarted. It costs a fraction of a full actor. Its zero value is ready for Start; it must not be copied afterwards.
+type Routine struct {
+	sys      *System
+	pid      *PID
+	mu       sync.Mutex
+	watchers []*PID
+	ended    bool
+	reason   error
+	body     Body
+}
+
+// Start runs body in a goroutine of its own. The name is made unique. It may be called once.
+func (r *Routine) Start(sys *System, name string, body Body) {
+	r.sys, r.body = sys, body
+	r.pid, _ = sys.ProcessRegistry.Add(r, name+sys.ProcessRegistry.NextId())
+	if d := dispatcherOf(sys, nil); d != nil {
+		d.Schedule(r.run)
+		return
+	}
+	go r.run()
+}
+
+// PID returns the routine's address, or nil before Start.
+func (r *Routine) PID() *PID { return r.pid }
+
+func (r *Routine) run() {
+	var err error
+	returned := false
+	defer func() {
+		if reason := Recovered(recover(), returned); reason != nil {
+			err = reason
+		}
+		r.end(err)
+	}()
+	growStack()
+	err = r.body.Run()
+	returned = true
+}
+
+func (r *Routine) end(reason error) {
+	r.sys.ProcessRegistry.Remove(r.pid)
+	r.mu.Lock()
+	r.ended, r.reason = true, reason
+	watchers := r.watchers
+	r.watchers = nil
+	body := r.body
+	r.body = nil // a PID can outlive the routine; what it worked on must not
+	r.mu.Unlock()
+	for _, w := range watchers {
+		r.tell(w)
+	}
+	body.Ended(reason)
+}
+
+// SendUserMessage passes the message to the dead letters: a routine has no mailbox.
+func (r *Routine) SendUserMessage(_ *PID, msg any) {
+	r.sys.DeadLetter.SendUserMessage(r.pid, msg)
+}
+
+// SendSystemMessage hears watchers and stops.
+func (r *Routine) SendSystemMessage(_ *PID, msg any) {
+	switch msg := msg.(type) {
+	case *pa.Watch:
+		r.watch(msg.Watcher)
+	case *pa.Stop, *exitCall:
+		r.cancel()
+	}
+}
+
+// Stop is what protoactor-go calls to stop the routine.
+func (r *Routine) Stop(*PID) { r.cancel() }
+
+func (r *Routine) cancel() {
+	r.mu.Lock()
+	body := r.body
+	r.mu.Unlock()
+	if body != nil {
+		body.Cancel()
+	}
+}
+
+func (r *Routine) watch(watcher *PID) {
+	r.mu.Lock()
+	if !r.ended {
+		r.watchers = append(r.watchers, watcher)
+		r.mu.Unlock()
+		return
+	}
+	r.mu.Unlock()
+	r.tell(watcher)
+}
+
+// tell is called after the end: reason doesn't change any more.
+func (r *Routine) tell(watcher *PID) {
+	if p, _ := r.sys.ProcessRegistry.Get(watcher); p != nil {
+		if m, ok := p.(*monitor); ok {
+			m.exited(&Exited{PID: r.pid, Reason: r.reason})
+			return
+		}
+	}
+	sendSystem(r.sys, watcher, &pa.Terminated{Who: r.pid})
+}

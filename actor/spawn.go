@@ -1,0 +1,46 @@
+package actor
+
+import (
+	pa "github.com/asynkron/protoactor-go/actor"
+)
+
+// SpawnOptions say how a child is spawned. The zero value is right.
+type SpawnOptions struct {
+	// Name is the first part of the child's name; the rest is made up, so that no two incarnations share a name. Empty leaves it to the
+	// system.
+	Name string
+
+	// Monitor sends the parent one *Exited when the child has ended, whatever way.
+	Monitor bool
+
+	// Ready sends the parent one *Ready when the child has processed Started without a crash.
+	Ready bool
+}
+
+// Ready tells a parent that its child PID has processed Started.
+type Ready struct{ PID *PID }
+
+// Exited tells how the actor PID ended. It comes after the actor's last message, and after its children are gone.
+type Exited struct {
+	PID *PID
+	// Reason is nil for a normal end; see the package comment.
+	Reason error
+}
+
+// Spawn starts a child of the actor that ctx belongs to, and returns at once: the child processes Started later. Props may be anybody's,
+// protoactor-go's own included: the child gets the mailbox of this package. It must be called from within the parent's Receive.
+func Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
+	return ctx.SpawnPrefix(withMailbox(props, link{exited: opts.Monitor, ready: opts.Ready}), opts.Name+"-")
+}
+
+// SpawnRoot starts an actor without a parent, for whoever keeps the PID. Props may be anybody's.
+func SpawnRoot(sys *System, props *Props, name string) *PID {
+	return sys.Root.SpawnPrefix(withMailbox(props, link{}), name+"-")
+}
+
+// withMailbox returns a copy of props that makes mailboxes with the given link. A copy of the struct costs one allocation, Props.Clone a
+// dozen.
+func withMailbox(props *Props, l link) *Props {
+	cp := *props
+	return cp.Configure(pa.WithMailbox(func() pa.Mailbox { return &mailbox{link: l} }))
+}
