@@ -2,7 +2,6 @@ package queuetest
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -75,11 +74,14 @@ func (b *bench) silent(s queue.Session) {
 // settle applies one verb to deliveries of s, in one batch.
 func (b *bench) settle(s queue.Session, verb queue.Verb, ds ...*queue.Delivery) {
 	b.t.Helper()
-	batch := make([]queue.Settlement, len(ds))
-	for i, d := range ds {
-		batch[i] = queue.Settlement{Delivery: d, Verb: verb}
-	}
-	require.NoError(b.t, s.Settle(b.ctx, batch), "Settle: %v of %d", verb, len(ds))
+	require.NoError(b.t, s.Settle(b.ctx, batchOf(verb, ds...)), "Settle: %v of %d", verb, len(ds))
+}
+
+// requeue gives d back with a delay.
+func (b *bench) requeue(s queue.Session, d *queue.Delivery, after time.Duration) {
+	b.t.Helper()
+	batch := []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: after, Reason: "again"}}
+	require.NoError(b.t, s.Settle(b.ctx, batch), "Settle: requeue after %v", after)
 }
 
 // close closes s, which has to go well.
@@ -114,35 +116,4 @@ func (b *bench) empty() {
 	s := b.open(1)
 	b.silent(s)
 	b.close(s)
-}
-
-// held waits until the broker calls exactly n deliveries unacknowledged. It reports whether the driver can tell at all.
-func (b *bench) held(n int) bool {
-	b.t.Helper()
-	if b.Held == nil {
-		return false
-	}
-	require.Eventually(b.t, func() bool {
-		got, err := b.Held(b.ctx)
-		return err == nil && got == n
-	}, arrival, 10*time.Millisecond, "the broker does not call %d deliveries unacknowledged", n)
-	return true
-}
-
-// names returns n message ids, in order.
-func names(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("m%03d", i)
-	}
-	return ids
-}
-
-// idsOf returns the message ids of ds.
-func idsOf(ds []*queue.Delivery) []string {
-	ids := make([]string, len(ds))
-	for i, d := range ds {
-		ids[i] = d.ID
-	}
-	return ids
 }

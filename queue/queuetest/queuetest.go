@@ -62,6 +62,13 @@ func cases() []testCase {
 	var all []testCase
 	for _, theme := range [][]testCase{
 		deliveryCases(),
+		settleCases(),
+		requeueCases(),
+		deadLetterCases(),
+		sessionCases(),
+		cancelCases(),
+		lossCases(),
+		publishCases(),
 	} {
 		all = append(all, theme...)
 	}

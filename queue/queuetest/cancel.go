@@ -1,0 +1,127 @@
+package queuetest
+
+import (
+	"github.com/gentask/gentask/queue"
+	"github.com/stretchr/testify/require"
+)
+
+// cancelCases say how a session stops receiving, and starts again, while it holds deliveries.
+func cancelCases() []testCase {
+	return []testCase{
+		{"cancel/sends no more", cancelStops},
+		{"cancel/held deliveries can be settled", cancelSettles},
+		{"cancel/unblocks receive", cancelUnblocks},
+		{"cancel/what was on its way is not lost", cancelLosesNothing},
+		{"cancel/twice", cancelTwice},
+		{"cancel/resume", resumeFlows},
+		{"cancel/resume without cancel", resumeAlone},
+	}
+}
+
+// cancelStops: after Cancel at most what was on its way arrives, then ErrCancelled, though slots are free and messages wait.
+func cancelStops(b *bench) {
+	b.publish(names(10)...)
+	s := b.open(4)
+	ds := b.take(s, 2)
+	require.NoError(b.t, s.Cancel(b.ctx))
+	ds = append(ds, b.rest(s)...)
+	require.LessOrEqual(b.t, len(ds), 4)
+	b.settle(s, queue.Ack, ds...)
+	b.publish("later")
+	b.ends(s, queue.ErrCancelled)
+}
+
+// cancelSettles: Cancel takes nothing away: every verb still works.
+func cancelSettles(b *bench) {
+	b.publish(names(4)...)
+	s := b.open(4)
+	ds := b.take(s, 4)
+	require.NoError(b.t, s.Cancel(b.ctx))
+	for i, verb := range []queue.Verb{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
+		b.settle(s, verb, ds[i])
+	}
+	b.ends(s, queue.ErrCancelled)
+	b.held(0)
+	b.close(s)
+	next := b.open(4)
+	b.expect(next, []string{ds[1].ID, ds[2].ID})
+	b.silent(next)
+	b.dead(1)
+}
+
+// cancelUnblocks: a Receive that waits hears of the Cancel.
+func cancelUnblocks(b *bench) {
+	s := b.open(1)
+	result := b.waiting(s)
+	require.NoError(b.t, s.Cancel(b.ctx))
+	require.ErrorIs(b.t, <-result, queue.ErrCancelled)
+}
+
+// cancelLosesNothing: what was on its way and was not received comes back when the session is closed.
+func cancelLosesNothing(b *bench) {
+	ids := names(10)
+	b.publish(ids...)
+	s := b.open(6)
+	ds := b.take(s, 2)
+	require.NoError(b.t, s.Cancel(b.ctx))
+	b.settle(s, queue.Ack, ds...)
+	b.close(s)
+	next := b.open(len(ids))
+	b.expect(next, without(ids, idsOf(ds)...))
+	b.silent(next)
+}
+
+// cancelTwice: a second Cancel does nothing.
+func cancelTwice(b *bench) {
+	s := b.open(1)
+	require.NoError(b.t, s.Cancel(b.ctx))
+	require.NoError(b.t, s.Cancel(b.ctx))
+	b.ends(s, queue.ErrCancelled)
+}
+
+// resumeFlows: Resume undoes Cancel, again and again, and each message still comes exactly once.
+func resumeFlows(b *bench) {
+	ids := names(12)
+	b.publish(ids...)
+	s := b.open(3)
+	var got []string
+	for range 3 {
+		ds := b.take(s, 2)
+		require.NoError(b.t, s.Cancel(b.ctx))
+		ds = append(ds, b.rest(s)...)
+		b.settle(s, queue.Ack, ds...)
+		got = append(got, idsOf(ds)...)
+		require.NoError(b.t, s.Resume(b.ctx))
+	}
+	for len(got) < len(ids) {
+		d := b.receive(s)
+		b.settle(s, queue.Ack, d)
+		got = append(got, d.ID)
+	}
+	require.ElementsMatch(b.t, ids, got)
+	b.silent(s)
+}
+
+// resumeAlone: Resume of a session that flows does nothing; its prefetch stays what it was.
+func resumeAlone(b *bench) {
+	s := b.open(2)
+	require.NoError(b.t, s.Resume(b.ctx))
+	b.publish(names(4)...)
+	b.take(s, 2)
+	require.NoError(b.t, s.Resume(b.ctx))
+	b.silent(s)
+}
+
+// rest receives what was on its way until the session reports ErrCancelled.
+func (b *bench) rest(s queue.Session) []*queue.Delivery {
+	b.t.Helper()
+	var ds []*queue.Delivery
+	for {
+		d, err := s.Receive(b.ctx)
+		if err != nil {
+			require.ErrorIs(b.t, err, queue.ErrCancelled)
+			return ds
+		}
+		ds = append(ds, d)
+	}
+}

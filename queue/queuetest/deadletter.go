@@ -1,0 +1,85 @@
+package queuetest
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/stretchr/testify/require"
+)
+
+// deadLetterCases say what becomes of a message that is given up.
+func deadLetterCases() []testCase {
+	return []testCase{
+		{"dead letter/keeps the message and why", deadLetterKeeps},
+		{"dead letter/without reason and stack", deadLetterBare},
+		{"dead letter/long reason and stack are cut", deadLetterCuts},
+		{"dead letter/is not delivered again", deadLetterStays},
+	}
+}
+
+// deadLetterKeeps: the dead letter is the original, and says which queue it comes from, after how many attempts, when, and why.
+func deadLetterKeeps(b *bench) {
+	const reason, stack = "smtp: \"bad\" address: Zürich", "goroutine 7 [running]:\nmain.send(0x1)\n\t/src/main.go:12 +0x1d\n"
+	sent := queue.Message{ID: "poison", Body: []byte("skull"), Headers: map[string]string{"tenant": "acme"}, ContentType: "text/plain"}
+	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
+	s := b.open(1)
+	b.settle(s, queue.Requeue, b.receive(s))
+	settlement := queue.Settlement{Delivery: b.receive(s), Verb: queue.DeadLetter, Reason: reason, Stack: stack}
+	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
+
+	letter := b.dead(1)[0]
+	require.Equal(b.t, sent.ID, letter.ID)
+	require.Equal(b.t, sent.Body, letter.Body)
+	require.Equal(b.t, sent.ContentType, letter.ContentType)
+	require.Subset(b.t, letter.Headers, sent.Headers)
+	require.Equal(b.t, reason, letter.Headers[queue.HeaderReason])
+	require.Equal(b.t, stack, letter.Headers[queue.HeaderStack])
+	require.Equal(b.t, strconv.Itoa(2), letter.Headers[queue.HeaderAttempts])
+	require.NotEmpty(b.t, letter.Headers[queue.HeaderQueue])
+	at, err := time.Parse(time.RFC3339Nano, letter.Headers[queue.HeaderDeadAt])
+	require.NoError(b.t, err)
+	require.WithinDuration(b.t, time.Now(), at, time.Minute)
+}
+
+// deadLetterBare: reason and stack are optional.
+func deadLetterBare(b *bench) {
+	require.NoError(b.t, b.Publisher.Publish(b.ctx, queue.Message{}))
+	s := b.open(1)
+	d := b.receive(s)
+	b.settle(s, queue.DeadLetter, d)
+	letter := b.dead(1)[0]
+	require.Equal(b.t, d.ID, letter.ID)
+	require.Empty(b.t, letter.Body)
+	require.Empty(b.t, letter.Headers[queue.HeaderReason])
+	require.Empty(b.t, letter.Headers[queue.HeaderStack])
+}
+
+// deadLetterCuts: reason and stack keep their first bytes, up to their maximum.
+func deadLetterCuts(b *bench) {
+	reason, stack := strings.Repeat("reason ", queue.MaxReason), strings.Repeat("frame ", queue.MaxStack)
+	b.publish("a")
+	s := b.open(1)
+	settlement := queue.Settlement{Delivery: b.receive(s), Verb: queue.DeadLetter, Reason: reason, Stack: stack}
+	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
+	letter := b.dead(1)[0]
+	require.Equal(b.t, reason[:queue.MaxReason], letter.Headers[queue.HeaderReason])
+	require.Equal(b.t, stack[:queue.MaxStack], letter.Headers[queue.HeaderStack])
+}
+
+// deadLetterStays: a dead letter has left the queue, for this session and the next.
+func deadLetterStays(b *bench) {
+	b.publish("a", "b")
+	s := b.open(2)
+	ds := b.take(s, 2)
+	b.settle(s, queue.DeadLetter, ds...)
+	b.silent(s)
+	b.close(s)
+	b.empty()
+	var ids []string
+	for _, letter := range b.dead(2) {
+		ids = append(ids, letter.ID)
+	}
+	require.ElementsMatch(b.t, []string{"a", "b"}, ids)
+}

@@ -1,0 +1,128 @@
+package queuetest
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/stretchr/testify/require"
+)
+
+// requeueCases say how a message comes back on purpose: as the next attempt, or as the same one.
+func requeueCases() []testCase {
+	return []testCase{
+		{"requeue/at once", requeueAtOnce},
+		{"requeue/with a delay", requeueLater},
+		{"requeue/keeps the message", requeueKeeps},
+		{"requeue/delays of different length", requeueOrder},
+		{"requeue/a delay outlives its session", requeueOutlives},
+		{"release/costs no attempt", releaseKeepsAttempt},
+		{"release/of a message that was requeued", releaseAfterRequeue},
+	}
+}
+
+// requeueAtOnce: a requeue without a delay counts an attempt each time.
+func requeueAtOnce(b *bench) {
+	b.publish("a")
+	s := b.open(1)
+	for attempt := 1; attempt <= 4; attempt++ {
+		d := b.receive(s)
+		require.Equal(b.t, attempt, d.Attempt)
+		b.settle(s, queue.Requeue, d)
+	}
+	b.settle(s, queue.Ack, b.receive(s))
+	b.silent(s)
+}
+
+// requeueLater: a delayed message arrives no earlier than asked, as the next attempt, and takes no slot from others meanwhile.
+func requeueLater(b *bench) {
+	const delay = 1200 * time.Millisecond
+	b.publish("a", "b")
+	s := b.open(1)
+	late := b.receive(s)
+	start := time.Now()
+	b.requeue(s, late, delay)
+	other := b.receive(s)
+	require.Less(b.t, time.Since(start), delay, "the slot was not free while the other message was delayed")
+	require.NotEqual(b.t, late.ID, other.ID)
+	b.settle(s, queue.Ack, other)
+	again := b.receive(s)
+	b.notBefore(start, delay)
+	require.Equal(b.t, late.ID, again.ID)
+	require.Equal(b.t, 2, again.Attempt)
+}
+
+// requeueKeeps: a message that comes back is the same message, though it may be a copy for the broker.
+func requeueKeeps(b *bench) {
+	sent := queue.Message{
+		ID: "order-18", Body: []byte("body\x00\xff"), Headers: map[string]string{"empty": "", "trace": "é"},
+		ContentType: "application/x-order", Time: time.Now().Truncate(time.Second),
+	}
+	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
+	s := b.open(1)
+	for attempt, after := range []time.Duration{0, 50 * time.Millisecond, 0, 20 * time.Millisecond} {
+		d := b.receive(s)
+		require.Equal(b.t, sent.ID, d.ID)
+		require.Equal(b.t, sent.Body, d.Body)
+		require.Subset(b.t, d.Headers, sent.Headers)
+		require.Equal(b.t, sent.ContentType, d.ContentType)
+		require.WithinDuration(b.t, sent.Time, d.Time, 0)
+		require.Equal(b.t, attempt+1, d.Attempt)
+		b.requeue(s, d, after)
+	}
+}
+
+// requeueOrder: a message with a long delay does not hold up one with a short delay behind it.
+func requeueOrder(b *bench) {
+	const long, short = 2500 * time.Millisecond, 300 * time.Millisecond
+	b.publish("long", "short")
+	s := b.open(2)
+	start := time.Now()
+	for _, d := range b.take(s, 2) {
+		b.requeue(s, d, map[string]time.Duration{"long": long, "short": short}[d.ID])
+	}
+	require.Equal(b.t, "short", b.receive(s).ID)
+	b.notBefore(start, short)
+	require.Equal(b.t, "long", b.receive(s).ID)
+	b.notBefore(start, long)
+}
+
+// requeueOutlives: a delayed message belongs to the queue and not to the session that delayed it.
+func requeueOutlives(b *bench) {
+	const delay = 500 * time.Millisecond
+	b.publish("a")
+	s := b.open(1)
+	start := time.Now()
+	b.requeue(s, b.receive(s), delay)
+	b.close(s)
+	require.Equal(b.t, 2, b.receive(b.open(1)).Attempt)
+	b.notBefore(start, delay)
+}
+
+// releaseKeepsAttempt: a release gives back at once what was not started, as often as it likes.
+func releaseKeepsAttempt(b *bench) {
+	b.publish("a")
+	s := b.open(1)
+	for range 5 {
+		d := b.receive(s)
+		require.Equal(b.t, 1, d.Attempt)
+		b.settle(s, queue.Release, d)
+	}
+	b.settle(s, queue.Ack, b.receive(s))
+	b.silent(s)
+}
+
+// releaseAfterRequeue: the two count on from each other.
+func releaseAfterRequeue(b *bench) {
+	b.publish("a")
+	s := b.open(1)
+	attempt := 1
+	for _, verb := range []queue.Verb{queue.Requeue, queue.Release, queue.Release, queue.Requeue, queue.Release} {
+		d := b.receive(s)
+		require.Equal(b.t, attempt, d.Attempt, "before %v", verb)
+		b.settle(s, verb, d)
+		if verb == queue.Requeue {
+			attempt++
+		}
+	}
+	require.Equal(b.t, attempt, b.receive(s).Attempt)
+}
