@@ -1,0 +1,75 @@
+package brokertest
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// rabbitEnv names the variable that says which broker the tests are to use.
+	rabbitEnv = "GENTASK_RABBITMQ_URL"
+
+	rabbitDefault = "amqp://guest:guest@127.0.0.1:5672/"
+
+	// probeTime bounds the question whether a broker answers.
+	probeTime = 5 * time.Second
+)
+
+// rabbit is found once for each test process: a private broker takes seconds to start.
+var rabbit = sync.OnceValues(findRabbitMQ)
+
+// RabbitMQ returns the URL of a RabbitMQ server: the one that GENTASK_RABBITMQ_URL names, else the one on this machine's standard port, else
+// a private one, which is started for this test process and ends with it. Without any of them the test fails and says what was tried.
+func RabbitMQ(t testing.TB) string {
+	t.Helper()
+	url, err := rabbit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url
+}
+
+// FindRabbitMQ is RabbitMQ for an Example, which has no testing.TB.
+func FindRabbitMQ() (string, error) { return rabbit() }
+
+func findRabbitMQ() (string, error) {
+	if named := os.Getenv(rabbitEnv); named != "" {
+		if err := probe(named); err != nil {
+			return "", fmt.Errorf("brokertest: %s names a RabbitMQ that does not answer: %w", rabbitEnv, err)
+		}
+		return named, nil
+	}
+	probed := probe(rabbitDefault)
+	if probed == nil {
+		return rabbitDefault, nil
+	}
+	private, err := startRabbitMQ()
+	if err != nil {
+		return "", fmt.Errorf("brokertest: no RabbitMQ: %s is not set, 127.0.0.1:5672 says %w, and a private one says: %w", rabbitEnv, probed, err)
+	}
+	return private, nil
+}
+
+// probe logs in at url and leaves again.
+func probe(at string) error {
+	conn, err := amqp.DialConfig(at, amqp.Config{Dial: amqp.DefaultDial(probeTime)})
+	if err != nil {
+		return fmt.Errorf("%s: %w", redacted(at), err)
+	}
+	return conn.CloseDeadline(time.Now().Add(probeTime))
+}
+
+// redacted is at without its password.
+func redacted(at string) string {
+	u, err := url.Parse(at)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return u.Redacted()
+}

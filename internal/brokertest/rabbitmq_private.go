@@ -1,0 +1,104 @@
+package brokertest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// startTime bounds the start of a private broker; on a busy machine with two cores it takes ten seconds.
+const startTime = 90 * time.Second
+
+// guard starts the broker and waits for its own standard input to end, which happens when the test process ends, however it ends: then it
+// kills the broker and removes its directory. It needs no help from TestMain.
+const guard = `"$1" >"$2/stdout" 2>"$2/stderr" </dev/null & broker=$!; cat >/dev/null; kill $broker; wait $broker; rm -rf "$2"`
+
+// startRabbitMQ starts a broker with its own node name, ports and directory.
+func startRabbitMQ() (string, error) {
+	server, err := findServer()
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "gentask-rabbitmq-")
+	if err != nil {
+		return "", err
+	}
+	ports, err := freePorts(2)
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("/bin/sh", "-c", guard, "guard", server, dir)
+	cmd.Env = append(os.Environ(), settings(dir, ports[0], ports[1])...)
+	if _, err := cmd.StdinPipe(); err != nil { // Never closed by us: its end is the end of this process.
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", fmt.Errorf("start %s: %w", server, err)
+	}
+	at := fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", ports[0])
+	if err := await(at); err != nil {
+		return "", fmt.Errorf("%s did not answer within %v (its output is in %s): %w", server, startTime, dir, err)
+	}
+	return at, nil
+}
+
+// findServer prefers the server itself to Debian's wrapper, which insists on its own user and directories.
+func findServer() (string, error) {
+	direct := "/usr/lib/rabbitmq/bin/rabbitmq-server"
+	if _, err := os.Stat(direct); err == nil {
+		return direct, nil
+	}
+	found, err := exec.LookPath("rabbitmq-server")
+	if err != nil {
+		return "", errors.New("rabbitmq-server is not installed (on Debian: apt-get install rabbitmq-server)")
+	}
+	return found, nil
+}
+
+// settings are the environment of a broker that shares nothing with another one on the machine.
+func settings(dir string, port, distPort int) []string {
+	return []string{
+		"HOME=" + dir,
+		fmt.Sprintf("RABBITMQ_NODENAME=gentask-%d@localhost", os.Getpid()),
+		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+		fmt.Sprintf("RABBITMQ_NODE_PORT=%d", port),
+		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", distPort),
+		"RABBITMQ_MNESIA_BASE=" + filepath.Join(dir, "data"),
+		"RABBITMQ_LOG_BASE=" + filepath.Join(dir, "log"),
+		"RABBITMQ_PID_FILE=" + filepath.Join(dir, "pid"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE=" + filepath.Join(dir, "plugins"),
+		"RABBITMQ_CONFIG_FILE=" + filepath.Join(dir, "rabbitmq"),
+		"RABBITMQ_CONF_ENV_FILE=" + filepath.Join(dir, "env"),
+		"RABBITMQ_ADVANCED_CONFIG_FILE=" + filepath.Join(dir, "advanced"),
+	}
+}
+
+// await returns when the broker at the URL answers, or with its last refusal.
+func await(at string) error {
+	deadline := time.Now().Add(startTime)
+	for {
+		err := probe(at)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// freePorts returns n ports that nobody listens on at the moment.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
