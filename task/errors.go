@@ -1,0 +1,26 @@
+package task
+
+import "errors"
+
+var (
+	// ErrClosed is returned by Start, and is the reason of outcomes, when the supervisor is not running.
+	ErrClosed = errors.New("task: supervisor not running")
+
+	// ErrMaxChildren is returned by Start, and is the reason of outcomes, when Config.MaxChildren tasks run.
+	ErrMaxChildren = errors.New("task: max children running")
+
+	// ErrMaxAbandoned is returned by Start, and is the reason of outcomes, when Config.MaxAbandoned abandoned tasks have not returned yet.
+	ErrMaxAbandoned = errors.New("task: max abandoned tasks")
+
+	// ErrTimeout is the reason of every timeout outcome, and what cancels the context of a task that is shut down after one.
+	ErrTimeout = errors.New("task: timeout")
+
+	// ErrCancelled is what cancels the context of a task that is shut down without another cause.
+	ErrCancelled = errors.New("task: cancelled")
+
+	// ErrAbandoned is wrapped by the reason of a task that did not return within its grace. Its goroutine still runs.
+	ErrAbandoned = errors.New("task: abandoned")
+
+	// ErrConfig is wrapped by the errors of New.
+	ErrConfig = errors.New("task: bad config")
+)

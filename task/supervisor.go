@@ -1,0 +1,235 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// Config configures a Supervisor. The zero value is right.
+type Config struct {
+	// Name is the first part of the names of the supervisor's actors. Empty means "tasks".
+	Name string
+
+	// Partitions is how many actors share the work of supervising, so that it is no bottleneck. Zero means one for each processor, as
+	// GOMAXPROCS counts them.
+	Partitions int
+
+	// MaxChildren is the most tasks that run at a time, abandoned ones aside. Zero means no limit.
+	MaxChildren int
+
+	// MaxAbandoned is the most abandoned tasks that have not returned yet; while there are so many, no task is started. Zero means no limit.
+	MaxAbandoned int
+
+	// Grace is how long tasks may take to return, after their contexts are cancelled, when the supervisor stops; the rest is abandoned. Zero
+	// means 5 s, a negative value abandons at once.
+	Grace time.Duration
+
+	// OnAbandoned is called with the number of abandoned tasks whenever it changes, perhaps concurrently. It must not block or panic.
+	OnAbandoned func(int)
+}
+
+// DefaultGrace is how long a task may take to return after its context is cancelled, unless said otherwise.
+const DefaultGrace = 5 * time.Second
+
+// Supervisor spawns tasks and watches over them. Its methods are safe for concurrent use. It runs while the actor that Props makes is alive,
+// and again with the next one; without one, nothing is started.
+type Supervisor struct {
+	cfg  Config
+	life atomic.Pointer[life]
+	next atomic.Uint64
+}
+
+// life is one incarnation of a supervisor.
+type life struct {
+	sys   *actor.System
+	hub   *actor.PID
+	parts []*actor.PID
+	count *counters
+	gone  chan struct{} // closed when the supervisor has ended
+}
+
+// New returns a supervisor that is not running yet. Use Start, or spawn Props where it is to live. It returns an error that wraps ErrConfig
+// and names the field if cfg makes no sense.
+func New(cfg Config) (*Supervisor, error) {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"Partitions", cfg.Partitions}, {"MaxChildren", cfg.MaxChildren}, {"MaxAbandoned", cfg.MaxAbandoned}} {
+		if f.value < 0 {
+			return nil, fmt.Errorf("%w: %s is %d; want 0 for the default, or more", ErrConfig, f.name, f.value)
+		}
+	}
+	if cfg.Name == "" {
+		cfg.Name = "tasks"
+	}
+	if cfg.Partitions == 0 {
+		cfg.Partitions = runtime.GOMAXPROCS(0)
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
+	return &Supervisor{cfg: cfg}, nil
+}
+
+// Props makes the supervisor's actor, for whoever wants it in a tree of his own. One at a time may live. Stopped, it cancels the contexts of
+// its tasks, waits for the grace, and abandons the rest.
+func (s *Supervisor) Props() *actor.Props {
+	return actor.FromProducer(func() actor.Actor { return &hub{sup: s} })
+}
+
+// Start runs the supervisor at the root of sys, and returns when tasks can be started. Stop it with Close.
+func (s *Supervisor) Start(ctx context.Context, sys *actor.System) error {
+	pid := actor.SpawnRoot(sys, s.Props(), s.cfg.Name)
+	_, err := actor.Ask(ctx, sys, pid, func(answer func(struct{})) any { return &ping{answer} })
+	return err
+}
+
+// Close stops the supervisor, and returns when every task has returned or is abandoned. Closing one that is not running does nothing. It
+// returns ctx.Err() when ctx ends first; the stop then goes on.
+func (s *Supervisor) Close(ctx context.Context) error {
+	l := s.life.Load()
+	if l == nil {
+		return nil
+	}
+	_, err := actor.Shutdown(ctx, l.sys, l.hub)
+	return err
+}
+
+// Stats are counters of a supervisor since it was started last.
+type Stats struct {
+	// Running is how many tasks run now, abandoned ones aside.
+	Running int
+	// Abandoned is how many abandoned tasks have not returned yet.
+	Abandoned int
+	// Started is how many tasks were started.
+	Started uint64
+	// Late is how many results came when nobody wanted them any more: of tasks that were abandoned or ignored.
+	Late uint64
+}
+
+// Stats returns the counters; all are zero while the supervisor is not running.
+func (s *Supervisor) Stats() Stats {
+	if l := s.life.Load(); l != nil {
+		return l.count.stats()
+	}
+	return Stats{}
+}
+
+// Spec is a task to be spawned for an actor.
+type Spec struct {
+	// Run is the risky code. Its context carries the cause of a stop: see context.Cause.
+	Run func(ctx context.Context) (any, error)
+
+	// Owner is the actor that gets the *Outcome[any].
+	Owner *actor.PID
+
+	// Name is shown in listings.
+	Name string
+
+	// Timeout is when the owner gets a Timeout if the task still runs. Zero or less means never.
+	Timeout time.Duration
+
+	// Parent is what the task's context derives from. Nil means context.Background().
+	Parent context.Context //nolint:containedctx // handed over with the call, not kept
+}
+
+// Spawn starts a task for an actor, and doesn't block. The owner gets one *Outcome[any] with Exit or OK when the task has ended or was
+// abandoned, and before it one with Timeout each time that the task outlives its time. It returns the errors of Start; then the owner gets
+// nothing.
+func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
+	parent := spec.Parent
+	if parent == nil {
+		parent = context.Background()
+	}
+	r := newRun(parent, spec.Run)
+	r.owner, r.timeout, r.name = spec.Owner, spec.Timeout, spec.Name
+	if err := s.start(r); err != nil {
+		r.cancel(err)
+		return nil, err
+	}
+	return &r.handle, nil
+}
+
+// start hands r to a partition.
+func (s *Supervisor) start(r *run) error {
+	l := s.life.Load()
+	if l == nil {
+		return ErrClosed
+	}
+	if err := l.count.reserve(); err != nil {
+		return err
+	}
+	r.id = s.next.Add(1)
+	r.life = l
+	r.part = l.parts[r.id%uint64(len(l.parts))]
+	r.started = time.Now()
+	actor.Send(l.sys, r.part, (*start)(r))
+	return nil
+}
+
+// hub is the supervisor's own actor: it spawns the partitions, and ends with them.
+type hub struct {
+	sup      *Supervisor
+	life     *life
+	stopping bool
+	left     int
+}
+
+type ping struct{ answer func(struct{}) }
+
+// Receive is one turn of the hub.
+func (h *hub) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		h.started(ctx)
+	case *ping:
+		msg.answer(struct{}{})
+	case *actor.StopRequest:
+		h.stop(ctx)
+	case *actor.Exited:
+		h.exited(ctx, msg)
+	case *actor.Stopped:
+		h.sup.life.CompareAndSwap(h.life, nil)
+		close(h.life.gone)
+	}
+}
+
+func (h *hub) started(ctx actor.Context) {
+	actor.TrapStop(ctx)
+	cfg := h.sup.cfg
+	h.life = &life{sys: ctx.ActorSystem(), hub: ctx.Self(), count: newCounters(cfg), gone: make(chan struct{})}
+	for range cfg.Partitions {
+		props := actor.FromProducer(func() actor.Actor { return newPartition(cfg) })
+		h.life.parts = append(h.life.parts, actor.Spawn(ctx, props, actor.SpawnOptions{Name: "partition", Monitor: true}))
+	}
+	h.left = len(h.life.parts)
+	h.sup.life.Store(h.life)
+}
+
+func (h *hub) stop(ctx actor.Context) {
+	if h.stopping {
+		return
+	}
+	h.stopping = true
+	h.sup.life.CompareAndSwap(h.life, nil)
+	for _, p := range h.life.parts {
+		actor.Stop(ctx.ActorSystem(), p)
+	}
+}
+
+// exited ends the hub with its last partition, or with the first that crashed: its tasks have lost their supervisor, which only a restart of
+// the whole can mend.
+func (h *hub) exited(ctx actor.Context, e *actor.Exited) {
+	if !h.stopping {
+		actor.Exit(ctx, fmt.Errorf("task: partition %s: %w", e.PID.Id, e.Reason))
+		return
+	}
+	if h.left--; h.left == 0 {
+		actor.Exit(ctx, actor.ErrShutdown)
+	}
+}

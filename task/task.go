@@ -1,0 +1,140 @@
+package task
+
+import (
+	"context"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// Task is a handle to one run. Its methods are safe for concurrent use.
+type Task[R any] struct{ run *run }
+
+// Start runs f in a task and returns at once. The task's context derives from ctx; see Go for goroutines that f starts. It returns ErrClosed,
+// ErrMaxChildren or ErrMaxAbandoned when no task can be started. The caller has to settle with the task in the end: Await, Yield until it is
+// over, Shutdown, or Ignore.
+func Start[R any](ctx context.Context, s *Supervisor, f func(context.Context) (R, error)) (*Task[R], error) {
+	r := newRun(ctx, func(ctx context.Context) (any, error) { return f(ctx) })
+	if err := s.start(r); err != nil {
+		r.cancel(err)
+		return nil, err
+	}
+	return &Task[R]{run: r}, nil
+}
+
+// Run starts f in a task and waits for its outcome, up to timeout; zero or less waits without limit. After a Timeout the task goes on. A task
+// that can't be started is an Exit with the error of Start.
+func Run[R any](ctx context.Context, s *Supervisor, timeout time.Duration, f func(context.Context) (R, error)) Outcome[R] {
+	t, err := Start(ctx, s, f)
+	if err != nil {
+		return Outcome[R]{Status: Exit, Reason: err}
+	}
+	return t.Yield(timeout)
+}
+
+// ID returns a number that no other task of the same supervisor has.
+func (t *Task[R]) ID() uint64 { return t.run.id }
+
+// Await waits for the task and returns its value, or the reason why there is none. When ctx ends first it returns ctx.Err(), and the task
+// goes on.
+func (t *Task[R]) Await(ctx context.Context) (R, error) {
+	var none R
+	select {
+	case <-t.run.wait():
+	case <-t.run.gone():
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+	o := t.outcome()
+	switch o.Status {
+	case OK:
+		return o.Value, nil
+	case Exit, Timeout:
+	}
+	return none, o.Reason
+}
+
+// Yield waits up to timeout for the task; zero or less waits without limit. It can be called again, after a Timeout and after the end.
+func (t *Task[R]) Yield(timeout time.Duration) Outcome[R] {
+	if timeout <= 0 {
+		select {
+		case <-t.run.wait():
+		case <-t.run.gone():
+		}
+		return t.outcome()
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-t.run.wait():
+	case <-t.run.gone():
+	case <-timer.C:
+	}
+	return t.outcome()
+}
+
+// Brutal as a grace abandons a task at once if it has not returned.
+const Brutal = time.Duration(-1)
+
+// Shutdown stops the task and returns how it ended: it cancels the context with ErrCancelled, waits up to grace, and then abandons it, which
+// is an Exit that wraps ErrAbandoned. Zero means DefaultGrace. A value that the task returned meanwhile is OK. It is never a Timeout.
+func (t *Task[R]) Shutdown(grace time.Duration) Outcome[R] {
+	if grace == 0 {
+		grace = DefaultGrace
+	}
+	t.run.tell(&shutdown{run: t.run, cause: ErrCancelled, grace: grace})
+	return t.Yield(0)
+}
+
+// Stop does what Shutdown does, with a cause, for an actor: it doesn't block, and the owner gets the outcome. After the end it does nothing.
+func (t *Task[R]) Stop(cause error, grace time.Duration) {
+	t.run.tell(&shutdown{run: t.run, cause: cause, grace: grace})
+}
+
+// Extend makes the owner get a Timeout after more time from now, if the task still runs then.
+func (t *Task[R]) Extend(more time.Duration) {
+	t.run.tell(&yield{run: t.run, more: more})
+}
+
+// Adopt makes owner the one who gets the outcome. If the task is over already, owner gets the outcome once more.
+func (t *Task[R]) Adopt(owner *actor.PID) {
+	t.run.tell(&adopt{run: t.run, owner: owner})
+}
+
+// Ignore says that nobody wants the result. The task goes on; what it returns is dropped and counted.
+func (t *Task[R]) Ignore() {
+	t.run.drop()
+	t.run.tell(&adopt{run: t.run})
+}
+
+func (t *Task[R]) outcome() Outcome[R] {
+	o := t.run.outcome()
+	if o.Status == Timeout && t.run.orphaned() {
+		o.Status, o.Reason = Exit, ErrClosed
+	}
+	return As[R](&o)
+}
+
+// tell posts a message to the run's partition; a run that never started has none.
+func (r *run) tell(msg any) {
+	if r.life != nil {
+		actor.Send(r.life.sys, r.part, msg)
+	}
+}
+
+// gone is closed when the supervisor has ended.
+func (r *run) gone() <-chan struct{} {
+	if r.life == nil {
+		return nil
+	}
+	return r.life.gone
+}
+
+func (r *run) orphaned() bool {
+	select {
+	case <-r.gone():
+		return true
+	default:
+		return false
+	}
+}
