@@ -1,0 +1,93 @@
+# gentask: `make help` lists what there is. `make test` is the whole of what CI checks.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PKG ?= ./...
+FUZZTIME ?= 10s
+SIM_SEEDS ?= 10000
+BENCH ?= .
+COUNT ?= 1
+
+# bench/ is a module of its own, so that the library does not depend on its peers.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
+
+# The tools are built once for each version of Go; tools/go.mod pins them.
+BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)
+LINT := $(BIN)/golangci-lint
+GOFUMPT := $(BIN)/gofumpt
+GOTESTSUM := $(BIN)/gotestsum
+
+# A clone that git does not trust (another owner) must build all the same.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+# The race detector needs cgo; Go turns that off by itself where it finds no C compiler.
+race test cover: export CGO_ENABLED = 1
+
+# One step after the other: they share two cores and one broker.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: cc vet lint race ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts a RabbitMQ)
+
+.PHONY: race
+race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20]
+	scripts/with-rabbitmq scripts/test $(GOTESTSUM) -count=$(COUNT) $(if $(RUN),-run '$(RUN)')
+
+.PHONY: vet
+vet: ## go vet
+	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
+
+.PHONY: lint
+lint: $(LINT) ## golangci-lint: the rules of .golangci.yml, formatting included
+	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
+
+.PHONY: fmt
+fmt: $(GOFUMPT) ## Format all Go files (gofumpt)
+	$(GOFUMPT) -l -w .
+
+.PHONY: cover
+cover: cc ## Coverage: .cache/coverage.out, and a table of the packages
+	@mkdir -p .cache
+	scripts/with-rabbitmq go test -race -count=1 -timeout 10m -coverpkg=./... -coverprofile=.cache/coverage.out ./... >.cache/coverage.log \
+		|| { cat .cache/coverage.log; exit 1; }
+	@scripts/coverage .cache/coverage.out
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for a while [FUZZTIME=10s]
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: sim
+sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
+	GENTASK_SIM_SEEDS=$(SIM_SEEDS) go test -count=1 -timeout 60m -run TestSimulation ./...
+
+.PHONY: examples
+examples: ## Build the examples and run their tests
+	go build -o /dev/null ./examples/...
+	scripts/with-rabbitmq go test -count=1 -timeout 10m ./examples/...
+
+.PHONY: bench
+bench: ## Go's benchmarks of all modules [BENCH=Kernel]
+	$(foreach module,$(MODULES),scripts/with-rabbitmq go -C $(module) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./... &&) true
+
+.PHONY: tools
+tools: $(LINT) $(GOFUMPT) $(GOTESTSUM) ## Build the pinned tools
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf .cache
+
+.PHONY: cc
+cc:
+	@scripts/apt-install "$${CC:-gcc}" gcc libc6-dev
+
+$(LINT): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(GOFUMPT): PACKAGE := mvdan.cc/gofumpt
+$(GOTESTSUM): PACKAGE := gotest.tools/gotestsum
+$(LINT) $(GOFUMPT) $(GOTESTSUM): tools/go.mod tools/go.sum
+	CGO_ENABLED=0 go -C tools build -trimpath -o $@ $(PACKAGE)
+	@touch $@
