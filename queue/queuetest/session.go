@@ -158,7 +158,7 @@ func twoShare(b *bench) {
 	s1, s2 := b.open(5), b.open(5)
 	first := b.take(s1, 5)
 	second := b.take(s2, 5)
-		b.settle(s1, queue.Ack, first...)
+	b.settle(s1, queue.Ack, first...)
 	b.settle(s2, queue.Ack, second...)
 	got := idsOf(append(first, second...))
 	for i := len(got); i < len(ids); i++ {

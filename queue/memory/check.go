@@ -1,0 +1,188 @@
+package memory
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Check goes over the books and returns nil when they balance, else an error that wraps ErrBooks and lists what is wrong. It checks that
+// nothing was lost or gained: published and duplicated = acknowledged + dead-lettered + still queued. With Config.Journal it also goes
+// through the journal and checks that every delivery was settled at most once, in the session that delivered it, while that session was
+// open; that it came back only when its session had ended; that no session held more than its prefetch; that the same holds for each
+// message id; and that the counts of Stats are those of the journal. Check may be called at any time; it takes as long as the journal
+// is.
+func (q *Queue) Check() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a := newAudit()
+	a.totals(q.count())
+	if q.cfg.Journal {
+		for _, e := range q.journal {
+			a.entry(e)
+		}
+		a.compare(q)
+	}
+	if len(a.wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrBooks, errors.Join(a.wrong...))
+}
+
+// audit is what the journal adds up to, kept apart from the state of the queue.
+type audit struct {
+	open   map[int]int         // prefetch by open session
+	held   map[delivery]string // message id by what is held
+	count  map[int]int         // deliveries held by session
+	byID   map[string]int      // deliveries held by message id
+	copies map[string]int      // how many of a message id are still in the queue, in whatever state
+	sum    Stats
+	wrong  []error
+}
+
+// delivery names a delivery for all time.
+type delivery struct {
+	session int
+	tag     uint64
+}
+
+// newAudit makes an audit of nothing.
+func newAudit() *audit {
+	return &audit{
+		open: map[int]int{}, held: map[delivery]string{}, count: map[int]int{}, byID: map[string]int{}, copies: map[string]int{},
+	}
+}
+
+// claim writes down what is wrong unless ok.
+func (a *audit) claim(ok bool, format string, args ...any) {
+	if !ok {
+		a.wrong = append(a.wrong, fmt.Errorf(format, args...)) //nolint:err113 // wrapped by ErrBooks
+	}
+}
+
+// totals checks the two sums of Stats.
+func (a *audit) totals(s Stats) {
+	in, out := s.Published+s.Duplicated, s.Acked+s.DeadLettered+s.Ready+s.Delayed+s.Held
+	a.claim(in == out, "%d messages came in, %d are accounted for: %+v", in, out, s)
+	ended := s.Acked + s.Requeued + s.Released + s.DeadLettered + s.Returned + s.Held
+	a.claim(s.Delivered == ended, "%d deliveries, %d are accounted for: %+v", s.Delivered, ended, s)
+}
+
+// entry adds one entry of the journal.
+func (a *audit) entry(e Entry) {
+	switch e.Op {
+	case Published:
+		a.sum.Published++
+		a.copies[e.ID]++
+	case Duplicated:
+		a.sum.Duplicated++
+		a.copies[e.ID]++
+	case Due:
+		a.claim(a.copies[e.ID] > 0, "message %q was delayed, but is not in the queue", e.ID)
+	case Opened:
+		a.sum.Opened++
+		a.open[e.Session] = e.Prefetch
+	case Delivered:
+		a.delivered(e)
+	case Settled:
+		a.settled(e)
+	case Refused:
+		a.sum.Refused++
+	case Lost:
+		a.sum.Lost++
+		delete(a.open, e.Session)
+	case Closed:
+		delete(a.open, e.Session)
+	case Returned:
+		a.sum.Returned++
+		_, open := a.open[e.Session]
+		a.claim(!open, "session %d: delivery %d came back while the session was open", e.Session, e.Tag)
+		a.letGo(e)
+	}
+}
+
+// delivered adds a delivery to what its session holds.
+func (a *audit) delivered(e Entry) {
+	a.sum.Delivered++
+	prefetch, open := a.open[e.Session]
+	a.claim(open, "session %d: delivery %d after the session's end", e.Session, e.Tag)
+	a.count[e.Session]++
+	a.claim(!open || a.count[e.Session] <= prefetch, "session %d: holds %d, prefetch is %d", e.Session, a.count[e.Session], prefetch)
+	d := delivery{e.Session, e.Tag}
+	_, twice := a.held[d]
+	a.claim(!twice, "session %d: tag %d was handed out while it was held", e.Session, e.Tag)
+	a.held[d] = e.ID
+	a.byID[e.ID]++
+	a.claim(a.byID[e.ID] <= a.copies[e.ID], "message %q is held %d times, but is %d times in the queue", e.ID, a.byID[e.ID], a.copies[e.ID])
+}
+
+// settled takes a delivery away from what its session holds.
+func (a *audit) settled(e Entry) {
+	_, open := a.open[e.Session]
+	a.claim(open, "session %d: delivery %d was settled after the session's end", e.Session, e.Tag)
+	a.letGo(e)
+	switch e.Verb {
+	case queue.Ack:
+		a.sum.Acked++
+		a.gone(e.ID)
+	case queue.DeadLetter:
+		a.sum.DeadLettered++
+		a.gone(e.ID)
+	case queue.Requeue:
+		a.sum.Requeued++
+	case queue.Release:
+		a.sum.Released++
+	}
+}
+
+// letGo checks that the delivery of e was held under its id, and takes it away.
+func (a *audit) letGo(e Entry) {
+	d := delivery{e.Session, e.Tag}
+	id, held := a.held[d]
+	a.claim(held && id == e.ID, "session %d: delivery %d of message %q %v, but was not held", e.Session, e.Tag, e.ID, e.Op)
+	if held {
+		delete(a.held, d)
+		a.count[e.Session]--
+		a.byID[id]--
+	}
+}
+
+// gone takes a copy of a message out of the queue.
+func (a *audit) gone(id string) {
+	a.claim(a.copies[id] > 0, "message %q was settled for good more often than it came in", id)
+	a.copies[id]--
+}
+
+// compare checks that the queue's state and counts are what the journal adds up to.
+func (a *audit) compare(q *Queue) {
+	s := q.count()
+	a.sum.Ready, a.sum.Delayed, a.sum.Held, a.sum.Sessions = s.Ready, s.Delayed, len(a.held), len(a.open)
+	a.sum.MaxHeld, a.sum.LostAcks = s.MaxHeld, s.LostAcks // not in the journal
+	a.claim(a.sum == s, "the journal adds up to %+v, the counts are %+v", a.sum, s)
+	for _, sess := range q.sessions {
+		a.claim(a.count[sess.number] == len(sess.held), "session %d: the journal has %d held, the session %d",
+			sess.number, a.count[sess.number], len(sess.held))
+	}
+	left := q.inside()
+	for id, n := range a.copies {
+		a.claim(left[id] == n, "message %q is %d times in the queue, the journal has %d", id, left[id], n)
+	}
+}
+
+// inside counts the messages in the queue by id, in whatever state they are.
+func (q *Queue) inside() map[string]int {
+	left := map[string]int{}
+	for i := range q.ready.len() {
+		left[q.ready.at(i).ID]++
+	}
+	for _, it := range q.delayed {
+		left[it.ID]++
+	}
+	for _, s := range q.sessions {
+		for _, h := range s.held {
+			left[h.ID]++
+		}
+	}
+	return left
+}

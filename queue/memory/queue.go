@@ -1,0 +1,215 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Config says how a queue begins. The zero value is right.
+type Config struct {
+	// Name is the queue's name in errors and dead letters. Empty means "memory".
+	Name string
+
+	// Seed is where all randomness of the queue comes from: its faults and its message ids. Queues of one name and one seed draw alike.
+	Seed uint64
+
+	// Faults are in force from the start. The zero value is none.
+	Faults Faults
+
+	// Journal keeps an Entry of everything that happens, for Journal and Check. It grows without bound.
+	Journal bool
+}
+
+// Queue is a queue inside the process; it is a queue.Source and a queue.Publisher. All methods are safe for concurrent use. Make one with
+// New, and Close it when delayed messages may be left.
+type Queue struct {
+	cfg Config
+
+	mu       sync.Mutex
+	rng      *rand.Rand
+	faults   Faults
+	changed  chan struct{} // closed when the faults change or the queue is closed, for those who wait for it
+	closed   bool
+	ready    ring[item]
+	delayed  map[*time.Timer]item
+	letters  []queue.Message
+	sessions []*Session // the open ones, in the order of opening
+	waiting  int        // how many of their Receives wait
+	emptied  chan struct{}
+	stats    Stats
+	journal  []Entry
+}
+
+// item is a message in the queue, with what the next delivery will say of it.
+type item struct {
+	queue.Message
+	attempt     int
+	redelivered bool
+	copied      bool // made by the duplicate fault, which leaves it alone from now on
+}
+
+// New makes an empty queue.
+func New(cfg Config) *Queue {
+	if cfg.Name == "" {
+		cfg.Name = "memory"
+	}
+	name := fnv.New64a()
+	_, _ = name.Write([]byte(cfg.Name)) // a hash takes everything
+	return &Queue{
+		cfg:     cfg,
+		rng:     rand.New(rand.NewPCG(cfg.Seed, name.Sum64())), //nolint:gosec // faults have to repeat themselves
+		faults:  cfg.Faults,
+		changed: make(chan struct{}),
+		delayed: map[*time.Timer]item{},
+	}
+}
+
+// Publish puts messages behind the tail, all or none. It copies the headers. It returns a *queue.PublishError when ctx ends before, also
+// while Faults block it, or when the queue is closed.
+func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	err := q.admit(ctx)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err == nil && q.closed {
+		err = queue.ErrClosed
+	}
+	if err != nil {
+		return notPublished(err, msgs)
+	}
+	for i := range msgs {
+		q.accept(msgs[i])
+	}
+	q.wake()
+	return nil
+}
+
+// admit waits until Faults let a publisher in.
+func (q *Queue) admit(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		blocked, slow, changed := q.faults.BlockPublish && !q.closed, q.faults.SlowPublish, q.changed
+		q.mu.Unlock()
+		if !blocked {
+			return sleep(ctx, slow, nil)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// accept puts one message behind the tail. A copy that a driver published goes on with its attempts.
+func (q *Queue) accept(m queue.Message) {
+	if m.ID == "" {
+		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())
+	}
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	}
+	m.Headers = maps.Clone(m.Headers)
+	used, err := strconv.Atoi(m.Headers[queue.HeaderAttempts])
+	if err != nil || used < 0 {
+		used = 0
+	}
+	q.stats.Published++
+	q.ready.pushBack(item{Message: m, attempt: used + 1})
+	q.note(Entry{Op: Published, ID: m.ID, Attempt: used + 1})
+}
+
+// notPublished names every message of a publish that failed.
+func notPublished(err error, msgs []queue.Message) error {
+	if len(msgs) == 0 {
+		return err
+	}
+	failed := make([]queue.PublishFailure, len(msgs))
+	for i := range msgs {
+		failed[i] = queue.PublishFailure{ID: msgs[i].ID, Err: err}
+	}
+	return &queue.PublishError{Failed: failed}
+}
+
+// DeadLetters returns a copy of the dead-letter queue, the oldest first.
+func (q *Queue) DeadLetters() []queue.Message {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.letters)
+}
+
+// WaitEmpty waits until every message that was published is acknowledged or dead-lettered: nothing is ready, delayed or held. It returns
+// nil then, and ctx.Err() when ctx ends before.
+func (q *Queue) WaitEmpty(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		if q.left() == 0 {
+			q.mu.Unlock()
+			return nil
+		}
+		if q.emptied == nil {
+			q.emptied = make(chan struct{})
+		}
+		emptied := q.emptied
+		q.mu.Unlock()
+		select {
+		case <-emptied:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// left returns how many messages are in the queue, in whatever state.
+func (q *Queue) left() int { return q.ready.len() + len(q.delayed) + q.stats.Held }
+
+// tell wakes those who wait for an empty queue, when it is.
+func (q *Queue) tell() {
+	if q.emptied != nil && q.left() == 0 {
+		close(q.emptied)
+		q.emptied = nil
+	}
+}
+
+// Close ends the queue as a broker does that shuts down: its sessions are lost, Open and Publish return queue.ErrClosed, and delayed
+// messages stay delayed. What is in the queue can still be asked. A second Close does nothing.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.closed = true
+	for len(q.sessions) > 0 {
+		q.sessions[0].lose()
+	}
+	for timer := range q.delayed {
+		timer.Stop()
+	}
+	close(q.changed)
+}
+
+// sleep waits for d. It returns ctx.Err() when ctx ends before, and nil at once when done is closed.
+func sleep(ctx context.Context, d time.Duration, done <-chan struct{}) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

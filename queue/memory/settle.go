@@ -1,0 +1,203 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Settle ends the deliveries of batch. See queue.Session. When ctx ends before the batch is applied, which only Faults.SlowSettle makes
+// possible, nothing of it is, and all of it is still held.
+func (s *Session) Settle(ctx context.Context, batch []queue.Settlement) error {
+	q := s.q
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if slow := q.faults.SlowSettle; slow > 0 {
+		q.mu.Unlock()
+		err := sleep(ctx, slow, s.done)
+		q.mu.Lock()
+		if err != nil {
+			return s.refuseAll(batch, err)
+		}
+	}
+	if s.over != nil {
+		s.refuseAll(batch, s.over)
+		return s.gone()
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return s.settle(batch)
+}
+
+// settle applies batch, as far as the faults let it.
+func (s *Session) settle(batch []queue.Settlement) error {
+	q, f := s.q, &s.q.faults
+	if q.strikes(&f.LoseSession) {
+		s.lose()
+		return s.gone()
+	}
+	if q.strikes(&f.LoseAck) {
+		q.stats.LostAcks += len(batch)
+		s.lose()
+		return nil
+	}
+	if q.strikes(&f.FailSettle) {
+		return s.refuseAll(batch, orRefused(f.FailError))
+	}
+	err := s.applyAll(batch)
+	if q.strikes(&f.LoseReply) {
+		s.lose()
+		return s.gone()
+	}
+	return err
+}
+
+// applyAll applies every settlement of batch that can be.
+func (s *Session) applyAll(batch []queue.Settlement) error {
+	var failed []queue.SettleFailure
+	var released []holding
+	for i := range batch {
+		h, err := s.claim(&batch[i])
+		switch {
+		case err != nil:
+			failed = append(failed, s.refuse(&batch[i], err))
+		case batch[i].Verb == queue.Release:
+			released = append(released, h)
+		default:
+			s.q.apply(h, &batch[i])
+		}
+	}
+	s.q.release(released)
+	s.q.wake()
+	s.rouse()
+	s.q.tell()
+	if failed != nil {
+		return &queue.SettleError{Failed: failed}
+	}
+	return nil
+}
+
+// claim takes the delivery of st out of the session, once.
+func (s *Session) claim(st *queue.Settlement) (holding, error) {
+	if st.Delivery == nil {
+		return holding{}, fmt.Errorf("%w: Settlement.Delivery is nil, want what Receive returned", queue.ErrConfig)
+	}
+	if st.Verb < queue.Ack || st.Verb > queue.DeadLetter {
+		return holding{}, fmt.Errorf("%w: Settlement.Verb is %v, want ack, requeue, release or dead letter", queue.ErrConfig, st.Verb)
+	}
+	if h, ok := s.held[st.Delivery.Tag]; !ok || h.Delivery != st.Delivery {
+		return holding{}, queue.ErrSettled
+	}
+	h := s.release(st.Delivery.Tag)
+	s.q.note(Entry{Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Verb: st.Verb})
+	return h, nil
+}
+
+// release frees the slot of a delivery that is held.
+func (s *Session) release(tag uint64) holding {
+	h := s.held[tag]
+	delete(s.held, tag)
+	s.q.stats.Held--
+	return h
+}
+
+// tags returns the tags of what is held, in the order of delivery.
+func (s *Session) tags() []uint64 { return slices.Sorted(maps.Keys(s.held)) }
+
+// apply does what st says with a delivery that has left its session.
+func (q *Queue) apply(h holding, st *queue.Settlement) {
+	switch st.Verb {
+	case queue.Ack:
+		q.stats.Acked++
+	case queue.Requeue:
+		q.requeue(h, st)
+	case queue.Release: // with the others of its batch, in release
+	case queue.DeadLetter:
+		q.bury(h, st)
+	}
+}
+
+// requeue gives h back as the next attempt.
+func (q *Queue) requeue(h holding, st *queue.Settlement) {
+	q.stats.Requeued++
+	it := item{h.Message, h.Attempt + 1, true, h.copied}
+	if st.Reason != "" {
+		it.Headers = with(it.Headers, queue.HeaderReason, cut(st.Reason, queue.MaxReason))
+	}
+	if st.After > 0 {
+		q.delay(it, st.After)
+		return
+	}
+	q.ready.pushBack(it)
+}
+
+// release puts hs before the head, in the order in which they were delivered.
+func (q *Queue) release(hs []holding) {
+	slices.SortFunc(hs, func(a, b holding) int { return cmp.Compare(b.Tag, a.Tag) })
+	for _, h := range hs {
+		q.stats.Released++
+		q.ready.pushFront(item{h.Message, h.Attempt, true, h.copied})
+	}
+}
+
+// bury adds h to the dead letters.
+func (q *Queue) bury(h holding, st *queue.Settlement) {
+	q.stats.DeadLettered++
+	letter := h.Message
+	letter.Headers = with(letter.Headers,
+		queue.HeaderAttempts, strconv.Itoa(h.Attempt),
+		queue.HeaderQueue, q.cfg.Name,
+		queue.HeaderDeadAt, time.Now().UTC().Format(time.RFC3339Nano))
+	if st.Reason != "" {
+		letter.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
+	}
+	if st.Stack != "" {
+		letter.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
+	}
+	q.letters = append(q.letters, letter)
+}
+
+// refuseAll refuses every settlement of batch for the same reason.
+func (s *Session) refuseAll(batch []queue.Settlement, err error) error {
+	failed := make([]queue.SettleFailure, len(batch))
+	for i := range batch {
+		failed[i] = s.refuse(&batch[i], err)
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &queue.SettleError{Failed: failed}
+}
+
+// refuse writes down a settlement that was not applied.
+func (s *Session) refuse(st *queue.Settlement, err error) queue.SettleFailure {
+	e := Entry{Op: Refused, Session: s.number, Verb: st.Verb, Err: err}
+	if st.Delivery != nil {
+		e.Tag, e.ID, e.Attempt = st.Delivery.Tag, st.Delivery.ID, st.Delivery.Attempt
+	}
+	s.q.stats.Refused++
+	s.q.note(e)
+	return queue.SettleFailure{Tag: e.Tag, Err: err}
+}
+
+// with returns a copy of headers in which the names and values of pairs are set.
+func with(headers map[string]string, pairs ...string) map[string]string {
+	headers = maps.Clone(headers)
+	if headers == nil {
+		headers = make(map[string]string, len(pairs)/2)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		headers[pairs[i]] = pairs[i+1]
+	}
+	return headers
+}
+
+// cut returns the first n bytes of text.
+func cut(text string, n int) string { return text[:min(n, len(text))] }

@@ -1,0 +1,71 @@
+package memory
+
+import "github.com/gentask/gentask/queue"
+
+// Stats are exact counts. At any moment
+//
+//	Published + Duplicated = Acked + DeadLettered + Ready + Delayed + Held
+//	Delivered = Acked + Requeued + Released + DeadLettered + Returned + Held
+type Stats struct {
+	// What is in the queue now.
+
+	Ready   int // messages that wait to be delivered
+	Delayed int // messages whose delay has not passed
+	Held    int // deliveries that are not settled
+
+	// What has happened to messages so far.
+
+	Published    int // messages accepted from publishers
+	Duplicated   int // copies made by Faults.Duplicate
+	Delivered    int // deliveries handed out
+	Acked        int // settlements applied, by verb
+	Requeued     int
+	Released     int
+	DeadLettered int
+	Returned     int // deliveries that came back because their session ended
+	Refused      int // settlements not applied, for whatever reason; see the journal for which and why
+	LostAcks     int // settlements that Faults.LoseAck accepted and dropped
+	MaxHeld      int // the most that Held ever was, over all sessions
+
+	// What has happened to sessions so far.
+
+	Sessions int // open now
+	Opened   int // ever opened
+	Lost     int // ended without Close
+}
+
+// Stats returns the counts of one moment.
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count()
+}
+
+// count completes the running counts with what can be seen.
+func (q *Queue) count() Stats {
+	s := q.stats
+	s.Ready, s.Delayed, s.Sessions = q.ready.len(), len(q.delayed), len(q.sessions)
+	return s
+}
+
+// Holding is what one open session holds.
+type Holding struct {
+	Session    int    // its number, in the order of opening, from 1
+	Name       string // Options.Name
+	Prefetch   int
+	Deliveries []*queue.Delivery // in the order of delivery
+}
+
+// Held returns what every open session holds, those that hold nothing included, in the order of opening.
+func (q *Queue) Held() []Holding {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := make([]Holding, len(q.sessions))
+	for i, s := range q.sessions {
+		all[i] = Holding{Session: s.number, Name: s.opts.Name, Prefetch: s.opts.Prefetch}
+		for _, tag := range s.tags() {
+			all[i].Deliveries = append(all[i].Deliveries, s.held[tag].Delivery)
+		}
+	}
+	return all
+}
