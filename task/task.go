@@ -35,6 +35,9 @@ func Run[R any](ctx context.Context, s *Supervisor, timeout time.Duration, f fun
 // ID returns a number that no other task of the same supervisor has.
 func (t *Task[R]) ID() uint64 { return t.run.id }
 
+// Over says whether the task has an outcome that lasts: it has ended, or was abandoned.
+func (t *Task[R]) Over() bool { return t.run.over() }
+
 // Await waits for the task and returns its value, or the reason why there is none. When ctx ends first it returns ctx.Err(), and the task
 // goes on.
 func (t *Task[R]) Await(ctx context.Context) (R, error) {
