@@ -13,28 +13,21 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestConformance: the executable specification passes its own suite, and its books balance after every case.
+// TestConformance: the executable specification passes its own suite, with deliveries that are late and without, and its books balance.
 func TestConformance(t *testing.T) {
-	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
-		q := memory.New(memory.Config{Journal: true})
-		t.Cleanup(func() {
-			q.Close()
-			require.NoError(t, q.Check())
+	for name, faults := range map[string]memory.Faults{"prompt": {}, "late": {Late: 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
+				q := memory.New(memory.Config{Journal: true, Faults: faults})
+				t.Cleanup(func() {
+					q.Close()
+					require.NoError(t, q.Check())
+				})
+				return fixture(q)
+			})
 		})
-		return fixture(q)
-	})
-}
-
-// TestConformanceSlow: a slow broker is a broker.
-func TestConformanceLate(t *testing.T) {
-	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
-		q := memory.New(memory.Config{Journal: true, Faults: memory.Faults{Late: 3}})
-		t.Cleanup(func() {
-			q.Close()
-			require.NoError(t, q.Check())
-		})
-		return fixture(q)
-	})
+	}
 }
 
 // fixture shows q to the conformance suite.

@@ -2,12 +2,9 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"hash/fnv"
-	"maps"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -71,72 +68,6 @@ func New(cfg Config) *Queue {
 		changed: make(chan struct{}),
 		delayed: map[*time.Timer]item{},
 	}
-}
-
-// Publish puts messages behind the tail, all or none. It copies the headers. It returns a *queue.PublishError when ctx ends before, also
-// while Faults block it, or when the queue is closed.
-func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
-	err := q.admit(ctx)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if err == nil && q.closed {
-		err = queue.ErrClosed
-	}
-	if err != nil {
-		return notPublished(err, msgs)
-	}
-	for i := range msgs {
-		q.accept(msgs[i])
-	}
-	q.wake()
-	return nil
-}
-
-// admit waits until Faults let a publisher in.
-func (q *Queue) admit(ctx context.Context) error {
-	for {
-		q.mu.Lock()
-		blocked, slow, changed := q.faults.BlockPublish && !q.closed, q.faults.SlowPublish, q.changed
-		q.mu.Unlock()
-		if !blocked {
-			return sleep(ctx, slow, nil)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// accept puts one message behind the tail. A copy that a driver published goes on with its attempts.
-func (q *Queue) accept(m queue.Message) {
-	if m.ID == "" {
-		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())
-	}
-	if m.Time.IsZero() {
-		m.Time = time.Now()
-	}
-	m.Headers = maps.Clone(m.Headers)
-	used, err := strconv.Atoi(m.Headers[queue.HeaderAttempts])
-	if err != nil || used < 0 {
-		used = 0
-	}
-	q.stats.Published++
-	q.ready.pushBack(item{Message: m, attempt: used + 1})
-	q.note(Entry{Op: Published, ID: m.ID, Attempt: used + 1})
-}
-
-// notPublished names every message of a publish that failed.
-func notPublished(err error, msgs []queue.Message) error {
-	if len(msgs) == 0 {
-		return err
-	}
-	failed := make([]queue.PublishFailure, len(msgs))
-	for i := range msgs {
-		failed[i] = queue.PublishFailure{ID: msgs[i].ID, Err: err}
-	}
-	return &queue.PublishError{Failed: failed}
 }
 
 // DeadLetters returns a copy of the dead-letter queue, the oldest first.

@@ -33,50 +33,6 @@ type holding struct {
 	copied bool
 }
 
-// Open starts a session, a *Session. It returns an error that wraps queue.ErrConfig for a prefetch below 1, queue.ErrClosed when the queue
-// is closed, ctx.Err() when ctx has ended, and what Faults say.
-func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
-	if opts.Prefetch < 1 {
-		return nil, fmt.Errorf("%w: Options.Prefetch is %d, want at least 1", queue.ErrConfig, opts.Prefetch)
-	}
-	if err := sleep(ctx, q.Faults().SlowOpen, nil); err != nil {
-		return nil, err
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return nil, queue.ErrClosed
-	}
-	if q.strikes(&q.faults.RefuseOpen) {
-		return nil, orRefused(q.faults.RefuseError)
-	}
-	return q.start(opts), nil
-}
-
-// start adds a session to the open ones.
-func (q *Queue) start(opts queue.Options) *Session {
-	q.stats.Opened++
-	s := &Session{
-		q:      q,
-		number: q.stats.Opened,
-		opts:   opts,
-		wake:   make(chan struct{}, 1),
-		done:   make(chan struct{}),
-		held:   map[uint64]holding{},
-	}
-	q.sessions = append(q.sessions, s)
-	q.note(Entry{Op: Opened, Session: s.number, Prefetch: opts.Prefetch})
-	return s
-}
-
-// orRefused returns err, or ErrRefused when there is none.
-func orRefused(err error) error {
-	if err == nil {
-		return ErrRefused
-	}
-	return err
-}
-
 // Number says which session of its queue this is, in the order of opening, from 1.
 func (s *Session) Number() int { return s.number }
 
@@ -162,39 +118,6 @@ func (q *Queue) wake() {
 	for _, s := range q.sessions {
 		s.rouse()
 	}
-}
-
-// take takes the next message out of the queue: the first, unless a fault has it otherwise.
-func (q *Queue) take() item {
-	if n := min(q.ready.len(), reach); n > 1 && q.strikes(&q.faults.Reorder) {
-		first, other := q.ready.at(0), q.ready.at(1+q.rng.IntN(n-1))
-		*first, *other = *other, *first
-	}
-	it := q.ready.popFront()
-	if !it.copied && q.strikes(&q.faults.Duplicate) {
-		twin := it
-		twin.copied = true
-		q.ready.pushBack(twin)
-		q.stats.Duplicated++
-		q.note(Entry{Op: Duplicated, ID: it.ID, Attempt: it.attempt})
-	}
-	return it
-}
-
-// handOut makes it a delivery of this session.
-func (s *Session) handOut(it item) *queue.Delivery {
-	s.lastTag++
-	d := &queue.Delivery{Message: it.Message, Tag: s.lastTag, Attempt: it.attempt, Redelivered: it.redelivered}
-	s.held[d.Tag] = holding{d, it.copied}
-	if s.late > 0 {
-		s.late--
-	}
-	q := s.q
-	q.stats.Delivered++
-	q.stats.Held++
-	q.stats.MaxHeld = max(q.stats.MaxHeld, q.stats.Held)
-	q.note(Entry{Op: Delivered, Session: s.number, Tag: d.Tag, ID: d.ID, Attempt: d.Attempt})
-	return d
 }
 
 // Cancel stops the flow. See queue.Session. Deliveries are on their way only when Faults.Late says so.

@@ -27,7 +27,7 @@ func (s *Session) Settle(ctx context.Context, batch []queue.Settlement) error {
 		}
 	}
 	if s.over != nil {
-		s.refuseAll(batch, s.over)
+		_ = s.refuseAll(batch, s.over) // for the books; the caller hears of the session
 		return s.gone()
 	}
 	if len(batch) == 0 {

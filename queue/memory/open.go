@@ -1,0 +1,52 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Open starts a session, a *Session. It returns an error that wraps queue.ErrConfig for a prefetch below 1, queue.ErrClosed when the queue
+// is closed, ctx.Err() when ctx has ended, and what Faults say.
+func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	if opts.Prefetch < 1 {
+		return nil, fmt.Errorf("%w: Options.Prefetch is %d, want at least 1", queue.ErrConfig, opts.Prefetch)
+	}
+	if err := sleep(ctx, q.Faults().SlowOpen, nil); err != nil {
+		return nil, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return nil, queue.ErrClosed
+	}
+	if q.strikes(&q.faults.RefuseOpen) {
+		return nil, orRefused(q.faults.RefuseError)
+	}
+	return q.start(opts), nil
+}
+
+// start adds a session to the open ones.
+func (q *Queue) start(opts queue.Options) *Session {
+	q.stats.Opened++
+	s := &Session{
+		q:      q,
+		number: q.stats.Opened,
+		opts:   opts,
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+		held:   map[uint64]holding{},
+	}
+	q.sessions = append(q.sessions, s)
+	q.note(Entry{Op: Opened, Session: s.number, Prefetch: opts.Prefetch})
+	return s
+}
+
+// orRefused returns err, or ErrRefused when there is none.
+func orRefused(err error) error {
+	if err == nil {
+		return ErrRefused
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Publish puts messages behind the tail, all or none. It copies the headers. It returns a *queue.PublishError when ctx ends before, also
+// while Faults block it, or when the queue is closed.
+func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	err := q.admit(ctx)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err == nil && q.closed {
+		err = queue.ErrClosed
+	}
+	if err != nil {
+		return notPublished(err, msgs)
+	}
+	for i := range msgs {
+		q.accept(msgs[i])
+	}
+	q.wake()
+	return nil
+}
+
+// admit waits until Faults let a publisher in.
+func (q *Queue) admit(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		blocked, slow, changed := q.faults.BlockPublish && !q.closed, q.faults.SlowPublish, q.changed
+		q.mu.Unlock()
+		if !blocked {
+			return sleep(ctx, slow, nil)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// accept puts one message behind the tail. A copy that a driver published goes on with its attempts.
+func (q *Queue) accept(m queue.Message) {
+	if m.ID == "" {
+		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())
+	}
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	}
+	m.Headers = maps.Clone(m.Headers)
+	it := item{Message: m, attempt: used(m.Headers) + 1}
+	q.stats.Published++
+	q.ready.pushBack(it)
+	q.note(Entry{Op: Published, ID: it.ID, Attempt: it.attempt})
+}
+
+// used returns how many attempts were used up before this copy of a message was published; 0 when the headers do not tell.
+func used(headers map[string]string) int {
+	text, ok := headers[queue.HeaderAttempts]
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// notPublished names every message of a publish that failed.
+func notPublished(err error, msgs []queue.Message) error {
+	if len(msgs) == 0 {
+		return err
+	}
+	failed := make([]queue.PublishFailure, len(msgs))
+	for i := range msgs {
+		failed[i] = queue.PublishFailure{ID: msgs[i].ID, Err: err}
+	}
+	return &queue.PublishError{Failed: failed}
+}
