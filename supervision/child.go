@@ -1,0 +1,75 @@
+package supervision
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// child is one child over all its incarnations. It is small, because a dynamic supervisor may have a hundred thousand.
+type child struct {
+	spec     ChildSpec
+	pid      *actor.PID // nil: no incarnation lives
+	state    ChildState
+	doomed   bool // is stopped by the operation of a static supervisor, now or soon
+	restarts int32
+	rare     *rare
+}
+
+// rare is what a child has only once something out of the ordinary happens to it.
+type rare struct {
+	starting func(*actor.PID, error) // is to be answered when the child has started
+	stopping []func(error)           // are to be answered when the child is gone
+	timer    *time.Timer             // limits the stop
+	killed   bool
+
+	window   window    // restarts, for an intensity of the child's own
+	failures int       // restarts in a row, for the back-off
+	since    time.Time // start of the present incarnation, if it is a restarted one
+	recovery *recovery // what it waits for while it is Restarting
+	gated    bool      // BeforeRestart has not resumed yet
+}
+
+func (c *child) more() *rare {
+	if c.rare == nil {
+		c.rare = &rare{}
+	}
+	return c.rare
+}
+
+// takeStarting returns who waits for the child's start, once.
+func (c *child) takeStarting() func(*actor.PID, error) {
+	if c.rare == nil {
+		return nil
+	}
+	reply := c.rare.starting
+	c.rare.starting = nil
+	return reply
+}
+
+func (c *child) takeStopping() []func(error) {
+	if c.rare == nil {
+		return nil
+	}
+	replies := c.rare.stopping
+	c.rare.stopping = nil
+	return replies
+}
+
+func (c *child) stopTimer() {
+	if c.rare != nil && c.rare.timer != nil {
+		c.rare.timer.Stop()
+		c.rare.timer = nil
+	}
+}
+
+func (c *child) info() ChildInfo {
+	return ChildInfo{ID: c.spec.ID, PID: c.pid, State: c.state, Restart: c.spec.Restart, Restarts: int(c.restarts)}
+}
+
+func (c *child) shutdown() time.Duration {
+	if c.spec.Shutdown == 0 {
+		return DefaultShutdown
+	}
+	return c.spec.Shutdown
+}

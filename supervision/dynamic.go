@@ -1,0 +1,262 @@
+package supervision
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// DynamicSpec configures a supervisor whose children come and go. The zero value is right for one that must not restart anything: see Intensity.
+type DynamicSpec struct {
+	// Intensity limits the restarts of all children together. Over it the supervisor stops all of them and ends with an *IntensityError.
+	// Zero means that the first restart is one too many.
+	Intensity Intensity
+
+	// ChildIntensity, if not nil, is counted for each child on its own instead: a child over it is given up, and told to its Notify with an
+	// *IntensityError, while supervisor and siblings are untouched. Intensity must be zero then.
+	ChildIntensity *Intensity
+
+	// MaxChildren limits the children, those that stop or wait for their restart included. Further ones are refused with ErrMaxChildren.
+	// 0: no limit.
+	MaxChildren int
+
+	// Backoff spaces the restarts of each child. The zero value restarts at once.
+	Backoff Backoff
+
+	// OnEvent, if not nil, is called for each event, in the supervisor's goroutine. It must not block; a panic in it is swallowed.
+	OnEvent func(Event)
+}
+
+func (s DynamicSpec) validate() error {
+	if err := s.Intensity.validate("DynamicSpec.Intensity"); err != nil {
+		return err
+	}
+	if s.ChildIntensity != nil {
+		if err := s.ChildIntensity.validate("DynamicSpec.ChildIntensity"); err != nil {
+			return err
+		}
+		if s.Intensity != (Intensity{}) {
+			return badField("DynamicSpec.Intensity", s.Intensity, "zero when ChildIntensity is given")
+		}
+	}
+	if s.MaxChildren < 0 {
+		return badField("DynamicSpec.MaxChildren", s.MaxChildren, "0 (no limit) or positive")
+	}
+	return s.Backoff.validate("DynamicSpec.Backoff")
+}
+
+// Dynamic returns Props for a supervisor without children, which are started by requests: see StartChild and StartRequest. Children stop all at
+// once and in no order when the supervisor stops, each within its own Shutdown. What starts, ends and fails costs the same however many there are.
+//
+// It returns an error that wraps ErrConfig for a bad spec.
+func Dynamic(spec DynamicSpec) (*actor.Props, error) {
+	if err := spec.validate(); err != nil {
+		return nil, err
+	}
+	return actor.FromProducer(func() actor.Actor { return newDynamic(spec) }), nil
+}
+
+// dynamic is a supervisor whose children come and go.
+type dynamic struct {
+	base
+	limit    Intensity
+	perChild bool
+	max      int
+	window   window
+	live     int               // all children
+	byID     map[string]*child // those with an ID of their own, and all that have ever failed
+	timers   []*time.Timer     // limit the stop of all
+}
+
+func newDynamic(spec DynamicSpec) *dynamic {
+	d := &dynamic{limit: spec.Intensity, max: spec.MaxChildren, byID: make(map[string]*child)}
+	if spec.ChildIntensity != nil {
+		d.limit, d.perChild = *spec.ChildIntensity, true
+	}
+	d.limit = d.limit.withDefaults()
+	d.base = base{owner: d, onEvent: spec.OnEvent, backoff: spec.Backoff.withDefaults(), byPID: make(map[string]*child)}
+	return d
+}
+
+// Receive implements actor.Actor.
+func (d *dynamic) Receive(ctx actor.Context) {
+	d.ctx = ctx
+	switch m := ctx.Message().(type) {
+	case *StartRequest:
+		d.start(m)
+	case *actor.Exited:
+		d.exited(m)
+	case *actor.Ready:
+		d.ready(m)
+	case *spawnFailed:
+		d.spawnFailed(m)
+	case *actor.Started:
+		actor.TrapStop(ctx)
+	case *actor.StopRequest:
+		d.shutdown(actor.ErrShutdown)
+	case *actor.Stopped:
+		d.cleanUp()
+	case *sweep:
+		d.sweep(m)
+	default:
+		if !d.own(m) {
+			d.request(m)
+		}
+	}
+}
+
+func (d *dynamic) start(m *StartRequest) {
+	if err := d.refusal(&m.Spec); err != nil {
+		d.answerStart(m, nil, err)
+		return
+	}
+	c := &child{spec: m.Spec}
+	d.live++
+	if m.Reply != nil {
+		c.more().starting = m.Reply
+	}
+	d.launch(c)
+	if id := m.Spec.ID; id != "" {
+		d.byID[id] = c
+	}
+}
+
+// refusal says why a child can't be started, or nil.
+func (d *dynamic) refusal(spec *ChildSpec) error {
+	switch {
+	case d.stopping:
+		return ErrStopping
+	case spec.Significant:
+		return badField("ChildSpec.Significant", true, "false: a dynamic supervisor has no automatic shutdown")
+	case d.max > 0 && d.live >= d.max:
+		return ErrMaxChildren
+	}
+	if err := spec.validate("ChildSpec"); err != nil {
+		return err
+	}
+	if spec.ID != "" && d.byID[spec.ID] != nil {
+		return about(ErrAlreadyStarted, spec.ID)
+	}
+	return nil
+}
+
+// launch spawns an incarnation. Only who waits for it makes it worth a message when it is ready.
+func (d *dynamic) launch(c *child) {
+	waited := c.rare != nil && c.rare.starting != nil
+	d.spawn(c, waited)
+	if c.spec.ID == "" {
+		c.spec.ID = d.madeUpID(c)
+	}
+	if c.pid != nil && !waited {
+		c.state = Running
+		d.tell(ChildStarted, c, c.pid, nil)
+	}
+}
+
+func (d *dynamic) madeUpID(c *child) string {
+	if c.pid == nil {
+		return d.ctx.Self().Id + "/-" + d.ctx.ActorSystem().ProcessRegistry.NextId()
+	}
+	return c.pid.Id
+}
+
+func (d *dynamic) ready(m *actor.Ready) {
+	c := d.byPID[m.PID.Id]
+	if c == nil || c.state != Starting {
+		return
+	}
+	c.state = Running
+	d.tell(ChildStarted, c, c.pid, nil)
+	d.answerPID(c.takeStarting(), c.pid, nil)
+}
+
+func (d *dynamic) exited(m *actor.Exited) {
+	if c := d.take(m); c != nil {
+		d.ended(c, m.PID, m.Reason)
+	}
+}
+
+func (d *dynamic) gone(c *child, pid *actor.PID, reason error) { d.ended(c, pid, reason) }
+
+func (d *dynamic) spawnFailed(m *spawnFailed) {
+	if m.c.state == Starting { // else it was terminated meanwhile
+		d.ended(m.c, nil, m.err)
+	}
+}
+
+// ended decides what becomes of a child that has no incarnation any more.
+func (d *dynamic) ended(c *child, pid *actor.PID, reason error) {
+	if d.failedStart(c, pid, reason) || d.stopping || c.state == Stopping || !c.spec.wantsRestart(reason) {
+		d.remove(c, pid, reason)
+	} else {
+		d.restart(c, pid, reason)
+	}
+}
+
+// failedStart answers who waits for the start of a child that has ended before it was ready, and says whether the child is to be discarded. A
+// normal end is no failure: the child had nothing more to do.
+func (d *dynamic) failedStart(c *child, pid *actor.PID, reason error) bool {
+	started := reason == nil && pid != nil
+	if c.state == Starting && !started {
+		d.tell(ChildStartFailed, c, pid, reason)
+	}
+	reply := c.takeStarting()
+	switch {
+	case reply == nil:
+		return false
+	case d.stopping || c.state == Stopping:
+		d.answerPID(reply, nil, ErrStopping)
+	case started:
+		d.answerPID(reply, pid, nil)
+		return false
+	default:
+		d.answerPID(reply, nil, &StartError{ID: c.spec.ID, Reason: reason})
+	}
+	return true
+}
+
+// restart counts a failure, and makes the child come back unless it was one too many.
+func (d *dynamic) restart(c *child, pid *actor.PID, reason error) {
+	w := &d.window
+	if d.perChild {
+		w = &c.more().window
+	}
+	if !w.over(d.limit) {
+		c.restarts++
+		d.byID[c.spec.ID] = c // while it has no PID, it must be found
+		d.begin(c, []*child{c}, reason)
+		return
+	}
+	err := d.limit.exceeded(c.spec.ID, reason)
+	if d.perChild {
+		d.tell(ChildGivenUp, c, pid, err)
+		d.remove(c, pid, err)
+		return
+	}
+	d.remove(c, pid, reason)
+	d.shutdown(err)
+}
+
+func (d *dynamic) recovered(r *recovery) {
+	for _, c := range r.remaining() {
+		d.launch(c)
+	}
+}
+
+func (d *dynamic) refused(c *child, reason error) { d.remove(c, nil, reason) }
+
+// remove forgets a child for good.
+func (d *dynamic) remove(c *child, pid *actor.PID, reason error) {
+	d.live--
+	c.state = Idle
+	if len(d.byID) > 0 && d.byID[c.spec.ID] == c {
+		delete(d.byID, c.spec.ID)
+	}
+	d.final(c, pid, reason)
+	for _, reply := range c.takeStopping() {
+		d.answer(reply, nil)
+	}
+	if d.stopping && d.live == 0 {
+		d.exit()
+	}
+}

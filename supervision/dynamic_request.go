@@ -1,0 +1,90 @@
+package supervision
+
+import (
+	"github.com/gentask/gentask/actor"
+)
+
+// request serves what is rarer than a start.
+func (d *dynamic) request(msg any) {
+	if d.stopping {
+		d.refuse(msg, ErrStopping)
+		return
+	}
+	switch m := msg.(type) {
+	case *TerminateRequest:
+		d.terminate(m)
+	case *RestartRequest:
+		d.answerPID(m.Reply, nil, d.whyNotIdle(m.ID))
+	case *DeleteRequest:
+		d.answer(m.Reply, d.whyNotIdle(m.ID))
+	case *ChildrenRequest:
+		if m.Reply != nil {
+			list := d.list()
+			guard(func() { m.Reply(list, nil) })
+		}
+	case *CountRequest:
+		if m.Reply != nil {
+			counts := Counts{Specs: d.live, Active: len(d.byPID), Restarting: d.live - len(d.byPID)}
+			guard(func() { m.Reply(counts, nil) })
+		}
+	}
+}
+
+// find knows a child by its ID or by the Id of its PID.
+func (d *dynamic) find(id string) *child {
+	if c := d.byID[id]; c != nil {
+		return c
+	}
+	return d.byPID[id]
+}
+
+func (d *dynamic) terminate(m *TerminateRequest) {
+	c := d.find(m.ID)
+	if c == nil {
+		d.answer(m.Reply, about(ErrNotFound, m.ID))
+		return
+	}
+	if m.Reply != nil {
+		c.more().stopping = append(c.more().stopping, m.Reply)
+	}
+	d.discard(c)
+}
+
+// discard stops a child for good.
+func (d *dynamic) discard(c *child) {
+	switch {
+	case c.pid != nil && c.state != Stopping:
+		d.stop(c)
+	case c.pid == nil:
+		if c.state == Restarting {
+			d.withdraw(c)
+		}
+		d.answerPID(c.takeStarting(), nil, about(ErrStopping, c.spec.ID))
+		d.remove(c, nil, actor.ErrShutdown)
+	}
+}
+
+// whyNotIdle says why a child can't be restarted or deleted by hand: it is never idle, since a dynamic supervisor forgets idle ones.
+func (d *dynamic) whyNotIdle(id string) error {
+	switch c := d.find(id); {
+	case c == nil:
+		return about(ErrNotFound, id)
+	case c.state == Restarting:
+		return about(ErrRestarting, id)
+	default:
+		return about(ErrRunning, id)
+	}
+}
+
+func (d *dynamic) list() []ChildInfo {
+	list := make([]ChildInfo, 0, d.live)
+	for _, c := range d.byPID {
+		list = append(list, c.info())
+	}
+	for _, c := range d.byID {
+		if c.pid == nil {
+			list = append(list, c.info())
+		}
+	}
+	return list
+}

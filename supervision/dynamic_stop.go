@@ -1,0 +1,88 @@
+package supervision
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// sweep ends the patience with all children that have the same Shutdown: one timer for each such time, not for each child.
+type sweep struct {
+	shutdown time.Duration
+	killed   bool // they were given KillTime already
+}
+
+// shutdown tells all children at once to stop, and ends the supervisor when the last is gone.
+func (d *dynamic) shutdown(reason error) {
+	if d.stopping {
+		return
+	}
+	d.stopping, d.reason = true, reason
+	d.publish(Event{Kind: SupervisorStopping, Reason: reason})
+	if d.live == 0 {
+		d.exit()
+		return
+	}
+	d.discardWaiting()
+	limits := make(map[time.Duration]bool)
+	for _, c := range d.byPID {
+		if c.state == Stopping {
+			continue // by a request, with a timer of its own
+		}
+		if limit := c.shutdown(); limit == Brutal {
+			d.kill(c)
+		} else {
+			d.askToStop(c)
+			limits[limit] = true
+		}
+	}
+	for limit := range limits {
+		if limit != Infinity {
+			d.after(limit, &sweep{shutdown: limit})
+		}
+	}
+}
+
+// discardWaiting forgets the children that have no incarnation to stop.
+func (d *dynamic) discardWaiting() {
+	for _, c := range d.byID {
+		if c.pid == nil {
+			d.discard(c)
+		}
+	}
+}
+
+func (d *dynamic) after(t time.Duration, m *sweep) {
+	d.timers = append(d.timers, actor.SendAfter(d.ctx, t, m))
+}
+
+func (d *dynamic) sweep(m *sweep) {
+	for _, c := range d.byPID {
+		switch {
+		case c.shutdown() != m.shutdown || c.rare != nil && c.rare.timer != nil:
+		case m.killed:
+			d.abandon(c)
+		default:
+			d.tell(ChildKilled, c, c.pid, nil)
+			actor.Kill(d.ctx.ActorSystem(), c.pid)
+		}
+	}
+	if !m.killed {
+		d.after(KillTime, &sweep{shutdown: m.shutdown, killed: true})
+	}
+}
+
+// cleanUp withdraws the timers of a supervisor that has ended, whatever way.
+func (d *dynamic) cleanUp() {
+	for _, t := range d.timers {
+		t.Stop()
+	}
+	for _, c := range d.byPID {
+		c.stopTimer()
+	}
+	for _, c := range d.byID {
+		if c.rare != nil && c.rare.recovery != nil {
+			c.rare.recovery.stopTimer()
+		}
+	}
+}

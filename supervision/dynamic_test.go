@@ -1,0 +1,49 @@
+package supervision_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/supervision"
+)
+
+func TestDynamicRestartsByKind(t *testing.T) {
+	for _, c := range []struct {
+		restart supervision.Restart
+		reason  error
+		want    bool
+	}{
+		{supervision.Permanent, nil, true},
+		{supervision.Permanent, actor.ErrShutdown, true},
+		{supervision.Permanent, errBoom, true},
+		{supervision.Transient, nil, false},
+		{supervision.Transient, actor.ErrShutdown, false},
+		{supervision.Transient, errBoom, true},
+		{supervision.Transient, actor.ErrKilled, true},
+		{supervision.Temporary, nil, false},
+		{supervision.Temporary, errBoom, false},
+	} {
+		bubble(t, func(r *rig) {
+			sup := r.dynamic(supervision.DynamicSpec{Intensity: supervision.Intensity{Restarts: 1}})
+			spec := r.child("a")
+			spec.Restart = c.restart
+			pid := r.start(sup, spec)
+			r.send(pid, exit{c.reason})
+			ended := r.takeEnded()
+			if c.want {
+				require.NotNil(t, r.pid(sup, "a"))
+				require.NotEqual(t, pid.Id, r.pid(sup, "a").Id, "a fresh name for each incarnation")
+				require.Equal(t, []string{"+a", "-a", "+a"}, r.takeLog())
+				require.Empty(t, ended)
+			} else {
+				require.Empty(t, r.children(sup), "%v %v", c.restart, c.reason)
+				require.Len(t, ended, 1)
+				require.Equal(t, c.reason, ended[0].Reason)
+				require.Equal(t, pid, ended[0].PID)
+			}
+			require.Empty(t, r.stop(sup).Abandoned)
+		})
+	}
+}

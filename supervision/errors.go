@@ -1,0 +1,125 @@
+package supervision
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+var (
+	// ErrConfig is wrapped by every error about a value that the user gave: it names the field, what it was and what would be right.
+	ErrConfig = errors.New("supervision: bad config")
+
+	// ErrIntensity is wrapped by the exit reason of a supervisor whose children had to be restarted too often, and by the reason in the Ended
+	// of a child that was given up for that. It is a crash to the supervisor above: it never wraps actor.ErrShutdown.
+	ErrIntensity = errors.New("supervision: restart intensity exceeded")
+
+	// ErrAlreadyStarted is returned when a child of this ID runs, or is about to be restarted.
+	ErrAlreadyStarted = errors.New("supervision: child already started")
+
+	// ErrAlreadyPresent is returned when a child of this ID is known to a static supervisor but doesn't run: restart or delete it.
+	ErrAlreadyPresent = errors.New("supervision: child already present")
+
+	// ErrNotFound is returned when there is no child of this ID.
+	ErrNotFound = errors.New("supervision: no such child")
+
+	// ErrRunning is returned when a child can't be restarted or deleted because it runs.
+	ErrRunning = errors.New("supervision: child is running")
+
+	// ErrRestarting is returned when a child can't be restarted or deleted because it is about to be restarted anyway: terminate it first.
+	ErrRestarting = errors.New("supervision: child is restarting")
+
+	// ErrMaxChildren is returned when a dynamic supervisor is full.
+	ErrMaxChildren = errors.New("supervision: too many children")
+
+	// ErrStopping is returned when the supervisor stops, or stopped before the request was done.
+	ErrStopping = errors.New("supervision: supervisor is stopping")
+
+	// ErrRefused is wrapped by the reason in the Ended of a child whose BeforeRestart gate said no.
+	ErrRefused = errors.New("supervision: restart refused by BeforeRestart")
+)
+
+// IntensityError says which child was the one too many. It wraps ErrIntensity.
+type IntensityError struct {
+	// ID is the child whose failure was not tolerated any more.
+	ID string
+	// Restarts and Period are the limit.
+	Restarts int
+	Period   time.Duration
+	// Reason is how the child ended at last. It is not wrapped: a permanent child may end normally too often, and that is no normal end of
+	// the supervisor.
+	Reason error
+}
+
+// Error names the child, the limit and the child's last reason.
+func (e *IntensityError) Error() string {
+	return fmt.Sprintf("%v: child %q: more than %d in %v, at last: %s", ErrIntensity, e.ID, e.Restarts, e.Period, reasonText(e.Reason))
+}
+
+// Unwrap returns ErrIntensity.
+func (e *IntensityError) Unwrap() error { return ErrIntensity }
+
+// StartError says that a child could not be started. It wraps Reason.
+type StartError struct {
+	ID     string
+	Reason error
+}
+
+// Error names the child and what it said.
+func (e *StartError) Error() string {
+	return fmt.Sprintf("supervision: child %q did not start: %v", e.ID, e.Reason)
+}
+
+// Unwrap returns Reason, unless it is actor.ErrShutdown: a child that was stopped while it started makes no clean end of the supervisor.
+func (e *StartError) Unwrap() error {
+	if actor.Abnormal(e.Reason) {
+		return e.Reason
+	}
+	return nil
+}
+
+// AbandonedError is the exit reason of a supervisor that had to leave children behind. It wraps Reason, so that errors.Is sees through it.
+type AbandonedError struct {
+	// Reason is why the supervisor ended.
+	Reason error
+	// Children are those that still ran. It is never empty.
+	Children []Abandoned
+}
+
+// Abandoned is a child that did not end in time, and of which a goroutine still runs.
+type Abandoned struct {
+	// ID is the child's ID; for a child of a nested supervisor it is preceded by that supervisor's ID and a slash.
+	ID  string
+	PID *actor.PID
+}
+
+// Error says why the supervisor ended, and names the first few children that it left behind.
+func (e *AbandonedError) Error() string {
+	const most = 5
+	names := make([]string, 0, most)
+	for _, a := range e.Children[:min(most, len(e.Children))] {
+		names = append(names, a.ID)
+	}
+	return fmt.Sprintf("%s; %d children abandoned: %s", reasonText(e.Reason), len(e.Children), strings.Join(names, ", "))
+}
+
+// Unwrap returns Reason.
+func (e *AbandonedError) Unwrap() error { return e.Reason }
+
+func reasonText(reason error) string {
+	if reason == nil {
+		return "normal end"
+	}
+	return reason.Error()
+}
+
+// badField makes an error that wraps ErrConfig.
+func badField(field string, got any, want string) error {
+	return fmt.Errorf("%w: %s is %v: it must be %s", ErrConfig, field, got, want)
+}
+
+// about wraps one of the sentinels with the child's ID.
+func about(err error, id string) error { return fmt.Errorf("%w: %q", err, id) }

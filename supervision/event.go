@@ -1,0 +1,54 @@
+package supervision
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// Event is something that happened in a supervisor. Events of one supervisor come one by one and in order, in the supervisor's goroutine: who
+// hears them must not block. A panic there is swallowed.
+type Event struct {
+	Kind EventKind
+	// Supervisor is who tells it.
+	Supervisor *actor.PID
+	// ID and PID are the child's. ID is empty for SupervisorStopping, PID is nil where no incarnation is concerned.
+	ID  string
+	PID *actor.PID
+	// Reason is the exit reason, or why a start failed, or why the supervisor stops.
+	Reason error
+	// Restarts is how often the child has been restarted so far.
+	Restarts int
+	// Delay is the back-off before a restart.
+	Delay time.Duration
+}
+
+// EventKind says what happened.
+type EventKind uint8
+
+const (
+	// ChildStarted: the child runs. A static supervisor tells it when the child has processed Started.
+	ChildStarted EventKind = iota
+	// ChildStartFailed: a start failed, with Reason.
+	ChildStartFailed
+	// ChildExited: an incarnation has ended, with Reason, whatever comes next.
+	ChildExited
+	// ChildRestarting: the child will be restarted, after Delay and after its BeforeRestart.
+	ChildRestarting
+	// ChildGivenUp: the child is not restarted although its Restart asks for it, for Reason: its own intensity, or its BeforeRestart.
+	ChildGivenUp
+	// ChildKilled: the child has not stopped in its Shutdown time and is killed.
+	ChildKilled
+	// ChildAbandoned: the child could not even be killed, because its Receive, or a child of its own, goes on. It is left behind.
+	ChildAbandoned
+	// ChildEndedLate: a child that was abandoned has ended after all, with Reason.
+	ChildEndedLate
+	// SupervisorStopping: the supervisor begins to stop its children, for Reason.
+	SupervisorStopping
+)
+
+// String returns the constant's name.
+func (k EventKind) String() string {
+	return nameOf(k, "ChildStarted", "ChildStartFailed", "ChildExited", "ChildRestarting", "ChildGivenUp", "ChildKilled", "ChildAbandoned",
+		"ChildEndedLate", "SupervisorStopping")
+}

@@ -1,0 +1,65 @@
+package supervision
+
+import (
+	"math"
+	"time"
+)
+
+// DefaultPeriod is the period of an Intensity that gives none.
+const DefaultPeriod = 5 * time.Second
+
+// Unlimited as Intensity.Restarts tolerates any number of restarts.
+const Unlimited = math.MaxInt
+
+// Intensity limits restarts: up to Restarts of them are tolerated in any Period, one more is not.
+//
+// Zero means zero, as in OTP: the first restart is one too many. Elixir's default is Intensity{Restarts: 3}.
+type Intensity struct {
+	// Restarts is how many restarts are tolerated within Period: 0 none, Unlimited any number. A group that is restarted together counts
+	// once; a restart whose start fails counts, and is tried again; normal ends that need no restart never count.
+	Restarts int
+
+	// Period is the length of the sliding window. Default: 5 s.
+	Period time.Duration
+}
+
+func (i Intensity) validate(field string) error {
+	switch {
+	case i.Restarts < 0:
+		return badField(field+".Restarts", i.Restarts, "0 or more, or Unlimited")
+	case i.Period < 0:
+		return badField(field+".Period", i.Period, "0 (5 s) or positive")
+	}
+	return nil
+}
+
+func (i Intensity) withDefaults() Intensity {
+	if i.Period == 0 {
+		i.Period = DefaultPeriod
+	}
+	return i
+}
+
+// exceeded makes the reason for giving up.
+func (i Intensity) exceeded(id string, reason error) error {
+	return &IntensityError{ID: id, Restarts: i.Restarts, Period: i.Period, Reason: reason}
+}
+
+// window holds when the restarts of the last period were: never more than the limit and one.
+type window []time.Time
+
+// over counts a restart and says whether it is one too many.
+func (w *window) over(limit Intensity) bool {
+	if limit.Restarts == Unlimited {
+		return false
+	}
+	now := time.Now()
+	kept := (*w)[:0]
+	for _, t := range *w {
+		if now.Sub(t) <= limit.Period {
+			kept = append(kept, t)
+		}
+	}
+	*w = append(kept, now)
+	return len(*w) > limit.Restarts
+}

@@ -1,0 +1,158 @@
+package supervision
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// recovery is the time between the end of children and their restart: one child's, or a group's. It is over when the back-off is, and when every
+// BeforeRestart has resumed.
+type recovery struct {
+	culprit *child   // whose failure it was
+	members []*child // who is to be started, in this order; those that left it have another rare.recovery
+	reason  error
+	waits   int
+	timer   *time.Timer // the back-off's, until it is over
+}
+
+type (
+	// recovered tells that the back-off is over.
+	recovered struct{ recovery *recovery }
+	// resumed tells what a BeforeRestart decided.
+	resumed struct {
+		recovery *recovery
+		c        *child
+		restart  bool
+	}
+)
+
+// begin makes members wait for their restart. If there is nothing to wait for, they are started at once.
+func (b *base) begin(culprit *child, members []*child, reason error) {
+	r := &recovery{culprit: culprit, members: members, reason: reason, waits: 1} // 1: until all who must wait have been asked
+	for _, c := range members {
+		c.state = Restarting
+		c.more().recovery = r
+	}
+	delay := b.delay(culprit)
+	if delay > 0 {
+		r.waits++
+		r.timer = actor.SendAfter(b.ctx, delay, &recovered{recovery: r})
+	}
+	for _, c := range members {
+		b.publish(Event{Kind: ChildRestarting, ID: c.spec.ID, Reason: reason, Restarts: int(c.restarts), Delay: delay})
+		if c.spec.BeforeRestart != nil {
+			r.waits++
+			b.hold(r, c)
+		}
+	}
+	b.waited(r)
+}
+
+func (b *base) delay(c *child) time.Duration {
+	if b.backoff.Min == 0 {
+		return 0
+	}
+	more := c.more()
+	if !more.since.IsZero() && time.Since(more.since) > b.backoff.Max {
+		more.failures = 0
+	}
+	more.failures++
+	return b.backoff.delay(more.failures)
+}
+
+func (b *base) hold(r *recovery, c *child) {
+	c.rare.gated = true
+	sys, self := b.ctx.ActorSystem(), b.ctx.Self()
+	var once sync.Once
+	resume := func(restart bool) {
+		once.Do(func() { actor.Send(sys, self, &resumed{recovery: r, c: c, restart: restart}) })
+	}
+	if guard(func() { c.spec.BeforeRestart(r.reason, resume) }) != nil {
+		resume(false)
+	}
+}
+
+func (b *base) delayOver(r *recovery) {
+	if r.timer != nil {
+		r.timer = nil
+		b.waited(r)
+	}
+}
+
+func (b *base) resume(m *resumed) {
+	c := m.c
+	if c.rare.recovery != m.recovery {
+		return // it was terminated meanwhile, or belongs to another restart now
+	}
+	c.rare.gated = false
+	if !m.restart {
+		b.withdraw(c)
+		reason := refusal(m.recovery.reason)
+		b.tell(ChildGivenUp, c, nil, reason)
+		b.owner.refused(c, reason)
+	}
+	b.waited(m.recovery)
+}
+
+func refusal(reason error) error {
+	if reason == nil {
+		return ErrRefused
+	}
+	return fmt.Errorf("%w: %w", ErrRefused, reason)
+}
+
+func (b *base) waited(r *recovery) {
+	if r.waits--; r.waits == 0 {
+		b.owner.recovered(r)
+	}
+}
+
+// remaining returns who still waits, and ends the waiting.
+func (r *recovery) remaining() []*child {
+	var left []*child
+	for _, c := range r.members {
+		if c.rare.recovery == r {
+			c.rare.recovery = nil
+			left = append(left, c)
+		}
+	}
+	return left
+}
+
+// withdraw takes one child out of its recovery. The others wait no longer for its back-off, nor for its BeforeRestart.
+func (b *base) withdraw(c *child) {
+	r := c.rare.recovery
+	c.rare.recovery = nil
+	c.state = Idle
+	r.waits++ // so that the last wait is not over in between
+	if c.rare.gated {
+		c.rare.gated = false
+		r.waits--
+	}
+	if c == r.culprit && r.timer != nil {
+		r.stopTimer()
+		r.waits--
+	}
+	b.waited(r)
+}
+
+// cancel makes the recovery start nobody.
+func (r *recovery) cancel() {
+	r.stopTimer()
+	for _, c := range r.members {
+		if c.rare.recovery == r {
+			c.rare.recovery, c.rare.gated = nil, false
+			c.state = Idle
+		}
+	}
+}
+
+func (r *recovery) stopTimer() {
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+}
