@@ -87,8 +87,8 @@ func foreignDelivery(b *bench) {
 	err := s2.Settle(b.ctx, batchOf(queue.Ack, d1))
 	b.failures(err, map[uint64]error{d1.Tag: queue.ErrSettled})
 	b.settle(s2, queue.Requeue, d2)
+	b.settle(s2, queue.Ack, b.receiveID(s2, d2.ID)) // s1 is full, so it cannot go there
 	b.settle(s1, queue.Ack, d1)
-	b.settle(s2, queue.Ack, b.receiveID(s2, d2.ID))
 	b.close(s1)
 	b.close(s2)
 	b.empty()
