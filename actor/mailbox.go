@@ -11,27 +11,31 @@ import (
 //
 //   - A panic or a runtime.Goexit in Receive makes the actor crash: it stops with a reason. protoactor-go would ask the parent's strategy,
 //     restart in place by default, and after a Goexit process nothing ever again, not even Stop.
-//   - A panic in the handlers of Stopping and Stopped can't keep the actor alive.
-//   - The reason of the end reaches the parent that asked for it, and every monitor, as one *Exited.
+//   - A panic in the handlers of Stopping and Stopped can't keep the actor alive, nor can children spawned while it stops.
+//   - The reason of the end reaches the parent that asked for it, and every monitor, as one *Exited. Nobody hears of the end before the end.
 //   - An actor that traps stops hears StopRequest instead, and ends when it calls Exit.
 //
-// Everything but what mu guards belongs to the goroutine that runs the mailbox; there is one at a time.
+// Everything but what mu guards belongs to the goroutine that runs the mailbox; there is one at a time. How an actor ends is in stop.go.
 type mailbox struct {
 	mu      sync.Mutex
 	running bool
 	system  inbox
 	user    inbox
 
-	inv      pa.MessageInvoker
+	inv      pa.MessageInvoker // nil in the end: a PID can outlive the actor, and must not keep it in memory
+	sys      *System
+	self     *PID
 	dispatch Dispatcher
 	runFn    func()
 
 	link     link
-	monitors []*monitor
+	watchers pa.PIDSet // monitors and watchers in the manner of protoactor-go
 	reason   error
+	told     int    // while closing: so many children, the first ones, have been told to stop
+	rounds   uint16 // while closing: how often children turned up that had to be told
 	phase    phase
 	trapping bool
-	failures uint8 // while closing
+	broken   bool // a handler of the user's has failed, and what it broke off is to be mended
 }
 
 // link says what the parent wants to hear.
@@ -53,7 +57,8 @@ func newMailbox() pa.Mailbox { return &mailbox{} }
 // RegisterHandlers is called once, by the spawner, before the first message.
 func (m *mailbox) RegisterHandlers(inv pa.MessageInvoker, d pa.Dispatcher) {
 	m.inv = inv
-	m.dispatch = dispatcherOf(m.ctx().ActorSystem(), d)
+	m.sys, m.self = m.ctx().ActorSystem(), m.ctx().Self()
+	m.dispatch = dispatcherOf(m.sys, d)
 	m.runFn = m.runGrown
 }
 
@@ -81,6 +86,10 @@ func (m *mailbox) PostUserMessage(msg any) {
 
 // PostSystemMessage queues a message that overtakes the user's.
 func (m *mailbox) PostSystemMessage(msg any) {
+	if _, ok := msg.(*trapCall); ok {
+		m.trapping = true // now: a stop may be in the queue already. The caller is the actor itself, on the mailbox's goroutine.
+		return
+	}
 	m.mu.Lock()
 	m.system.push(msg)
 	m.wake()
@@ -130,13 +139,16 @@ func (m *mailbox) turn() (more bool) {
 		m.failed(Recovered(recover(), returned))
 		more = true
 	}()
+	if m.broken {
+		m.mend()
+	}
 	for range fairness {
-		msg, system := m.next()
+		msg, from := m.next()
 		switch {
-		case msg == nil:
+		case from == nothing:
 			returned = true
 			return false
-		case system:
+		case from == system:
 			m.invokeSystem(msg)
 		case m.phase == open:
 			m.inv.InvokeUserMessage(msg)
@@ -146,15 +158,26 @@ func (m *mailbox) turn() (more bool) {
 	return true
 }
 
-func (m *mailbox) next() (msg any, system bool) {
+// queue says where a message comes from.
+type queue uint8
+
+const (
+	nothing queue = iota
+	system
+	user
+)
+
+func (m *mailbox) next() (msg any, from queue) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if msg = m.system.pop(); msg != nil {
-		return msg, true
+	if msg, ok := m.system.pop(); ok {
+		return msg, system
 	}
-	msg = m.user.pop()
-	m.running = msg != nil
-	return msg, false
+	if msg, ok := m.user.pop(); ok {
+		return msg, user
+	}
+	m.running = false
+	return nil, nothing
 }
 
 // Messages of this package that mailboxes understand, in the system queue.
@@ -163,11 +186,13 @@ type (
 	exitCall struct{ reason error }
 	// trapCall makes the actor hear StopRequest from now on.
 	trapCall struct{}
-	// redrive takes up a stop that a handler of the user's broke off.
-	redrive struct{}
 )
 
 func (m *mailbox) invokeSystem(msg any) {
+	if m.phase == dead {
+		m.late(msg)
+		return
+	}
 	switch msg := msg.(type) {
 	case *pa.Stop:
 		if m.trapping && m.phase == open {
@@ -180,21 +205,17 @@ func (m *mailbox) invokeSystem(msg any) {
 		m.close(ErrShutdown)
 	case *exitCall:
 		m.close(msg.reason)
-	case *trapCall:
-		m.trapping = true
-	case *redrive:
-		m.stopChildren()
-		m.advance(&pa.Terminated{Who: nobody})
 	case *pa.Watch:
-		m.watch(msg)
+		// Kept here, not by protoactor-go, which would answer a Watch while the actor stops as if it were gone.
+		m.watchers.Add(msg.Watcher)
 	case *pa.Unwatch:
-		m.unwatch(msg)
+		m.watchers.Remove(msg.Watcher)
 	case *pa.SuspendMailbox, *pa.ResumeMailbox:
 		// Part of protoactor-go's restart, which does not happen here.
 	case *pa.Started:
 		m.inv.InvokeSystemMessage(msg)
 		if m.link.ready {
-			m.tellParent(&Ready{PID: m.self()})
+			notify(m.sys, m.ctx().Parent(), &Ready{PID: m.self})
 		}
 	case *pa.Terminated:
 		m.advance(msg)
@@ -203,94 +224,15 @@ func (m *mailbox) invokeSystem(msg any) {
 	}
 }
 
-// close starts the end of the actor, once.
-func (m *mailbox) close(reason error) {
-	if m.phase != open {
-		return
-	}
-	m.phase, m.reason = closing, reason
-	m.inv.InvokeSystemMessage(&pa.Stop{})
-	m.finish()
-}
-
-// advance hands a Terminated to the actor, which may be the last that its stop waits for.
-func (m *mailbox) advance(t *pa.Terminated) {
-	m.inv.InvokeSystemMessage(t)
-	if m.phase == closing {
-		m.stopChildren() // those that a handler spawned after Stopping would never be stopped
-		m.finish()
-	}
-}
-
-// failed is called when the user's code panicked or called Goexit.
-func (m *mailbox) failed(reason error) {
-	switch m.phase {
-	case open:
-		m.PostSystemMessage(&exitCall{reason: reason})
-	case closing:
-		if m.failures++; m.failures <= maxCloseFailures {
-			m.PostSystemMessage(&redrive{})
-			return
-		}
-		m.force()
-	case dead:
-	}
-}
-
-// maxCloseFailures is how often the handlers of a stopping actor may fail before it ends without them.
-const maxCloseFailures = 2
-
-// force ends an actor whose own handlers prevent it. Watchers in the manner of protoactor-go don't hear of it; parent and monitors do.
-func (m *mailbox) force() {
-	ctx := m.ctx()
-	ctx.ActorSystem().ProcessRegistry.Remove(ctx.Self())
-	if ctx.Parent() != nil {
-		sendSystem(ctx.ActorSystem(), ctx.Parent(), &pa.Terminated{Who: ctx.Self()})
-	}
-	m.tellAll()
-}
-
-// finish tells parent and monitors, when the actor's stop is complete. With the last child gone, protoactor-go has run the Stopped handler and
-// taken the actor out of the registry before the call that led here returned.
-func (m *mailbox) finish() {
-	if m.phase == closing && len(m.ctx().Children()) == 0 {
-		m.tellAll()
-	}
-}
-
-func (m *mailbox) tellAll() {
-	m.phase = dead
-	exited := &Exited{PID: m.self(), Reason: m.reason}
-	if m.link.exited {
-		m.tellParent(exited)
-	}
-	for _, w := range m.monitors {
-		w.exited(exited)
-	}
-	m.monitors = nil
-}
-
-func (m *mailbox) stopChildren() {
-	ctx := m.ctx()
-	for _, child := range ctx.Children() {
-		sendSystem(ctx.ActorSystem(), child, &pa.Stop{})
-	}
-}
-
-func (m *mailbox) tellParent(msg any) {
-	ctx := m.ctx()
-	if ctx.Parent() != nil {
-		Send(ctx.ActorSystem(), ctx.Parent(), msg)
+// late hears what reaches a dead actor through a PID that somebody kept.
+func (m *mailbox) late(msg any) {
+	if w, ok := msg.(*pa.Watch); ok {
+		tellEnd(m.sys, w.Watcher, &Exited{PID: m.self, Reason: m.reason})
 	}
 }
 
 // ctx is the actor's own context: the invoker of protoactor-go is the context itself.
 func (m *mailbox) ctx() Context { return m.inv.(Context) }
-
-func (m *mailbox) self() *PID { return m.ctx().Self() }
-
-// nobody is a PID that no actor has.
-var nobody = pa.NewPID("nobody", "nobody")
 
 // growStack makes room for the frames between a mailbox and the user's code.
 //

@@ -13,12 +13,9 @@ type SpawnOptions struct {
 	// Monitor sends the parent one *Exited when the child has ended, whatever way.
 	Monitor bool
 
-	// Ready sends the parent one *Ready when the child has processed Started without a crash.
+	// Ready sends the parent one *Ready when the child is at work: see the type Ready.
 	Ready bool
 }
-
-// Ready tells a parent that its child PID has processed Started.
-type Ready struct{ PID *PID }
 
 // Exited tells how the actor PID ended. It comes after the actor's last message, and after its children are gone.
 type Exited struct {
