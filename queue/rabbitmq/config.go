@@ -1,0 +1,147 @@
+package rabbitmq
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// QueueType is how RabbitMQ keeps a queue. The set is closed.
+type QueueType string
+
+const (
+	// Quorum queues are replicated over the nodes of a cluster, and count deliveries that failed. The empty QueueType means Quorum.
+	Quorum QueueType = "quorum"
+
+	// Classic queues live on one node, and only mark a message as redelivered, so that a lost session counts one attempt at most once.
+	Classic QueueType = "classic"
+)
+
+// Defaults of Config.
+const (
+	DefaultHeartbeat   = 10 * time.Second
+	DefaultDialTimeout = 10 * time.Second
+)
+
+// Config is how a Broker connects and what it declares. The zero Config is right for a RabbitMQ of one's own.
+type Config struct {
+	// Type is the type of the queues that are declared: the work queue, its dead-letter queue and its delay queues. Empty means Quorum.
+	Type QueueType
+
+	// Passive says that somebody else owns the queues: the work queue and its dead-letter queue are never declared, only looked up, and
+	// missing ones are an error. The delay queues are the driver's own machinery and are declared all the same.
+	Passive bool
+
+	// DelayPrefix is what the names of delay queues begin with, followed by the queue's name and the delay. Empty means that they are
+	// called "<queue>.delay.<milliseconds>"; "d." makes that "d.<queue>.<milliseconds>". It is for brokers that grant rights by name.
+	DelayPrefix string
+
+	// Heartbeat is the interval in which both sides ask for a sign of life, in whole seconds, at least one; a peer that is silent for
+	// about twice as long is given up. Zero means DefaultHeartbeat. A heartbeat in the URL has precedence.
+	Heartbeat time.Duration
+
+	// DialTimeout bounds how long connecting, logging in and declaring may take altogether, also where the context would allow more.
+	// Zero means DefaultDialTimeout.
+	DialTimeout time.Duration
+
+	// Name is shown at the broker in the names of connections. Empty means "gentask".
+	Name string
+
+	// TLS is for URLs with the scheme amqps. Nil means the system's root certificates and the URL's host name, or what the URL's
+	// parameters (cacertfile, certfile, keyfile, server_name_indication) say. It is copied for each connection.
+	TLS *tls.Config
+}
+
+// withDefaults fills in what is unsaid.
+func (c Config) withDefaults() Config {
+	if c.Type == "" {
+		c.Type = Quorum
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = DefaultHeartbeat
+	}
+	if c.DialTimeout == 0 {
+		c.DialTimeout = DefaultDialTimeout
+	}
+	if c.Name == "" {
+		c.Name = "gentask"
+	}
+	return c
+}
+
+// check names the first field that is not right.
+func (c Config) check() error {
+	switch c.Type {
+	case Quorum, Classic:
+	default:
+		return badConfig("Config.Type", c.Type, `"quorum" or "classic"`)
+	}
+	if c.Heartbeat < time.Second || c.Heartbeat > maxHeartbeat {
+		return badConfig("Config.Heartbeat", c.Heartbeat, "1s to "+maxHeartbeat.String()+", or 0 for the default")
+	}
+	if c.DialTimeout < 0 {
+		return badConfig("Config.DialTimeout", c.DialTimeout, "a positive time, or 0 for the default")
+	}
+	if len(c.Name) > maxName {
+		return badConfig("Config.Name", fmt.Sprintf("%d bytes", len(c.Name)), fmt.Sprintf("%d bytes at most", maxName))
+	}
+	if len(c.DelayPrefix) > maxName {
+		return badConfig("Config.DelayPrefix", fmt.Sprintf("%d bytes", len(c.DelayPrefix)), fmt.Sprintf("%d bytes at most", maxName))
+	}
+	return nil
+}
+
+const (
+	// maxHeartbeat is the most seconds that fit the wire.
+	maxHeartbeat = 65535 * time.Second
+
+	// maxName leaves room for the rest of a name, of which the wire takes 255 bytes.
+	maxName = 100
+
+	// maxQueueName leaves room for a prefix and for what is added to name the queue's companions.
+	maxQueueName = 120
+)
+
+// checkURL refuses what is no AMQP URL. The error does not show url, for its password may be the part that does not parse.
+func checkURL(url string) (amqp.URI, error) {
+	scheme, _, found := strings.Cut(url, "://")
+	if !found || scheme != "amqp" && scheme != "amqps" {
+		return amqp.URI{}, badConfig("url", "scheme "+fmt.Sprintf("%q", schemeOf(scheme, found)), "amqp://user:password@host:5672/vhost or amqps://")
+	}
+	uri, err := amqp.ParseURI(url)
+	if err != nil {
+		return amqp.URI{}, badConfig("url", "one that does not parse", "amqp://user:password@host:5672/vhost, with reserved characters percent-encoded")
+	}
+	return uri, nil
+}
+
+// schemeOf keeps a URL without a scheme, which may be a password, out of errors.
+func schemeOf(scheme string, found bool) string {
+	if !found {
+		return ""
+	}
+	return scheme
+}
+
+// checkName refuses names that the broker would refuse, or cut.
+func checkName(name string) error {
+	if name == "" {
+		return badConfig("queue name", `""`, "a name")
+	}
+	if len(name) > maxQueueName {
+		return badConfig("queue name", fmt.Sprintf("%d bytes", len(name)), fmt.Sprintf("%d bytes at most", maxQueueName))
+	}
+	if strings.HasPrefix(name, "amq.") {
+		return badConfig("queue name", fmt.Sprintf("%q", name), `a name that does not begin with "amq.", which RabbitMQ keeps for itself`)
+	}
+	return nil
+}
+
+// badConfig says which value is not right, what it was, and what would be right.
+func badConfig(field string, was any, right string) error {
+	return fmt.Errorf("rabbitmq: %w: %s is %v: right would be %s", queue.ErrConfig, field, was, right)
+}

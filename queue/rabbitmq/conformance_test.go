@@ -1,0 +1,27 @@
+package rabbitmq
+
+import (
+	"context"
+	"testing"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/queuetest"
+)
+
+func TestConformance(t *testing.T) {
+	for _, kind := range []QueueType{Quorum, Classic} {
+		t.Run(string(kind), func(t *testing.T) {
+			queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
+				q := newQueue(t, Config{Type: kind})
+				source := &recorder{Source: q}
+				return queuetest.Fixture{
+					Source:      source,
+					Publisher:   q,
+					DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
+					Break:       source.Break,
+					Held:        source.Held,
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,60 @@
+package rabbitmq
+
+import (
+	"net"
+	"sync"
+)
+
+// cork is a socket that can hold back what is written to it, so that many small frames become one write: the client flushes after each
+// acknowledgement and each message, and the system call costs more than the frame. It is safe for concurrent use.
+type cork struct {
+	net.Conn
+
+	mu     sync.Mutex
+	in     bool
+	buffer []byte
+}
+
+// corkSize is how much is held back at most.
+const corkSize = 32 << 10
+
+// Write sends p, or keeps it until Pull.
+func (c *cork) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.in {
+		return c.Conn.Write(p)
+	}
+	c.buffer = append(c.buffer, p...)
+	if len(c.buffer) < corkSize {
+		return len(p), nil
+	}
+	return len(p), c.flush()
+}
+
+// push holds back what is written from now on.
+func (c *cork) push() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in = true
+}
+
+// pull sends what was held back. When that fails the connection is cut, for its stream has a hole.
+func (c *cork) pull() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in = false
+	if c.flush() != nil {
+		_ = c.Conn.Close() // the reader notices
+	}
+}
+
+// flush writes the buffer. The caller holds mu.
+func (c *cork) flush() error {
+	if len(c.buffer) == 0 {
+		return nil
+	}
+	_, err := c.Conn.Write(c.buffer)
+	c.buffer = c.buffer[:0]
+	return err
+}

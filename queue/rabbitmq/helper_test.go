@@ -1,0 +1,137 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/internal/brokertest"
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is the longest wait for something that has to come.
+const patience = 10 * time.Second
+
+// newQueue returns a fresh queue of a broker of its own, and deletes both after the test.
+func newQueue(t testing.TB, cfg Config) *Queue {
+	t.Helper()
+	b, err := New(brokertest.RabbitMQ(t), cfg)
+	require.NoError(t, err)
+	q := b.Queue("gentask-test-" + strings.ToLower(rand.Text()[:10]))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, q.Delete(ctx))
+		require.NoError(t, b.Close())
+	})
+	return q
+}
+
+// open opens a session and closes it after the test.
+func open(t testing.TB, q queue.Source, prefetch int) *session {
+	t.Helper()
+	s, err := q.Open(t.Context(), queue.Options{Prefetch: prefetch, Name: "test"})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = s.Close(ctx)
+	})
+	return s.(*session)
+}
+
+// receive waits for one delivery.
+func receive(t testing.TB, s queue.Session) *queue.Delivery {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	d, err := s.Receive(ctx)
+	require.NoError(t, err)
+	return d
+}
+
+// quiet requires that nothing arrives for a while.
+func quiet(t testing.TB, s queue.Session) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := s.Receive(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// foreign runs f with a channel of a bare client.
+func foreign(t testing.TB, f func(ch *amqp.Channel)) {
+	t.Helper()
+	conn, err := amqp.Dial(brokertest.RabbitMQ(t))
+	require.NoError(t, err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	f(ch)
+}
+
+// changed returns the broker's URL, changed.
+func changed(t testing.TB, change func(u *url.URL)) string {
+	t.Helper()
+	u, err := url.Parse(brokertest.RabbitMQ(t))
+	require.NoError(t, err)
+	change(u)
+	return u.String()
+}
+
+// recorder is a Source that can break the sessions that it opened.
+type recorder struct {
+	queue.Source
+
+	mu   sync.Mutex
+	open []*session
+}
+
+func (r *recorder) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	s, err := r.Source.Open(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open = append(r.open, s.(*session))
+	return s, nil
+}
+
+// Break cuts the sockets, as a fault of the network would.
+func (r *recorder) Break() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.open {
+		s.link.cut()
+	}
+}
+
+// Held asks every session that is not over to flush, has its broker handle that, and returns how many deliveries are unsettled then.
+func (r *recorder) Held(ctx context.Context) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, s := range r.open {
+		if s.ended() != nil {
+			continue
+		}
+		s.send(nil, 0)
+		if err := s.ask(ctx, func() error { return s.channel.Qos(s.prefetch, 0, false) }); err != nil {
+			return 0, err
+		}
+		s.mu.Lock()
+		n += len(s.held)
+		s.mu.Unlock()
+	}
+	return n, nil
+}

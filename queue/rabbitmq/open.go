@@ -1,0 +1,107 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// maxPrefetch is the most that the wire takes; more would wrap around.
+const maxPrefetch = 65535
+
+// Open makes a connection with one channel, makes or checks the queue and its dead-letter queue, and starts a session. It returns within ctx
+// and Config.DialTimeout, however dead the network is. The error wraps queue.ErrConfig for a prefetch that is not in 1 to 65535, a name that is
+// not right, a queue that exists with other properties (and says which), and a missing queue in passive mode; it wraps ErrRefused
+// for a wrong user or password, a missing virtual host and missing rights.
+func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	if err := checkName(q.name); err != nil {
+		return nil, err
+	}
+	if opts.Prefetch < 1 || opts.Prefetch > maxPrefetch {
+		return nil, badConfig("Options.Prefetch", opts.Prefetch, "1 to 65535")
+	}
+	ctx, cancel := context.WithTimeout(ctx, q.broker.cfg.DialTimeout)
+	defer cancel()
+	l, err := q.broker.dial(ctx, strings.TrimSpace("consumer "+opts.Name))
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(q, l, opts)
+	stop := context.AfterFunc(ctx, l.cut)
+	defer stop()
+	if err := s.start(); err != nil {
+		l.cut()
+		return nil, q.broker.failed(ctx, fmt.Sprintf("consume queue %q", q.name), err)
+	}
+	return s, nil
+}
+
+// newSession returns a session that is not started.
+func newSession(q *Queue, l *link, opts queue.Options) *session {
+	return &session{
+		queue:      q,
+		link:       l,
+		prefetch:   opts.Prefetch,
+		title:      consumerTag(opts.Name, q.broker),
+		nonce:      rand.Text()[:8],
+		strict:     q.broker.cfg.Type == Quorum && !q.broker.cfg.Passive,
+		backIsFree: q.broker.cfg.Type == Quorum && !q.broker.cfg.Passive && countsFailuresOnly(l.Properties),
+		held:       make(map[uint64]*held),
+		turn:       make(chan struct{}, 1),
+		dirty:      make(chan struct{}, 1),
+		full:       make(chan struct{}, 1),
+		lost:       make(chan struct{}),
+		closed:     make(chan struct{}),
+		flushed:    make(chan struct{}),
+	}
+}
+
+// start does what needs the broker, in the order that matters: the prefetch holds for consumers that come after it.
+func (s *session) start() error {
+	var err error
+	if s.channel, err = s.link.Channel(); err != nil {
+		return err
+	}
+	if err = s.queue.declare(s.channel); err != nil {
+		return err
+	}
+	s.queue.broker.topology.note(s.queue.name, time.Now())
+	if err = s.channel.Qos(s.prefetch, 0, false); err != nil {
+		return err
+	}
+	cancels := s.channel.NotifyCancel(make(chan string, 4))
+	closes := s.channel.NotifyClose(make(chan *amqp.Error, 1))
+	if err = s.consume(); err != nil {
+		return err
+	}
+	s.goroutines.Go(func() { s.watch(cancels, closes) })
+	s.goroutines.Go(s.flush)
+	return nil
+}
+
+// consumerTag is what a human sees at the broker: who consumes, from where.
+func consumerTag(name string, b *Broker) string {
+	if name == "" {
+		name = b.cfg.Name
+	}
+	return fmt.Sprintf("%s@%s:%d", name[:min(len(name), maxName)], b.host, os.Getpid())
+}
+
+// countsFailuresOnly says that the server, from 4.3 on, does not count a nack as a failed delivery on quorum queues.
+func countsFailuresOnly(server amqp.Table) bool {
+	version, _ := server["version"].(string)
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	return err1 == nil && err2 == nil && (major > 4 || major == 4 && minor >= 3)
+}

@@ -1,0 +1,108 @@
+package rabbitmq
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// channelModel is what a broker does with the frames of one channel.
+type channelModel struct {
+	unacked []uint64 // rising
+	acked   map[uint64]bool
+	back    map[uint64]bool
+}
+
+// apply does what RabbitMQ does; false means that it would close the channel with 406.
+func (m *channelModel) apply(f frame) bool {
+	at, found := slices.BinarySearch(m.unacked, f.tag)
+	if !found {
+		return false
+	}
+	from, target := at, m.acked
+	switch f.kind {
+	case ackOne:
+	case ackUpTo:
+		from = 0
+	case giveBack:
+		target = m.back
+	}
+	for _, tag := range m.unacked[from : at+1] {
+		target[tag] = true
+	}
+	m.unacked = slices.Delete(m.unacked, from, at+1)
+	return true
+}
+
+// TestPrefixAgainstModel: whatever the order of settlements and flushes, no frame covers a tag that is not settled, each settlement reaches the
+// wire exactly once and as what it is, nothing is refused, and an impatient flush leaves nothing behind.
+func TestPrefixAgainstModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var p prefix
+		broker := channelModel{acked: map[uint64]bool{}, back: map[uint64]bool{}}
+		var next uint64
+		var open []uint64
+		acked, back := map[uint64]bool{}, map[uint64]bool{}
+		settle := func(t *rapid.T, as map[uint64]bool, call func(uint64)) {
+			if len(open) == 0 {
+				t.Skip("nothing is open")
+			}
+			i := rapid.IntRange(0, len(open)-1).Draw(t, "which")
+			as[open[i]] = true
+			call(open[i])
+			open = slices.Delete(open, i, i+1)
+		}
+		flush := func(t *rapid.T, patience int) {
+			for _, f := range p.flush(nil, patience) {
+				require.True(t, broker.apply(f), "refused: %+v", f)
+			}
+			for _, tag := range open {
+				require.Contains(t, broker.unacked, tag, "settled at the broker, but open here")
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"hold": func(*rapid.T) {
+				next++
+				open = append(open, next)
+				p.hold(next)
+				broker.unacked = append(broker.unacked, next)
+			},
+			"ack":       func(t *rapid.T) { settle(t, acked, p.ack) },
+			"give back": func(t *rapid.T) { settle(t, back, p.giveBack) },
+			"flush":     func(t *rapid.T) { flush(t, rapid.IntRange(0, 8).Draw(t, "patience")) },
+		})
+		flush(t, 0)
+		require.Equal(t, acked, broker.acked)
+		require.Equal(t, back, broker.back)
+		require.ElementsMatch(t, open, broker.unacked)
+		require.Zero(t, p.pending())
+	})
+}
+
+func TestPrefixOfOneFrame(t *testing.T) {
+	var p prefix
+	for tag := range uint64(100) {
+		p.hold(tag + 1)
+	}
+	for _, tag := range []uint64{3, 1, 2, 5} {
+		p.ack(tag)
+	}
+	require.Equal(t, []frame{{3, ackUpTo}}, p.flush(nil, 1), "5 waits for 4")
+	p.giveBack(4)
+	require.Equal(t, []frame{{4, giveBack}, {5, ackOne}}, p.flush(nil, 1), "the broker must not find 4 when it acknowledges")
+}
+
+// TestPrefixForgets: one delivery that takes for ever costs no memory for those that pass it by.
+func TestPrefixForgets(t *testing.T) {
+	var p prefix
+	p.hold(1)
+	for tag := uint64(2); tag < 100_000; tag++ {
+		p.hold(tag)
+		p.ack(tag)
+		p.flush(nil, 0)
+	}
+	require.Less(t, cap(p.order), 1024)
+	require.Less(t, cap(p.acks), 1024)
+}

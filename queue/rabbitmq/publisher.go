@@ -1,0 +1,156 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// publisher publishes for all queues of a Broker, over a connection that it makes when it is needed and makes again when it is needed and broken.
+// It is safe for concurrent use.
+type publisher struct {
+	broker  *Broker
+	turn    chan struct{} // held while connecting; a channel, so that waiting for it ends with a context
+	current atomic.Pointer[pubConn]
+	closed  atomic.Bool
+	blocked atomic.Pointer[string] // why the broker blocks publishers; nil when it does not
+}
+
+func newPublisher(b *Broker) *publisher {
+	return &publisher{broker: b, turn: make(chan struct{}, 1)}
+}
+
+// outgoing is one message for one queue. Its message has an id.
+type outgoing struct {
+	queue string
+	msg   amqp.Publishing
+}
+
+// window is how many messages of one call are in flight together. The client looks through all that are for each confirm.
+const window = 512
+
+// publish sends out and waits for the confirms. It returns an error for each message, nil for a confirmed one.
+func (p *publisher) publish(ctx context.Context, out []outgoing) []error {
+	errs := make([]error, 0, len(out))
+	for chunk := range slices.Chunk(out, window) {
+		errs = append(errs, p.publishChunk(ctx, chunk)...)
+	}
+	for i, err := range errs {
+		if err != nil {
+			p.broker.topology.forget(out[i].queue) // It may have been deleted: look again next time.
+		}
+	}
+	return errs
+}
+
+// publishChunk is publish for no more than a window. A message that cannot go over the wire is refused by itself: it would end the connection.
+func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
+	conn, err := p.connection(ctx)
+	if err != nil {
+		return slices.Repeat([]error{err}, len(out))
+	}
+	errs := make([]error, len(out))
+	fit, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
+	for i, o := range out {
+		if errs[i] = checkOutgoing(o, conn.frameMax()); errs[i] == nil {
+			fit, at = append(fit, o), append(at, i)
+		}
+	}
+	for i, err := range conn.publish(ctx, fit) {
+		errs[at[i]] = err
+	}
+	return errs
+}
+
+// connection returns a connection that is alive, as far as is known.
+func (p *publisher) connection(ctx context.Context) (*pubConn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if conn := p.current.Load(); conn.alive() {
+		return conn, nil
+	}
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-p.turn }()
+	if p.closed.Load() {
+		return nil, fmt.Errorf("rabbitmq: broker: %w", queue.ErrClosed)
+	}
+	if conn := p.current.Load(); conn.alive() {
+		return conn, nil
+	}
+	if conn := p.current.Swap(nil); conn != nil {
+		conn.close()
+	}
+	conn, err := p.connect(ctx)
+	if err == nil {
+		p.current.Store(conn)
+	}
+	return conn, err
+}
+
+// connect makes a connection with a channel that confirms.
+func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.broker.cfg.DialTimeout)
+	defer cancel()
+	l, err := p.broker.dial(ctx, "publisher")
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, l.cut)
+	defer stop()
+	ch, err := l.Channel()
+	if err == nil {
+		err = ch.Confirm(false)
+	}
+	if err != nil {
+		l.cut()
+		return nil, p.broker.failed(ctx, "open a channel for publishing", err)
+	}
+	return newPubConn(l, ch, &p.blocked), nil
+}
+
+// close ends the connection, and refuses to make another one.
+func (p *publisher) close() {
+	p.closed.Store(true)
+	p.turn <- struct{}{} // connecting is bounded, and so is this wait
+	defer func() { <-p.turn }()
+	if conn := p.current.Swap(nil); conn != nil {
+		conn.close()
+	}
+}
+
+const (
+	// maxHeaders is how many bytes of headers a copy may have: they go in one frame, of 128 KiB unless the broker is set to another size.
+	maxHeaders = 100 << 10
+
+	// maxShort is how many bytes a short text of the wire may have.
+	maxShort = 255
+)
+
+// checkOutgoing refuses what the client or the broker would end the connection for.
+func checkOutgoing(o outgoing, frameMax int) error {
+	if n := len(o.msg.MessageId); n > maxShort {
+		return badConfig("Message.ID", fmt.Sprintf("%d bytes", n), "255 at most")
+	}
+	if n := len(o.msg.ContentType); n > maxShort {
+		return badConfig("Message.ContentType", fmt.Sprintf("%d bytes", n), "255 at most")
+	}
+	for name := range o.msg.Headers {
+		if len(name) > maxShort {
+			return badConfig("a name in Message.Headers", fmt.Sprintf("%d bytes", len(name)), "255 at most")
+		}
+	}
+	room := frameMax - 4*maxShort - 1024
+	if n := size(o.msg.Headers); frameMax > 0 && n > room {
+		return badConfig("Message.Headers", fmt.Sprintf("%d bytes", n), fmt.Sprintf("%d at most, or larger frames at the broker", room))
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Queue is one work queue with its companions: "<name>.dead" for dead letters, and delay queues that come and go. It is a queue.Source and a
+// queue.Publisher, and safe for concurrent use.
+type Queue struct {
+	broker *Broker
+	name   string
+}
+
+// Name returns the name that the queue was asked for with.
+func (q *Queue) Name() string { return q.name }
+
+// Publish puts msgs into the queue, persistently, and returns nil when the broker has confirmed them all. They are in flight together, also with
+// those of other calls, so their order in the queue is that of one call. The first Publish makes or checks the queue. Otherwise it returns a
+// *queue.PublishError that names each message without a confirm: its error wraps ErrUnroutable when there is no such queue (any more),
+// ErrNacked when the broker refused it, ErrUnconfirmed when the connection broke (the next Publish makes a new one), queue.ErrConfig when it
+// does not fit the wire, or ctx.Err(). A broker that blocks publishers holds Publish until ctx ends.
+func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	out := make([]outgoing, len(msgs))
+	for i, m := range msgs {
+		out[i] = q.outgoing(m)
+	}
+	errs, err := make([]error, len(out)), checkName(q.name)
+	if err == nil {
+		err = q.ensureQueue(ctx)
+	}
+	if err == nil {
+		errs = q.broker.publisher.publish(ctx, out)
+	}
+	var failed []queue.PublishFailure
+	for i, e := range errs {
+		if e = errors.Join(err, e); e != nil {
+			failed = append(failed, queue.PublishFailure{ID: out[i].msg.MessageId, Err: e})
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	return &queue.PublishError{Failed: failed}
+}
+
+// outgoing fills in what a message does not say.
+func (q *Queue) outgoing(m queue.Message) outgoing {
+	if m.ID == "" {
+		m.ID = rand.Text()
+	}
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	}
+	headers := make(amqp.Table, len(m.Headers)+1)
+	for name, value := range m.Headers {
+		headers[name] = value
+	}
+	headers[headerMillis] = m.Time.UnixMilli()
+	return outgoing{queue: q.name, msg: amqp.Publishing{
+		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time, Body: m.Body,
+	}}
+}
+
+// DeadLetters returns up to limit dead letters, the oldest first, and leaves them where they are. It looks at them with a connection of its
+// own: meanwhile, for milliseconds, others do not see them, and afterwards the broker calls them redelivered. A limit below 1 is an
+// error that wraps queue.ErrConfig. A queue that was never used has none.
+func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
+	if err := checkName(q.name); err != nil {
+		return nil, err
+	}
+	if limit < 1 {
+		return nil, badConfig("limit", limit, "at least 1")
+	}
+	var letters []queue.Message
+	err := q.broker.control(ctx, fmt.Sprintf("look at the dead letters of queue %q", q.name), func(ch *amqp.Channel) error {
+		for len(letters) < limit {
+			raw, ok, err := ch.Get(q.deadName(), false)
+			if isNotFound(err) {
+				return nil
+			}
+			if err != nil || !ok {
+				return err
+			}
+			letters = append(letters, message(&raw))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return letters, nil
+}
+
+// Stats are what the broker tells about a queue in passing.
+type Stats struct {
+	// Ready is how many messages wait to be delivered. Delayed and unacknowledged ones are not among them.
+	Ready int
+
+	// Consumers is how many consumers the queue has, whoever they are.
+	Consumers int
+
+	// DeadLettered is how many dead letters lie in the dead-letter queue.
+	DeadLettered int
+}
+
+// Inspect asks the broker about the queue. A queue that does not exist is an error that wraps queue.ErrConfig.
+func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
+	if err := checkName(q.name); err != nil {
+		return Stats{}, err
+	}
+	var work, dead amqp.Queue
+	err := q.broker.control(ctx, fmt.Sprintf("inspect queue %q", q.name), func(ch *amqp.Channel) (err error) {
+		if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {
+			return err
+		}
+		dead, err = ch.QueueDeclarePassive(q.deadName(), true, false, false, false, nil)
+		return err
+	})
+	if err != nil {
+		return Stats{}, err
+	}
+	return Stats{Ready: work.Messages, Consumers: work.Consumers, DeadLettered: dead.Messages}, nil
+}
+
+// Delete deletes the queue with everything that belongs to it: messages, dead letters and delayed messages are lost, and sessions end with
+// queue.ErrSessionLost. A queue that does not exist is no error.
+func (q *Queue) Delete(ctx context.Context) error {
+	if err := checkName(q.name); err != nil {
+		return err
+	}
+	names := []string{q.name, q.deadName()}
+	for delay := range rungs() {
+		names = append(names, q.delayName(delay))
+	}
+	return q.broker.control(ctx, fmt.Sprintf("delete queue %q", q.name), func(ch *amqp.Channel) error {
+		for _, name := range names {
+			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
+				return err
+			}
+			q.broker.topology.forget(name)
+		}
+		return nil
+	})
+}

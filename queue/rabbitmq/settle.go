@@ -1,0 +1,180 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Settle ends deliveries. An ack, and a release where the broker does not count it, is on the wire within a millisecond of the return, for
+// acknowledgements that come together are sent together; Close flushes them. Everything else publishes a copy, waits for the broker's confirm, and
+// only then acknowledges the original: when the connection breaks in between, the message is there twice. A release whose copy is not
+// confirmed gives the original back, which costs an attempt. See queue.Session.
+func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
+	moves, failed, err := s.take(batch)
+	if err != nil {
+		return err
+	}
+	if len(moves) > 0 {
+		s.publish(ctx, moves)
+		more, err := s.finish(moves)
+		if err != nil {
+			return err
+		}
+		failed = append(failed, more...)
+	}
+	if len(failed) > 0 {
+		return &queue.SettleError{Failed: failed}
+	}
+	return nil
+}
+
+// move is a delivery on its way into another queue, or to the end of its own.
+type move struct {
+	held  *held
+	verb  queue.Verb
+	out   outgoing
+	delay time.Duration // the rung; zero for none
+	lease time.Time     // when the target's lease began; zero for a target without
+	err   error
+}
+
+// take applies what needs no copy, and claims what does. Its error says that the session is over.
+func (s *session) take(batch []queue.Settlement) (moves []*move, failed []queue.SettleFailure, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil, nil, s.settledTooLate()
+	}
+	applied := 0
+	for i := range batch {
+		m, err := s.takeOne(&batch[i])
+		switch {
+		case err != nil:
+			failed = append(failed, queue.SettleFailure{Tag: tagOf(&batch[i]), Err: err})
+		case m != nil:
+			moves = append(moves, m)
+		default:
+			applied++
+		}
+	}
+	s.wake(applied)
+	return moves, failed, nil
+}
+
+// takeOne applies or claims one settlement: the returned move is what is left to do.
+func (s *session) takeOne(st *queue.Settlement) (*move, error) {
+	if st.Delivery == nil {
+		return nil, badConfig("Settlement.Delivery", "nil", "what Receive returned")
+	}
+	h := s.held[st.Delivery.Tag]
+	if h == nil || &h.Delivery != st.Delivery || h.claimed {
+		return nil, queue.ErrSettled
+	}
+	m := &move{held: h, verb: st.Verb, out: outgoing{queue: s.queue.name}}
+	switch st.Verb {
+	case queue.Ack:
+		s.acknowledge(h)
+		return nil, nil
+	case queue.Release:
+		if s.backIsFree {
+			s.giveBack(h)
+			return nil, nil
+		}
+		m.out.msg = h.released()
+	case queue.Requeue:
+		if err := checkDelay(st.After); err != nil {
+			return nil, err
+		}
+		if st.After > 0 {
+			m.delay = rung(st.After)
+		}
+		m.out.msg = h.again(st)
+	case queue.DeadLetter:
+		m.out.queue = s.queue.deadName()
+		m.out.msg = h.letter(st, s.queue.name)
+	default:
+		return nil, badConfig("Settlement.Verb", st.Verb, "ack, requeue, release or dead letter")
+	}
+	h.claimed = true
+	return m, nil
+}
+
+// publish publishes the copies, all in flight together. A move whose err is set was not confirmed.
+func (s *session) publish(ctx context.Context, moves []*move) {
+	var out []outgoing
+	var sent []*move
+	for _, m := range moves {
+		if m.delay > 0 {
+			m.out.queue = s.queue.delayName(m.delay)
+			m.lease, m.err = s.queue.ensureDelay(ctx, m.delay)
+		}
+		if m.err == nil {
+			out, sent = append(out, m.out), append(sent, m)
+		}
+	}
+	for i, err := range s.queue.broker.publisher.publish(ctx, out) {
+		sent[i].err = err
+		if err == nil && !sent[i].lease.IsZero() && time.Since(sent[i].lease) > lease {
+			sent[i].err = errLease
+		}
+	}
+}
+
+// finish acknowledges the originals of confirmed copies; the others are still held, but those that can be given back. Its error says that the
+// session is over.
+func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil, s.settledTooLate()
+	}
+	applied := 0
+	for _, m := range moves {
+		switch {
+		case m.err == nil:
+			s.acknowledge(m.held)
+			applied++
+		case m.verb == queue.Release:
+			s.giveBack(m.held)
+			applied++
+		default:
+			m.held.claimed = false
+			err := fmt.Errorf("rabbitmq: %v: copy to queue %q: %w", m.verb, m.out.queue, m.err)
+			failed = append(failed, queue.SettleFailure{Tag: m.held.Tag, Err: err})
+		}
+	}
+	s.wake(applied)
+	return failed, nil
+}
+
+// acknowledge lets go of h. The caller holds mu.
+func (s *session) acknowledge(h *held) {
+	delete(s.held, h.Tag)
+	s.prefix.ack(h.Tag)
+}
+
+// giveBack returns h to the broker. The caller holds mu.
+func (s *session) giveBack(h *held) {
+	delete(s.held, h.Tag)
+	s.prefix.giveBack(h.Tag)
+}
+
+// settledTooLate is the error of a settlement after the end. The broker delivers again in either case, so it is a lost session too when the user
+// has closed it. The caller holds mu.
+func (s *session) settledTooLate() error {
+	if s.why != nil {
+		return s.why
+	}
+	return fmt.Errorf("rabbitmq: session of queue %q: %w: %w", s.queue.name, queue.ErrSessionLost, queue.ErrClosed)
+}
+
+// tagOf is the tag that a failure names.
+func tagOf(st *queue.Settlement) uint64 {
+	if st.Delivery == nil {
+		return 0
+	}
+	return st.Delivery.Tag
+}

@@ -1,0 +1,142 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// topology remembers which queues were declared, and when, so that they are not declared for each message.
+type topology struct {
+	turn chan struct{} // held while declaring; a channel, so that waiting for it ends with a context
+
+	mu       sync.Mutex
+	declared map[string]time.Time
+}
+
+func newTopology() *topology {
+	return &topology{turn: make(chan struct{}, 1), declared: make(map[string]time.Time)}
+}
+
+// ensure declares the queue called name unless that was done less than maxAge ago, and returns when it was.
+func (t *topology) ensure(ctx context.Context, name string, maxAge time.Duration, declare func() error) (time.Time, error) {
+	if at, ok := t.fresh(name, maxAge); ok {
+		return at, nil
+	}
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err()
+	}
+	defer func() { <-t.turn }()
+	if at, ok := t.fresh(name, maxAge); ok {
+		return at, nil
+	}
+	at := time.Now() // Before the declaration: a lease may be thought shorter than it is, not longer.
+	if err := declare(); err != nil {
+		return time.Time{}, err
+	}
+	t.note(name, at)
+	return at, nil
+}
+
+// fresh tells when name was declared, if that is recent enough.
+func (t *topology) fresh(name string, maxAge time.Duration) (time.Time, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.declared[name]
+	return at, ok && time.Since(at) < maxAge
+}
+
+// note remembers that name was declared.
+func (t *topology) note(name string, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.declared[name] = at
+}
+
+// forget has name declared again when it is next needed.
+func (t *topology) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.declared, name)
+}
+
+const (
+	// forGood is the age that a declaration of a queue without a lease may have.
+	forGood = 1<<63 - 1
+
+	// noLimit is a delivery limit that is never reached: whether a message has failed too often is decided by the consumer. It is not left out,
+	// because a broker from 4.0 on then has one of 20, and is the same number for every broker, because it is part of the queue's identity.
+	noLimit = 1_000_000
+)
+
+// ensureQueue makes or checks the work queue and its dead-letter queue, once.
+func (q *Queue) ensureQueue(ctx context.Context) error {
+	_, err := q.broker.topology.ensure(ctx, q.name, forGood, func() error {
+		return q.broker.control(ctx, fmt.Sprintf("queue %q", q.name), q.declare)
+	})
+	return err
+}
+
+// ensureDelay makes the delay queue, or renews its lease, and returns when the lease began.
+func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time, error) {
+	name := q.delayName(delay)
+	return q.broker.topology.ensure(ctx, name, freshness, func() error {
+		return q.broker.control(ctx, fmt.Sprintf("delay queue %q", name), func(ch *amqp.Channel) error {
+			_, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
+			return err
+		})
+	})
+}
+
+// declare makes the work queue and its dead-letter queue, or checks that they are there when they are somebody else's.
+func (q *Queue) declare(ch *amqp.Channel) error {
+	if q.broker.cfg.Passive {
+		return q.check(ch)
+	}
+	if _, err := ch.QueueDeclare(q.deadName(), true, false, false, false, q.args()); err != nil {
+		return err
+	}
+	args := q.args()
+	args["x-dead-letter-exchange"] = ""
+	args["x-dead-letter-routing-key"] = q.deadName()
+	_, err := ch.QueueDeclare(q.name, true, false, false, false, args)
+	return err
+}
+
+// check looks the queues up.
+func (q *Queue) check(ch *amqp.Channel) error {
+	for _, name := range []string{q.deadName(), q.name} {
+		if _, err := ch.QueueDeclarePassive(name, true, false, false, false, nil); err != nil {
+			if isNotFound(err) {
+				return fmt.Errorf("%w: Config.Passive is true and there is no queue %q: declare it first: %w", queue.ErrConfig, name, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// args are what the work queue and its dead-letter queue have in common.
+func (q *Queue) args() amqp.Table {
+	args := amqp.Table{"x-queue-type": string(q.broker.cfg.Type)}
+	if q.broker.cfg.Type == Quorum {
+		args["x-delivery-limit"] = noLimit
+	}
+	return args
+}
+
+// deadName is the name of the dead-letter queue.
+func (q *Queue) deadName() string { return q.name + ".dead" }
+
+// isNotFound says that the broker knows no such queue.
+func isNotFound(err error) bool {
+	var reply *amqp.Error
+	return errors.As(err, &reply) && reply.Code == amqp.NotFound
+}
