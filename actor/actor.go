@@ -96,6 +96,13 @@ func Send(sys *System, to *PID, message any) {
 	sys.Root.Send(to, message)
 }
 
+// notify posts a message that nobody misses: unlike Send, it makes no dead letter of it when the addressee is gone.
+func notify(sys *System, to *PID, message any) {
+	if p, ok := sys.ProcessRegistry.Get(to); ok {
+		p.SendUserMessage(to, message)
+	}
+}
+
 // sendSystem posts a message that overtakes the user's.
 func sendSystem(sys *System, to *PID, message any) {
 	p, _ := sys.ProcessRegistry.Get(to)

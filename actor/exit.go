@@ -5,7 +5,8 @@ import (
 )
 
 // Exit ends the actor that ctx belongs to, after the current message, with reason; nil is a normal end. Messages that wait are dropped. A
-// second Exit does nothing.
+// second Exit does nothing. A crash afterwards, in the handlers of Stopping and Stopped too, takes the place of a reason that is none (see
+// Abnormal).
 func Exit(ctx Context, reason error) {
 	sendSystem(ctx.ActorSystem(), ctx.Self(), &exitCall{reason: reason})
 }
@@ -15,7 +16,8 @@ func Exit(ctx Context, reason error) {
 type StopRequest struct{}
 
 // TrapStop makes the actor that ctx belongs to hear *StopRequest when somebody tells it to stop, its parent's own stop included, so that it
-// can put its house in order without blocking. It is to be called while Started is processed. A crash and Kill are not trapped.
+// can put its house in order without blocking. It takes effect at once, also for a stop that came before it, and must be called from within
+// the actor's Receive, best while Started is processed. A crash and Kill are not trapped.
 func TrapStop(ctx Context) {
 	sendSystem(ctx.ActorSystem(), ctx.Self(), &trapCall{})
 }
@@ -31,7 +33,7 @@ func Kill(sys *System, pid *PID) {
 }
 
 // Abandon makes the actor that ctx belongs to forget its child, as if it had ended, so that a child whose Receive never returns can't hold up
-// its parent's stop. The child has been told to stop, and ends when its Receive returns; its Exited, if asked for, comes then.
+// its parent's stop. Tell the child to stop, or kill it, first: it ends when its Receive returns, and its Exited, if asked for, comes then.
 func Abandon(ctx Context, child *PID) {
 	sendSystem(ctx.ActorSystem(), ctx.Self(), &pa.Terminated{Who: child})
 }

@@ -21,23 +21,23 @@ func (q *inbox) push(msg any) {
 	q.more = append(q.more, msg)
 }
 
-// pop returns nil when the queue is empty.
-func (q *inbox) pop() any {
+// pop returns the oldest message, and false when there is none: nil is a message like any other.
+func (q *inbox) pop() (msg any, ok bool) {
 	if q.n > 0 {
-		msg := q.few[q.head]
+		msg = q.few[q.head]
 		q.few[q.head] = nil
 		q.head = (q.head + 1) % uint8(len(q.few))
 		q.n--
-		return msg
+		return msg, true
 	}
 	if len(q.more) == 0 {
-		return nil
+		return nil, false
 	}
-	msg := q.more[0]
+	msg = q.more[0]
 	q.more[0] = nil
 	q.more = q.more[1:]
 	if len(q.more) == 0 {
 		q.more = nil
 	}
-	return msg
+	return msg, true
 }

@@ -35,6 +35,7 @@ type mailbox struct {
 	rounds   uint16 // while closing: how often children turned up that had to be told
 	phase    phase
 	trapping bool
+	delayed  bool // Ready waits for ReportReady
 	broken   bool // a handler of the user's has failed, and what it broke off is to be mended
 }
 
@@ -215,8 +216,12 @@ func (m *mailbox) invokeSystem(msg any) {
 	case *pa.Started:
 		m.inv.InvokeSystemMessage(msg)
 		if m.link.ready {
-			notify(m.sys, m.ctx().Parent(), &Ready{PID: m.self})
+			m.PostSystemMessage(&readyCall{}) // after what the actor itself has posted meanwhile: an Exit, a delay
 		}
+	case *readyCall:
+		m.ready(msg)
+	case *delayCall:
+		m.delayed = true
 	case *pa.Terminated:
 		m.advance(msg)
 	default:

@@ -2,15 +2,16 @@ package actor
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 
 	pa "github.com/asynkron/protoactor-go/actor"
 )
 
 // Monitor sends watcher one *Exited when the actor pid has ended: at once, with ErrNoProcess, if nobody lives there. An actor that was not
-// spawned by this package ends with ErrUnknown. The returned function withdraws the monitor; an Exited may already be on its way then.
+// spawned by this package ends with ErrUnknown. The returned function withdraws the monitor, and may be called at any time; an Exited may
+// already be on its way then.
 func Monitor(sys *System, watcher, pid *PID) (cancel func()) {
-	return newMonitor(sys, pid, func(e *Exited) { Send(sys, watcher, e) }).cancel
+	return newMonitor(sys, pid, func(e *Exited) { notify(sys, watcher, e) }).cancel
 }
 
 // Shutdown tells an actor to stop and waits until it has. It returns the exit reason, or ctx.Err() in err. For an actor that is gone already
@@ -63,30 +64,37 @@ type monitor struct {
 	sys    *System
 	self   *PID
 	target *PID
-	once   sync.Once
+	over   atomic.Bool
 	tell   func(*Exited)
 }
 
 func newMonitor(sys *System, target *PID, tell func(*Exited)) *monitor {
 	m := &monitor{sys: sys, target: target, tell: tell}
 	m.self, _ = sys.ProcessRegistry.Add(m, "monitor"+sys.ProcessRegistry.NextId())
-	sendSystem(sys, target, &pa.Watch{Watcher: m.self})
+	if p, ok := sys.ProcessRegistry.Get(target); ok {
+		p.SendSystemMessage(target, &pa.Watch{Watcher: m.self})
+	} else {
+		m.exited(&Exited{PID: target, Reason: ErrNoProcess})
+	}
 	return m
 }
 
 // exited ends the monitor. It may be called by anybody, at any time.
 func (m *monitor) exited(e *Exited) {
-	m.once.Do(func() {
+	if m.over.CompareAndSwap(false, true) {
 		m.sys.ProcessRegistry.Remove(m.self)
 		m.tell(e)
-	})
+	}
 }
 
 func (m *monitor) cancel() {
-	m.once.Do(func() {
-		m.sys.ProcessRegistry.Remove(m.self)
-		sendSystem(m.sys, m.target, &pa.Unwatch{Watcher: m.self})
-	})
+	if !m.over.CompareAndSwap(false, true) {
+		return
+	}
+	m.sys.ProcessRegistry.Remove(m.self)
+	if p, ok := m.sys.ProcessRegistry.Get(m.target); ok {
+		p.SendSystemMessage(m.target, &pa.Unwatch{Watcher: m.self})
+	}
 }
 
 // SendSystemMessage hears the Terminated of an actor with a mailbox of protoactor-go's, or of none.
@@ -108,31 +116,16 @@ func (m *monitor) SendUserMessage(*PID, any) {}
 // Stop ends the monitor without a word.
 func (m *monitor) Stop(*PID) { m.cancel() }
 
-func (m *mailbox) watch(w *pa.Watch) {
-	mon := m.monitorOf(w.Watcher)
-	switch {
-	case mon == nil:
-		m.inv.InvokeSystemMessage(w)
-	case m.phase == dead:
-		mon.exited(&Exited{PID: m.self(), Reason: m.reason})
-	default:
-		m.monitors = append(m.monitors, mon)
+// tellEnd tells one watcher: a monitor with the reason, anybody else in the manner of protoactor-go. Who is gone is not told: a dead letter
+// about it would be noise.
+func tellEnd(sys *System, watcher *PID, e *Exited) {
+	p, ok := sys.ProcessRegistry.Get(watcher)
+	if !ok {
+		return
 	}
-}
-
-func (m *mailbox) unwatch(w *pa.Unwatch) {
-	for i, mon := range m.monitors {
-		if mon.self.Equal(w.Watcher) {
-			m.monitors = append(m.monitors[:i], m.monitors[i+1:]...)
-			return
-		}
+	if m, ok := p.(*monitor); ok {
+		m.exited(e)
+		return
 	}
-	m.inv.InvokeSystemMessage(w)
-}
-
-// monitorOf returns nil for a watcher that is no monitor, or one that is over.
-func (m *mailbox) monitorOf(watcher *PID) *monitor {
-	p, _ := m.ctx().ActorSystem().ProcessRegistry.Get(watcher)
-	mon, _ := p.(*monitor)
-	return mon
+	p.SendSystemMessage(watcher, &pa.Terminated{Who: e.PID})
 }

@@ -16,7 +16,7 @@ type Body interface {
 	Cancel()
 
 	// Ended is called once, as the last thing, on the routine's goroutine: reason is what Run returned, or a *PanicError or *GoexitError.
-	// The routine is out of the registry by then.
+	// The routine is out of the registry by then, and its watchers have been told. It must not panic: nobody is left to recover.
 	Ended(reason error)
 }
 
@@ -26,7 +26,7 @@ type Routine struct {
 	sys      *System
 	pid      *PID
 	mu       sync.Mutex
-	watchers []*PID
+	watchers pa.PIDSet
 	ended    bool
 	reason   error
 	body     Body
@@ -65,13 +65,11 @@ func (r *Routine) end(reason error) {
 	r.mu.Lock()
 	r.ended, r.reason = true, reason
 	watchers := r.watchers
-	r.watchers = nil
+	r.watchers = pa.PIDSet{}
 	body := r.body
 	r.body = nil // a PID can outlive the routine; what it worked on must not
 	r.mu.Unlock()
-	for _, w := range watchers {
-		r.tell(w)
-	}
+	watchers.ForEach(func(_ int, w *PID) { r.tell(w) })
 	body.Ended(reason)
 }
 
@@ -85,6 +83,8 @@ func (r *Routine) SendSystemMessage(_ *PID, msg any) {
 	switch msg := msg.(type) {
 	case *pa.Watch:
 		r.watch(msg.Watcher)
+	case *pa.Unwatch:
+		r.unwatch(msg.Watcher)
 	case *pa.Stop, *exitCall:
 		r.cancel()
 	}
@@ -104,22 +104,23 @@ func (r *Routine) cancel() {
 
 func (r *Routine) watch(watcher *PID) {
 	r.mu.Lock()
-	if !r.ended {
-		r.watchers = append(r.watchers, watcher)
-		r.mu.Unlock()
-		return
+	ended := r.ended
+	if !ended {
+		r.watchers.Add(watcher)
 	}
 	r.mu.Unlock()
-	r.tell(watcher)
+	if ended {
+		r.tell(watcher)
+	}
+}
+
+func (r *Routine) unwatch(watcher *PID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watchers.Remove(watcher)
 }
 
 // tell is called after the end: reason doesn't change any more.
 func (r *Routine) tell(watcher *PID) {
-	if p, _ := r.sys.ProcessRegistry.Get(watcher); p != nil {
-		if m, ok := p.(*monitor); ok {
-			m.exited(&Exited{PID: r.pid, Reason: r.reason})
-			return
-		}
-	}
-	sendSystem(r.sys, watcher, &pa.Terminated{Who: r.pid})
+	tellEnd(r.sys, watcher, &Exited{PID: r.pid, Reason: r.reason})
 }

@@ -17,7 +17,8 @@ type SpawnOptions struct {
 	Ready bool
 }
 
-// Exited tells how the actor PID ended. It comes after the actor's last message, and after its children are gone.
+// Exited tells how the actor PID ended. It comes after the actor's last message, and after its children are gone. To a parent it comes after
+// protoactor-go's own Terminated. A parent that is itself stopping hears Terminated, but Exited no more; TrapStop lets it hear both.
 type Exited struct {
 	PID *PID
 	// Reason is nil for a normal end; see the package comment.
@@ -25,14 +26,23 @@ type Exited struct {
 }
 
 // Spawn starts a child of the actor that ctx belongs to, and returns at once: the child processes Started later. Props may be anybody's,
-// protoactor-go's own included: the child gets the mailbox of this package. It must be called from within the parent's Receive.
+// protoactor-go's own included: the child gets the mailbox of this package. It must be called from within the parent's Receive. The producer in
+// props runs in the parent: should it panic, so does Spawn, and there is no child.
 func Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
-	return ctx.SpawnPrefix(withMailbox(props, link{exited: opts.Monitor, ready: opts.Ready}), opts.Name+"-")
+	return ctx.SpawnPrefix(withMailbox(props, link{exited: opts.Monitor, ready: opts.Ready}), prefix(opts.Name))
 }
 
 // SpawnRoot starts an actor without a parent, for whoever keeps the PID. Props may be anybody's.
 func SpawnRoot(sys *System, props *Props, name string) *PID {
-	return sys.Root.SpawnPrefix(withMailbox(props, link{}), name+"-")
+	return sys.Root.SpawnPrefix(withMailbox(props, link{}), prefix(name))
+}
+
+// prefix keeps the name apart from the part that the system makes up.
+func prefix(name string) string {
+	if name == "" {
+		return ""
+	}
+	return name + "-"
 }
 
 // withMailbox returns a copy of props that makes mailboxes with the given link. A copy of the struct costs one allocation, Props.Clone a
