@@ -166,10 +166,11 @@ func TestReorder(t *testing.T) {
 		})
 		return got
 	}
-	require.ElementsMatch(t, in, order(1))
-	require.NotEqual(t, in, order(1))
-	require.Equal(t, order(1), order(1))
-	require.NotEqual(t, order(1), order(2))
+	first := order(1)
+	require.ElementsMatch(t, in, first)
+	require.NotEqual(t, in, first)
+	require.Equal(t, first, order(1))
+	require.NotEqual(t, first, order(2))
 }
 
 // TestRefuseOpen: so many times, or until told otherwise, with the given error or one of ours.

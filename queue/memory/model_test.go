@@ -256,7 +256,7 @@ func (m *model) check(t *rapid.T) {
 	want.Ready, want.Delayed, want.Sessions, want.MaxHeld = len(m.ready), len(m.delayed), len(m.sessions), got.MaxHeld
 	for i, h := range m.q.Held() {
 		want.Held += len(m.sessions[i].held)
-		require.Equal(t, len(m.sessions[i].held), len(h.Deliveries))
+		require.Len(t, h.Deliveries, len(m.sessions[i].held))
 		require.LessOrEqual(t, len(h.Deliveries), h.Prefetch)
 	}
 	require.Equal(t, want, got)

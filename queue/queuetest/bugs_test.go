@@ -2,14 +2,11 @@ package queuetest_test
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"slices"
-	"sync"
+	"maps"
 	"time"
 
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/queue/memory"
 )
 
 // bug is a mistake of a driver that somebody has made before, and the case that finds it.
@@ -22,8 +19,15 @@ type bug struct {
 	after   func(err error) error
 }
 
-// bugs returns them by name.
+// bugs returns all bugs by name.
 func bugs() map[string]bug {
+	all := deliveryBugs()
+	maps.Copy(all, settleBugs())
+	return all
+}
+
+// deliveryBugs are wrong before a delivery is settled.
+func deliveryBugs() map[string]bug {
 	return map[string]bug{
 		"one more than the prefetch": {
 			found: "delivery/prefetch_is_never_exceeded",
@@ -45,6 +49,16 @@ func bugs() map[string]bug {
 			found:   "delivery/bodies_of_every_size",
 			publish: func(m *queue.Message) { m.Body = []byte(cmp.Or(string(m.Body), "null")) },
 		},
+		"redelivered is never said": {
+			found:   "loss/unsettled_deliveries_come_back",
+			deliver: func(d *queue.Delivery) { d.Redelivered = false },
+		},
+	}
+}
+
+// settleBugs are wrong about what becomes of a delivery.
+func settleBugs() map[string]bug {
+	return map[string]bug{
 		"acks are multiple": {
 			found:  "loss/out_of_order_acks_keep_what_is_held",
 			settle: (*session).upTo,
@@ -70,9 +84,14 @@ func bugs() map[string]bug {
 			found:  "requeue/at_once",
 			settle: replace(queue.Requeue, queue.Release),
 		},
-		"a dead letter is dropped": {
-			found:  "dead_letter/is_not_delivered_again",
-			settle: replace(queue.DeadLetter, queue.Ack),
+		"a dead letter does not say why": {
+			found: "dead_letter/keeps_the_message_and_why",
+			settle: func(_ *session, batch []queue.Settlement) []queue.Settlement {
+				for i := range batch {
+					batch[i].Reason = ""
+				}
+				return batch
+			},
 		},
 		"a dead letter stays in the queue": {
 			found:  "dead_letter/is_not_delivered_again",
@@ -89,10 +108,6 @@ func bugs() map[string]bug {
 		"a lost session says nothing": {
 			found: "loss/a_dead_session_settles_nothing",
 			after: without(queue.ErrSessionLost),
-		},
-		"redelivered is never said": {
-			found:   "loss/unsettled_deliveries_come_back",
-			deliver: func(d *queue.Delivery) { d.Redelivered = false },
 		},
 	}
 }
@@ -128,120 +143,4 @@ func without(hidden error) func(error) error {
 		}
 		return err
 	}
-}
-
-// driver is a memory queue with a bug.
-type driver struct {
-	*memory.Queue
-	bug bug
-}
-
-// Open opens a session with the bug.
-func (d *driver) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
-	if d.bug.open != nil {
-		d.bug.open(&opts)
-	}
-	s, err := d.Queue.Open(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	return &session{Session: s, bug: d.bug, byNumber: map[uint64]*queue.Delivery{}}, nil
-}
-
-// Publish publishes with the bug.
-func (d *driver) Publish(ctx context.Context, msgs ...queue.Message) error {
-	for i := range msgs {
-		if d.bug.publish != nil {
-			d.bug.publish(&msgs[i])
-		}
-	}
-	return d.Queue.Publish(ctx, msgs...)
-}
-
-// session is a session of the memory queue with a bug.
-type session struct {
-	queue.Session
-	bug      bug
-	mu       sync.Mutex
-	byNumber map[uint64]*queue.Delivery // what is held
-}
-
-// Receive receives with the bug.
-func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
-	d, err := s.Session.Receive(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if s.bug.deliver != nil {
-		s.bug.deliver(d)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byNumber[d.Tag] = d
-	return d, nil
-}
-
-// Settle settles with the bug.
-func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
-	batch = slices.Clone(batch)
-	if s.bug.settle != nil {
-		batch = s.bug.settle(s, batch)
-	}
-	err := s.Session.Settle(ctx, batch)
-	s.forget(batch)
-	if s.bug.after != nil {
-		err = s.bug.after(err)
-	}
-	return err
-}
-
-// forget strikes what was settled from what is held.
-func (s *session) forget(batch []queue.Settlement) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, st := range batch {
-		if st.Delivery != nil {
-			delete(s.byNumber, st.Delivery.Tag)
-		}
-	}
-}
-
-// upTo adds an ack for everything held before the last ack of batch.
-func (s *session) upTo(batch []queue.Settlement) []queue.Settlement {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := uint64(0)
-	for _, st := range batch {
-		last = max(last, st.Delivery.Tag)
-	}
-	for tag, d := range s.byNumber {
-		inBatch := slices.ContainsFunc(batch, func(st queue.Settlement) bool { return st.Delivery == d })
-		if tag < last && !inBatch {
-			batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Ack})
-		}
-	}
-	return batch
-}
-
-// byTag takes for settled what has the same tag here.
-func (s *session) byTag(batch []queue.Settlement) []queue.Settlement {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range batch {
-		if d, ok := s.byNumber[batch[i].Delivery.Tag]; ok {
-			batch[i].Delivery = d
-		}
-	}
-	return batch
-}
-
-// allOrNone settles nothing when one of batch is settled already.
-func (s *session) allOrNone(batch []queue.Settlement) []queue.Settlement {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	settled := slices.IndexFunc(batch, func(st queue.Settlement) bool { return s.byNumber[st.Delivery.Tag] == nil })
-	if settled < 0 {
-		return batch
-	}
-	return batch[settled : settled+1]
 }

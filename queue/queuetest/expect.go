@@ -2,7 +2,6 @@ package queuetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -118,7 +117,7 @@ func (b *bench) notBefore(start time.Time, delay time.Duration) {
 func (b *bench) failures(err error, want map[uint64]error) {
 	b.t.Helper()
 	var failed *queue.SettleError
-	require.True(b.t, errors.As(err, &failed), "want a *queue.SettleError, got %v", err)
+	require.ErrorAs(b.t, err, &failed)
 	require.Len(b.t, failed.Failed, len(want))
 	for _, f := range failed.Failed {
 		require.ErrorIs(b.t, f.Err, want[f.Tag], "delivery %d", f.Tag)

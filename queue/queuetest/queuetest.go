@@ -29,16 +29,16 @@ type Fixture struct {
 	Held func(ctx context.Context) (int, error)
 }
 
-// Run runs the suite, each case as a sub-test and one after the other. It calls new once for each case, with the sub-test as t; new
-// registers its clean-up with t.Cleanup, and ends the test with t.Fatal when the queue cannot be made. A delivery that a broken session
-// held has to come back within 10 s: a driver whose broker waits for a time-out first makes that time-out short in new, 2 s or less.
-func Run(t *testing.T, new func(t testing.TB) Fixture) {
+// Run runs the suite, each case as a sub-test and one after the other. It calls newQueue once for each case, with the sub-test as t;
+// newQueue registers its clean-up with t.Cleanup, and ends the test with t.Fatal when the queue cannot be made. A delivery that a broken
+// session held has to come back within 10 s: a driver whose broker waits for a time-out first makes that time-out short, 2 s or less.
+func Run(t *testing.T, newQueue func(t testing.TB) Fixture) {
 	t.Helper()
 	for _, tc := range cases() {
 		t.Run(tc.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), caseLimit)
 			defer cancel()
-			f := new(t)
+			f := newQueue(t)
 			tc.check(&bench{t: t, ctx: ctx, Fixture: f})
 		})
 	}

@@ -1,0 +1,126 @@
+package queuetest_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
+)
+
+// driver is a memory queue with a bug.
+type driver struct {
+	*memory.Queue
+	bug bug
+}
+
+// Open opens a session with the bug.
+func (d *driver) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	if d.bug.open != nil {
+		d.bug.open(&opts)
+	}
+	s, err := d.Queue.Open(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Session: s, bug: d.bug, byNumber: map[uint64]*queue.Delivery{}}, nil
+}
+
+// Publish publishes with the bug.
+func (d *driver) Publish(ctx context.Context, msgs ...queue.Message) error {
+	for i := range msgs {
+		if d.bug.publish != nil {
+			d.bug.publish(&msgs[i])
+		}
+	}
+	return d.Queue.Publish(ctx, msgs...)
+}
+
+// session is a session of the memory queue with a bug.
+type session struct {
+	queue.Session
+	bug      bug
+	mu       sync.Mutex
+	byNumber map[uint64]*queue.Delivery // what is held
+}
+
+// Receive receives with the bug.
+func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
+	d, err := s.Session.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.bug.deliver != nil {
+		s.bug.deliver(d)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byNumber[d.Tag] = d
+	return d, nil
+}
+
+// Settle settles with the bug.
+func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
+	batch = slices.Clone(batch)
+	if s.bug.settle != nil {
+		batch = s.bug.settle(s, batch)
+	}
+	err := s.Session.Settle(ctx, batch)
+	s.forget(batch)
+	if s.bug.after != nil {
+		err = s.bug.after(err)
+	}
+	return err
+}
+
+// forget strikes what was settled from what is held.
+func (s *session) forget(batch []queue.Settlement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range batch {
+		if st.Delivery != nil {
+			delete(s.byNumber, st.Delivery.Tag)
+		}
+	}
+}
+
+// upTo adds an ack for everything held before the last ack of batch.
+func (s *session) upTo(batch []queue.Settlement) []queue.Settlement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := uint64(0)
+	for _, st := range batch {
+		last = max(last, st.Delivery.Tag)
+	}
+	for tag, d := range s.byNumber {
+		inBatch := slices.ContainsFunc(batch, func(st queue.Settlement) bool { return st.Delivery == d })
+		if tag < last && !inBatch {
+			batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Ack})
+		}
+	}
+	return batch
+}
+
+// byTag takes for settled what has the same tag here.
+func (s *session) byTag(batch []queue.Settlement) []queue.Settlement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range batch {
+		if d, ok := s.byNumber[batch[i].Delivery.Tag]; ok {
+			batch[i].Delivery = d
+		}
+	}
+	return batch
+}
+
+// allOrNone settles nothing when one of batch is settled already.
+func (s *session) allOrNone(batch []queue.Settlement) []queue.Settlement {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	settled := slices.IndexFunc(batch, func(st queue.Settlement) bool { return s.byNumber[st.Delivery.Tag] == nil })
+	if settled < 0 {
+		return batch
+	}
+	return batch[settled : settled+1]
+}
