@@ -2,17 +2,15 @@ package task
 
 import "sync"
 
-// counters are what a supervisor's partitions and tasks count together.
+// counters are what the tasks of a supervisor count together.
 type counters struct {
 	mu           sync.Mutex
 	now          Stats
 	maxChildren  int
 	maxAbandoned int
-	onAbandoned  func(int)
-}
 
-func newCounters(cfg Config) *counters {
-	return &counters{maxChildren: cfg.MaxChildren, maxAbandoned: cfg.MaxAbandoned, onAbandoned: cfg.OnAbandoned}
+	telling     sync.Mutex // one call at a time, so that the last one has the last number
+	onAbandoned func(int)
 }
 
 // reserve takes a place for one more task.
@@ -30,37 +28,47 @@ func (c *counters) reserve() error {
 	return nil
 }
 
-// abandon moves a task from the running to the abandoned.
-func (c *counters) abandon() {
+// refused gives the place of a task back that did not begin.
+func (c *counters) refused() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.now.Running--
-	c.now.Abandoned++
-	n := c.now.Abandoned
-	c.mu.Unlock()
-	c.tell(n)
+	c.now.Started--
 }
 
-// ended takes a task out; late if it was abandoned, dropped if nobody wanted its result.
-func (c *counters) ended(late, dropped bool) {
+// ended takes out a task; dropped if nobody wanted its result.
+func (c *counters) ended(dropped bool) {
 	c.mu.Lock()
-	if late || dropped {
+	defer c.mu.Unlock()
+	c.now.Running--
+	if dropped {
 		c.now.Late++
 	}
-	if !late {
-		c.now.Running--
-		c.mu.Unlock()
-		return
-	}
-	c.now.Abandoned--
-	n := c.now.Abandoned
-	c.mu.Unlock()
-	c.tell(n)
 }
 
-func (c *counters) tell(abandoned int) {
-	if c.onAbandoned != nil {
-		c.onAbandoned(abandoned)
+// abandoned moves a task from the running to the abandoned. A call of tell has to follow, without locks.
+func (c *counters) abandoned() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.Running--
+	c.now.Abandoned++
+}
+
+// returned takes out an abandoned task. A call of tell has to follow, without locks.
+func (c *counters) returned() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.Abandoned--
+	c.now.Late++
+}
+
+func (c *counters) tell() {
+	if c.onAbandoned == nil {
+		return
 	}
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.onAbandoned(c.stats().Abandoned)
 }
 
 func (c *counters) stats() Stats {

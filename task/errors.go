@@ -6,6 +6,15 @@ var (
 	// ErrClosed is returned by Start, and is the reason of outcomes, when the supervisor is not running.
 	ErrClosed = errors.New("task: supervisor not running")
 
+	// ErrRunning is returned by Supervisor.Start for a supervisor that runs already.
+	ErrRunning = errors.New("task: supervisor runs already")
+
+	// ErrEnded is returned by Go for a task that has ended.
+	ErrEnded = errors.New("task: ended")
+
+	// ErrNoTask is returned by Go for a context that is not of a task.
+	ErrNoTask = errors.New("task: not the context of a task")
+
 	// ErrMaxChildren is returned by Start, and is the reason of outcomes, when Config.MaxChildren tasks run.
 	ErrMaxChildren = errors.New("task: max children running")
 

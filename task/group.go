@@ -2,60 +2,101 @@ package task
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/gentask/gentask/actor"
 )
 
 // Go runs f in a goroutine that belongs to the task that ctx comes from: the task ends only when f has returned, and if f returns an error,
-// panics or calls runtime.Goexit, the task's context is cancelled and the task ends with that reason. A panic in a goroutine that a plain go
-// statement starts kills the process; no library can catch it.
+// panics or calls runtime.Goexit, the task's context is cancelled and, unless something else failed before, the task ends with that reason. A
+// panic in a goroutine that a plain go statement starts kills the process; no library can catch it.
 //
-// Without a task in ctx, Go returns an error that wraps errors.ErrUnsupported and doesn't call f.
+// Go returns ErrNoTask without a task in ctx, and ErrEnded when the task has ended; then it doesn't call f.
 func Go(ctx context.Context, f func(context.Context) error) error {
 	r, ok := ctx.Value(runKey{}).(*run)
 	if !ok {
-		return errNoTask
+		return ErrNoTask
 	}
-	r.group.start(func() error { return f(ctx) }, r.stop)
+	if !r.group.enter() {
+		return ErrEnded
+	}
+	go r.member(ctx, f)
 	return nil
 }
 
-var errNoTask = &noTaskError{}
-
-type noTaskError struct{}
-
-func (*noTaskError) Error() string { return "task: Go needs the context of a task" }
-func (*noTaskError) Unwrap() error { return errors.ErrUnsupported }
-
-// group is the goroutines of one task. The zero value is ready.
-type group struct {
-	wg     sync.WaitGroup
-	mu     sync.Mutex
-	failed error
-}
-
-// start calls stop with the first failure.
-func (g *group) start(f func() error, stop func(error)) {
-	g.wg.Add(1)
-	go func() {
-		defer g.wg.Done()
-		var err error
-		returned := false
-		defer func() {
-			if reason := actor.Recovered(recover(), returned); reason != nil {
-				err = reason
-			}
-			if err != nil && g.fail(err) {
-				stop(err)
-			}
-		}()
-		err = f()
-		returned = true
+// member is a goroutine of the task. Stack finds it by this frame.
+//
+//go:noinline
+func (r *run) member(ctx context.Context, f func(context.Context) error) {
+	var err error
+	returned := false
+	defer func() {
+		if reason := actor.Recovered(recover(), returned); reason != nil {
+			err = reason
+		}
+		if err != nil && r.group.fail(err) {
+			r.stop(err)
+		}
+		r.group.leave()
 	}()
+	err = f(ctx)
+	returned = true
 }
 
+// group is the goroutines of one task, its own aside. The zero value is ready. It is no sync.WaitGroup because anybody who has the context may
+// call Go while the task waits, and later.
+type group struct {
+	mu      sync.Mutex
+	running int
+	over    bool
+	idle    chan struct{} // made by wait
+	failed  error
+}
+
+// enter is false after wait.
+func (g *group) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.over {
+		return false
+	}
+	g.running++
+	return true
+}
+
+func (g *group) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running--; g.running == 0 && g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+}
+
+// wait returns when nobody runs, and lets nobody in any more.
+func (g *group) wait() {
+	for {
+		idle := g.end()
+		if idle == nil {
+			return
+		}
+		<-idle
+	}
+}
+
+// end returns nil when the group is over, and else what to wait for.
+func (g *group) end() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running == 0 {
+		g.over = true
+		return nil
+	}
+	g.idle = make(chan struct{})
+	return g.idle
+}
+
+// fail keeps the first failure.
 func (g *group) fail(err error) (first bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -66,10 +107,12 @@ func (g *group) fail(err error) (first bool) {
 	return true
 }
 
-func (g *group) failure() error {
+// first returns the first failure of all; body is how the task's own function ended.
+func (g *group) first(body error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.failed == nil || g.failed == errBody { //nolint:errorlint // identity: it never leaves this package
+		return body
+	}
 	return g.failed
 }
-
-func (g *group) wait() { g.wg.Wait() }

@@ -32,7 +32,7 @@ func (s Status) String() string {
 	return fmt.Sprintf("status(%d)", uint8(s))
 }
 
-// Outcome is how a task ended, or that it did not in time. It doesn't change.
+// Outcome is how a task ended, or that it did not in time. It doesn't change: a task that was abandoned stays an Exit when it returns.
 type Outcome[R any] struct {
 	Status Status
 
@@ -40,14 +40,15 @@ type Outcome[R any] struct {
 	Value R
 
 	// Reason is why there is no value. For Exit: the error that the function returned, a *actor.PanicError or *actor.GoexitError with its
-	// stack, or, for a task that was stopped, an error that wraps the cause of the stop and what the function made of it. For Timeout:
-	// ErrTimeout.
+	// stack, or, for a task that was stopped, an error that wraps the cause of the stop and what the function made of it, ErrAbandoned
+	// perhaps. The cause is ErrCancelled unless somebody gave another, ErrShutdown of package actor when the supervisor was stopped, and
+	// ErrClosed when it crashed. For Timeout: ErrTimeout.
 	Reason error
 
 	// Task is the task. After a Timeout it can be yielded again, shut down, or ignored.
 	Task *Task[R]
 
-	// RunTime is how long the task had run.
+	// RunTime is how long the task had run, from its start to its end or its abandonment.
 	RunTime time.Duration
 }
 

@@ -8,32 +8,21 @@ import (
 
 // partition is the actor that supervises a share of the tasks: it spawns them, holds their timers, and tells their owners how they ended.
 type partition struct {
+	share    *share
 	grace    time.Duration
-	runs     runs // those that have not ended and are not abandoned
+	prefix   string // of the names of the tasks
 	closing  bool
 	deadline *time.Timer
 }
 
-func newPartition(cfg Config) *partition {
-	return &partition{grace: cfg.Grace}
-}
-
-// Messages to a partition. The first two are the run itself, so that a task's normal life needs no allocation for them.
+// Messages to a partition. The first three are the run itself, so that a task's normal life needs no allocation for them.
 type (
 	start run
 	ended run
-	// timeUp comes from the timer of a run; an old generation is of a timer that was stopped too late.
-	timeUp struct {
-		run        *run
-		generation int
-	}
-	// graceUp says that a run which was told to stop has had its time.
-	graceUp struct {
-		run        *run
-		generation int
-	}
-	// yield gives a run more time.
-	yield struct {
+	// timeUp comes from the timer of a run. One from a timer that was stopped too late comes before its time.
+	timeUp run
+	// extend gives a run more time.
+	extend struct {
 		run  *run
 		more time.Duration
 	}
@@ -48,6 +37,7 @@ type (
 		run   *run
 		owner *actor.PID
 	}
+	// list asks for the tasks that have not returned.
 	list struct{ answer func([]*run) }
 	// closeTime says that the partition's own stop has taken its grace.
 	closeTime struct{}
@@ -58,127 +48,142 @@ func (p *partition) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		actor.TrapStop(ctx)
+		p.prefix = ctx.Self().Id + "/task"
 	case *start:
 		p.start(ctx, (*run)(msg))
 	case *ended:
 		p.ended(ctx, (*run)(msg))
 	case *timeUp:
-		p.timeUp(ctx, msg)
-	case *yield:
-		p.yield(ctx, msg)
+		p.timeUp(ctx, (*run)(msg))
+	case *extend:
+		p.extend(ctx, msg)
 	case *shutdown:
 		p.shutdown(ctx, msg)
-	case *graceUp:
-		p.graceUp(ctx, msg)
 	case *adopt:
 		p.adopt(ctx, msg)
 	case *list:
-		msg.answer(p.runs.all())
+		msg.answer(p.share.runs())
 	case *actor.StopRequest:
 		p.close(ctx)
 	case *closeTime:
 		p.abandonAll(ctx)
 	case *actor.Stopping:
-		p.crashed()
+		p.crashed(ctx)
 	}
 }
 
 func (p *partition) start(ctx actor.Context, r *run) {
-	p.runs.add(r)
+	if p.closing {
+		p.refuse(ctx, r)
+		return
+	}
 	if r.timeout > 0 {
 		p.arm(ctx, r, r.timeout)
 	}
-	r.Start(ctx.ActorSystem(), ctx.Self().Id+"/task", r)
-	if p.closing {
-		r.stop(actor.ErrShutdown)
-	}
+	r.Start(p.share.sys, p.prefix, r)
+}
+
+// refuse ends a run that was admitted and has not begun.
+func (p *partition) refuse(ctx actor.Context, r *run) {
+	p.share.count.refused()
+	r.refuse(ErrClosed)
+	p.retire(ctx, r, false)
 }
 
 // arm starts the run's timer anew.
 func (p *partition) arm(ctx actor.Context, r *run, d time.Duration) {
-	p.disarm(r)
-	r.timer = actor.SendAfter(ctx, d, &timeUp{run: r, generation: r.generation})
+	r.due = time.Now().Add(d)
+	if r.timer == nil {
+		r.timer = actor.SendAfter(ctx, d, (*timeUp)(r))
+		return
+	}
+	r.timer.Reset(d)
 }
 
 func (p *partition) disarm(r *run) {
-	r.generation++
+	r.due = time.Time{}
 	if r.timer != nil {
 		r.timer.Stop()
-		r.timer = nil
 	}
 }
 
-// ended is the way out of every task that returned.
-func (p *partition) ended(ctx actor.Context, r *run) {
-	if !p.runs.has(r) {
-		return // abandoned before: its owner has heard
+// timeUp is the end of the time that a run had, or of its grace.
+func (p *partition) timeUp(ctx actor.Context, r *run) {
+	if r.due.IsZero() || time.Now().Before(r.due) {
+		return // an old timer's
 	}
-	p.retire(ctx, r)
-}
-
-// retire tells the owner how the run ended, and forgets it.
-func (p *partition) retire(ctx actor.Context, r *run) {
-	p.disarm(r)
-	p.runs.remove(r)
-	if r.owner != nil {
-		r.final = r.outcome()
-		ctx.Send(r.owner, &r.final)
-	}
-	if p.closing && p.runs.empty() {
-		p.exit(ctx)
+	r.due = time.Time{}
+	switch {
+	case r.stopping:
+		p.abandon(ctx, r)
+	case r.killGrace != 0:
+		p.shutdown(ctx, &shutdown{run: r, cause: ErrTimeout, grace: r.killGrace})
+	case r.owner != nil:
+		p.tellTimeout(ctx, r)
 	}
 }
 
-func (p *partition) timeUp(ctx actor.Context, msg *timeUp) {
-	r := msg.run
-	if msg.generation != r.generation || r.over() || r.owner == nil {
-		return // a value that is there already wins: its ended is on the way
-	}
-	o := r.outcome()
-	if o.Status == Timeout {
+// tellTimeout keeps quiet if a value is there already: its ended is on the way.
+func (p *partition) tellTimeout(ctx actor.Context, r *run) {
+	if o := r.outcome(); o.Status == Timeout {
 		ctx.Send(r.owner, &o)
 	}
 }
 
-func (p *partition) yield(ctx actor.Context, msg *yield) {
-	if p.runs.has(msg.run) {
-		p.arm(ctx, msg.run, msg.more)
+// extend comes too late for a run that was told to stop: its timer is that of the grace.
+func (p *partition) extend(ctx actor.Context, msg *extend) {
+	if r := msg.run; !r.retired && !r.stopping {
+		p.arm(ctx, r, msg.more)
 	}
 }
 
 func (p *partition) shutdown(ctx actor.Context, msg *shutdown) {
 	r := msg.run
-	if !p.runs.has(r) {
+	if r.retired {
 		return // its outcome is out
 	}
+	r.stopping = true
 	r.stop(msg.cause)
-	p.disarm(r)
-	if msg.grace <= 0 {
+	if msg.grace < 0 {
 		p.abandon(ctx, r)
 		return
 	}
-	r.timer = actor.SendAfter(ctx, msg.grace, &graceUp{run: r, generation: r.generation})
+	p.arm(ctx, r, msg.grace)
 }
 
-func (p *partition) graceUp(ctx actor.Context, msg *graceUp) {
-	if msg.generation == msg.run.generation && p.runs.has(msg.run) {
-		p.abandon(ctx, msg.run)
+// ended is the way out of every task that returned in time.
+func (p *partition) ended(ctx actor.Context, r *run) {
+	if !r.retired {
+		p.retire(ctx, r, false)
 	}
 }
 
-// abandon retires a run that does not return. One that has returned meanwhile is retired by its ended.
+// abandon retires a run that does not return. One that has returned meanwhile is retired as what it is.
 func (p *partition) abandon(ctx actor.Context, r *run) {
-	if r.abandon() {
-		p.retire(ctx, r)
+	lost := r.abandon()
+	p.retire(ctx, r, lost)
+	if lost {
+		p.share.count.tell()
 	}
+}
+
+// retire tells the owner how the run ended.
+func (p *partition) retire(ctx actor.Context, r *run, lost bool) {
+	p.disarm(r)
+	r.retired = true
+	r.final = r.outcome()
+	p.share.retire(r, lost)
+	if r.owner != nil {
+		ctx.Send(r.owner, &r.final)
+	}
+	p.exitIfDone(ctx)
 }
 
 func (p *partition) adopt(ctx actor.Context, msg *adopt) {
 	r := msg.run
 	r.owner = msg.owner
-	if !p.runs.has(r) && r.owner != nil {
-		o := r.outcome() // it ended before the new owner came
-		ctx.Send(r.owner, &o)
+	if r.retired && r.owner != nil {
+		ctx.Send(r.owner, &r.final) // it ended before the new owner came
 	}
 }
 
@@ -188,18 +193,20 @@ func (p *partition) close(ctx actor.Context) {
 		return
 	}
 	p.closing = true
-	p.runs.each(func(r *run) { r.stop(actor.ErrShutdown) })
-	switch {
-	case p.runs.empty():
-		p.exit(ctx)
-	case p.grace < 0:
+	p.share.close()
+	p.each(func(r *run) { r.stop(actor.ErrShutdown) })
+	if p.grace < 0 {
 		p.abandonAll(ctx)
-	default:
+	} else {
 		p.deadline = actor.SendAfter(ctx, p.grace, &closeTime{})
 	}
+	p.exitIfDone(ctx)
 }
 
-func (p *partition) exit(ctx actor.Context) {
+func (p *partition) exitIfDone(ctx actor.Context) {
+	if !p.closing || !p.share.idle() {
+		return
+	}
 	if p.deadline != nil {
 		p.deadline.Stop()
 	}
@@ -207,56 +214,29 @@ func (p *partition) exit(ctx actor.Context) {
 }
 
 func (p *partition) abandonAll(ctx actor.Context) {
-	p.runs.each(func(r *run) { p.abandon(ctx, r) })
+	p.each(func(r *run) { p.abandon(ctx, r) })
 }
 
 // crashed is the end of a partition by whatever way; after an orderly one there is nothing left to do.
-func (p *partition) crashed() {
-	p.runs.each(func(r *run) {
-		p.disarm(r)
-		r.stop(actor.ErrKilled)
-	})
-}
-
-// runs is a set of runs, linked through them.
-type runs struct{ first *run }
-
-func (s *runs) empty() bool { return s.first == nil }
-
-// has is true from add to remove: a run in the set is its first or has a predecessor.
-func (s *runs) has(r *run) bool { return s.first == r || r.prev != nil }
-
-func (s *runs) add(r *run) {
-	r.next = s.first
-	if s.first != nil {
-		s.first.prev = r
-	}
-	s.first = r
-}
-
-func (s *runs) remove(r *run) {
-	if r.prev != nil {
-		r.prev.next = r.next
-	} else {
-		s.first = r.next
-	}
-	if r.next != nil {
-		r.next.prev = r.prev
-	}
-	r.prev, r.next = nil, nil
-}
-
-// each calls f for each run; f may remove it.
-func (s *runs) each(f func(*run)) {
-	for r := s.first; r != nil; {
-		next := r.next
-		f(r)
-		r = next
+func (p *partition) crashed(ctx actor.Context) {
+	p.share.close()
+	for _, r := range p.share.runs() {
+		switch {
+		case r.retired:
+		case r.PID() == nil:
+			p.refuse(ctx, r)
+		default:
+			r.stop(ErrClosed)
+			p.abandon(ctx, r)
+		}
 	}
 }
 
-func (s *runs) all() []*run {
-	var all []*run
-	s.each(func(r *run) { all = append(all, r) })
-	return all
+// each calls f for the runs that have begun and are not retired.
+func (p *partition) each(f func(*run)) {
+	for _, r := range p.share.runs() {
+		if r.PID() != nil && !r.retired {
+			f(r)
+		}
+	}
 }

@@ -10,38 +10,44 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// run is one task: what it works on, and how it stands. mu decides between the three who may end it: the function that returns, the
-// supervisor that abandons it, and the owner that no longer cares. A value that is there before the stop takes effect wins.
+// run is one task: what it works on, and how it stands. mu decides between those who may end it: the function that returns, and the
+// supervisor that abandons it. A value that is there before the stop takes effect wins.
 type run struct {
 	actor.Routine
 
-	id      uint64
-	handle  Task[any]
-	name    string
-	life    *life
-	part    *actor.PID
-	owner   *actor.PID // belongs to the partition; nil: nobody is told, they wait on done
-	ctx     runContext
-	cancel  context.CancelCauseFunc
-	started time.Time
-
-	mu        sync.Mutex
+	id        uint64
+	name      string
+	handle    Task[any]
+	share     *share // nil: it was never admitted
+	ctx       runContext
+	cancel    context.CancelCauseFunc
 	fn        func(context.Context) (any, error)
 	value     any
-	state     state
-	dropped   bool  // nobody wants the result
-	stopCause error // why it was told to stop, if it was
-	reason    error
-	ended     time.Time
-	done      chan struct{} // made by the first who waits
 	group     group
+	timeout   time.Duration
+	killGrace time.Duration // not zero: the timeout shuts the task down with it, instead of telling the owner
+	started   time.Time
 
-	// The rest belongs to the partition.
-	timer      *time.Timer
-	generation int
-	timeout    time.Duration
+	mu        sync.Mutex
+	state     state
+	dropped   bool // nobody wants the result
+	stopped   bool
+	stopCause error
+	reason    error
+	ended     time.Time     // or abandoned
+	done      chan struct{} // made by the first who waits
+	told      func()        // called when the outcome stands
+
+	// The partition's.
+	owner    *actor.PID // nil: nobody is told, they wait on done
+	timer    *time.Timer
+	due      time.Time // of the timer; zero: there is nothing to wait for
+	stopping bool      // the timer is that of the grace
+	retired  bool      // the outcome is out
+	final    Outcome[any]
+
+	// The share's.
 	prev, next *run
-	final      Outcome[any]
 }
 
 type state uint8
@@ -63,6 +69,7 @@ type runContext struct {
 
 type runKey struct{}
 
+// Value returns the task itself for its key, and what the parent has for others.
 func (c *runContext) Value(key any) any {
 	if _, ok := key.(runKey); ok {
 		return c.run
@@ -71,14 +78,14 @@ func (c *runContext) Value(key any) any {
 }
 
 func newRun(parent context.Context, fn func(context.Context) (any, error)) *run {
-	r := &run{fn: fn}
+	r := &run{fn: fn, started: time.Now()}
 	r.handle.run = r
 	r.ctx.run = r
 	r.ctx.Context, r.cancel = context.WithCancelCause(parent)
 	return r
 }
 
-// Run is the body of the routine. Goroutines that belong to the task end before it does.
+// Run is the body of the routine. Goroutines that belong to the task end before it does. Stack finds the task by this frame.
 func (r *run) Run() (err error) {
 	returned := false
 	defer func() {
@@ -88,26 +95,19 @@ func (r *run) Run() (err error) {
 		}
 		r.group.wait()
 	}()
-	value, err := r.fn(&r.ctx)
+	r.value, err = r.fn(&r.ctx)
 	returned = true
-	r.keep(value)
 	return err
-}
-
-func (r *run) keep(value any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.value = value
 }
 
 // Cancel is called when somebody stops the routine by its PID.
 func (r *run) Cancel() { r.stop(actor.ErrKilled) }
 
-// stop cancels the context with cause, once.
+// stop cancels the context. The first cause counts.
 func (r *run) stop(cause error) {
 	r.mu.Lock()
-	if r.stopCause == nil && r.state == running {
-		r.stopCause = cause
+	if !r.stopped && r.state == running {
+		r.stopped, r.stopCause = true, cause
 	}
 	r.mu.Unlock()
 	r.cancel(cause)
@@ -115,36 +115,31 @@ func (r *run) stop(cause error) {
 
 // Ended is called on the task's goroutine, as the last thing.
 func (r *run) Ended(reason error) {
-	if failure := r.group.failure(); failure != nil && failure != errBody { //nolint:errorlint // identity: it never leaves this package
-		reason = failure
-	}
 	r.cancel(nil)
-	r.mu.Lock()
-	late := r.state == abandoned
-	if r.state == running {
-		r.state = finished
-	}
-	r.reason = r.explain(reason)
 	r.fn = nil // a handle can outlive the task; what it worked on must not
-	r.ended = time.Now()
-	if r.reason != nil || late {
-		r.value = nil
+	if r.finish(r.group.first(reason)) {
+		r.share.send((*ended)(r))
+		return
 	}
-	if r.done != nil && !late {
-		close(r.done)
-	}
-	dropped := r.dropped
-	r.mu.Unlock()
-	r.life.count.ended(late, dropped)
-	actor.Send(r.life.sys, r.part, (*ended)(r))
+	r.value = nil
+	r.share.count.returned()
+	r.share.forget(r)
+	r.share.count.tell()
 }
 
-// explain says in the reason that the task was stopped, if it was; mu is held.
-func (r *run) explain(reason error) error {
-	if reason == nil || r.stopCause == nil || errors.Is(reason, r.stopCause) {
-		return reason
+// finish makes the outcome of a task that returned, unless it was abandoned before.
+func (r *run) finish(reason error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == abandoned {
+		return false
 	}
-	return fmt.Errorf("%w: %w", r.stopCause, reason)
+	if reason != nil {
+		r.value = nil
+	}
+	r.share.count.ended(r.dropped)
+	r.settle(finished, r.explain(reason))
+	return true
 }
 
 // abandon gives the task up, and says whether it did: a task that has finished meanwhile has an outcome.
@@ -154,16 +149,37 @@ func (r *run) abandon() bool {
 	if r.state != running {
 		return false
 	}
-	r.state = abandoned
-	r.reason = ErrAbandoned
-	if r.stopCause != nil {
-		r.reason = fmt.Errorf("%w: %w", r.stopCause, ErrAbandoned)
-	}
+	r.share.count.abandoned()
+	r.settle(abandoned, r.explain(ErrAbandoned))
+	return true
+}
+
+// refuse ends a task that has not begun.
+func (r *run) refuse(reason error) {
+	r.cancel(reason)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fn = nil
+	r.settle(finished, reason)
+}
+
+// settle is the one way to an outcome. It is called with mu held, once, when the task's place is free again.
+func (r *run) settle(s state, reason error) {
+	r.state, r.reason, r.ended = s, reason, time.Now()
 	if r.done != nil {
 		close(r.done)
 	}
-	r.life.count.abandon()
-	return true
+	if r.told != nil {
+		r.told()
+	}
+}
+
+// explain says in the reason that the task was stopped, if it was.
+func (r *run) explain(reason error) error {
+	if reason == nil || r.stopCause == nil || errors.Is(reason, r.stopCause) {
+		return reason
+	}
+	return fmt.Errorf("%w: %w", r.stopCause, reason)
 }
 
 // drop says that nobody wants the result any more.
@@ -173,11 +189,10 @@ func (r *run) drop() {
 	r.dropped = true
 }
 
-// over says whether an outcome stands.
-func (r *run) over() bool {
+func (r *run) now() state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state != running
+	return r.state
 }
 
 // wait returns a channel that is closed when an outcome stands.
@@ -197,21 +212,21 @@ func (r *run) wait() <-chan struct{} {
 func (r *run) outcome() Outcome[any] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	o := Outcome[any]{Task: &r.handle, Reason: r.reason}
+	o := Outcome[any]{Task: &r.handle, Reason: r.reason, RunTime: r.ended.Sub(r.started)}
 	switch {
 	case r.state == running:
 		o.Status, o.Reason, o.RunTime = Timeout, ErrTimeout, time.Since(r.started)
 	case r.reason != nil:
-		o.Status, o.RunTime = Exit, r.runTime()
+		o.Status = Exit
 	default:
-		o.Status, o.Value, o.RunTime = OK, r.value, r.runTime()
+		o.Status, o.Value = OK, r.value
 	}
 	return o
 }
 
-func (r *run) runTime() time.Duration {
-	if r.ended.IsZero() {
-		return time.Since(r.started)
+// tell posts a message to the task's partition.
+func (r *run) tell(msg any) {
+	if r.share != nil {
+		r.share.send(msg)
 	}
-	return r.ended.Sub(r.started)
 }

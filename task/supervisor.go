@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -29,7 +30,8 @@ type Config struct {
 	// means 5 s, a negative value abandons at once.
 	Grace time.Duration
 
-	// OnAbandoned is called with the number of abandoned tasks whenever it changes, perhaps concurrently. It must not block or panic.
+	// OnAbandoned is called with the number of abandoned tasks whenever it has changed, by one goroutine at a time; the last call has the
+	// last number. It must not block or panic.
 	OnAbandoned func(int)
 }
 
@@ -37,20 +39,12 @@ type Config struct {
 const DefaultGrace = 5 * time.Second
 
 // Supervisor spawns tasks and watches over them. Its methods are safe for concurrent use. It runs while the actor that Props makes is alive,
-// and again with the next one; without one, nothing is started.
+// and again with the next one; without one, nothing is started. If one of its partitions crashes, it ends, and so do its tasks.
 type Supervisor struct {
-	cfg  Config
-	life atomic.Pointer[life]
-	next atomic.Uint64
-}
-
-// life is one incarnation of a supervisor.
-type life struct {
-	sys   *actor.System
-	hub   *actor.PID
-	parts []*actor.PID
+	cfg   Config
 	count *counters
-	gone  chan struct{} // closed when the supervisor has ended
+	life  atomic.Pointer[life]
+	next  atomic.Uint64
 }
 
 // New returns a supervisor that is not running yet. Use Start, or spawn Props where it is to live. It returns an error that wraps ErrConfig
@@ -73,19 +67,30 @@ func New(cfg Config) (*Supervisor, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = DefaultGrace
 	}
-	return &Supervisor{cfg: cfg}, nil
+	count := &counters{maxChildren: cfg.MaxChildren, maxAbandoned: cfg.MaxAbandoned, onAbandoned: cfg.OnAbandoned}
+	return &Supervisor{cfg: cfg, count: count}, nil
 }
 
-// Props makes the supervisor's actor, for whoever wants it in a tree of his own. One at a time may live. Stopped, it cancels the contexts of
-// its tasks, waits for the grace, and abandons the rest.
+// Props makes the supervisor's actor, for whoever wants it in a tree of his own. One at a time may live; a second exits with ErrRunning.
+// Stopped, it cancels the contexts of its tasks, waits for the grace, and abandons the rest.
 func (s *Supervisor) Props() *actor.Props {
 	return actor.FromProducer(func() actor.Actor { return &hub{sup: s} })
 }
 
-// Start runs the supervisor at the root of sys, and returns when tasks can be started. Stop it with Close.
+// Start runs the supervisor at the root of sys, and returns when tasks can be started. Stop it with Close. It returns ErrRunning if the
+// supervisor runs already, and ctx.Err() when ctx ends first; it is not started then.
 func (s *Supervisor) Start(ctx context.Context, sys *actor.System) error {
+	if s.life.Load() != nil {
+		return ErrRunning
+	}
 	pid := actor.SpawnRoot(sys, s.Props(), s.cfg.Name)
 	_, err := actor.Ask(ctx, sys, pid, func(answer func(struct{})) any { return &ping{answer} })
+	if errors.Is(err, actor.ErrNoProcess) {
+		return ErrRunning // another Start was faster
+	}
+	if err != nil {
+		actor.Stop(sys, pid)
+	}
 	return err
 }
 
@@ -100,11 +105,11 @@ func (s *Supervisor) Close(ctx context.Context) error {
 	return err
 }
 
-// Stats are counters of a supervisor since it was started last.
+// Stats are counters of a supervisor since New.
 type Stats struct {
 	// Running is how many tasks run now, abandoned ones aside.
 	Running int
-	// Abandoned is how many abandoned tasks have not returned yet.
+	// Abandoned is how many abandoned tasks have not returned yet, those included that outlived their supervisor.
 	Abandoned int
 	// Started is how many tasks were started.
 	Started uint64
@@ -112,13 +117,8 @@ type Stats struct {
 	Late uint64
 }
 
-// Stats returns the counters; all are zero while the supervisor is not running.
-func (s *Supervisor) Stats() Stats {
-	if l := s.life.Load(); l != nil {
-		return l.count.stats()
-	}
-	return Stats{}
-}
+// Stats returns the counters as they are together at one moment.
+func (s *Supervisor) Stats() Stats { return s.count.stats() }
 
 // Spec is a task to be spawned for an actor.
 type Spec struct {
@@ -139,8 +139,8 @@ type Spec struct {
 }
 
 // Spawn starts a task for an actor, and doesn't block. The owner gets one *Outcome[any] with Exit or OK when the task has ended or was
-// abandoned, and before it one with Timeout each time that the task outlives its time. It returns the errors of Start; then the owner gets
-// nothing.
+// abandoned, even if the supervisor crashes, and before it one with Timeout each time that the task outlives its time. It returns the errors
+// of Start; then the owner gets nothing.
 func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
 	parent := spec.Parent
 	if parent == nil {
@@ -155,81 +155,22 @@ func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
 	return &r.handle, nil
 }
 
-// start hands r to a partition.
+// start hands r to a partition. After an error r has not begun, and can only be refused.
 func (s *Supervisor) start(r *run) error {
 	l := s.life.Load()
 	if l == nil {
 		return ErrClosed
 	}
-	if err := l.count.reserve(); err != nil {
+	if err := s.count.reserve(); err != nil {
 		return err
 	}
 	r.id = s.next.Add(1)
-	r.life = l
-	r.part = l.parts[r.id%uint64(len(l.parts))]
-	r.started = time.Now()
-	actor.Send(l.sys, r.part, (*start)(r))
+	r.share = l.shares[r.id%uint64(len(l.shares))]
+	if !r.share.admit(r) {
+		s.count.refused()
+		r.share = nil
+		return ErrClosed
+	}
+	r.share.send((*start)(r))
 	return nil
-}
-
-// hub is the supervisor's own actor: it spawns the partitions, and ends with them.
-type hub struct {
-	sup      *Supervisor
-	life     *life
-	stopping bool
-	left     int
-}
-
-type ping struct{ answer func(struct{}) }
-
-// Receive is one turn of the hub.
-func (h *hub) Receive(ctx actor.Context) {
-	switch msg := ctx.Message().(type) {
-	case *actor.Started:
-		h.started(ctx)
-	case *ping:
-		msg.answer(struct{}{})
-	case *actor.StopRequest:
-		h.stop(ctx)
-	case *actor.Exited:
-		h.exited(ctx, msg)
-	case *actor.Stopped:
-		h.sup.life.CompareAndSwap(h.life, nil)
-		close(h.life.gone)
-	}
-}
-
-func (h *hub) started(ctx actor.Context) {
-	actor.TrapStop(ctx)
-	cfg := h.sup.cfg
-	h.life = &life{sys: ctx.ActorSystem(), hub: ctx.Self(), count: newCounters(cfg), gone: make(chan struct{})}
-	for range cfg.Partitions {
-		props := actor.FromProducer(func() actor.Actor { return newPartition(cfg) })
-		h.life.parts = append(h.life.parts, actor.Spawn(ctx, props, actor.SpawnOptions{Name: "partition", Monitor: true}))
-	}
-	h.left = len(h.life.parts)
-	h.sup.life.Store(h.life)
-}
-
-func (h *hub) stop(ctx actor.Context) {
-	if h.stopping {
-		return
-	}
-	h.stopping = true
-	h.sup.life.CompareAndSwap(h.life, nil)
-	for _, p := range h.life.parts {
-		actor.Stop(ctx.ActorSystem(), p)
-	}
-}
-
-// exited ends the hub with its last partition, or with the first that crashed: its tasks have lost their supervisor, which only a restart of
-// the whole can mend.
-func (h *hub) exited(ctx actor.Context, e *actor.Exited) {
-	if !h.stopping {
-		actor.Exit(ctx, fmt.Errorf("task: partition %s: %w", e.PID.Id, e.Reason))
-		return
-	}
-	if h.left--; h.left == 0 {
-		actor.Exit(ctx, actor.ErrShutdown)
-	}
 }
