@@ -6,7 +6,8 @@
 //
 // Everything that goes wrong with a real broker can be made to go wrong here, by Faults and by LoseSession and Stall. What happened can be
 // asked: Stats counts, Held lists, Journal tells it step by step, and Check goes over the books. All randomness comes from Config.Seed, and
-// all time from package time, so that a test in a synctest bubble is fast and repeats itself. The queue keeps no goroutine.
+// all time from package time, so that a test in a synctest bubble is fast and repeats itself; such a queue is made in the bubble. The
+// queue keeps no goroutine.
 //
 // Nothing is durable: what is in the queue ends with the process.
 package memory

@@ -99,9 +99,9 @@ func (s *Session) wait(ctx context.Context) {
 	s.waiting--
 }
 
-// rouse lets a waiting Receive look again.
+// rouse lets a waiting Receive look again, when there is something to see.
 func (s *Session) rouse() {
-	if s.waiting == 0 {
+	if s.waiting == 0 || !s.cancelled && !s.flows() {
 		return
 	}
 	select {
@@ -110,7 +110,7 @@ func (s *Session) rouse() {
 	}
 }
 
-// wake lets the waiting Receives of all sessions look again.
+// wake lets the waiting Receives of all sessions look again, after messages have come to the queue.
 func (q *Queue) wake() {
 	if q.waiting == 0 {
 		return

@@ -76,7 +76,6 @@ func (s *Session) applyAll(batch []queue.Settlement) error {
 	}
 	s.q.release(released)
 	s.q.wake()
-	s.rouse()
 	s.q.tell()
 	if failed != nil {
 		return &queue.SettleError{Failed: failed}
