@@ -9,6 +9,7 @@ FUZZTIME ?= 10s
 SIM_SEEDS ?= 10000
 BENCH ?= .
 COUNT ?= 1
+TIMEOUT ?= 10m
 
 # bench/ is a module of its own, so that the library does not depend on its peers.
 MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
@@ -36,7 +37,8 @@ test: cc vet lint race ## Everything that CI checks: vet, lint, all tests under 
 
 .PHONY: race
 race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20]
-	scripts/with-rabbitmq scripts/test $(GOTESTSUM) -count=$(COUNT) $(if $(RUN),-run '$(RUN)')
+	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' \
+		scripts/with-rabbitmq scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
 
 .PHONY: vet
 vet: ## go vet
@@ -53,7 +55,7 @@ fmt: $(GOFUMPT) ## Format all Go files (gofumpt)
 .PHONY: cover
 cover: cc ## Coverage: .cache/coverage.out, and a table of the packages
 	@mkdir -p .cache
-	scripts/with-rabbitmq go test -race -count=1 -timeout 10m -coverpkg=./... -coverprofile=.cache/coverage.out ./... >.cache/coverage.log \
+	scripts/with-rabbitmq go test -race -count=1 -timeout $(TIMEOUT) -coverpkg=./... -coverprofile=.cache/coverage.out ./... >.cache/coverage.log \
 		|| { cat .cache/coverage.log; exit 1; }
 	@scripts/coverage .cache/coverage.out
 
@@ -68,7 +70,7 @@ sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
 .PHONY: examples
 examples: ## Build the examples and run their tests
 	go build -o /dev/null ./examples/...
-	scripts/with-rabbitmq go test -count=1 -timeout 10m ./examples/...
+	scripts/with-rabbitmq go test -count=1 -timeout $(TIMEOUT) ./examples/...
 
 .PHONY: bench
 bench: ## Go's benchmarks of all modules [BENCH=Kernel]
