@@ -279,15 +279,27 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestLate: what is on its way when Cancel is called still arrives, as far as slots are free.
+// TestLate: what is on its way when Cancel is called still arrives, as far as messages wait and slots are free.
 func TestLate(t *testing.T) {
-	bubble(t, memory.Config{Faults: memory.Faults{Late: 5}}, func(t *testing.T, q *memory.Queue) {
-		publish(t, q, "a", "b", "c", "d")
-		s := open(t, q, 3)
-		receive(t, s, 1)
-		require.NoError(t, s.Cancel(t.Context()))
-		receive(t, s, 2)
-		_, err := s.Receive(t.Context())
-		require.ErrorIs(t, err, queue.ErrCancelled)
-	})
+	for name, tc := range map[string]struct{ late, messages, prefetch, want int }{
+		"none":          {0, 4, 3, 0},
+		"all":           {2, 4, 3, 2},
+		"free slots":    {9, 4, 3, 3},
+		"messages":      {9, 2, 3, 2},
+		"nothing waits": {9, 0, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, memory.Config{Faults: memory.Faults{Late: tc.late}}, func(t *testing.T, q *memory.Queue) {
+				require.NoError(t, q.Publish(t.Context(), make([]queue.Message, tc.messages)...))
+				s := open(t, q, tc.prefetch)
+				require.NoError(t, s.Cancel(t.Context()))
+				ds := receive(t, s, tc.want)
+				_, err := s.Receive(t.Context())
+				require.ErrorIs(t, err, queue.ErrCancelled)
+				require.NoError(t, s.Settle(t.Context(), all(queue.Release, ds...)))
+				_, err = s.Receive(t.Context())
+				require.ErrorIs(t, err, queue.ErrCancelled, "a free slot brings no more")
+			})
+		})
+	}
 }

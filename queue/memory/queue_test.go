@@ -135,6 +135,40 @@ func TestManyReceivers(t *testing.T) {
 	})
 }
 
+// TestWakes: a Receive that waits hears of whatever makes a delivery possible: a free slot, and a message that comes back elsewhere.
+func TestWakes(t *testing.T) {
+	settle := func(verb queue.Verb) func(*testing.T, queue.Session, *queue.Delivery) {
+		return func(t *testing.T, s queue.Session, d *queue.Delivery) {
+			t.Helper()
+			require.NoError(t, s.Settle(t.Context(), all(verb, d)))
+		}
+	}
+	for name, act := range map[string]func(t *testing.T, holder queue.Session, d *queue.Delivery){
+		"requeue": settle(queue.Requeue),
+		"release": settle(queue.Release),
+		"close":   func(t *testing.T, s queue.Session, _ *queue.Delivery) { require.NoError(t, s.Close(t.Context())) },
+	} {
+		t.Run("elsewhere, "+name, func(t *testing.T) {
+			bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
+				publish(t, q, "a")
+				holder, idle := open(t, q, 1), open(t, q, 1)
+				d := receive(t, holder, 1)[0]
+				time.AfterFunc(time.Second, func() { act(t, holder, d) })
+				require.Equal(t, "a", receive(t, idle, 1)[0].ID)
+			})
+		})
+	}
+	t.Run("a free slot", func(t *testing.T) {
+		bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
+			publish(t, q, "a", "b")
+			s := open(t, q, 1)
+			d := receive(t, s, 1)[0]
+			time.AfterFunc(time.Second, func() { settle(queue.Ack)(t, s, d) })
+			require.Equal(t, "b", receive(t, s, 1)[0].ID)
+		})
+	})
+}
+
 // TestHeld: per session, in the order of delivery.
 func TestHeld(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {

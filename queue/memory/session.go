@@ -129,7 +129,7 @@ func (s *Session) Cancel(context.Context) error {
 	}
 	if !s.cancelled {
 		s.cancelled = true
-		s.late = max(0, min(s.q.faults.Late, s.opts.Prefetch-len(s.held)))
+		s.late = max(0, min(s.q.faults.Late, s.opts.Prefetch-len(s.held), s.q.ready.len()))
 		s.rouse()
 	}
 	return nil
@@ -142,8 +142,7 @@ func (s *Session) Resume(context.Context) error {
 	if s.over != nil {
 		return s.gone()
 	}
-	s.cancelled, s.late = false, 0
-	s.rouse()
+	s.cancelled, s.late = false, 0 // and nobody waits: Cancel has sent them away
 	return nil
 }
 
