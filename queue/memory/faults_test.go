@@ -303,3 +303,15 @@ func TestLate(t *testing.T) {
 		})
 	}
 }
+
+// TestLateIsTaken: what was on its way to a cancelled session, and went to another one, is not waited for.
+func TestLateIsTaken(t *testing.T) {
+	bubble(t, memory.Config{Faults: memory.Faults{Late: 1}}, func(t *testing.T, q *memory.Queue) {
+		publish(t, q, "a")
+		s, other := open(t, q, 1), open(t, q, 1)
+		require.NoError(t, s.Cancel(t.Context()))
+		receive(t, other, 1)
+		_, err := s.Receive(t.Context())
+		require.ErrorIs(t, err, queue.ErrCancelled)
+	})
+}
