@@ -91,8 +91,12 @@ func (stopStrategy) HandleFailure(_ *System, sv pa.Supervisor, child *PID, _ *pa
 	sv.StopChildren(child)
 }
 
-// Send posts message to the mailbox of to, from anywhere. It never blocks. A message to an actor that is gone is a dead letter.
+// Send posts message to the mailbox of to, from anywhere. It never blocks. A message to an actor that is gone, or to nil, is a dead letter.
 func Send(sys *System, to *PID, message any) {
+	if to == nil {
+		sys.DeadLetter.SendUserMessage(nil, message)
+		return
+	}
 	sys.Root.Send(to, message)
 }
 

@@ -208,9 +208,13 @@ func (m *mailbox) invokeSystem(msg any) {
 		m.close(msg.reason)
 	case *pa.Watch:
 		// Kept here, not by protoactor-go, which would answer a Watch while the actor stops as if it were gone.
-		m.watchers.Add(msg.Watcher)
+		if msg.Watcher != nil {
+			m.watchers.Add(msg.Watcher)
+		}
 	case *pa.Unwatch:
-		m.watchers.Remove(msg.Watcher)
+		if msg.Watcher != nil {
+			m.watchers.Remove(msg.Watcher)
+		}
 	case *pa.SuspendMailbox, *pa.ResumeMailbox:
 		// Part of protoactor-go's restart, which does not happen here.
 	case *pa.Started:
@@ -223,7 +227,9 @@ func (m *mailbox) invokeSystem(msg any) {
 	case *delayCall:
 		m.delayed = true
 	case *pa.Terminated:
-		m.advance(msg)
+		if msg.Who != nil { // anybody can forge one
+			m.advance(msg)
+		}
 	default:
 		m.inv.InvokeSystemMessage(msg)
 	}

@@ -14,6 +14,12 @@ func Monitor(sys *System, watcher, pid *PID) (cancel func()) {
 	return newMonitor(sys, pid, func(e *Exited) { notify(sys, watcher, e) }).cancel
 }
 
+// OnExit calls tell once when the actor pid has ended; see Monitor. It is called on the goroutine of the actor that ends, perhaps before OnExit
+// returns, and must not block.
+func OnExit(sys *System, pid *PID, tell func(*Exited)) (cancel func()) {
+	return newMonitor(sys, pid, tell).cancel
+}
+
 // Shutdown tells an actor to stop and waits until it has. It returns the exit reason, or ctx.Err() in err. For an actor that is gone already
 // the reason is ErrNoProcess.
 func Shutdown(ctx context.Context, sys *System, pid *PID) (reason, err error) {
