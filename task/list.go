@@ -1,0 +1,77 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// Info describes a task that has not returned.
+type Info struct {
+	ID   uint64
+	Name string
+	PID  *actor.PID
+
+	// Age is how long ago the task was started.
+	Age time.Duration
+
+	// Abandoned says that nobody waits for the task any more: it was told to stop, and did not return within its grace.
+	Abandoned bool
+
+	// Stack is what Task.Stack returns; only Stacks fills it in.
+	Stack string
+}
+
+// Tasks lists the tasks that have not returned, the abandoned included, oldest first. It returns ErrClosed if the supervisor is not running,
+// and ctx.Err().
+func (s *Supervisor) Tasks(ctx context.Context) ([]Info, error) {
+	runs, err := s.runs(ctx)
+	return infos(runs, nil), err
+}
+
+// Stacks is Tasks with the stacks. It stops the world for as long as Task.Stack does, however many tasks there are.
+func (s *Supervisor) Stacks(ctx context.Context) ([]Info, error) {
+	runs, err := s.runs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return infos(runs, takeStacks()), nil
+}
+
+func (s *Supervisor) runs(ctx context.Context) ([]*run, error) {
+	l := s.life.Load()
+	if l == nil {
+		return nil, ErrClosed
+	}
+	var all []*run
+	for _, sh := range l.shares {
+		runs, err := actor.Ask(ctx, l.sys, sh.part, func(answer func([]*run)) any { return &list{answer} })
+		if errors.Is(err, actor.ErrNoProcess) {
+			return nil, ErrClosed
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runs...)
+	}
+	return all, nil
+}
+
+func infos(runs []*run, st stacks) []Info {
+	var all []Info
+	for _, r := range runs {
+		now := r.now()
+		if now == finished || r.PID() == nil {
+			continue // it has returned, or not begun
+		}
+		all = append(all, Info{
+			ID: r.id, Name: r.name, PID: r.PID(), Age: time.Since(r.started), Abandoned: now == abandoned, Stack: st.of(r),
+		})
+	}
+	slices.SortFunc(all, func(a, b Info) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}

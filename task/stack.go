@@ -1,0 +1,61 @@
+package task
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// Stack returns the stacks of the task's goroutine, and of those that Go started for it, as text; "" when all have returned. It stops the
+// world for some microseconds per goroutine of the process, so it is for humans who look at a task that hangs.
+func (t *Task[R]) Stack() string { return takeStacks().of(t.run) }
+
+// stacks are the stacks of the goroutines of tasks, by the address of the run. A goroutine is known by the receiver of the method at its root,
+// which a traceback prints: so a task costs nothing more because its stack can be asked for.
+type stacks map[string][]string
+
+// The two methods that goroutines of tasks run in.
+const (
+	bodyFrame   = "/task.(*run).Run("
+	memberFrame = "/task.(*run).member("
+)
+
+func takeStacks() stacks {
+	s := stacks{}
+	for g := range strings.SplitSeq(traceback(), "\n\n") {
+		if address, ok := runOf(g); ok {
+			s[address] = append(s[address], strings.TrimSpace(g)+"\n")
+		}
+	}
+	return s
+}
+
+func (s stacks) of(r *run) string {
+	return strings.Join(s[fmt.Sprintf("%p", r)], "\n")
+}
+
+// runOf finds the run that a goroutine belongs to. The root is the last frame that matches: a task's own code may hold deeper ones.
+func runOf(goroutine string) (address string, ok bool) {
+	args := ""
+	for _, frame := range []string{bodyFrame, memberFrame} {
+		if i := strings.LastIndex(goroutine, frame); i >= 0 {
+			args = goroutine[i+len(frame):]
+		}
+	}
+	end := strings.IndexAny(args, ",)?")
+	if end < 0 {
+		return "", false
+	}
+	return args[:end], true
+}
+
+// traceback returns the stacks of all goroutines, or as much as maxTraceback holds.
+func traceback() string {
+	const minTraceback, maxTraceback = 1 << 16, 1 << 28
+	for size := minTraceback; ; size *= 4 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size || size >= maxTraceback {
+			return string(buf[:n])
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package task
+
+import (
+	"context"
+	"iter"
+	"runtime"
+	"time"
+)
+
+// StreamOptions configure a Stream. The zero value is right.
+type StreamOptions struct {
+	// Concurrency is the most tasks that run at a time, and the most items that were taken and are not delivered. Zero or less means one for
+	// each processor, as GOMAXPROCS counts them.
+	Concurrency int
+
+	// Unordered delivers outcomes as they come. Otherwise they come in the order of the items, and one that comes early keeps its place.
+	Unordered bool
+
+	// Timeout is the most that each item may take; then its task is shut down. Its outcome is OK if it returns a value within the grace, or
+	// else an Exit that wraps ErrTimeout. Zero or less means no limit.
+	Timeout time.Duration
+
+	// Grace is how long a task that is shut down may take to return before it is abandoned. Zero means DefaultGrace, Brutal abandons at once.
+	Grace time.Duration
+
+	// Name is shown in listings.
+	Name string
+}
+
+// Stream runs f for each item in a task of its own, some at a time, and yields the index of each item with its outcome, which is OK or Exit,
+// never Timeout. It is lazy: an item is taken only when there is room for it, on the goroutine of the loop, and nothing runs ahead of the
+// loop's body by more than Concurrency. A task that can't be started is an Exit with the error of Start.
+//
+// Each item that was taken has one outcome, unless the loop is left. When ctx ends, no more are taken, and the tasks that run are shut down.
+// When the loop is left early, by break, return, panic or runtime.Goexit, or items panics, the tasks that run are shut down, and the loop ends
+// when all have returned or are abandoned.
+//
+// It is Elixir's async_stream_nolink with on_timeout: :kill_task.
+func Stream[T, R any](
+	ctx context.Context, s *Supervisor, items iter.Seq[T], f func(context.Context, T) (R, error), opts StreamOptions,
+) iter.Seq2[int, Outcome[R]] {
+	return func(yield func(int, Outcome[R]) bool) {
+		st := newStream(s, opts, func(index int, r *run) bool {
+			return yield(index, (&Task[R]{run: r}).outcome())
+		})
+		defer st.close()
+		if ctx.Err() != nil {
+			return
+		}
+		for item := range items {
+			st.start(ctx, newTyped(ctx, func(ctx context.Context) (R, error) { return f(ctx, item) }))
+			if !st.makeRoom(ctx) {
+				return
+			}
+			if ctx.Err() != nil {
+				break
+			}
+		}
+		st.drain(ctx)
+	}
+}
+
+// stream is the state of one loop over a Stream. Everything but ended belongs to the loop's goroutine.
+type stream struct {
+	sup   *Supervisor
+	opts  StreamOptions
+	yield func(int, *run) bool
+
+	taken     int // items so far
+	delivered int
+	running   map[int]*run
+	early     map[int]*run // have an outcome and wait for their turn
+	ended     chan int     // has room for all that run: a task never blocks on it
+	stopped   bool
+}
+
+func newStream(s *Supervisor, opts StreamOptions, yield func(int, *run) bool) *stream {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if opts.Grace == 0 {
+		opts.Grace = DefaultGrace
+	}
+	return &stream{
+		sup: s, opts: opts, yield: yield,
+		running: map[int]*run{}, early: map[int]*run{}, ended: make(chan int, opts.Concurrency),
+	}
+}
+
+func (st *stream) start(ctx context.Context, r *run) {
+	index := st.taken
+	st.taken++
+	st.running[index] = r
+	r.name, r.timeout, r.killGrace = st.opts.Name, st.opts.Timeout, st.opts.Grace
+	r.told = func() { st.ended <- index }
+	err := context.Cause(ctx) // it may have ended while items was asked
+	if err == nil {
+		err = st.sup.start(r)
+	}
+	if err != nil {
+		r.refuse(err)
+	}
+}
+
+// makeRoom delivers what is there, and waits until there is room for one more. It returns false when the loop was left.
+func (st *stream) makeRoom(ctx context.Context) bool {
+	for len(st.ended) > 0 || st.taken-st.delivered >= st.opts.Concurrency {
+		if !st.next(ctx) {
+			return false
+		}
+	}
+	return true
+}
+
+// drain delivers the rest.
+func (st *stream) drain(ctx context.Context) {
+	for len(st.running) > 0 && st.next(ctx) {
+	}
+}
+
+// next waits for one task, and delivers it if it is its turn.
+func (st *stream) next(ctx context.Context) bool {
+	index := st.wait(ctx)
+	r := st.running[index]
+	delete(st.running, index)
+	if st.opts.Unordered {
+		return st.deliver(index, r)
+	}
+	st.early[index] = r
+	return st.deliverEarly()
+}
+
+func (st *stream) deliverEarly() bool {
+	for {
+		index := st.delivered
+		r, ok := st.early[index]
+		if !ok {
+			return true
+		}
+		delete(st.early, index)
+		if !st.deliver(index, r) {
+			return false
+		}
+	}
+}
+
+func (st *stream) deliver(index int, r *run) bool {
+	st.delivered++
+	return st.yield(index, r)
+}
+
+// wait returns the index of a task that has ended. When ctx ends meanwhile, the tasks are told to stop, and end within their grace.
+func (st *stream) wait(ctx context.Context) int {
+	if !st.stopped {
+		select {
+		case index := <-st.ended:
+			return index
+		case <-ctx.Done():
+			st.stop(context.Cause(ctx))
+		}
+	}
+	return <-st.ended
+}
+
+func (st *stream) stop(cause error) {
+	st.stopped = true
+	for _, r := range st.running {
+		r.handle.Stop(cause, st.opts.Grace)
+	}
+}
+
+// close ends what runs when the loop is left.
+func (st *stream) close() {
+	st.stop(ErrCancelled)
+	for range len(st.running) {
+		<-st.ended
+	}
+}
