@@ -1,0 +1,110 @@
+package gentask
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/task"
+)
+
+// Worker is the full behaviour, as in GenTask: a risky part, and what to make of its end. One value serves all jobs of a consumer, so its
+// methods are called concurrently.
+type Worker[J, R any] interface {
+	// Run is the risky part. It executes in a task of its own, and may panic, call runtime.Goexit, or hang. ctx is cancelled when the job is to
+	// stop; context.Cause(ctx) says why. Goroutines that it starts belong to the job if task.Go starts them.
+	Run(ctx context.Context, payload J) (R, error)
+
+	// HandleResult hears how the task ended, and decides what becomes of the delivery. After a Timeout the task still runs: Wait leaves it, any
+	// other decision has it stopped first, and if a value comes out of it meanwhile, HandleResult hears that too, and decides anew. It must
+	// return promptly. If it panics, the default policy decides, and the job is not run again here.
+	HandleResult(job Job[J], o task.Outcome[R]) Decision
+}
+
+// Behavior says what a consumer does with a job. Make one with Handle, Work or Receive.
+type Behavior struct {
+	// prepare is called once for each incarnation of a consumer; nil for a behaviour made of nothing.
+	prepare func() starter
+	// transient workers are started again when they crash.
+	transient bool
+}
+
+// starter returns the Props of a worker for the job. It is called in the worker supervisor, immediately before each start of the worker.
+type starter func(e *entry) *actor.Props
+
+// Handle makes a behaviour of one function. The payload is decoded into a J (see Config.Decode). An error, a panic, a Goexit or a timeout is
+// tried again with back-off, and dead-lettered in the end: see DefaultDecision.
+func Handle[J any](f func(ctx context.Context, payload J) error) Behavior {
+	if f == nil {
+		return Behavior{}
+	}
+	return behaviorOf(&functions[J, struct{}]{
+		run: func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, f(ctx, payload) },
+	})
+}
+
+// Work makes a behaviour of a Worker.
+func Work[J, R any](w Worker[J, R]) Behavior {
+	if w == nil {
+		return Behavior{}
+	}
+	return behaviorOf(&functions[J, R]{run: w.Run, handle: w.HandleResult})
+}
+
+// Receive makes a behaviour of a props factory: the worker is an actor of the user's own. It runs the risky part with Job.Run, gets the
+// *task.Outcome[any] as a message, and settles with Job.Settle. If it crashes it is started anew, with a new actor for the same job, as often
+// as Config.Restarts allows, and never while its old task still runs. If it ends without having settled, the default policy decides.
+//
+// The factory may return Props of anybody's making. It is called in the worker supervisor and must not block; if it panics or returns nil, that
+// is a failed start.
+func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
+	if props == nil {
+		return Behavior{}
+	}
+	start := func(e *entry) *actor.Props {
+		var payload J
+		if err := contain(func() error { return e.decode(&payload) }); err != nil {
+			return refuse(e, &DecodeError{Type: typeName[J](), Err: err})
+		}
+		return props(Job[J]{entry: e, payload: payload})
+	}
+	return Behavior{prepare: func() starter { return start }, transient: true}
+}
+
+// functions is a Worker in two functions; without handle, the default policy decides.
+type functions[J, R any] struct {
+	run    func(context.Context, J) (R, error)
+	handle func(Job[J], task.Outcome[R]) Decision
+}
+
+// execute runs in the task. The decoded payload stays with the entry, for the decision.
+func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
+	var payload J
+	if err := e.decode(&payload); err != nil {
+		return nil, &DecodeError{Type: typeName[J](), Err: err}
+	}
+	e.keepPayload(payload)
+	return f.run(ctx, payload)
+}
+
+// decide runs in the worker.
+func (f *functions[J, R]) decide(e *entry, o *task.Outcome[any]) Decision {
+	payload, decoded := e.keptPayload().(J)
+	job := Job[J]{entry: e, payload: payload}
+	typed := task.As[R](o)
+	if f.handle == nil || (!decoded && isDecodeError(o.Reason)) {
+		return DefaultDecision(job, typed)
+	}
+	d := f.handle(job, typed)
+	if _, settles := d.verb(); settles || d.waits(o.Status) {
+		return d
+	}
+	return DefaultDecision(job, typed)
+}
+
+// waits says whether the decision is a Wait that makes sense.
+func (d Decision) waits(s task.Status) bool {
+	return d.kind == decideWait && d.after > 0 && s == task.Timeout
+}
+
+func typeName[J any]() string { return reflect.TypeFor[J]().String() }

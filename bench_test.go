@@ -1,0 +1,86 @@
+package gentask
+
+import (
+	"context"
+	"strconv"
+	"testing"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
+
+	pa "github.com/asynkron/protoactor-go/actor"
+)
+
+const inFlight = 1000
+
+// BenchmarkKernel is one no-op job through everything: memory source, ledger, worker, task, HandleResult, settlement.
+func BenchmarkKernel(b *testing.B) {
+	q := memory.New(memory.Config{})
+	defer q.Close()
+	msgs := make([]queue.Message, b.N)
+	for i := range msgs {
+		msgs[i] = queue.Message{ID: strconv.Itoa(i), Body: []byte("{}")}
+	}
+	if err := q.Publish(b.Context(), msgs...); err != nil {
+		b.Fatal(err)
+	}
+	c, err := New(q, Handle(func(context.Context, []byte) error { return nil }), Config{Concurrency: inFlight})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	if err := q.WaitEmpty(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	if _, err := c.Stop(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkPair is the bare protoactor pair with its default mailbox: a worker actor that spawns a task actor and hears its end.
+func BenchmarkPair(b *testing.B) {
+	sys := actor.NewSystem(actor.SystemConfig{})
+	slots := make(chan struct{}, inFlight)
+	release := func() { <-slots }
+	task := func() pa.Actor {
+		return pa.ReceiveFunc(func(ctx pa.Context) {
+			if _, ok := ctx.Message().(*pa.Started); ok {
+				ctx.Stop(ctx.Self())
+			}
+		})
+	}
+	worker := func() pa.Actor {
+		return pa.ReceiveFunc(func(ctx pa.Context) {
+			switch ctx.Message().(type) {
+			case *pa.Started:
+				ctx.Spawn(pa.PropsFromProducer(task))
+			case *pa.Terminated:
+				ctx.Stop(ctx.Self())
+			case *pa.Stopped:
+				release()
+			}
+		})
+	}
+	sup := sys.Root.Spawn(pa.PropsFromFunc(func(ctx pa.Context) {
+		if _, ok := ctx.Message().(struct{}); ok {
+			ctx.Spawn(pa.PropsFromProducer(worker))
+		}
+	}))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		slots <- struct{}{}
+		sys.Root.Send(sup, struct{}{})
+	}
+	for range inFlight {
+		slots <- struct{}{}
+	}
+	b.StopTimer()
+	_ = sys.Root.StopFuture(sup).Wait()
+}

@@ -1,0 +1,199 @@
+package gentask
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// Config configures a consumer. The zero value is right.
+type Config struct {
+	// Name is shown at the broker, in events, and in the names of the consumer's actors. Empty means "gentask".
+	Name string
+
+	// Concurrency is the most jobs that run at a time. Zero means 10.
+	Concurrency int
+
+	// Prefetch is the most deliveries held, running ones included; at least Concurrency. Zero means as many as Concurrency: nothing is held
+	// back from other nodes. More hides the way to the broker behind short jobs.
+	Prefetch int
+
+	// Timeout is how long a run may take before its worker hears a Timeout. Zero means 30 s, -1 never.
+	Timeout time.Duration
+
+	// Grace is how long a task may take to return after its context is cancelled; then it is abandoned. Zero means 5 s, -1 abandons at once.
+	Grace time.Duration
+
+	// MaxAttempts is how many attempts a message has before Requeue becomes a dead letter. Zero means 20, -1 that they never end.
+	MaxAttempts int
+
+	// Backoff says how long the default policy waits before the next attempt. Its zero fields mean 1 s and 10 min.
+	Backoff Backoff
+
+	// MaxAbandoned is the most abandoned tasks that still run; while there are so many, the consumer takes no work and is unhealthy. Zero means
+	// as many as Concurrency, -1 no limit.
+	MaxAbandoned int
+
+	// DrainTimeout is how long running jobs may take to finish when the consumer stops; the rest is cancelled and goes back to the queue. Zero
+	// means 30 s, -1 cancels at once.
+	DrainTimeout time.Duration
+
+	// FinishLost lets a job run on when its session is lost, although its delivery is lost too and the broker delivers the message again, to
+	// anyone. Off, the job is cancelled with ErrSessionLost.
+	FinishLost bool
+
+	// Reconnect says how long to wait before a session is opened again. Its zero fields mean 100 ms and 30 s. The wait is back to Base after
+	// a session that brought a delivery.
+	Reconnect Backoff
+
+	// OpenTimeout is how long opening a session may take. Zero means 30 s.
+	OpenTimeout time.Duration
+
+	// Restarts is how often a worker made by Receive may crash within 5 s and be started anew, for the same job. Zero means 3, -1 never.
+	Restarts int
+
+	// Decode turns a body into the value that into points to. It runs in the job's task, and may fail or panic: the message is dead-lettered.
+	// Nil means DecodeJSON.
+	Decode func(contentType string, body []byte, into any) error
+
+	// OnEvent is called for each Event, one after the other, in order, on a goroutine of its own. If it blocks, events pile up; if it panics,
+	// that one is lost to it.
+	OnEvent func(Event)
+
+	// Logger gets what an operator should know. Nil discards it.
+	Logger *slog.Logger
+
+	// System is where Run and Consumer.Start spawn the consumer. Nil makes one.
+	System *actor.System
+}
+
+// DecodeJSON decodes a body as JSON. A *[]byte gets the body as it is, without a copy; a *string likewise.
+func DecodeJSON(_ string, body []byte, into any) error {
+	switch into := into.(type) {
+	case *[]byte:
+		*into = body
+		return nil
+	case *string:
+		*into = string(body)
+		return nil
+	}
+	return json.Unmarshal(body, into)
+}
+
+// settings are a Config that has been checked, with its defaults filled in.
+type settings struct {
+	Config
+	random func() float64
+}
+
+// never is what a Config says for "no limit", or "at once", where zero means the default.
+const never = -1
+
+func (c Config) settings() (*settings, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c.Name = or(c.Name, "gentask")
+	c.Concurrency = or(c.Concurrency, 10)
+	c.Prefetch = or(c.Prefetch, c.Concurrency)
+	if c.Prefetch < c.Concurrency {
+		return nil, fmt.Errorf("%w: Prefetch is %d with Concurrency %d; want as many at least, or 0 for just as many",
+			ErrConfig, c.Prefetch, c.Concurrency)
+	}
+	c.Timeout = or(c.Timeout, 30*time.Second)
+	c.Grace = or(c.Grace, task.DefaultGrace)
+	c.MaxAttempts = or(c.MaxAttempts, 20)
+	c.Backoff = c.Backoff.or(time.Second, 10*time.Minute)
+	c.MaxAbandoned = or(c.MaxAbandoned, c.Concurrency)
+	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
+	c.Reconnect = c.Reconnect.or(100*time.Millisecond, 30*time.Second)
+	c.OpenTimeout = or(c.OpenTimeout, 30*time.Second)
+	c.Restarts = or(c.Restarts, 3)
+	if c.Decode == nil {
+		c.Decode = DecodeJSON
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &settings{Config: c, random: defaultRandom}, nil
+}
+
+func or[T comparable](value, byDefault T) T {
+	var zero T
+	if value == zero {
+		return byDefault
+	}
+	return value
+}
+
+// check refuses what makes no sense, by field.
+func (c Config) check() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+		least int64
+		want  string
+	}{
+		{"Concurrency", int64(c.Concurrency), 0, "0 for 10, or more"},
+		{"Prefetch", int64(c.Prefetch), 0, "0 for as many as Concurrency, or more"},
+		{"MaxAttempts", int64(c.MaxAttempts), never, "0 for 20, -1 for no end, or more"},
+		{"MaxAbandoned", int64(c.MaxAbandoned), never, "0 for as many as Concurrency, -1 for no limit, or more"},
+		{"Restarts", int64(c.Restarts), never, "0 for 3, -1 for none, or more"},
+	} {
+		if f.value < f.least {
+			return fmt.Errorf("%w: %s is %d; want %s", ErrConfig, f.name, f.value, f.want)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+		least time.Duration
+		want  string
+	}{
+		{"Timeout", c.Timeout, never, "0 for 30s, -1 for never, or more"},
+		{"Grace", c.Grace, never, "0 for 5s, -1 for none, or more"},
+		{"DrainTimeout", c.DrainTimeout, never, "0 for 30s, -1 for none, or more"},
+		{"OpenTimeout", c.OpenTimeout, 0, "0 for 30s, or more"},
+		{"Backoff.Base", c.Backoff.Base, 0, "0 for 1s, or more"},
+		{"Backoff.Max", c.Backoff.Max, 0, "0 for 10m, or more"},
+		{"Reconnect.Base", c.Reconnect.Base, 0, "0 for 100ms, or more"},
+		{"Reconnect.Max", c.Reconnect.Max, 0, "0 for 30s, or more"},
+	} {
+		if f.value < f.least {
+			return fmt.Errorf("%w: %s is %v; want %s", ErrConfig, f.name, f.value, f.want)
+		}
+	}
+	return nil
+}
+
+func (s *settings) decode(contentType string, body []byte, into any) error {
+	return s.Decode(contentType, body, into)
+}
+
+// taskTimeout is what the task supervisor takes for Timeout: zero is never.
+func (s *settings) taskTimeout() time.Duration { return max(s.Timeout, 0) }
+
+// taskGrace is what the task supervisor takes for Grace.
+func (s *settings) taskGrace() time.Duration { return max(s.Grace, 0) }
+
+// maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.
+func (s *settings) maxAbandoned() int { return max(s.MaxAbandoned, 0) }
+
+// lastAttempt says whether no attempt may follow this one.
+func (s *settings) lastAttempt(attempt int) bool {
+	return s.MaxAttempts != never && attempt >= s.MaxAttempts
+}
+
+// spent says whether this attempt is one too many: earlier ones were lost with their session or process.
+func (s *settings) spent(attempt int) bool {
+	return s.MaxAttempts != never && attempt > s.MaxAttempts
+}
+
+func (s *settings) sessionOptions() queue.Options {
+	return queue.Options{Prefetch: s.Prefetch, Name: s.Name}
+}

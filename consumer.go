@@ -1,0 +1,314 @@
+package gentask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/supervision"
+)
+
+// Consumer runs the jobs of one queue. Its methods are safe for concurrent use.
+//
+// It lives as a small supervision tree, made by Start at the root of a system, or by Props wherever it is to live: a supervisor that starts
+// the ledger anew if it crashes, the ledger, and below that the supervisors of workers and tasks.
+type Consumer struct {
+	cfg      *settings
+	source   queue.Source
+	behavior Behavior
+	events   feed
+	gauges   gauges
+	health   atomic.Pointer[Health]
+
+	mu   sync.Mutex
+	life *life
+}
+
+// life is one run of a consumer, from its start to its end.
+type life struct {
+	*Consumer
+	ledger   atomic.Pointer[actor.PID] // nil while there is none
+	sys      atomic.Pointer[actor.System]
+	stopping atomic.Bool // the ledger is not to be started again
+	opened   atomic.Bool // there has been a session
+	done     chan struct{}
+
+	mu     sync.Mutex
+	report Report
+	err    error
+}
+
+// New returns a consumer that is not running yet. It returns an error that wraps ErrConfig, and says what is wrong and what would be right,
+// if source or behavior is missing, or cfg makes no sense.
+func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) {
+	switch {
+	case source == nil:
+		return nil, fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig)
+	case behavior.prepare == nil:
+		return nil, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Receive of something that is not nil", ErrConfig)
+	}
+	s, err := cfg.settings()
+	if err != nil {
+		return nil, err
+	}
+	return &Consumer{cfg: s, source: source, behavior: behavior, events: feed{hook: s.OnEvent}}, nil
+}
+
+// Run consumes until ctx ends, and then drains. It returns nil when the consumer was drained, however the running jobs ended, and otherwise why
+// it could not go on: an error that wraps ErrConfig, queue.ErrConfig (the broker refuses what was asked for; only before the first session),
+// or supervision.ErrIntensity.
+func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config) error {
+	c, err := New(source, behavior, cfg)
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		_, err = c.Stop(context.WithoutCancel(ctx))
+		return err
+	case <-c.Done():
+		return c.Err()
+	}
+}
+
+const (
+	// ledgerRestarts and ledgerPeriod bound how often the ledger may crash before the consumer gives up. Only a bug of the library's makes it
+	// crash.
+	ledgerRestarts = 10
+	ledgerPeriod   = time.Minute
+)
+
+// Props makes the consumer's tree, for whoever wants it in a tree of his own; it fits supervision.ChildSpec.Props. Told to stop, the tree
+// drains the consumer, so it wants a Shutdown of more than DrainTimeout and Grace, or supervision.Infinity. One tree of a consumer may live at
+// a time.
+func (c *Consumer) Props() *actor.Props {
+	l := &life{Consumer: c, done: make(chan struct{})}
+	c.mu.Lock()
+	c.life = l
+	c.mu.Unlock()
+	return l.props()
+}
+
+func (l *life) props() *actor.Props {
+	props, err := supervision.Static(supervision.Spec{
+		Intensity:    supervision.Intensity{Restarts: ledgerRestarts, Period: ledgerPeriod},
+		Backoff:      supervision.Backoff{Min: 10 * time.Millisecond, Max: time.Second},
+		AutoShutdown: supervision.AnySignificant,
+		Children: []supervision.ChildSpec{{
+			ID:          "ledger",
+			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
+			Restart:     supervision.Transient,
+			Significant: true,
+			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.taskGrace() + flushTime + 2*closeTimeout,
+		}},
+		OnEvent: l.supervised,
+	})
+	if err != nil {
+		panic(err) // there is nothing of the user's in it
+	}
+	return props
+}
+
+// supervised tells the log what the root supervisor had to do.
+func (l *life) supervised(ev supervision.Event) {
+	if ev.Kind == supervision.ChildRestarting {
+		l.cfg.Logger.Error("gentask: ledger crashed, started anew", "consumer", l.cfg.Name, "reason", ev.Reason, "stack", actor.Stack(ev.Reason))
+	}
+}
+
+// Start spawns the consumer at the root of Config.System and returns at once: see Health for how it gets on. It returns ErrRunning if the
+// consumer runs.
+func (c *Consumer) Start() error {
+	c.mu.Lock()
+	if c.life != nil && !c.life.over() {
+		c.mu.Unlock()
+		return ErrRunning
+	}
+	l := &life{Consumer: c, done: make(chan struct{})}
+	c.life = l
+	c.mu.Unlock()
+	sys := c.cfg.System
+	if sys == nil {
+		sys = actor.NewSystem(actor.SystemConfig{Logger: c.cfg.Logger})
+	}
+	actor.SpawnRoot(sys, l.props(), c.cfg.Name)
+	return nil
+}
+
+// attach is called by each incarnation of the ledger. The first one looks after the end of the tree.
+func (l *life) attach(sys *actor.System, root, ledger *actor.PID) {
+	if l.sys.Swap(sys) == nil {
+		actor.OnExit(sys, root, func(e *actor.Exited) { l.end(e.Reason) })
+	}
+	l.ledger.Store(ledger)
+}
+
+// fail notes why the consumer gives up.
+func (l *life) fail(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = reason
+}
+
+// end is the end of the tree.
+func (l *life) end(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over() {
+		return
+	}
+	if l.err == nil && actor.Abnormal(reason) {
+		l.err = reason
+	}
+	l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
+	close(l.done)
+}
+
+func (l *life) drained(r Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.report = r
+}
+
+func (l *life) over() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// current returns the life that was started last; nil before the first.
+func (c *Consumer) current() *life {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.life
+}
+
+// Done returns a channel that is closed when a started consumer has ended, by Stop or because it gave up; nil before Start.
+func (c *Consumer) Done() <-chan struct{} {
+	if l := c.current(); l != nil {
+		return l.done
+	}
+	return nil
+}
+
+// Err returns why the consumer gave up; nil if it didn't.
+func (c *Consumer) Err() error {
+	l := c.current()
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Stop drains the consumer: it takes no more, gives back what has not been started, lets running jobs finish for Config.DrainTimeout, or as
+// long as ctx leaves beside the grace, cancels the rest, and closes the session when everything is settled. It returns the report when all of
+// the consumer is gone. If ctx ends first it returns ctx.Err(), and the drain goes on. A second Stop joins the first. Stopping a consumer that
+// is not running does nothing. From inside a job of the same consumer, whose end the drain waits for, Stop starts the drain and returns at once
+// with an empty report.
+func (c *Consumer) Stop(ctx context.Context) (Report, error) {
+	l := c.current()
+	if l == nil {
+		return Report{}, nil
+	}
+	return l.stop(ctx)
+}
+
+func (l *life) stop(ctx context.Context) (Report, error) {
+	l.stopping.Store(true)
+	if pid, sys := l.ledger.Load(), l.sys.Load(); pid != nil {
+		actor.Send(sys, pid, &drainRequest{within: l.drainTime(ctx)})
+	}
+	if job, ok := FromContext(ctx); ok && job.entry.book.life == l {
+		return Report{}, nil
+	}
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+	if err := l.events.wait(ctx); err != nil {
+		return Report{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.report, nil
+}
+
+// drainTime is how long running jobs may take to finish.
+func (l *life) drainTime(ctx context.Context) time.Duration {
+	within := max(l.cfg.DrainTimeout, 0)
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, max(time.Until(deadline)-l.cfg.taskGrace(), 0))
+	}
+	return within
+}
+
+// Pause makes the consumer take no more work, from now on: what has not been started goes back to the queue, what runs goes on. It returns
+// ErrNotRunning or ctx.Err().
+func (c *Consumer) Pause(ctx context.Context) error {
+	return c.ask(ctx, func(answer func(error)) any { return &pauseRequest{on: true, answer: answer} })
+}
+
+// Resume undoes Pause.
+func (c *Consumer) Resume(ctx context.Context) error {
+	return c.ask(ctx, func(answer func(error)) any { return &pauseRequest{answer: answer} })
+}
+
+// Cancel stops the job with this message ID: see Job.Cancel. A job that waits for its slot is never run; its worker hears the cancellation when
+// its turn comes. It returns ErrUnknownJob if no such delivery is held here, ErrNotRunning or ctx.Err().
+func (c *Consumer) Cancel(ctx context.Context, id string) error {
+	return c.ask(ctx, func(answer func(error)) any { return &cancelRequest{id: id, answer: answer} })
+}
+
+// Jobs describes what the consumer holds and runs, in no order. It returns ErrNotRunning or ctx.Err().
+func (c *Consumer) Jobs(ctx context.Context) ([]JobStatus, error) {
+	return askLedger(ctx, c.current(), func(answer func([]JobStatus)) any { return &statusRequest{answer: answer} })
+}
+
+// Health says how the consumer is. It doesn't block.
+func (c *Consumer) Health() Health {
+	h := c.health.Load()
+	if h == nil {
+		return Health{}
+	}
+	now := *h
+	now.Running, now.Held = int(c.gauges.running.Load()), int(c.gauges.held.Load())
+	return now
+}
+
+func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) any) error {
+	err, askErr := askLedger(ctx, c.current(), request)
+	if askErr != nil {
+		return askErr
+	}
+	return err
+}
+
+func askLedger[T any](ctx context.Context, l *life, request func(answer func(T)) any) (T, error) {
+	var none T
+	if l == nil {
+		return none, ErrNotRunning
+	}
+	pid, sys := l.ledger.Load(), l.sys.Load()
+	if pid == nil || sys == nil {
+		return none, ErrNotRunning
+	}
+	a, err := actor.Ask(ctx, sys, pid, request)
+	if errors.Is(err, actor.ErrNoProcess) {
+		err = ErrNotRunning
+	}
+	return a, err
+}

@@ -1,0 +1,82 @@
+package gentask
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue, Release, DeadLetter or Wait; the zero
+// Decision is none, and the default policy decides instead.
+type Decision struct {
+	kind   decisionKind
+	after  time.Duration
+	reason error
+}
+
+type decisionKind uint8
+
+const (
+	undecided decisionKind = iota
+	decideAck
+	decideRequeue
+	decideRelease
+	decideDeadLetter
+	decideWait
+)
+
+// Ack takes the message out of the queue: the job is done.
+func Ack() Decision { return Decision{kind: decideAck} }
+
+// Requeue gives the message back, to be tried again no earlier than after from now; zero or less means at once. It costs an attempt: at
+// Config.MaxAttempts it becomes a dead letter. Job.Backoff says how long to wait by the configured back-off.
+func Requeue(after time.Duration) Decision {
+	return Decision{kind: decideRequeue, after: max(after, 0)}
+}
+
+// Release gives the message back at once, and costs no attempt: the job was not started, or interrupted through no fault of its own.
+func Release() Decision { return Decision{kind: decideRelease} }
+
+// DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason, and its stack if it has one. A nil reason
+// becomes the outcome's.
+func DeadLetter(reason error) Decision { return Decision{kind: decideDeadLetter, reason: reason} }
+
+// Wait leaves a task that has timed out running for more: if it still runs then, the worker hears the next Timeout. It is only for a Timeout,
+// and more must be positive; otherwise the default policy decides.
+func Wait(more time.Duration) Decision { return Decision{kind: decideWait, after: more} }
+
+// String describes the decision.
+func (d Decision) String() string {
+	switch d.kind {
+	case undecided:
+		return "undecided"
+	case decideAck:
+		return "ack"
+	case decideRequeue:
+		return fmt.Sprintf("requeue after %v", d.after)
+	case decideRelease:
+		return "release"
+	case decideDeadLetter:
+		return fmt.Sprintf("dead letter: %v", d.reason)
+	case decideWait:
+		return fmt.Sprintf("wait %v", d.after)
+	}
+	return fmt.Sprintf("decision(%d)", d.kind)
+}
+
+// verb says what the decision means to a queue; ok is false for those that settle nothing.
+func (d Decision) verb() (v queue.Verb, ok bool) {
+	switch d.kind {
+	case decideAck:
+		return queue.Ack, true
+	case decideRequeue:
+		return queue.Requeue, true
+	case decideRelease:
+		return queue.Release, true
+	case decideDeadLetter:
+		return queue.DeadLetter, true
+	case undecided, decideWait:
+	}
+	return 0, false
+}

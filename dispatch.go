@@ -1,0 +1,182 @@
+package gentask
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/supervision"
+	"github.com/gentask/gentask/task"
+)
+
+// fill gives what waits to workers, as long as there are free slots.
+func (l *ledger) fill() {
+	for l.ready.len() > 0 && len(l.busy) < l.cfg.Concurrency && l.intake() && l.book != nil {
+		e := l.ready.pop()
+		if l.held[e.delivery] == e {
+			l.dispatch(e)
+		}
+	}
+}
+
+// intake says whether the consumer takes work.
+func (l *ledger) intake() bool { return !l.paused && !l.saturated() && l.drain == nil }
+
+// saturated says that so many abandoned tasks still run that no more may be risked.
+func (l *ledger) saturated() bool {
+	return l.cfg.MaxAbandoned != never && l.abandoned >= l.cfg.MaxAbandoned
+}
+
+// dispatch gives an entry to a worker of its own, unless another run of the same message has not ended on this node: then it waits for that.
+func (l *ledger) dispatch(e *entry) {
+	id := e.delivery.ID
+	if l.cfg.spent(e.delivery.Attempt) {
+		reason := &AttemptsError{Attempt: e.delivery.Attempt, Max: l.cfg.MaxAttempts}
+		_ = e.settle(DeadLetter(reason), reason)
+		return
+	}
+	if l.ids[id] != nil {
+		l.parked[id] = append(l.parked[id], e)
+		return
+	}
+	e.name = strconv.FormatUint(e.serial, 36)
+	e.started = time.Now()
+	l.moved = e.started
+	l.busy[e.name], l.ids[id] = e, e
+	l.count()
+	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
+}
+
+// childSpec is the worker's. A worker of the library's own is not started again: its crash is a HandleResult that panicked. One of the user's is
+// transient: a crash starts it anew, but never while its old task still runs.
+func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
+	start := l.starter
+	spec := supervision.ChildSpec{
+		ID:      e.name,
+		Props:   func() *actor.Props { return start(e) },
+		Restart: supervision.Temporary,
+		Notify:  l.self,
+	}
+	if l.behavior.transient {
+		spec.Restart = supervision.Transient
+		spec.BeforeRestart = e.beforeRestart
+	}
+	return spec
+}
+
+// beforeRestart runs in the worker supervisor.
+func (e *entry) beforeRestart(reason error, resume func(bool)) {
+	actor.Send(e.book.sys, e.book.consumer, &restarting{entry: e, reason: reason, resume: resume})
+}
+
+// restartingWorker lets a crashed worker start again, when it has a job still and its old task has ended.
+func (l *ledger) restartingWorker(msg *restarting) {
+	e := msg.entry
+	_, _, isDecided := e.verdict()
+	switch t := e.unfinished(); {
+	case l.busy[e.name] != e || isDecided || e.stopped():
+		msg.resume(false)
+	case t == nil:
+		msg.resume(true)
+	default:
+		e.resume = msg.resume
+		l.adopt(e, t, msg.reason)
+	}
+}
+
+// workerEnded hears that the worker is gone for good.
+func (l *ledger) workerEnded(msg *supervision.Ended) {
+	if e := l.busy[msg.ID]; e != nil {
+		l.bereave(e, msg.Reason)
+	}
+}
+
+// bereave takes over what a worker has left: nothing, as a rule. A task that still runs is stopped first, so that the job never runs twice at
+// the same time.
+func (l *ledger) bereave(e *entry, reason error) {
+	if e.resume != nil {
+		e.resume = nil // its supervisor is gone, too
+	}
+	if t := e.unfinished(); t != nil {
+		if l.orphans[t.ID()] == nil {
+			l.adopt(e, t, reason)
+		}
+		return
+	}
+	l.resign(e, reason)
+}
+
+// adopt makes the ledger the owner of a task, and stops it.
+func (l *ledger) adopt(e *entry, t *task.Task[any], reason error) {
+	l.orphans[t.ID()] = e
+	e.leaving = reason
+	t.Adopt(l.self)
+	t.Stop(workerLost(reason), l.cfg.taskGrace())
+}
+
+func workerLost(reason error) error {
+	if reason == nil {
+		return ErrWorkerLost
+	}
+	return fmt.Errorf("%w: %w", ErrWorkerLost, reason)
+}
+
+// orphanEnded hears how an adopted task ended.
+func (l *ledger) orphanEnded(o *task.Outcome[any]) {
+	e := l.orphans[o.Task.ID()]
+	if e == nil || o.Status == task.Timeout {
+		return
+	}
+	delete(l.orphans, o.Task.ID())
+	e.heard(o)
+	e.answered() // nobody is asked
+	if resume := e.resume; resume != nil {
+		e.resume = nil
+		resume(!errors.Is(o.Reason, task.ErrAbandoned))
+		return
+	}
+	l.resign(e, e.leaving)
+}
+
+// resign frees the slot: worker and task are gone. Without a decision, the default policy decides.
+func (l *ledger) resign(e *entry, reason error) {
+	delete(l.busy, e.name)
+	l.moved = time.Now()
+	if id := e.delivery.ID; l.ids[id] == e {
+		delete(l.ids, id)
+		l.unpark(id)
+	}
+	if _, _, isDecided := e.verdict(); !isDecided {
+		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
+	}
+	l.conclude(e)
+}
+
+// byDefault is the decision for a worker that took none.
+func (e *entry) byDefault(reason error) (Decision, error) {
+	e.mu.Lock()
+	cause := e.cause
+	e.mu.Unlock()
+	reason = workerLost(reason)
+	if cause != nil && !errors.Is(reason, cause) {
+		reason = fmt.Errorf("%w: %w", cause, reason)
+	}
+	o := task.Outcome[any]{Status: task.Exit, Reason: reason}
+	return DefaultDecision(Job[any]{entry: e}, o), reason
+}
+
+// unpark lets the next delivery of the same message have its turn.
+func (l *ledger) unpark(id string) {
+	waiting := l.parked[id]
+	if len(waiting) == 0 {
+		return
+	}
+	l.ready.push(waiting[0])
+	if len(waiting) == 1 {
+		delete(l.parked, id)
+		return
+	}
+	l.parked[id] = waiting[1:]
+}

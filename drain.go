@@ -1,0 +1,117 @@
+package gentask
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+)
+
+// Report says how a consumer was drained.
+type Report struct {
+	// Finished is how many running jobs ended by themselves, and were settled.
+	Finished int
+	// Returned is how many deliveries went back to the queue: unstarted, or cancelled.
+	Returned int
+	// Cancelled are the IDs of the jobs that did not finish in time and were cancelled.
+	Cancelled []string
+	// Abandoned are the IDs of those among them whose task did not return within the grace either: its goroutine still runs.
+	Abandoned []string
+	// Lost is how many deliveries were lost because their session ended, or would not take their settlement; the broker delivers them again.
+	Lost int
+}
+
+// drain is a consumer's way to its end: the intake is cancelled first, the unstarted go back, the running ones finish or are cancelled, and when
+// everything is settled the session is closed. A nil drain is none.
+type drain struct {
+	report Report
+	timer  *time.Timer
+	over   bool // the time is up: what runs is cancelled
+	last   bool // the time after that is up, too: what is unsettled is lost
+	done   bool
+}
+
+// drainUp says that the time to drain is over; the second time, that the grace is, too.
+type drainUp struct{ drain *drain }
+
+// flushTime is what settlements get beyond time and grace.
+const flushTime = 5 * time.Second
+
+// startDrain begins the end of the consumer, once. within bounds it: less than zero cancels at once.
+func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
+	if l.drain != nil {
+		return
+	}
+	l.life.stopping.Store(true)
+	l.drain = &drain{}
+	l.emit(Event{Kind: EventDraining})
+	l.cfg.Logger.Info("gentask: draining", "consumer", l.cfg.Name, "running", len(l.busy), "held", len(l.held))
+	switch {
+	case l.line == nil:
+	case !l.up:
+		l.line.shut() // it is being opened still
+	default:
+		l.steer()
+	}
+	l.drain.timer = actor.SendAfter(ctx, max(within, 0), &drainUp{l.drain})
+}
+
+// drainUp cancels what runs, and, when the grace is over, leaves what can't be settled.
+func (l *ledger) drainUp(msg *drainUp) {
+	d := msg.drain
+	if d != l.drain {
+		return
+	}
+	if d.over {
+		d.last = true
+		if l.line != nil {
+			l.hangUp()
+		}
+		return
+	}
+	d.over = true
+	for _, e := range inOrder(l.busy) {
+		if e.unfinished() != nil {
+			d.report.Cancelled = append(d.report.Cancelled, e.delivery.ID)
+		}
+		e.stop(ErrDrained)
+	}
+	sys, self := l.sys, l.self
+	d.timer = time.AfterFunc(l.cfg.taskGrace()+flushTime, func() { actor.Send(sys, self, &drainUp{d}) })
+}
+
+// struck counts what became of a delivery since the drain began.
+func (d *drain) struck(e *entry) {
+	switch {
+	case d == nil:
+		return
+	case e.verb == 0:
+		d.report.Lost++
+	case e.verb == queue.Release:
+		d.report.Returned++
+	default:
+		d.report.Finished++
+	}
+	if e.wasAbandoned() {
+		d.report.Abandoned = append(d.report.Abandoned, e.delivery.ID)
+	}
+}
+
+// checkDrained ends the consumer when nothing is left to do.
+func (l *ledger) checkDrained(ctx actor.Context) {
+	d := l.drain
+	if d == nil || d.done || (len(l.busy) > 0 && !d.last) {
+		return
+	}
+	if l.line != nil {
+		if len(l.held) == 0 && (l.dry || !l.up) {
+			l.line.shut()
+		}
+		return // shut comes back here
+	}
+	d.done = true
+	d.timer.Stop()
+	l.life.drained(d.report)
+	l.emit(Event{Kind: EventDrained, Report: &d.report})
+	actor.Exit(ctx, nil)
+}

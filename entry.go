@@ -1,0 +1,234 @@
+package gentask
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// entry is one line of the ledger: a delivery that is held, and the one-shot right to settle it. The first decision wins, whoever takes it: the
+// worker, the user's code early, or the ledger itself. Only the consumer carries it out.
+type entry struct {
+	delivery *queue.Delivery
+	line     *line
+	book     *book
+	cfg      *settings
+	ctx      entryContext
+
+	mu        sync.Mutex
+	task      *task.Task[any]
+	payload   any
+	cause     error    // why the job is to stop, if it is
+	decision  Decision // the first that settles
+	reason    error    // of the decision
+	lost      bool     // the session is over
+	status    task.Status
+	runTime   time.Duration
+	abandoned bool      // the task did not return within its grace
+	deciding  time.Time // since when HandleResult has been running; zero when it isn't
+
+	// The rest belongs to the consumer.
+	serial   uint64 // in which order it came in
+	received time.Time
+	started  time.Time  // when it was given to a worker; zero before
+	name     string     // of its worker
+	leaving  error      // how the worker ended that left a task behind
+	resume   func(bool) // restarts the worker when the task that it left behind has ended
+	closed   bool       // settled, or lost: nothing is owed to the broker
+	verb     queue.Verb // how it was settled; zero if it was lost
+	after    time.Duration
+	tries    int // failed settlements
+}
+
+// book is what the entries of one incarnation of a consumer share.
+type book struct {
+	sys      *actor.System
+	consumer *actor.PID
+	tasks    *task.Supervisor
+	life     *life
+}
+
+// entryContext is what the context of a job's task derives from.
+type entryContext struct {
+	context.Context
+	entry *entry
+}
+
+type entryKey struct{}
+
+func (c *entryContext) Value(key any) any {
+	if _, ok := key.(entryKey); ok {
+		return c.entry
+	}
+	return c.Context.Value(key)
+}
+
+func newEntry(d *queue.Delivery, l *line, b *book, cfg *settings) *entry {
+	e := &entry{delivery: d, line: l, book: b, cfg: cfg, received: time.Now()}
+	e.ctx = entryContext{Context: context.Background(), entry: e}
+	return e
+}
+
+// decode turns the body into what into points to.
+func (e *entry) decode(into any) error {
+	return e.cfg.decode(e.delivery.ContentType, e.delivery.Body, into)
+}
+
+func (e *entry) keepPayload(payload any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.payload = payload
+}
+
+func (e *entry) keptPayload() any {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.payload
+}
+
+// errTaskRunning is returned by run for a job that has a task already.
+var errTaskRunning = errors.New("gentask: a task of the job runs already")
+
+// run starts the job's task for owner, unless the job is to stop.
+func (e *entry) run(owner *actor.PID, f func(context.Context) (any, error)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.cause != nil:
+		return e.cause
+	case e.task != nil && !e.task.Over():
+		return errTaskRunning
+	}
+	t, err := e.book.tasks.Spawn(task.Spec{
+		Run: f, Owner: owner, Name: e.delivery.ID, Timeout: e.cfg.taskTimeout(), Parent: &e.ctx,
+	})
+	if err != nil {
+		return err
+	}
+	e.task = t
+	return nil
+}
+
+// stop makes the job end: its task is stopped, or never started.
+func (e *entry) stop(cause error) {
+	e.mu.Lock()
+	if e.cause == nil {
+		e.cause = cause
+	}
+	t := e.task
+	e.mu.Unlock()
+	if t != nil {
+		t.Stop(cause, e.cfg.taskGrace())
+	}
+}
+
+// settle takes the decision, once, and has the consumer carry it out. The reason goes with a requeue or a dead letter that has none of its own.
+func (e *entry) settle(d Decision, reason error) error {
+	if _, ok := d.verb(); !ok {
+		return ErrUndecided
+	}
+	if d.reason != nil {
+		reason = d.reason
+	}
+	e.mu.Lock()
+	switch {
+	case e.decision.kind != undecided:
+		e.mu.Unlock()
+		return ErrSettled
+	case e.lost:
+		e.mu.Unlock()
+		return ErrSessionLost
+	}
+	e.decision, e.reason = d, reason
+	e.mu.Unlock()
+	actor.Send(e.book.sys, e.book.consumer, (*decided)(e))
+	return nil
+}
+
+// lose marks the delivery as lost with its session.
+func (e *entry) lose() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost = true
+}
+
+// heard notes how the task ended, or that it did not in time, for the event at the end, and that HandleResult is about to be asked.
+func (e *entry) heard(o *task.Outcome[any]) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status, e.runTime, e.deciding = o.Status, o.RunTime, time.Now()
+	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
+}
+
+func (e *entry) wasAbandoned() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.abandoned
+}
+
+// decidingSince says since when HandleResult has been running; zero when it isn't.
+func (e *entry) decidingSince() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.deciding
+}
+
+// answered notes that HandleResult has returned.
+func (e *entry) answered() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deciding = time.Time{}
+}
+
+// verdict returns the decision, if there is one.
+func (e *entry) verdict() (d Decision, reason error, decided bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.decision, e.reason, e.decision.kind != undecided
+}
+
+// stopped says whether the job is to stop.
+func (e *entry) stopped() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cause != nil
+}
+
+// begun says whether a task of the job was started, or a decision taken.
+func (e *entry) begun() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.task != nil || e.decision.kind != undecided
+}
+
+// unfinished returns the job's task if it has not ended.
+func (e *entry) unfinished() *task.Task[any] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.task == nil || e.task.Over() {
+		return nil
+	}
+	return e.task
+}
+
+// settlement is the decision in the words of the queue. An attempt that may not be followed by another becomes a dead letter.
+func (e *entry) settlement() queue.Settlement {
+	d, reason, _ := e.verdict()
+	verb, _ := d.verb()
+	if verb == queue.Requeue && e.cfg.lastAttempt(e.delivery.Attempt) {
+		verb, reason = queue.DeadLetter, &AttemptsError{Attempt: e.delivery.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
+	}
+	s := queue.Settlement{Delivery: e.delivery, Verb: verb, After: d.after}
+	if reason != nil && verb != queue.Ack && verb != queue.Release {
+		s.Reason = reason.Error()
+		if verb == queue.DeadLetter {
+			s.Stack = actor.Stack(reason)
+		}
+	}
+	return s
+}

@@ -1,0 +1,215 @@
+package gentask
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// EventKind says what an Event is about. The set is closed.
+type EventKind uint8
+
+const (
+	// EventStart is told once for each delivery, when it is received.
+	EventStart EventKind = iota + 1
+	// EventEnd is told once for each delivery, when it has been settled or lost, and its worker and task are gone.
+	EventEnd
+	// EventSessionOpened says that deliveries flow.
+	EventSessionOpened
+	// EventSessionLost says that the session is over, for Reason; what it held is lost. The next one is opened after a while.
+	EventSessionLost
+	// EventOpenFailed says that no session could be opened, for Reason. It is tried again after a while.
+	EventOpenFailed
+	// EventSettleFailed says that the broker did not take a settlement, for Reason. The delivery is held, and it is tried again after a while.
+	EventSettleFailed
+	// EventAbandoned says that a task did not return within its grace; Count is how many of them still run.
+	EventAbandoned
+	// EventWorkersLost says that the worker supervisor ended, for Reason, and was started anew.
+	EventWorkersLost
+	// EventHealed says that the watchdog found what must never be, in Reason, and mended it.
+	EventHealed
+	// EventPaused and EventResumed follow Pause and Resume.
+	EventPaused
+	EventResumed
+	// EventDraining says that the consumer has begun to stop, EventDrained that it is done, with Report.
+	EventDraining
+	EventDrained
+	// EventGaveUp says that the consumer ends by itself, for Reason.
+	EventGaveUp
+)
+
+// String returns the kind's name in plain words.
+func (k EventKind) String() string {
+	switch k {
+	case EventStart:
+		return "start"
+	case EventEnd:
+		return "end"
+	case EventSessionOpened:
+		return "session opened"
+	case EventSessionLost:
+		return "session lost"
+	case EventOpenFailed:
+		return "open failed"
+	case EventSettleFailed:
+		return "settlement failed"
+	case EventAbandoned:
+		return "task abandoned"
+	case EventWorkersLost:
+		return "workers lost"
+	case EventHealed:
+		return "healed"
+	case EventPaused:
+		return "paused"
+	case EventResumed:
+		return "resumed"
+	case EventDraining:
+		return "draining"
+	case EventDrained:
+		return "drained"
+	case EventGaveUp:
+		return "gave up"
+	}
+	return fmt.Sprintf("event(%d)", uint8(k))
+}
+
+// Event is something that happened in a consumer. Fields that say nothing about its kind are zero.
+type Event struct {
+	Kind     EventKind
+	Time     time.Time
+	Consumer string // Config.Name
+
+	// What is known of the delivery, for EventStart, EventEnd, EventSettleFailed, and an EventHealed that concerns one.
+	ID          string
+	Attempt     int
+	Redelivered bool
+
+	// Settlement is how the delivery was settled, for EventEnd; zero if it was lost with its session. After is the delay of a requeue.
+	Settlement queue.Verb
+	After      time.Duration
+
+	// Outcome is how its task ended, for EventEnd; zero if it did not run.
+	Outcome task.Status
+
+	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was given to a worker, for EventEnd; zero if
+	// it was not. RunTime is how long its task ran.
+	QueueTime time.Duration
+	RunTime   time.Duration
+
+	// Reason is why: of the settlement, or of what the kind says.
+	Reason error
+
+	// Count is for EventAbandoned, Report for EventDrained.
+	Count  int
+	Report *Report
+}
+
+// eventOf describes an entry.
+func (l *ledger) eventOf(kind EventKind, e *entry) Event {
+	d := e.delivery
+	ev := Event{Kind: kind, ID: d.ID, Attempt: d.Attempt, Redelivered: d.Redelivered}
+	if kind != EventEnd {
+		return ev
+	}
+	e.mu.Lock()
+	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
+	e.mu.Unlock()
+	ev.Settlement, ev.After = e.verb, e.after
+	if e.verb == 0 {
+		ev.Reason = ErrSessionLost
+	}
+	if !e.started.IsZero() {
+		from := d.Time
+		if from.IsZero() {
+			from = e.received
+		}
+		ev.QueueTime = max(e.started.Sub(from), 0)
+	}
+	return ev
+}
+
+func (l *ledger) emit(ev Event) {
+	if l.cfg.OnEvent == nil {
+		return
+	}
+	ev.Time, ev.Consumer = time.Now(), l.cfg.Name
+	l.life.events.push(ev)
+}
+
+// feed calls the user's hook for each event, in order, on a goroutine of its own, which lives while there are events. A hook that panics or
+// calls runtime.Goexit loses that event and no other.
+type feed struct {
+	hook func(Event)
+
+	mu      sync.Mutex
+	queue   []Event
+	running bool
+	idle    []chan struct{} // of those who wait until the queue has been worked off
+}
+
+func (f *feed) push(ev Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = append(f.queue, ev)
+	if !f.running {
+		f.running = true
+		go f.run()
+	}
+}
+
+func (f *feed) run() {
+	returned := false
+	defer func() {
+		if !returned {
+			_ = recover() // the subscriber's own business
+			go f.run()
+		}
+	}()
+	for {
+		ev, ok := f.next()
+		if !ok {
+			returned = true
+			return
+		}
+		f.hook(ev)
+	}
+}
+
+func (f *feed) next() (Event, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) > 0 {
+		ev := f.queue[0]
+		f.queue[0] = Event{}
+		f.queue = f.queue[1:]
+		return ev, true
+	}
+	f.running, f.queue = false, nil
+	for _, ch := range f.idle {
+		close(ch)
+	}
+	f.idle = nil
+	return Event{}, false
+}
+
+// wait returns when every event so far has been told.
+func (f *feed) wait(ctx context.Context) error {
+	f.mu.Lock()
+	if !f.running {
+		f.mu.Unlock()
+		return nil
+	}
+	idle := make(chan struct{})
+	f.idle = append(f.idle, idle)
+	f.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,96 @@
+package gentask
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// State says what a consumer does. The set is closed.
+type State uint8
+
+const (
+	// Stopped: not started, or ended.
+	Stopped State = iota
+	// Connecting: there is no session; one is being opened, or will be after a while.
+	Connecting
+	// Consuming: deliveries flow. The normal state.
+	Consuming
+	// Paused: by Pause; what runs goes on.
+	Paused
+	// Saturated: so many abandoned tasks still run (Config.MaxAbandoned) that no work is taken.
+	Saturated
+	// Draining: on the way to its end.
+	Draining
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	switch s {
+	case Stopped:
+		return "stopped"
+	case Connecting:
+		return "connecting"
+	case Consuming:
+		return "consuming"
+	case Paused:
+		return "paused"
+	case Saturated:
+		return "saturated"
+	case Draining:
+		return "draining"
+	}
+	return fmt.Sprintf("state(%d)", uint8(s))
+}
+
+// Health is how a consumer is. It is a snapshot, at most a second old.
+type Health struct {
+	State State
+
+	// Since is when the state began.
+	Since time.Time
+
+	// Error is why there is no session, or why the last settlement was not taken; nil when all is well.
+	Error error
+
+	// Running is how many jobs have a worker or a task, Held how many deliveries are unsettled, and Abandoned how many abandoned tasks still
+	// run.
+	Running, Held, Abandoned int
+}
+
+// Healthy says whether the consumer does what it was told: it consumes, or is paused, and its settlements are taken.
+func (h Health) Healthy() bool {
+	return (h.State == Consuming || h.State == Paused) && h.Error == nil
+}
+
+// gauges are the numbers that change with every job.
+type gauges struct{ running, held atomic.Int64 }
+
+func (l *ledger) count() {
+	l.life.gauges.running.Store(int64(len(l.busy)))
+	l.life.gauges.held.Store(int64(len(l.held)))
+}
+
+// publish lets the outside see how the consumer is.
+func (l *ledger) publish() {
+	state := l.state()
+	since := time.Now()
+	if old := l.life.health.Load(); old != nil && old.State == state {
+		since = old.Since
+	}
+	l.life.health.Store(&Health{State: state, Since: since, Error: l.lastError, Abandoned: l.abandoned})
+}
+
+func (l *ledger) state() State {
+	switch {
+	case l.drain != nil:
+		return Draining
+	case !l.up:
+		return Connecting
+	case l.saturated():
+		return Saturated
+	case l.paused:
+		return Paused
+	}
+	return Consuming
+}

@@ -1,0 +1,168 @@
+package gentask
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+)
+
+// reopen opens the next session, unless there is one, or the consumer drains.
+func (l *ledger) reopen() {
+	if l.line != nil || l.drain != nil || l.book == nil {
+		return
+	}
+	sys, self := l.sys, l.self
+	l.up, l.dry, l.drying, l.brought = false, false, false, false
+	l.line = openLine(l.source, l.cfg.sessionOptions(), l.cfg.OpenTimeout, func(msg any) { actor.Send(sys, self, msg) })
+}
+
+func (l *ledger) opened(msg *opened) {
+	if msg.line != l.line {
+		return
+	}
+	l.up, l.lastError, l.moved = true, nil, time.Now()
+	l.life.opened.Store(true)
+	l.emit(Event{Kind: EventSessionOpened})
+	l.cfg.Logger.Info("gentask: session opened", "consumer", l.cfg.Name)
+	l.steer()
+}
+
+// steer has the broker send, or not, as the consumer takes work or doesn't. It is called whenever one of the two has changed.
+func (l *ledger) steer() {
+	l.publish()
+	if l.line == nil || !l.up || l.drying {
+		return // opened and dried come back here
+	}
+	switch {
+	case l.intake() && l.dry:
+		l.dry = false
+		l.line.resumeIntake()
+	case !l.intake() && !l.dry:
+		l.drying = true
+		l.line.cancelIntake()
+	}
+}
+
+// dried hears that nothing comes any more. Only now are the unstarted given back: before, the broker would send them right here again.
+func (l *ledger) dried(msg *dried) {
+	if msg.line != l.line {
+		return
+	}
+	l.drying, l.dry = false, true
+	if !l.intake() {
+		l.releaseWaiting()
+	}
+	l.steer()
+}
+
+// releaseWaiting gives back what has not been started.
+func (l *ledger) releaseWaiting() {
+	for _, e := range l.ready.take() {
+		_ = e.settle(Release(), nil)
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.parked)) {
+		for _, e := range l.parked[id] {
+			_ = e.settle(Release(), nil)
+		}
+	}
+	clear(l.parked)
+}
+
+// broken ends the session: what it held is lost, and the next one is opened after a while.
+func (l *ledger) broken(ctx actor.Context, msg *broken) {
+	if msg.line != l.line {
+		return
+	}
+	kind := EventOpenFailed
+	if l.up {
+		kind = EventSessionLost
+	}
+	l.lastError = msg.err
+	l.cfg.Logger.Warn("gentask: "+kind.String(), "consumer", l.cfg.Name, "error", msg.err, "held", len(l.held))
+	l.emit(Event{Kind: kind, Reason: msg.err})
+	l.hangUp()
+	if errors.Is(msg.err, queue.ErrConfig) && !l.life.opened.Load() {
+		l.giveUp(ctx, msg.err)
+	}
+}
+
+// giveUp ends the consumer, because the broker refuses what was asked for and has never granted it: a mistake that waiting doesn't mend.
+func (l *ledger) giveUp(ctx actor.Context, reason error) {
+	l.cfg.Logger.Error("gentask: giving up", "consumer", l.cfg.Name, "reason", reason)
+	l.life.fail(reason)
+	l.emit(Event{Kind: EventGaveUp, Reason: reason})
+	l.startDrain(ctx, 0)
+}
+
+// hangUp closes the line and loses what it held. The ledger goes on when the session is closed: shut.
+func (l *ledger) hangUp() {
+	l.up = false
+	l.line.shut()
+	l.ready.take()
+	clear(l.parked)
+	for _, e := range inOrder(l.held) {
+		l.lose(e)
+	}
+	l.publish()
+}
+
+// shut hears that the session is closed and the line's goroutines are gone.
+func (l *ledger) shut(ctx actor.Context, msg *shut) {
+	if msg.line != l.line {
+		return
+	}
+	l.line = nil
+	l.moved = time.Now()
+	if l.drain == nil {
+		l.failures++
+		actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.failures, l.cfg.random), &reopen{})
+	}
+	l.publish()
+}
+
+// abandonedNow hears how many abandoned tasks still run. At the cap the consumer takes no work until one of them ends.
+func (l *ledger) abandonedNow(n int) {
+	if n > l.abandoned {
+		l.emit(Event{Kind: EventAbandoned, Count: n})
+		l.cfg.Logger.Warn("gentask: task abandoned: it did not return within its grace", "consumer", l.cfg.Name, "abandoned", n)
+	}
+	l.abandoned = n
+	l.steer()
+}
+
+// failures reads the answer to a batch of settlements: which failed and why, or that the session is over.
+func failures(err error) (failed map[uint64]error, over bool) {
+	if err == nil {
+		return nil, false
+	}
+	var some *queue.SettleError
+	if errors.Is(err, queue.ErrSessionLost) || !errors.As(err, &some) {
+		return nil, true
+	}
+	failed = make(map[uint64]error, len(some.Failed))
+	for _, f := range some.Failed {
+		failed[f.Tag] = f.Err
+	}
+	return failed, false
+}
+
+// settleFailed keeps a delivery that the broker would not take, and tries again after a while: it is still held, and nothing is lost.
+func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
+	e.tries++
+	l.lastError = err
+	ev := l.eventOf(EventSettleFailed, e)
+	ev.Reason = err
+	l.emit(ev)
+	l.cfg.Logger.Warn("gentask: settlement failed, will be tried again", "consumer", l.cfg.Name, "job", e.delivery.ID, "error", err)
+	actor.SendAfter(ctx, l.cfg.Reconnect.delay(e.tries, l.cfg.random), &retry{e})
+}
+
+func (l *ledger) retry(e *entry) {
+	if l.held[e.delivery] == e {
+		e.line.settle(e.settlement())
+	}
+}

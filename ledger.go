@@ -1,0 +1,337 @@
+package gentask
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/supervision"
+	"github.com/gentask/gentask/task"
+)
+
+// ledger is the consumer's actor: it keeps the book of what is held, and is the only one who settles. Its children are the task supervisor
+// and the worker supervisor; its line waits on the broker. It never blocks.
+//
+// A delivery comes in as delivered, waits for a slot, is given to a worker (dispatch.go), comes back as decided, goes to the line as a settlement,
+// and leaves the book when the line has settled it. A worker that ends without a decision, and a session that breaks, are other ways to the
+// same end.
+type ledger struct {
+	cfg      *settings
+	source   queue.Source
+	behavior Behavior
+	starter  starter
+	life     *life // where the outside looks
+
+	sys     *actor.System
+	self    *actor.PID
+	book    *book
+	tasks   *actor.PID
+	workers *actor.PID
+
+	line      *line // nil between two sessions
+	up        bool  // the line's session is open
+	dry       bool  // nothing comes: the intake is cancelled
+	drying    bool  // the intake is being cancelled
+	brought   bool  // the session has brought a delivery
+	failures  int   // sessions in a row that broke without having brought a delivery
+	lastError error
+
+	held    map[*queue.Delivery]*entry // what is unsettled, by the broker's count too
+	busy    map[string]*entry          // what has a worker or a task, by the name of the worker
+	ids     map[string]*entry          // what is busy, by the id of its message
+	orphans map[uint64]*entry          // what has lost its worker while its task runs, by task
+	ready   fifo                       // what waits for a slot
+	parked  map[string][]*entry        // what waits for another run of the same message, by id
+	serial  uint64
+
+	paused    bool
+	abandoned int
+	drain     *drain
+	moved     time.Time // when something moved last
+}
+
+// Messages to the ledger, beside those of its line (line.go) and of requests (request.go).
+type (
+	// decided says that the entry has its decision.
+	decided entry
+	// retry says that a settlement which the broker did not take is to be tried again.
+	retry struct{ entry *entry }
+	// reopen says that it is time for a new session.
+	reopen struct{}
+	// abandonedNow says how many abandoned tasks still run.
+	abandonedNow struct{ n int }
+	// restarting says that the worker of an entry has crashed, and will be started again when resume says so.
+	restarting struct {
+		entry  *entry
+		reason error
+		resume func(bool)
+	}
+)
+
+func newLedger(c *life) *ledger {
+	return &ledger{
+		cfg: c.cfg, source: c.source, behavior: c.behavior, starter: c.behavior.prepare(), life: c,
+		held: map[*queue.Delivery]*entry{}, busy: map[string]*entry{}, ids: map[string]*entry{},
+		orphans: map[uint64]*entry{}, parked: map[string][]*entry{},
+	}
+}
+
+// Receive is one turn of the ledger.
+func (l *ledger) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *delivered:
+		l.delivered(msg)
+	case *decided:
+		l.decided((*entry)(msg))
+	case *supervision.Ended:
+		l.workerEnded(msg)
+	case *settled:
+		l.settled(ctx, msg)
+	case *task.Outcome[any]:
+		l.orphanEnded(msg)
+	case *restarting:
+		l.restartingWorker(msg)
+	case *retry:
+		l.retry(msg.entry)
+	case *actor.Stopping:
+		l.crashed()
+		return
+	case *actor.Stopped:
+		return
+	default:
+		l.control(ctx)
+	}
+	l.fill()
+	l.checkDrained(ctx)
+}
+
+// control has the messages that don't come with every job.
+func (l *ledger) control(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		l.started(ctx)
+	case *actor.Ready:
+		l.tasksReady(msg)
+	case *actor.Exited:
+		l.childExited(ctx, msg)
+	case *opened:
+		l.opened(msg)
+	case *dried:
+		l.dried(msg)
+	case *broken:
+		l.broken(ctx, msg)
+	case *shut:
+		l.shut(ctx, msg)
+	case *reopen:
+		l.reopen()
+	case *abandonedNow:
+		l.abandonedNow(msg.n)
+	case *tick:
+		l.tick(ctx)
+	case *drainUp:
+		l.drainUp(msg)
+	case request:
+		msg.serve(ctx, l)
+	case *actor.StopRequest:
+		l.startDrain(ctx, l.cfg.DrainTimeout)
+	}
+}
+
+func (l *ledger) started(ctx actor.Context) {
+	actor.TrapStop(ctx)
+	l.sys, l.self = ctx.ActorSystem(), ctx.Self()
+	l.life.attach(l.sys, ctx.Parent(), l.self)
+	if l.life.stopping.Load() {
+		actor.Exit(ctx, nil) // stopped before it began, or an earlier incarnation died while it drained
+		return
+	}
+	l.moved = time.Now()
+	l.startTasks(ctx)
+	l.startWorkers(ctx)
+	l.scheduleTick(ctx)
+	l.publish()
+}
+
+// startTasks starts the task supervisor; the first session is opened when it is ready.
+func (l *ledger) startTasks(ctx actor.Context) {
+	sys, self := l.sys, l.self
+	sup, err := task.New(task.Config{
+		Name:         "tasks",
+		MaxAbandoned: l.cfg.maxAbandoned(),
+		Grace:        l.cfg.Grace,
+		OnAbandoned:  func(n int) { actor.Send(sys, self, &abandonedNow{n}) },
+	})
+	if err != nil {
+		panic(err) // the settings were checked
+	}
+	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
+	l.book = &book{sys: sys, consumer: self, tasks: sup, life: l.life}
+}
+
+func (l *ledger) startWorkers(ctx actor.Context) {
+	props, err := supervision.Dynamic(supervision.DynamicSpec{
+		ChildIntensity: &supervision.Intensity{Restarts: max(l.cfg.Restarts, 0), Period: workerPeriod},
+	})
+	if err != nil {
+		panic(err) // there is nothing of the user's in it
+	}
+	l.workers = actor.Spawn(ctx, props, actor.SpawnOptions{Name: "workers", Monitor: true})
+}
+
+// workerPeriod is the time in which Config.Restarts counts.
+const workerPeriod = 5 * time.Second
+
+func (l *ledger) tasksReady(msg *actor.Ready) {
+	if msg.PID.Equal(l.tasks) {
+		l.reopen()
+	}
+}
+
+// childExited mends the loss of a supervisor. Workers hold nothing that the ledger doesn't know, so they are replaced. Without the task
+// supervisor nobody knows which tasks run, so the consumer ends, and starts anew when they are gone.
+func (l *ledger) childExited(ctx actor.Context, msg *actor.Exited) {
+	switch {
+	case msg.PID.Equal(l.workers):
+		l.cfg.Logger.Error("gentask: worker supervisor lost, started anew", "consumer", l.cfg.Name, "reason", msg.Reason)
+		l.emit(Event{Kind: EventWorkersLost, Reason: msg.Reason})
+		l.startWorkers(ctx)
+		for _, e := range inOrder(l.busy) {
+			if !e.begun() {
+				_ = e.settle(Release(), msg.Reason) // its worker never came to life
+			}
+			l.bereave(e, msg.Reason)
+		}
+	case msg.PID.Equal(l.tasks):
+		actor.Exit(ctx, fmt.Errorf("gentask: task supervisor lost: %w", msg.Reason))
+	}
+}
+
+// delivered enters a delivery into the book.
+func (l *ledger) delivered(msg *delivered) {
+	if msg.line != l.line {
+		return // the session has ended, and with it the delivery
+	}
+	l.serial++
+	e := newEntry(msg.delivery, msg.line, l.book, l.cfg)
+	e.serial = l.serial
+	l.held[msg.delivery] = e
+	l.brought, l.failures = true, 0
+	l.moved = e.received
+	l.count()
+	l.emit(l.eventOf(EventStart, e))
+	l.ready.push(e)
+	if l.dry {
+		l.releaseWaiting()
+	}
+}
+
+// decided carries a decision out.
+func (l *ledger) decided(e *entry) {
+	if l.held[e.delivery] != e {
+		return // lost with its session
+	}
+	l.moved = time.Now()
+	e.line.settle(e.settlement())
+}
+
+// settled strikes out what the broker has taken, and tries the rest again.
+func (l *ledger) settled(ctx actor.Context, msg *settled) {
+	if msg.line != l.line {
+		return
+	}
+	failed, over := failures(msg.err)
+	for i := range msg.batch {
+		s := &msg.batch[i]
+		e := l.held[s.Delivery]
+		switch err, bad := failed[s.Delivery.Tag]; {
+		case e == nil:
+		case bad && !over:
+			l.settleFailed(ctx, e, err)
+		case !over:
+			l.strike(e, s)
+		}
+	}
+	if over {
+		l.broken(ctx, &broken{line: msg.line, err: msg.err})
+	}
+}
+
+// strike takes an entry out of the book: its delivery is settled.
+func (l *ledger) strike(e *entry, s *queue.Settlement) {
+	delete(l.held, e.delivery)
+	l.moved = time.Now()
+	e.closed, e.verb, e.after = true, s.Verb, s.After
+	l.drain.struck(e)
+	l.conclude(e)
+}
+
+// lose takes an entry out of the book: its session is over, and the broker delivers the message again.
+func (l *ledger) lose(e *entry) {
+	delete(l.held, e.delivery)
+	e.lose()
+	e.closed = true
+	if !l.cfg.FinishLost {
+		e.stop(ErrSessionLost)
+	}
+	l.drain.struck(e)
+	l.conclude(e)
+}
+
+// conclude tells the end of a delivery, when nothing is owed to the broker, and its worker and task are gone.
+func (l *ledger) conclude(e *entry) {
+	l.count()
+	if e.closed && l.busy[e.name] != e {
+		l.emit(l.eventOf(EventEnd, e))
+	}
+}
+
+// crashed is the end by whatever way. After an orderly one there is nothing left. Otherwise the session is closed before the next incarnation
+// can open another; the children see to the tasks.
+func (l *ledger) crashed() {
+	if l.line != nil {
+		l.line.abort()
+	}
+	for _, e := range inOrder(l.held) {
+		l.lose(e)
+	}
+	for _, e := range inOrder(l.busy) {
+		e.stop(ErrWorkerLost)
+		delete(l.busy, e.name)
+		l.conclude(e)
+	}
+	l.life.ledger.CompareAndSwap(l.self, nil)
+	l.count()
+}
+
+// inOrder returns the entries of a map as they came in, for what is done to many at once.
+func inOrder[K comparable](entries map[K]*entry) []*entry {
+	return slices.SortedFunc(maps.Values(entries), func(a, b *entry) int { return cmp.Compare(a.serial, b.serial) })
+}
+
+// fifo is a queue of entries.
+type fifo struct{ entries []*entry }
+
+func (q *fifo) push(e *entry) { q.entries = append(q.entries, e) }
+
+func (q *fifo) len() int { return len(q.entries) }
+
+func (q *fifo) pop() *entry {
+	e := q.entries[0]
+	q.entries[0] = nil
+	q.entries = q.entries[1:]
+	if len(q.entries) == 0 {
+		q.entries = nil
+	}
+	return e
+}
+
+// take empties the queue.
+func (q *fifo) take() []*entry {
+	all := q.entries
+	q.entries = nil
+	return all
+}

@@ -1,0 +1,256 @@
+package gentask
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// line is the consumer's line to one session: the goroutines that wait on the broker, so that the actor never does. One opens the session
+// and receives, two settle. A line is used once: when its session is over, the consumer makes the next.
+type line struct {
+	tell    func(any) // posts a message to the consumer
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	acks    lane // settlements that are one write
+	copies  lane // settlements that publish a copy first; a broker that blocks publishers must not hold up acks
+	resumed chan struct{}
+
+	mu      sync.Mutex
+	session queue.Session
+	closed  bool
+}
+
+// Messages from a line to the consumer.
+type (
+	// opened says that deliveries flow.
+	opened struct{ line *line }
+	// delivered brings a delivery.
+	delivered struct {
+		line     *line
+		delivery *queue.Delivery
+	}
+	// dried says that nothing more comes after a cancel.
+	dried struct{ line *line }
+	// broken says that the line's session is over, or could not be opened.
+	broken struct {
+		line *line
+		err  error
+	}
+	// settled says what became of a batch of settlements.
+	settled struct {
+		line  *line
+		batch []queue.Settlement
+		err   error
+	}
+	// shut says that the session is closed, and that the line's goroutines are gone.
+	shut struct{ line *line }
+)
+
+// closeTimeout bounds how long a session may take to be closed.
+const closeTimeout = 5 * time.Second
+
+// openLine starts to open a session; the consumer hears opened or broken.
+func openLine(source queue.Source, opts queue.Options, within time.Duration, tell func(any)) *line {
+	l := &line{tell: tell, resumed: make(chan struct{}, 1)}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.acks.ready, l.copies.ready = make(chan struct{}, 1), make(chan struct{}, 1)
+	l.wg.Go(func() {
+		if l.open(source, opts, within) {
+			l.receive()
+		}
+	})
+	return l
+}
+
+// open guards the driver too: it may be the user's own.
+func (l *line) open(source queue.Source, opts queue.Options, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(l.ctx, within)
+	defer cancel()
+	session, err := source.Open(ctx, opts)
+	if err != nil {
+		l.tell(&broken{line: l, err: err})
+		return false
+	}
+	if !l.adopt(session) {
+		// Closed meanwhile: a session that nobody knows of would hold its prefetch for ever.
+		closeSession(session)
+		return false
+	}
+	l.wg.Go(func() { l.settleAll(&l.acks) })
+	l.wg.Go(func() { l.settleAll(&l.copies) })
+	l.tell(&opened{line: l})
+	return true
+}
+
+func (l *line) adopt(session queue.Session) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.session = session
+	return true
+}
+
+func (l *line) receive() {
+	for {
+		d, err := l.session.Receive(l.ctx)
+		switch {
+		case err == nil:
+			l.tell(&delivered{line: l, delivery: d})
+		case errors.Is(err, queue.ErrCancelled):
+			l.tell(&dried{line: l})
+			select {
+			case <-l.resumed:
+			case <-l.ctx.Done():
+				return
+			}
+		default:
+			if l.ctx.Err() == nil {
+				l.tell(&broken{line: l, err: err})
+			}
+			return
+		}
+	}
+}
+
+// settle passes a settlement on, and doesn't block.
+func (l *line) settle(s queue.Settlement) {
+	switch s.Verb {
+	case queue.Ack:
+		l.acks.push(s)
+	case queue.Requeue, queue.Release, queue.DeadLetter:
+		l.copies.push(s)
+	}
+}
+
+func (l *line) settleAll(lane *lane) {
+	for {
+		batch := lane.take(l.ctx)
+		if batch == nil {
+			return
+		}
+		err := l.session.Settle(l.ctx, batch)
+		if l.ctx.Err() != nil {
+			return
+		}
+		l.tell(&settled{line: l, batch: batch, err: err})
+	}
+}
+
+// control asks something of the session, without blocking the consumer; a session that can't is broken.
+func (l *line) control(ask func(queue.Session, context.Context) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(l.ctx, closeTimeout)
+		defer cancel()
+		if err := ask(l.session, ctx); err != nil && l.ctx.Err() == nil {
+			l.tell(&broken{line: l, err: err})
+		}
+	})
+}
+
+// cancelIntake has the broker send no more; the consumer hears dried.
+func (l *line) cancelIntake() {
+	l.control(func(s queue.Session, ctx context.Context) error { return s.Cancel(ctx) })
+}
+
+// resumeIntake undoes cancelIntake, once dried was heard.
+func (l *line) resumeIntake() {
+	l.control(func(s queue.Session, ctx context.Context) error {
+		if err := s.Resume(ctx); err != nil {
+			return err
+		}
+		l.resumed <- struct{}{} // Buffered: the receiver takes it when it is back from telling dried.
+		return nil
+	})
+}
+
+// shut ends the line; the consumer hears shut when the session is closed. Further calls do nothing.
+func (l *line) shut() {
+	if !l.begin() {
+		return
+	}
+	go func() {
+		l.finish()
+		l.tell(&shut{line: l})
+	}()
+}
+
+// abort ends the line and waits until the session is closed, for a consumer that is about to end.
+func (l *line) abort() {
+	if l.begin() {
+		l.finish()
+	}
+}
+
+func (l *line) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := !l.closed
+	l.closed = true
+	return first
+}
+
+func (l *line) finish() {
+	l.cancel()
+	l.mu.Lock()
+	session := l.session
+	l.mu.Unlock()
+	if session != nil {
+		closeSession(session)
+	}
+	l.wg.Wait()
+}
+
+// closeSession returns when the broker has let go or the time is over; the driver has cut the connection then, and the error tells nothing that
+// anybody could act on.
+func closeSession(s queue.Session) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = s.Close(ctx)
+}
+
+// lane is a queue of settlements; what piles up while one batch is on its way makes the next.
+type lane struct {
+	mu    sync.Mutex
+	batch []queue.Settlement
+	ready chan struct{} // capacity 1
+}
+
+func (q *lane) push(s queue.Settlement) {
+	q.mu.Lock()
+	q.batch = append(q.batch, s)
+	q.mu.Unlock()
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for settlements, and returns nil when ctx ends.
+func (q *lane) take(ctx context.Context) []queue.Settlement {
+	for {
+		q.mu.Lock()
+		batch := q.batch
+		q.batch = nil
+		q.mu.Unlock()
+		if len(batch) > 0 {
+			return batch
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
