@@ -26,7 +26,7 @@ type base struct {
 // owner is the supervisor around a base.
 type owner interface {
 	// gone hears that an incarnation has ended, or was abandoned. The child's state is still that of before; its pid is nil.
-	gone(c *child, pid *actor.PID, reason error)
+	gone(c *child, reason error)
 	// recovered hears that the children of r, as far as they still wait, may be started.
 	recovered(r *recovery)
 	// refused hears that c is not to be restarted: its BeforeRestart said no.
@@ -78,6 +78,7 @@ func (b *base) spawn(c *child, ready bool) {
 		actor.Send(b.ctx.ActorSystem(), b.ctx.Self(), &spawnFailed{c: c, err: err})
 		return
 	}
+	c.last = c.pid
 	b.byPID[c.pid.Id] = c
 }
 
@@ -102,10 +103,7 @@ func (b *base) trySpawn(c *child, ready bool) (err error) {
 // take removes the incarnation that has ended from the books, and returns its child: nil for a PID that is unknown, be it that of an abandoned
 // child that has ended at last, or a forged one.
 func (b *base) take(m *actor.Exited) *child {
-	if m.PID == nil {
-		return nil
-	}
-	c := b.byPID[m.PID.Id]
+	c := b.childOf(m)
 	if c == nil {
 		b.endedLate(m)
 		return nil
@@ -116,6 +114,14 @@ func (b *base) take(m *actor.Exited) *child {
 	b.inherit(c, m.Reason)
 	b.tell(ChildExited, c, m.PID, m.Reason)
 	return c
+}
+
+// childOf returns nil for a PID that is unknown.
+func (b *base) childOf(m *actor.Exited) *child {
+	if m.PID == nil {
+		return nil
+	}
+	return b.byPID[m.PID.Id]
 }
 
 // inherit adds what a nested supervisor had to abandon to our own report.
@@ -129,6 +135,9 @@ func (b *base) inherit(c *child, reason error) {
 }
 
 func (b *base) endedLate(m *actor.Exited) {
+	if m.PID == nil {
+		return
+	}
 	z, ok := b.zombies[m.PID.Id]
 	if !ok {
 		return
@@ -188,13 +197,13 @@ func (b *base) abandon(c *child) {
 	b.tell(ChildAbandoned, c, pid, nil)
 	b.take(&actor.Exited{PID: pid, Reason: actor.ErrKilled})
 	b.zombies[pid.Id] = Abandoned{ID: c.spec.ID, PID: pid}
-	b.owner.gone(c, pid, actor.ErrKilled)
+	b.owner.gone(c, actor.ErrKilled)
 }
 
 // final tells Notify that the child is gone for good.
-func (b *base) final(c *child, pid *actor.PID, reason error) {
+func (b *base) final(c *child, reason error) {
 	if c.spec.Notify != nil {
-		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, PID: pid, Reason: reason, Restarts: int(c.restarts)})
+		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, PID: c.last, Reason: reason, Restarts: int(c.restarts)})
 	}
 }
 

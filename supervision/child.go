@@ -10,6 +10,7 @@ import (
 type child struct {
 	spec     ChildSpec
 	pid      *actor.PID // nil: no incarnation lives
+	last     *actor.PID // of the last incarnation, nil if there was none
 	state    ChildState
 	doomed   bool // is stopped by the operation of a static supervisor, now or soon
 	restarts int32

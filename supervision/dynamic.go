@@ -172,33 +172,32 @@ func (d *dynamic) ready(m *actor.Ready) {
 
 func (d *dynamic) exited(m *actor.Exited) {
 	if c := d.take(m); c != nil {
-		d.ended(c, m.PID, m.Reason)
+		d.ended(c, m.Reason)
 	}
 }
 
-func (d *dynamic) gone(c *child, pid *actor.PID, reason error) { d.ended(c, pid, reason) }
+func (d *dynamic) gone(c *child, reason error) { d.ended(c, reason) }
 
 func (d *dynamic) spawnFailed(m *spawnFailed) {
 	if m.c.state == Starting { // else it was terminated meanwhile
-		d.ended(m.c, nil, m.err)
+		d.ended(m.c, m.err)
 	}
 }
 
 // ended decides what becomes of a child that has no incarnation any more.
-func (d *dynamic) ended(c *child, pid *actor.PID, reason error) {
-	if d.failedStart(c, pid, reason) || d.stopping || c.state == Stopping || !c.spec.wantsRestart(reason) {
-		d.remove(c, pid, reason)
+func (d *dynamic) ended(c *child, reason error) {
+	if d.failedStart(c, reason) || d.stopping || c.state == Stopping || !c.spec.wantsRestart(reason) {
+		d.remove(c, reason)
 	} else {
-		d.restart(c, pid, reason)
+		d.restart(c, reason)
 	}
 }
 
 // failedStart answers who waits for the start of a child that has ended before it was ready, and says whether the child is to be discarded. A
 // normal end is no failure: the child had nothing more to do.
-func (d *dynamic) failedStart(c *child, pid *actor.PID, reason error) bool {
-	started := reason == nil && pid != nil
-	if c.state == Starting && !started {
-		d.tell(ChildStartFailed, c, pid, reason)
+func (d *dynamic) failedStart(c *child, reason error) bool {
+	if c.state == Starting && reason != nil {
+		d.tell(ChildStartFailed, c, nil, reason)
 	}
 	reply := c.takeStarting()
 	switch {
@@ -206,8 +205,8 @@ func (d *dynamic) failedStart(c *child, pid *actor.PID, reason error) bool {
 		return false
 	case d.stopping || c.state == Stopping:
 		d.answerPID(reply, nil, ErrStopping)
-	case started:
-		d.answerPID(reply, pid, nil)
+	case reason == nil:
+		d.answerPID(reply, c.last, nil)
 		return false
 	default:
 		d.answerPID(reply, nil, &StartError{ID: c.spec.ID, Reason: reason})
@@ -216,7 +215,7 @@ func (d *dynamic) failedStart(c *child, pid *actor.PID, reason error) bool {
 }
 
 // restart counts a failure, and makes the child come back unless it was one too many.
-func (d *dynamic) restart(c *child, pid *actor.PID, reason error) {
+func (d *dynamic) restart(c *child, reason error) {
 	w := &d.window
 	if d.perChild {
 		w = &c.more().window
@@ -229,11 +228,11 @@ func (d *dynamic) restart(c *child, pid *actor.PID, reason error) {
 	}
 	err := d.limit.exceeded(c.spec.ID, reason)
 	if d.perChild {
-		d.tell(ChildGivenUp, c, pid, err)
-		d.remove(c, pid, err)
+		d.tell(ChildGivenUp, c, c.last, err)
+		d.remove(c, err)
 		return
 	}
-	d.remove(c, pid, reason)
+	d.remove(c, reason)
 	d.shutdown(err)
 }
 
@@ -243,16 +242,16 @@ func (d *dynamic) recovered(r *recovery) {
 	}
 }
 
-func (d *dynamic) refused(c *child, reason error) { d.remove(c, nil, reason) }
+func (d *dynamic) refused(c *child, reason error) { d.remove(c, reason) }
 
 // remove forgets a child for good.
-func (d *dynamic) remove(c *child, pid *actor.PID, reason error) {
+func (d *dynamic) remove(c *child, reason error) {
 	d.live--
 	c.state = Idle
 	if len(d.byID) > 0 && d.byID[c.spec.ID] == c {
 		delete(d.byID, c.spec.ID)
 	}
-	d.final(c, pid, reason)
+	d.final(c, reason)
 	for _, reply := range c.takeStopping() {
 		d.answer(reply, nil)
 	}

@@ -60,7 +60,7 @@ func (d *dynamic) discard(c *child) {
 			d.withdraw(c)
 		}
 		d.answerPID(c.takeStarting(), nil, about(ErrStopping, c.spec.ID))
-		d.remove(c, nil, actor.ErrShutdown)
+		d.remove(c, actor.ErrShutdown)
 	}
 }
 

@@ -9,22 +9,23 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
+var restartRules = []struct {
+	restart supervision.Restart
+	reason  error
+	want    bool
+}{
+	{supervision.Permanent, nil, true},
+	{supervision.Permanent, actor.ErrShutdown, true},
+	{supervision.Permanent, errBoom, true},
+	{supervision.Transient, nil, false},
+	{supervision.Transient, actor.ErrShutdown, false},
+	{supervision.Transient, errBoom, true},
+	{supervision.Transient, actor.ErrKilled, true},
+	{supervision.Temporary, nil, false},
+	{supervision.Temporary, errBoom, false}}
+
 func TestDynamicRestartsByKind(t *testing.T) {
-	for _, c := range []struct {
-		restart supervision.Restart
-		reason  error
-		want    bool
-	}{
-		{supervision.Permanent, nil, true},
-		{supervision.Permanent, actor.ErrShutdown, true},
-		{supervision.Permanent, errBoom, true},
-		{supervision.Transient, nil, false},
-		{supervision.Transient, actor.ErrShutdown, false},
-		{supervision.Transient, errBoom, true},
-		{supervision.Transient, actor.ErrKilled, true},
-		{supervision.Temporary, nil, false},
-		{supervision.Temporary, errBoom, false},
-	} {
+	for _, c := range restartRules {
 		bubble(t, func(r *rig) {
 			sup := r.dynamic(supervision.DynamicSpec{Intensity: supervision.Intensity{Restarts: 1}})
 			spec := r.child("a")

@@ -139,13 +139,12 @@ func (b *base) withdraw(c *child) {
 	b.waited(r)
 }
 
-// cancel makes the recovery start nobody.
+// cancel makes the recovery start nobody: its members are about to join another.
 func (r *recovery) cancel() {
 	r.stopTimer()
 	for _, c := range r.members {
 		if c.rare.recovery == r {
 			c.rare.recovery, c.rare.gated = nil, false
-			c.state = Idle
 		}
 	}
 }
