@@ -8,8 +8,6 @@ type inbox struct {
 	more []any
 }
 
-func (q *inbox) empty() bool { return q.n == 0 && len(q.more) == 0 }
-
 func (q *inbox) len() int { return int(q.n) + len(q.more) }
 
 func (q *inbox) push(msg any) {

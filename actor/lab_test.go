@@ -102,9 +102,17 @@ func (l *lab) exited(pid *PID) error {
 // quiet says that the parent hears nothing more.
 func (l *lab) quiet() {
 	l.Helper()
-	synctest.Wait()
-	l.do(func(Context) {})
+	l.settle()
 	require.Empty(l, l.news)
+}
+
+// settle waits until nothing more happens, and the parent has heard all.
+func (l *lab) settle() {
+	l.Helper()
+	synctest.Wait()
+	if Alive(l.sys, l.parent) {
+		l.do(func(Context) {})
+	}
 }
 
 func (l *lab) shutdown(pid *PID) error {

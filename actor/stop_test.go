@@ -196,19 +196,11 @@ func TestTrap08_AbandonedChildsLateEndHarmsNobody(t *testing.T) {
 		l.do(func(ctx Context) { Abandon(ctx, pid) })
 		close(release)
 		require.Error(l, l.exited(pid))
-		l.quiet2()
+		l.quiet()
 		sibling := l.child(func(Context) {})
 		Stop(l.sys, sibling)
 		require.ErrorIs(l, l.exited(sibling), ErrShutdown)
 	})
-}
-
-// quiet2 says that the parent hears nothing more but a second Terminated.
-func (l *lab) quiet2() {
-	synctest.Wait()
-	for len(l.news) > 0 {
-		require.IsType(l, &pa.Terminated{}, <-l.news)
-	}
 }
 
 func TestTrap10_MessagesBetweenStoppingAndStoppedAreDropped(t *testing.T) {

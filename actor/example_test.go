@@ -1,0 +1,95 @@
+package actor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gentask/gentask/actor"
+)
+
+// An actor is a receive function. It crashes alone, and whoever monitors it hears why.
+func Example() {
+	sys := actor.NewSystem(actor.SystemConfig{})
+	divider := actor.FromFunc(func(ctx actor.Context) {
+		if n, ok := ctx.Message().(int); ok {
+			fmt.Println(12 / n)
+		}
+	})
+	over := make(chan struct{})
+	actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *actor.Started:
+			child := actor.Spawn(ctx, divider, actor.SpawnOptions{Name: "divider", Monitor: true})
+			actor.Send(sys, child, 4)
+			actor.Send(sys, child, 0)
+		case *actor.Exited:
+			fmt.Println(m.Reason)
+			actor.Exit(ctx, nil)
+		case *actor.Stopped:
+			close(over)
+		}
+	}), "parent")
+	<-over
+	// Output:
+	// 3
+	// panic: runtime error: integer divide by zero
+}
+
+type question struct {
+	n      int
+	answer func(int)
+}
+
+func ExampleAsk() {
+	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
+	doubler := actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
+		if q, ok := ctx.Message().(question); ok {
+			q.answer(2 * q.n)
+		}
+	}), "doubler")
+
+	double := func(n int) (int, error) {
+		return actor.Ask(ctx, sys, doubler, func(answer func(int)) any { return question{n, answer} })
+	}
+	fmt.Println(double(21))
+	fmt.Println(actor.Shutdown(ctx, sys, doubler))
+	fmt.Println(double(21))
+	// Output:
+	// 42 <nil>
+	// actor: shutdown <nil>
+	// 0 actor: no such actor
+}
+
+// download is what a routine runs.
+type download struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	ended  chan error
+}
+
+func (d *download) Run() error {
+	<-d.ctx.Done() // a long time
+	return context.Cause(d.ctx)
+}
+
+func (d *download) Cancel() { d.cancel(errors.New("nobody wants it")) }
+
+func (d *download) Ended(reason error) { d.ended <- reason }
+
+func ExampleRoutine() {
+	sys := actor.NewSystem(actor.SystemConfig{})
+	d := &download{ended: make(chan error, 1)}
+	d.ctx, d.cancel = context.WithCancelCause(context.Background())
+
+	var r actor.Routine
+	r.Start(sys, "download", d)
+	fmt.Println(actor.Alive(sys, r.PID()))
+	actor.Stop(sys, r.PID())
+	fmt.Println(<-d.ended)
+	fmt.Println(actor.Alive(sys, r.PID()))
+	// Output:
+	// true
+	// nobody wants it
+	// false
+}
