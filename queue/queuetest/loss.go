@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -87,7 +88,7 @@ func sourceOutlives(b *bench) {
 func outOfOrder(b *bench) {
 	const rounds, n = 6, 24
 	for round := range rounds {
-		b.publish(names(n)...)
+		b.publish(namesOf(round, n)...)
 		s := b.open(n)
 		ds := b.take(s, n)
 		rand.Shuffle(n, func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
@@ -102,6 +103,15 @@ func outOfOrder(b *bench) {
 		}
 		b.unsettled(idsOf(ds[len(acked):]), exact)
 	}
+}
+
+// namesOf returns n message ids that no other round has: a broker may take an id that it saw a moment ago for a repeated publish.
+func namesOf(round, n int) []string {
+	ids := names(n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("r%d-%s", round, ids[i])
+	}
+	return ids
 }
 
 // ackInPieces settles ds in batches of random sizes.
