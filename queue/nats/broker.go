@@ -1,0 +1,155 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Broker is a JetStream server, or a cluster of them. It is safe for concurrent use.
+type Broker struct {
+	url    string
+	server InProcessServer // nil: dial url
+	config Config
+
+	turn   chan struct{} // one element: held while the publishing connection is made
+	closed chan struct{}
+	once   sync.Once
+
+	mu    sync.Mutex
+	pub   *link           // for publishing and for questions; nil until it is needed
+	known map[string]bool // queues that are known to exist, by way of pub
+}
+
+// InProcessServer is a server in this process, such as *server.Server of nats-server.
+type InProcessServer interface {
+	InProcessConn() (net.Conn, error)
+}
+
+// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme nats, tls, ws or wss. It only checks its
+// arguments, with an error that wraps queue.ErrConfig; connections are made by Open and Publish, so a server that is down is no error here.
+func New(url string, cfg Config) (*Broker, error) {
+	if err := checkURL(url); err != nil {
+		return nil, err
+	}
+	return newBroker(url, nil, cfg)
+}
+
+// NewInProcess returns the broker that is server, to which it connects without a network. Closing the broker leaves server running.
+func NewInProcess(server InProcessServer, cfg Config) (*Broker, error) {
+	if server == nil {
+		return nil, fmt.Errorf("nats: %w: server is nil, must be a running server", queue.ErrConfig)
+	}
+	return newBroker("nats://in-process", server, cfg)
+}
+
+func newBroker(url string, server InProcessServer, cfg Config) (*Broker, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return &Broker{url: url, server: server, config: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{})}, nil
+}
+
+// Queue returns the queue of that name. The name is checked when the queue is used: it has no white space and none of . * > / \ in it.
+func (b *Broker) Queue(name string) *Queue {
+	return &Queue{broker: b, name: name}
+}
+
+// Close closes the connection for publishing. Every later call returns queue.ErrClosed. Open sessions have connections of their own, and go
+// on until they are closed. A second Close does nothing.
+func (b *Broker) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
+	b.mu.Lock()
+	l := b.pub
+	b.pub = nil
+	b.mu.Unlock()
+	if l != nil {
+		l.close()
+	}
+	return nil
+}
+
+// publisher returns the connection for publishing, and makes a new one if the last was lost.
+func (b *Broker) publisher(ctx context.Context) (*link, error) {
+	if l := b.current(); l != nil {
+		return l, nil
+	}
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if b.isClosed() {
+		return nil, fmt.Errorf("nats: broker: %w", queue.ErrClosed)
+	}
+	if l := b.current(); l != nil {
+		return l, nil // somebody else made it meanwhile
+	}
+	ctx, stop := b.untilClosed(ctx)
+	defer stop()
+	l, err := b.connect(ctx, b.config.name("publisher"))
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pub, b.known = l, map[string]bool{}
+	return l, nil
+}
+
+func (b *Broker) current() *link {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pub == nil || b.pub.over() {
+		return nil
+	}
+	return b.pub
+}
+
+func (b *Broker) isClosed() bool {
+	select {
+	case <-b.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// untilClosed returns a context that also ends when the broker is closed, so that Close never waits for a connection in the making.
+func (b *Broker) untilClosed(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-b.closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		<-done
+	}
+}
+
+// knows reports whether the queue was seen to exist by way of l, and forgets or remembers that.
+func (b *Broker) knows(l *link, name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pub == l && b.known[name]
+}
+
+func (b *Broker) remember(l *link, name string, exists bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pub == l {
+		b.known[name] = exists
+	}
+}

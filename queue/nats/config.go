@@ -1,0 +1,126 @@
+package nats
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Config is what a Broker may be told. The zero value is right for a single server.
+type Config struct {
+	// Lease is how long the server waits for a sign of life before it delivers a message again; sessions renew it several times within
+	// that. It is a property of the queue at the server, the same for all nodes. Zero means what the queue has, and 5 s when it has to be
+	// made. Otherwise at least 500 ms; a queue that exists with another lease is refused.
+	Lease time.Duration
+
+	// DoubleAck makes Settle wait until the server has applied each settlement, instead of until it has read it.
+	DoubleAck bool
+
+	// Replicas is the number of servers of a cluster that keep each message, 1 to 5. Zero means what the queue has, and 1 when it has to be
+	// made.
+	Replicas int
+
+	// Duplicates is how long the server remembers Message.IDs: what is published again within that is confirmed, and not stored again, so
+	// that a publish without a confirm can be repeated. Zero means what the queue has, and 2 minutes when it has to be made; otherwise at
+	// least 100 ms. -1 means never: every publish stores a message.
+	Duplicates time.Duration
+
+	// Name is shown at the server as the name of the connections. Empty means "gentask".
+	Name string
+
+	// Options are passed on to the NATS client: credentials, TLS, and the like. Reconnecting and its handlers are the driver's own.
+	Options []natsgo.Option
+}
+
+// Defaults and bounds of Config.
+const (
+	defaultLease = 5 * time.Second
+	minLease     = 500 * time.Millisecond
+	maxReplicas  = 5
+	defaultName  = "gentask"
+
+	minDuplicates   = 100 * time.Millisecond
+	neverDuplicates = -1
+)
+
+// check returns an error for the first field that can't be right.
+func (c Config) check() error {
+	switch {
+	case c.Lease != 0 && c.Lease < minLease:
+		return fmt.Errorf("nats: %w: Config.Lease is %v, must be zero (what the queue has) or at least %v", queue.ErrConfig, c.Lease, minLease)
+	case c.Replicas < 0 || c.Replicas > maxReplicas:
+		return fmt.Errorf("nats: %w: Config.Replicas is %d, must be zero (what the queue has) or 1 to %d", queue.ErrConfig, c.Replicas, maxReplicas)
+	case c.Duplicates != 0 && c.Duplicates != neverDuplicates && c.Duplicates < minDuplicates:
+		return fmt.Errorf("nats: %w: Config.Duplicates is %v, must be zero (what the queue has), -1 (never) or at least %v",
+			queue.ErrConfig, c.Duplicates, minDuplicates)
+	}
+	return nil
+}
+
+// dedup returns the name under which the server stores a message once; empty, if each publish counts. A dead letter that is published again is
+// not the message that died.
+func (c Config) dedup(m queue.Message) string {
+	if c.Duplicates == neverDuplicates {
+		return ""
+	}
+	if died := m.Headers[queue.HeaderDeadAt]; died != "" {
+		return m.ID + " after " + died
+	}
+	return m.ID
+}
+
+// name returns the connections' name, with what a session adds to it.
+func (c Config) name(session string) string {
+	name := c.Name
+	if name == "" {
+		name = defaultName
+	}
+	if session != "" {
+		name += " " + session
+	}
+	return name
+}
+
+// checkURL checks a comma-separated list of server URLs.
+func checkURL(list string) error {
+	for _, text := range strings.Split(list, ",") {
+		text = strings.TrimSpace(text)
+		u, err := url.Parse(text)
+		if err != nil {
+			// The parser's error repeats the text, which may hold a password.
+			return fmt.Errorf("nats: %w: url can't be parsed, must be like nats://user:password@host:4222", queue.ErrConfig)
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return fmt.Errorf("nats: %w: url %q has scheme %q, must be nats, tls, ws or wss: nats://host:4222",
+				queue.ErrConfig, u.Redacted(), u.Scheme)
+		}
+		if u.Hostname() == "" {
+			return fmt.Errorf("nats: %w: url %q names no host, must be like nats://host:4222", queue.ErrConfig, u.Redacted())
+		}
+	}
+	return nil
+}
+
+// redact returns a list of server URLs that can be shown.
+func redact(list string) string {
+	urls := strings.Split(list, ",")
+	for i, text := range urls {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil {
+			urls[i] = "?"
+			continue
+		}
+		if _, hasPassword := u.User.Password(); u.User != nil && !hasPassword {
+			u.User = url.User("xxxxx") // a token
+		}
+		urls[i] = u.Redacted()
+	}
+	return strings.Join(urls, ",")
+}

@@ -1,0 +1,35 @@
+package nats_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/nats"
+	"github.com/gentask/gentask/queue/queuetest"
+)
+
+func TestConformance(t *testing.T) {
+	for name, cfg := range map[string]nats.Config{
+		"ack":        {Lease: time.Second},
+		"double ack": {Lease: time.Second, DoubleAck: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			queuetest.Run(t, func(t testing.TB) queuetest.Fixture { return fixture(t, cfg) })
+		})
+	}
+}
+
+func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
+	t.Helper()
+	p := newProxy(t, standard)
+	q := newQueue(t, p.url(), cfg)
+	// No Held: JetStream counts what waits to be delivered again with what is held.
+	return queuetest.Fixture{
+		Source:      q,
+		Publisher:   q,
+		DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
+		Break:       p.cut,
+	}
+}

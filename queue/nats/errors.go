@@ -1,0 +1,73 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
+)
+
+var (
+	// ErrNoJetStream is returned when the server runs without JetStream, or the account may not use it.
+	ErrNoJetStream = errors.New("nats: no JetStream: start the server with -js, and enable it for the account")
+
+	// ErrRefused is returned when the server refuses the credentials.
+	ErrRefused = errors.New("nats: refused: check user, password or token in the URL, or the credentials in Config.Options")
+
+	errSilent = errors.New("nats: the server sends nothing, not even heartbeats")
+)
+
+// MismatchError is returned when a stream or consumer exists with properties that a queue must not have. It wraps queue.ErrConfig.
+type MismatchError struct {
+	// Kind is "stream" or "consumer", and Name is its name at the server.
+	Kind, Name string
+
+	// Differences has one text for each property: what it is and what it must be. It is never empty.
+	Differences []string
+}
+
+// Error shows every difference.
+func (e *MismatchError) Error() string {
+	text := fmt.Sprintf("nats: %s %q exists with other properties:", e.Kind, e.Name)
+	for i, d := range e.Differences {
+		if i > 0 {
+			text += ";"
+		}
+		text += " " + d
+	}
+	return text + ": edit or delete it, or choose another queue name"
+}
+
+// Unwrap makes it a configuration error.
+func (e *MismatchError) Unwrap() error { return queue.ErrConfig }
+
+// explain gives the client's errors a text that says what would be right.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthExpired), errors.Is(err, natsgo.ErrAuthRevoked),
+		errors.Is(err, natsgo.ErrAccountAuthExpired):
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("%w: %w", ErrNoJetStream, err)
+	}
+	return err
+}
+
+// lost says that a session is over, and why.
+func lost(cause error) error {
+	return fmt.Errorf("%w: %w", queue.ErrSessionLost, cause)
+}
+
+// within prefers the context's own error to what the client makes of it.
+func within(ctx context.Context, err error) error {
+	if ctxErr := ctx.Err(); err != nil && ctxErr != nil && !errors.Is(err, ctxErr) {
+		return fmt.Errorf("%w: %w", ctxErr, err)
+	}
+	return err
+}

@@ -1,0 +1,162 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Times of a request for messages. The server forgets it after expiry, so that one of a dead client swallows nothing for long. While it
+// waits, the server sends heartbeats; without any for the time of silence, the session ends.
+const (
+	expiry    = 10 * time.Second
+	heartbeat = 1500 * time.Millisecond
+	silence   = 4 * time.Second
+)
+
+// intake is the stream of messages from Open or Resume until Cancel: one inbox, and the requests that the server answers there. It is guarded
+// by the session's mu.
+type intake struct {
+	sub      *natsgo.Subscription
+	wanted   int           // asked for and not yet arrived
+	heard    time.Time     // the last sign of life, or request
+	stopping bool          // asks for nothing more
+	quiet    chan struct{} // closed when nothing more can arrive
+}
+
+// begin starts a new intake.
+func (s *session) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.intake != nil && !s.intake.stopping {
+		return nil
+	}
+	in := &intake{quiet: make(chan struct{}), heard: time.Now()}
+	sub, err := s.link.nc.Subscribe(s.link.nc.NewInbox(), func(m *natsgo.Msg) { s.arrive(in, m) })
+	if err != nil {
+		return err
+	}
+	if err := sub.SetPendingLimits(-1, -1); err != nil { // the prefetch is the limit
+		return err
+	}
+	sub.SetClosedHandler(func(string) { close(in.quiet) })
+	in.sub, s.intake = sub, in
+	s.refill()
+	return nil
+}
+
+// stopIntake takes the server's interest away, so that it drops the requests, and waits until what was on its way has arrived.
+func (s *session) stopIntake(ctx context.Context) error {
+	s.mu.Lock()
+	in := s.intake
+	first := !in.stopping
+	in.stopping = true
+	s.mu.Unlock()
+	if first {
+		if err := in.sub.Drain(); err != nil {
+			return s.orEnded(err)
+		}
+	}
+	select {
+	case <-in.quiet:
+		return nil
+	case <-s.link.lost:
+		return lost(s.link.why())
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// arrive takes what the server sends to the inbox.
+func (s *session) arrive(in *intake, m *natsgo.Msg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in.heard = time.Now()
+	if strings.HasPrefix(m.Reply, "$JS.ACK.") {
+		s.admit(in, m)
+	} else {
+		s.status(in, m)
+	}
+	s.refill()
+}
+
+// admit takes a message in.
+func (s *session) admit(in *intake, m *natsgo.Msg) {
+	meta, err := m.Metadata()
+	if err != nil {
+		s.link.fail(fmt.Errorf("nats: message with reply %q: %w", m.Reply, err))
+		return
+	}
+	if s.taken == s.prefetch {
+		s.link.fail(fmt.Errorf("nats: the server sends more than was asked for, %d are held", s.taken))
+		return
+	}
+	in.wanted--
+	s.taken++
+	s.lastTag++
+	h := &holding{reply: m.Reply, renewed: in.heard, dedup: dedupOf(meta)}
+	h.Message = decode(m.Header, m.Data, h.dedup, meta.Timestamp)
+	before, copied := usedUp(h.Message)
+	h.Tag = s.lastTag
+	h.Attempt = before + int(meta.NumDelivered)
+	h.Redelivered = copied || meta.NumDelivered > 1
+	s.held[h.Tag] = h
+	s.ready <- &h.Delivery
+}
+
+// dedupOf names a message for ever: the sequence alone would not, because a stream that is made anew starts at 1.
+func dedupOf(meta *natsgo.MsgMetadata) string {
+	b := append([]byte(meta.Stream), ':')
+	b = strconv.AppendUint(b, meta.Sequence.Stream, 10)
+	b = append(b, ':')
+	return string(strconv.AppendInt(b, meta.Timestamp.UnixNano(), 36))
+}
+
+// status takes a word of the server about a request: a heartbeat, its end with the number of messages that will not come, or bad news.
+func (s *session) status(in *intake, m *natsgo.Msg) {
+	if m.Header.Get("Status") == "100" {
+		return
+	}
+	missing, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
+	if err != nil {
+		s.link.fail(fmt.Errorf("nats: server ends the requests: %s %s", m.Header.Get("Status"), m.Header.Get("Description")))
+		return
+	}
+	in.wanted = max(in.wanted-missing, 0)
+}
+
+// refill asks for as many messages as there are free slots: at once when nothing is under way, otherwise when a quarter of the prefetch is
+// free, so that requests are few and never run dry. The session's mu is held.
+func (s *session) refill() {
+	in := s.intake
+	free := s.prefetch - s.taken - in.wanted
+	if in.stopping || free <= 0 || in.wanted > 0 && free < (s.prefetch+3)/4 {
+		return
+	}
+	if in.wanted == 0 {
+		in.heard = time.Now() // silence counts from here
+	}
+	in.wanted += free
+	request := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, expiry.Nanoseconds(), heartbeat.Nanoseconds())
+	if err := s.link.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+s.queue+"."+consumerName, in.sub.Subject, request); err != nil {
+		s.link.fail(err)
+	}
+}
+
+// listen ends a session that waits for messages and hears nothing, not even heartbeats: its requests are lost. An idle queue is not silent.
+func (s *session) listen(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := s.intake
+	if !in.stopping && in.wanted > 0 && now.Sub(in.heard) > silence {
+		s.link.fail(errSilent)
+	}
+}
+
+var _ queue.Session = (*session)(nil)

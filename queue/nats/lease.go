@@ -1,0 +1,38 @@
+package nats
+
+import "time"
+
+// renewals is how often a lease is renewed within its length, so that one or two that come late cost nothing.
+const renewals = 4
+
+var inProgress = []byte("+WPI")
+
+// keep renews leases and listens for silence until the connection is over.
+func (s *session) keep() {
+	tick := time.NewTicker(min(s.lease/renewals, heartbeat/2) / 2)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			s.renew(now)
+			s.listen(now)
+		case <-s.link.lost:
+			return
+		}
+	}
+}
+
+// renew renews the leases that are due. It writes under mu: no renewal may follow a settlement to the server, where it would undo a delay.
+func (s *session) renew(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.held {
+		if now.Sub(h.renewed) < s.lease/renewals {
+			continue
+		}
+		if err := s.link.nc.Publish(h.reply, inProgress); err != nil {
+			return // the connection is over
+		}
+		h.renewed = now
+	}
+}

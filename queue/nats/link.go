@@ -1,0 +1,194 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Times of a connection. They bound how long a dead network can look alive.
+const (
+	dialTimeout  = 5 * time.Second // one server of the list
+	pingInterval = 2 * time.Second
+	maxPings     = 2
+	writeTimeout = 5 * time.Second       // one write that the network does not take
+	stuck        = 50 * time.Millisecond // a write that goes on after its context has ended
+)
+
+// unbounded is the client's limit of unconfirmed messages, over which it stalls: each publication has its own.
+const unbounded = 1 << 30
+
+// link is one connection that is never made again: when it is lost, it is lost.
+type link struct {
+	nc     *natsgo.Conn
+	js     jetstream.JetStream
+	socket *socket
+	lost   chan struct{} // closed when the connection is over, for whatever reason
+
+	mu    sync.Mutex
+	cause error // why the driver itself cut it; nil if it did not
+}
+
+// connect makes a link. It honours ctx also where the client does not, by closing the socket beneath it.
+func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
+	l := &link{socket: &socket{ctx: ctx, server: b.server}, lost: make(chan struct{})}
+	stop := context.AfterFunc(ctx, l.socket.cut)
+	nc, err := natsgo.Connect(b.url, b.options(l, name)...)
+	if !stop() && err == nil {
+		nc.Close()
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nats: connect to %s: %w", redact(b.url), within(ctx, explain(err)))
+	}
+	l.nc = nc
+	if l.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(unbounded)); err != nil {
+		l.close()
+		return nil, fmt.Errorf("nats: %w", err)
+	}
+	return l, nil
+}
+
+// options are the user's, and then those that make a connection what a session needs: one that does not heal itself.
+func (b *Broker) options(l *link, name string) []natsgo.Option {
+	own := []natsgo.Option{
+		natsgo.Name(name),
+		natsgo.NoReconnect(),
+		natsgo.Timeout(dialTimeout),
+		natsgo.PingInterval(pingInterval),
+		natsgo.MaxPingsOutstanding(maxPings),
+		natsgo.FlusherTimeout(writeTimeout),
+		natsgo.ClosedHandler(func(*natsgo.Conn) { close(l.lost) }),
+		// The connection remembers its last error, and whoever waits for an answer then shows it: nothing goes to the standard output.
+		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}),
+	}
+	if b.server != nil {
+		own = append(own, natsgo.InProcessServer(l.socket))
+	} else {
+		own = append(own, natsgo.SetCustomDialer(l.socket), natsgo.SkipHostLookup())
+	}
+	return append(append([]natsgo.Option{}, b.config.Options...), own...)
+}
+
+// write runs a function that writes, and cuts the connection if the network still does not take it when ctx is over.
+func (l *link) write(ctx context.Context, f func() error) error {
+	if ctx.Done() == nil {
+		return f()
+	}
+	written := make(chan struct{})
+	defer close(written)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-written: // ctx ended in the middle of a write that went well
+		case <-time.After(stuck):
+			l.fail(context.Cause(ctx))
+		}
+	})()
+	return f()
+}
+
+// fail ends the connection without a goodbye. The first cause stays.
+func (l *link) fail(cause error) {
+	l.mu.Lock()
+	if l.cause == nil && !l.over() {
+		l.cause = cause
+	}
+	l.mu.Unlock()
+	l.socket.cut()
+}
+
+// why says why the connection is over.
+func (l *link) why() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cause != nil {
+		return l.cause
+	}
+	if err := l.nc.LastError(); err != nil {
+		return err
+	}
+	return natsgo.ErrConnectionClosed
+}
+
+// over reports whether the connection is lost or closed.
+func (l *link) over() bool {
+	select {
+	case <-l.lost:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *link) lostIfOver() error {
+	if l.over() {
+		return lost(l.why())
+	}
+	return nil
+}
+
+// answer adds to the error of a request what the server said meanwhile: it tells of missing permissions on the side, not in an answer.
+func (l *link) answer(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if last := l.nc.LastError(); errors.Is(last, natsgo.ErrPermissionViolation) {
+		err = fmt.Errorf("%w: %w", last, err)
+	}
+	return within(ctx, explain(err))
+}
+
+// close flushes what was written, closes, and waits until the client has noticed.
+func (l *link) close() {
+	l.nc.Close()
+	<-l.lost
+}
+
+// socket dials for the client, and keeps hold of what it dialled.
+type socket struct {
+	ctx    context.Context // of the connect call: the client's dialers take none
+	server InProcessServer
+
+	mu   sync.Mutex
+	conn net.Conn
+}
+
+// Dial implements natsgo.CustomDialer.
+func (s *socket) Dial(network, address string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout}
+	return s.keep(d.DialContext(s.ctx, network, address))
+}
+
+// InProcessConn implements natsgo.InProcessConnProvider.
+func (s *socket) InProcessConn() (net.Conn, error) {
+	return s.keep(s.server.InProcessConn())
+}
+
+func (s *socket) keep(conn net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ctx.Err(); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	s.conn = conn
+	return conn, nil
+}
+
+// cut closes the socket: whoever reads or writes it returns with an error.
+func (s *socket) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+}

@@ -1,0 +1,91 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// maxInFlight bounds the messages of one publication that wait for their confirms, so that a large batch does not flood the server.
+const maxInFlight = 1024
+
+// publication is a batch of messages on its way, each of which is confirmed or fails by itself.
+type publication struct {
+	link    *link
+	pending []pendingMsg
+}
+
+// pendingMsg is one message, in the order of publishing.
+type pendingMsg struct {
+	msg *natsgo.Msg
+	id  string
+	ack jetstream.PubAckFuture
+	err error
+}
+
+func (p *publication) add(msg *natsgo.Msg, id string) {
+	p.pending = append(p.pending, pendingMsg{msg: msg, id: id})
+}
+
+// confirm sends everything and waits for the confirms. It returns those that have none, in order. It does not outlast ctx.
+func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
+	for some := range slices.Chunk(p.pending, maxInFlight) {
+		p.send(ctx, some)
+		for i := range some {
+			p.wait(ctx, &some[i])
+		}
+	}
+	var failed []queue.PublishFailure
+	for _, one := range p.pending {
+		if one.err != nil {
+			failed = append(failed, queue.PublishFailure{ID: one.id, Err: one.err})
+		}
+	}
+	return failed
+}
+
+func (p *publication) send(ctx context.Context, some []pendingMsg) {
+	_ = p.link.write(ctx, func() error {
+		for i := range some {
+			if some[i].err = ctx.Err(); some[i].err == nil {
+				some[i].ack, some[i].err = p.link.js.PublishMsgAsync(some[i].msg)
+			}
+		}
+		return nil
+	})
+}
+
+// wait waits for the confirm of one message.
+func (p *publication) wait(ctx context.Context, one *pendingMsg) {
+	if one.err == nil {
+		select {
+		case <-one.ack.Ok():
+			return
+		case one.err = <-one.ack.Err():
+		case <-p.link.lost:
+			one.err = p.link.why()
+		case <-ctx.Done():
+			one.err = ctx.Err()
+		}
+	}
+	one.err = p.failure(ctx, one)
+}
+
+// failure says what would be right, where that is known.
+func (p *publication) failure(ctx context.Context, one *pendingMsg) error {
+	err := p.link.answer(ctx, one.err)
+	switch {
+	case errors.Is(err, natsgo.ErrMaxPayload):
+		return fmt.Errorf("nats: %d bytes of body and headers are more than the server's max_payload of %d: %w",
+			one.msg.Size(), p.link.nc.MaxPayload(), err)
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return fmt.Errorf("nats: nobody stores subject %q: the stream was deleted, or JetStream is off: %w", one.msg.Subject, err)
+	}
+	return fmt.Errorf("nats: %w", err)
+}

@@ -1,0 +1,201 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Queue is one queue of a Broker: a queue.Source and a queue.Publisher. It is made at the server when it is first used. It is safe for
+// concurrent use, and needs no closing.
+type Queue struct {
+	broker *Broker
+	name   string
+}
+
+// Stats is what the server says about a queue at one moment.
+type Stats struct {
+	// Ready is how many messages wait that were never delivered.
+	Ready int
+
+	// Held is how many messages were delivered and are not settled, and those that were requeued and wait for their next delivery:
+	// JetStream counts them together.
+	Held int
+
+	// DeadLettered is how many messages lie in the dead-letter queue.
+	DeadLettered int
+}
+
+// Name returns the queue's name.
+func (q *Queue) Name() string { return q.name }
+
+// Publish implements queue.Publisher. It makes the queue if there is none. A message whose ID was published within Config.Duplicates is
+// confirmed, and not stored again.
+func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	l, err := q.ready(ctx)
+	if err != nil {
+		return failAll(msgs, err)
+	}
+	p := publication{link: l}
+	for _, m := range msgs {
+		m = complete(m)
+		p.add(encode(q.name, q.broker.config.dedup(m), m), m.ID)
+	}
+	failed := p.confirm(ctx)
+	if len(failed) == 0 {
+		return nil
+	}
+	q.broker.remember(l, q.name, false) // the stream may be gone: the next Publish looks
+	return &queue.PublishError{Failed: failed}
+}
+
+// failAll is the error of a Publish that sent nothing.
+func failAll(msgs []queue.Message, err error) error {
+	failed := make([]queue.PublishFailure, len(msgs))
+	for i, m := range msgs {
+		failed[i] = queue.PublishFailure{ID: m.ID, Err: err}
+	}
+	return &queue.PublishError{Failed: failed}
+}
+
+// ready returns the publishing connection, with the queue made.
+func (q *Queue) ready(ctx context.Context) (*link, error) {
+	if err := checkName(q.name); err != nil {
+		return nil, err
+	}
+	l, err := q.broker.publisher(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if q.broker.knows(l, q.name) {
+		return l, nil
+	}
+	if err := q.broker.makeStream(ctx, l, q.name); err != nil {
+		return nil, err
+	}
+	q.broker.remember(l, q.name, true)
+	return l, nil
+}
+
+// Open implements queue.Source. It connects, makes or checks the queue and its dead-letter queue, and asks for the first messages.
+// Options.Name is shown at the server in the name of the connection.
+func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	if err := checkName(q.name); err != nil {
+		return nil, err
+	}
+	if opts.Prefetch < 1 {
+		return nil, fmt.Errorf("nats: %w: Options.Prefetch is %d, must be at least 1", queue.ErrConfig, opts.Prefetch)
+	}
+	if q.broker.isClosed() {
+		return nil, fmt.Errorf("nats: broker: %w", queue.ErrClosed)
+	}
+	l, err := q.broker.connect(ctx, q.broker.config.name(opts.Name))
+	if err != nil {
+		return nil, err
+	}
+	s, err := q.start(ctx, l, opts.Prefetch)
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, error) {
+	for _, name := range []string{q.name, q.name + deadSuffix} {
+		if err := q.broker.makeStream(ctx, l, name); err != nil {
+			return nil, err
+		}
+	}
+	lease, err := q.broker.makeConsumer(ctx, l, q.name)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(l, q.name, prefetch, lease, q.broker.config.DoubleAck)
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// DeadLetters returns the oldest dead letters, at most limit, and takes none out. To run them again, open the queue whose name ends in
+// "-dead", or publish them once more.
+func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
+	l, err := q.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dead, err := l.js.Stream(ctx, q.name+deadSuffix)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil // no session was ever opened
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nats: dead letters of %q: %w", q.name, l.answer(ctx, err))
+	}
+	return peek(ctx, l, dead, limit)
+}
+
+func peek(ctx context.Context, l *link, s jetstream.Stream, limit int) ([]queue.Message, error) {
+	var msgs []queue.Message
+	for seq := uint64(1); len(msgs) < limit; {
+		raw, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(">"))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			return msgs, fmt.Errorf("nats: message %d of %q: %w", seq, s.CachedInfo().Config.Name, l.answer(ctx, err))
+		}
+		msgs = append(msgs, decode(raw.Header, raw.Data, fmt.Sprintf("%s:%d", raw.Subject, raw.Sequence), raw.Time))
+		seq = raw.Sequence + 1
+	}
+	return msgs, nil
+}
+
+// Inspect asks the server how the queue stands. A queue that was never opened has nothing held.
+func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
+	l, err := q.ready(ctx)
+	if err != nil {
+		return Stats{}, err
+	}
+	stats, err := q.inspect(ctx, l)
+	if err != nil {
+		return Stats{}, fmt.Errorf("nats: inspect %q: %w", q.name, l.answer(ctx, err))
+	}
+	return stats, nil
+}
+
+func (q *Queue) inspect(ctx context.Context, l *link) (Stats, error) {
+	var stats Stats
+	c, err := l.js.Consumer(ctx, q.name, consumerName)
+	switch {
+	case err == nil:
+		stats.Ready, stats.Held = int(c.CachedInfo().NumPending), c.CachedInfo().NumAckPending
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		if stats.Ready, err = stored(ctx, l, q.name); err != nil {
+			return stats, err
+		}
+	default:
+		return stats, err
+	}
+	stats.DeadLettered, err = stored(ctx, l, q.name+deadSuffix)
+	return stats, err
+}
+
+// stored returns how many messages a stream has; none, if it does not exist.
+func stored(ctx context.Context, l *link, stream string) (int, error) {
+	s, err := l.js.Stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return int(s.CachedInfo().State.Msgs), nil
+}

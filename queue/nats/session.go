@@ -1,0 +1,207 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// session is one connection that competes for the messages of a queue. What it holds is in held, from the moment of arrival until the
+// settlement is claimed, so the lease of a delivery that waits in ready is renewed too.
+type session struct {
+	link      *link
+	queue     string
+	prefetch  int
+	lease     time.Duration
+	doubleAck bool
+
+	ready  chan *queue.Delivery // has room for the prefetch: putting one in never blocks
+	closed chan struct{}        // closed when Close begins
+	keeper sync.WaitGroup       // the goroutine that renews leases
+
+	settles sync.WaitGroup // calls of Settle that have not returned; added to under mu, while not closing
+
+	mu      sync.Mutex
+	closing bool
+	intake  *intake // from Open or Resume on; stays after Cancel, to be asked whether it is quiet
+	held    map[uint64]*holding
+	taken   int // slots in use: held, and claimed but not yet answered
+	lastTag uint64
+}
+
+// holding is one delivery, from its arrival until its settlement is claimed.
+type holding struct {
+	queue.Delivery
+	reply   string    // where its answers go
+	renewed time.Time // when its lease began
+	dedup   string    // names the message at this server, for copies of it
+	copying bool      // a copy is on its way: not to be claimed again
+}
+
+func newSession(l *link, name string, prefetch int, lease time.Duration, doubleAck bool) *session {
+	return &session{
+		link: l, queue: name, prefetch: prefetch, lease: lease, doubleAck: doubleAck,
+		ready: make(chan *queue.Delivery, prefetch), closed: make(chan struct{}), held: map[uint64]*holding{},
+	}
+}
+
+// start asks for the first messages, and makes sure that the server has heard that.
+func (s *session) start(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return fmt.Errorf("nats: queue %q: %w", s.queue, err)
+	}
+	if err := flush(ctx, s.link.nc); err != nil {
+		return fmt.Errorf("nats: queue %q: %w", s.queue, s.link.answer(ctx, err))
+	}
+	s.keeper.Go(s.keep)
+	return nil
+}
+
+// Receive implements queue.Session.
+func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
+	for {
+		if err := s.ended(); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		quiet := s.current().quiet
+		select {
+		case d := <-s.ready:
+			return d, nil
+		case <-quiet:
+			if d, err := s.last(quiet); d != nil || err != nil {
+				return d, err
+			}
+		case <-s.closed:
+		case <-s.link.lost:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// last returns what is left after a Cancel, and then ErrCancelled; neither, if a Resume came meanwhile.
+func (s *session) last(quiet <-chan struct{}) (*queue.Delivery, error) {
+	select {
+	case d := <-s.ready:
+		return d, nil
+	default:
+	}
+	if s.current().quiet != quiet {
+		return nil, nil
+	}
+	if s.link.nc.IsClosed() {
+		<-s.link.lost // follows at once; this is why it is quiet
+	}
+	return nil, s.orEnded(queue.ErrCancelled)
+}
+
+func (s *session) current() *intake {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.intake
+}
+
+// cancelled returns the intake that a Cancel stops or has stopped; nil, if there was none.
+func (s *session) cancelled() *intake {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.intake.stopping {
+		return nil
+	}
+	return s.intake
+}
+
+// ended returns why the session hands out nothing more and takes no settlement, or nil.
+func (s *session) ended() error {
+	select {
+	case <-s.closed:
+		return fmt.Errorf("nats: session: %w", queue.ErrClosed)
+	default:
+		return s.link.lostIfOver()
+	}
+}
+
+// orEnded prefers the end of the session to err.
+func (s *session) orEnded(err error) error {
+	if end := s.ended(); end != nil {
+		return end
+	}
+	return err
+}
+
+// Cancel implements queue.Session.
+func (s *session) Cancel(ctx context.Context) error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	return s.stopIntake(ctx)
+}
+
+// Resume implements queue.Session.
+func (s *session) Resume(ctx context.Context) error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	in := s.cancelled()
+	if in == nil {
+		return nil
+	}
+	select {
+	case <-in.quiet:
+	case <-s.link.lost:
+		return s.ended()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := s.begin(); err != nil {
+		return s.orEnded(err)
+	}
+	return nil
+}
+
+// Close implements queue.Session. Everything held is released: it is there at once for other sessions, and has cost no attempt.
+func (s *session) Close(ctx context.Context) error {
+	if !s.close() {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { s.link.fail(ctx.Err()) })
+	defer stop()
+	_ = s.stopIntake(ctx) // fails only when the connection is over, or ctx
+	s.settles.Wait()
+	s.releaseAll(ctx)
+	s.link.close()
+	s.keeper.Wait()
+	if err := ctx.Err(); err != nil && !stop() {
+		return fmt.Errorf("nats: close: connection cut: %w", err)
+	}
+	return nil
+}
+
+// close reports whether this is the first Close.
+func (s *session) close() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.closing = true
+	close(s.closed)
+	return true
+}
+
+// flush returns when the server has read everything that was written before. The client has no flush without a deadline.
+func flush(ctx context.Context, nc *natsgo.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	return nc.FlushWithContext(ctx)
+}
+
+// flushTimeout bounds a flush whose caller gave no deadline; a connection this slow is lost to its pings before.
+const flushTimeout = 15 * time.Second

@@ -1,0 +1,169 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Answers of the JetStream protocol.
+var (
+	answerAck  = []byte("+ACK")
+	answerNak  = []byte("-NAK")
+	answerTerm = []byte("+TERM")
+)
+
+// claim is a settlement that nobody else can apply any more, and the delivery as this session knows it.
+type claim struct {
+	*holding
+	settlement queue.Settlement
+}
+
+// Settle implements queue.Session.
+func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
+	claims, failures, err := s.claim(ctx, batch)
+	if err != nil {
+		return err
+	}
+	defer s.settles.Done()
+	claims, uncopied := s.copies(ctx, claims)
+	if err := s.answer(ctx, claims); err != nil {
+		return err
+	}
+	failures = append(failures, uncopied...)
+	if len(failures) == 0 {
+		return nil
+	}
+	return &queue.SettleError{Failed: failures}
+}
+
+// claim takes the settlements that can be applied, and names the others. It adds to settles, unless it returns an error.
+func (s *session) claim(ctx context.Context, batch []queue.Settlement) ([]claim, []queue.SettleFailure, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ended(); err != nil {
+		return nil, nil, err
+	}
+	s.settles.Add(1)
+	claims := make([]claim, 0, len(batch))
+	var failures []queue.SettleFailure
+	for _, one := range batch {
+		h, err := s.claimOne(ctx, one)
+		if err != nil {
+			failures = append(failures, queue.SettleFailure{Tag: tagOf(one), Err: err})
+			continue
+		}
+		claims = append(claims, claim{holding: h, settlement: one})
+	}
+	return claims, failures, nil
+}
+
+// claimOne makes the delivery unsettleable for others. One that needs a copy stays held until that is confirmed: its lease goes on.
+func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding, error) {
+	h := s.held[tagOf(one)]
+	if h == nil || &h.Delivery != one.Delivery || h.copying {
+		return nil, queue.ErrSettled
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch one.Verb {
+	case queue.Ack, queue.Requeue:
+		delete(s.held, h.Tag)
+	case queue.Release, queue.DeadLetter:
+		h.copying = true
+	default:
+		return nil, fmt.Errorf("nats: %w: Settlement.Verb is %v, must be one of the verbs", queue.ErrConfig, one.Verb)
+	}
+	return h, nil
+}
+
+func tagOf(one queue.Settlement) uint64 {
+	if one.Delivery == nil {
+		return 0 // tags start at 1
+	}
+	return one.Delivery.Tag
+}
+
+// answer tells the server what becomes of the deliveries, frees their slots, and returns when the server has heard. Nobody could say what has
+// become of an answer that the network holds back, so the session ends with it.
+func (s *session) answer(ctx context.Context, claims []claim) error {
+	if len(claims) == 0 {
+		return s.link.lostIfOver()
+	}
+	err := s.send(ctx, claims)
+	s.free(len(claims))
+	if err != nil {
+		s.link.fail(fmt.Errorf("nats: settlement not taken: %w", err))
+		return lost(s.link.why())
+	}
+	return nil
+}
+
+func (s *session) send(ctx context.Context, claims []claim) error {
+	if s.doubleAck {
+		return s.sendAndHear(ctx, claims)
+	}
+	if err := s.write(ctx, claims, ""); err != nil {
+		return err
+	}
+	return flush(ctx, s.link.nc)
+}
+
+// sendAndHear also waits for a word of the server on each answer. Who was answered does not matter: all are, or the session is over.
+func (s *session) sendAndHear(ctx context.Context, claims []claim) error {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	words, err := s.link.nc.SubscribeSync(s.link.nc.NewInbox())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = words.Unsubscribe() }() // fails only when the connection is over
+	if err := s.write(ctx, claims, words.Subject); err != nil {
+		return err
+	}
+	for range claims {
+		if _, err := words.NextMsgWithContext(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) write(ctx context.Context, claims []claim, inbox string) error {
+	return s.link.write(ctx, func() error {
+		for _, c := range claims {
+			if err := s.link.nc.PublishMsg(&natsgo.Msg{Subject: c.reply, Reply: inbox, Data: c.answer()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// answer is what the server hears. A copy's original is done with; TERM instead of ACK lets the server tell operators of a dead letter.
+func (c claim) answer() []byte {
+	switch c.settlement.Verb {
+	case queue.Ack, queue.Release:
+		return answerAck
+	case queue.DeadLetter:
+		return answerTerm
+	case queue.Requeue:
+		if c.settlement.After > 0 {
+			return fmt.Appendf(nil, `%s {"delay": %d}`, answerNak, c.settlement.After.Nanoseconds())
+		}
+		return answerNak
+	}
+	return answerNak // claimOne refuses other verbs
+}
+
+// free gives slots back. It comes after the answers were written, so that the server never sees more than the prefetch unanswered.
+func (s *session) free(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken -= n
+	s.refill()
+}

@@ -1,0 +1,165 @@
+package nats
+
+import (
+	"crypto/rand"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Headers that carry the fields of a message.
+const (
+	headerID          = "gentask-id" // where Nats-Msg-Id must be another
+	headerTime        = "gentask-time"
+	headerContentType = "Content-Type"
+
+	// escaped marks a header whose name or value the wire would change, or that would mean something to the server or to this driver: the
+	// rest of its name, and its value, are query-escaped.
+	escaped = "gentask-esc-"
+
+	serverPrefix = "Nats-"
+)
+
+// complete fills in what the publisher left empty.
+func complete(m queue.Message) queue.Message {
+	if m.ID == "" {
+		m.ID = rand.Text()
+	}
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	}
+	return m
+}
+
+// encode makes the message for the wire. The server stores it once for each dedup within its duplicate window; always, when that is empty.
+func encode(subject, dedup string, m queue.Message) *natsgo.Msg {
+	h := make(natsgo.Header, len(m.Headers)+4)
+	for name, value := range m.Headers {
+		putUser(h, name, value)
+	}
+	if dedup != "" && plainValue(dedup) {
+		h[jetstream.MsgIDHeader] = []string{dedup}
+	} else if dedup != "" {
+		h[jetstream.MsgIDHeader] = []string{url.QueryEscape(dedup)}
+	}
+	if h.Get(jetstream.MsgIDHeader) != m.ID {
+		put(h, headerID, m.ID)
+	}
+	if m.ContentType != "" {
+		put(h, headerContentType, m.ContentType)
+	}
+	put(h, headerTime, m.Time.UTC().Format(time.RFC3339Nano))
+	return &natsgo.Msg{Subject: subject, Header: h, Data: m.Body}
+}
+
+// put writes one header so that it arrives as it is.
+func put(h natsgo.Header, name, value string) {
+	if plainName(name) && plainValue(value) {
+		h[name] = []string{value}
+		return
+	}
+	h[escaped+url.QueryEscape(name)] = []string{url.QueryEscape(value)}
+}
+
+// putUser writes a header of the user's: it is no field of ours and no order to the server, whatever its name.
+func putUser(h natsgo.Header, name, value string) {
+	if reserved(name) {
+		h[escaped+url.QueryEscape("."+name)] = []string{url.QueryEscape(value)}
+		return
+	}
+	put(h, name, value)
+}
+
+// reserved reports whether a header of that name would be taken for something else.
+func reserved(name string) bool {
+	lower := strings.ToLower(name)
+	return name == headerID || name == headerTime || name == headerContentType || strings.HasPrefix(name, ".") ||
+		strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, escaped)
+}
+
+// plainName reports whether the client writes a header of that name: it drops, silently, what is no token of HTTP.
+func plainName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// plainValue reports whether a value survives the wire: line breaks become spaces there, and white space at the ends is cut.
+func plainValue(value string) bool {
+	return !strings.ContainsAny(value, "\r\n") && strings.Trim(value, " \t") == value
+}
+
+// decode makes the message from what came over the wire. A foreign message without an id gets fallback, and stored as its time.
+func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) queue.Message {
+	m := queue.Message{ID: fallback, Body: body, Time: stored}
+	if len(h) > 0 {
+		m.Headers = make(map[string]string, len(h))
+	}
+	if id := h.Get(jetstream.MsgIDHeader); id != "" {
+		m.ID = id
+	}
+	for name, values := range h {
+		if len(values) == 0 || strings.HasPrefix(name, serverPrefix) {
+			continue
+		}
+		name, value, user := unescape(name, values[0])
+		if user || !setField(&m, name, value) {
+			m.Headers[name] = value
+		}
+	}
+	return m
+}
+
+// setField reports whether the header carries a field of m, which it sets.
+func setField(m *queue.Message, name, value string) bool {
+	switch name {
+	case headerID:
+		m.ID = value
+	case headerContentType:
+		m.ContentType = value
+	case headerTime:
+		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
+			m.Time = t
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// unescape undoes put and putUser, and reports whether the header must be the user's.
+func unescape(name, value string) (string, string, bool) {
+	rest, ok := strings.CutPrefix(name, escaped)
+	if !ok {
+		return name, value, false
+	}
+	plain, err := url.QueryUnescape(rest)
+	if err != nil {
+		return name, value, true // not written by this driver
+	}
+	if text, err := url.QueryUnescape(value); err == nil {
+		value = text
+	}
+	plain, user := strings.CutPrefix(plain, ".")
+	return plain, value, user
+}
+
+// usedUp returns how many attempts were used up before this copy was published, and whether it is a copy at all.
+func usedUp(m queue.Message) (int, bool) {
+	text, ok := m.Headers[queue.HeaderAttempts]
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(text)
+	return max(n, 0), err == nil
+}
