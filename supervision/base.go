@@ -103,7 +103,7 @@ func (b *base) trySpawn(c *child, ready bool) (err error) {
 // take removes the incarnation that has ended from the books, and returns its child: nil for a PID that is unknown, be it that of an abandoned
 // child that has ended at last, or a forged one.
 func (b *base) take(m *actor.Exited) *child {
-	c := b.childOf(m)
+	c := b.childOf(m.PID)
 	if c == nil {
 		b.endedLate(m)
 		return nil
@@ -117,11 +117,11 @@ func (b *base) take(m *actor.Exited) *child {
 }
 
 // childOf returns nil for a PID that is unknown.
-func (b *base) childOf(m *actor.Exited) *child {
-	if m.PID == nil {
+func (b *base) childOf(pid *actor.PID) *child {
+	if pid == nil {
 		return nil
 	}
-	return b.byPID[m.PID.Id]
+	return b.byPID[pid.Id]
 }
 
 // inherit adds what a nested supervisor had to abandon to our own report.

@@ -161,7 +161,7 @@ func (d *dynamic) madeUpID(c *child) string {
 }
 
 func (d *dynamic) ready(m *actor.Ready) {
-	c := d.byPID[m.PID.Id]
+	c := d.childOf(m.PID)
 	if c == nil || c.state != Starting {
 		return
 	}

@@ -34,17 +34,17 @@ func TestDynamicRestartsByKind(t *testing.T) {
 			r.send(pid, exit{c.reason})
 			ended := r.takeEnded()
 			if c.want {
-				require.NotNil(t, r.pid(sup, "a"))
-				require.NotEqual(t, pid.Id, r.pid(sup, "a").Id, "a fresh name for each incarnation")
-				require.Equal(t, []string{"+a", "-a", "+a"}, r.takeLog())
-				require.Empty(t, ended)
+				require.NotNil(r, r.pid(sup, "a"))
+				require.NotEqual(r, pid.Id, r.pid(sup, "a").Id, "a fresh name for each incarnation")
+				require.Equal(r, []string{"+a", "-a", "+a"}, r.takeLog())
+				require.Empty(r, ended)
 			} else {
-				require.Empty(t, r.children(sup), "%v %v", c.restart, c.reason)
-				require.Len(t, ended, 1)
-				require.Equal(t, c.reason, ended[0].Reason)
-				require.Equal(t, pid, ended[0].PID)
+				require.Empty(r, r.children(sup), "%v %v", c.restart, c.reason)
+				require.Len(r, ended, 1)
+				require.Equal(r, c.reason, ended[0].Reason)
+				require.Equal(r, pid, ended[0].PID)
 			}
-			require.Empty(t, r.stop(sup).Abandoned)
+			require.Empty(r, r.stop(sup).Abandoned)
 		})
 	}
 }

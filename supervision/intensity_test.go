@@ -20,11 +20,11 @@ func TestIntensityZeroMeansZero(t *testing.T) {
 		r.takeLog()
 		r.send(r.pid(sup, "b"), errBoom)
 		var exceeded *supervision.IntensityError
-		require.ErrorAs(t, reason(), &exceeded)
-		require.Equal(t, "b", exceeded.ID)
-		require.ErrorIs(t, exceeded.Reason, errBoom)
-		require.Equal(t, []string{"-b", "-c", "-a"}, r.takeLog(), "the others stop in reverse")
-		require.Len(t, r.takeEnded(), three)
+		require.ErrorAs(r, reason(), &exceeded)
+		require.Equal(r, "b", exceeded.ID)
+		require.ErrorIs(r, exceeded.Reason, errBoom)
+		require.Equal(r, []string{"-b", "-c", "-a"}, r.takeLog(), "the others stop in reverse")
+		require.Len(r, r.takeEnded(), three)
 	})
 }
 
@@ -40,7 +40,7 @@ func TestIntensityIsASlidingWindow(t *testing.T) {
 		reason := r.reasonOf(sup)
 		r.send(r.pid(sup, "b"), errBoom)
 		r.send(r.pid(sup, "a"), errBoom)
-		require.ErrorIs(t, reason(), supervision.ErrIntensity)
+		require.ErrorIs(r, reason(), supervision.ErrIntensity)
 	})
 }
 
@@ -54,7 +54,7 @@ func TestNormalEndsNeverCount(t *testing.T) {
 			spec.Restart = supervision.Temporary
 			r.send(r.start(sup, spec), errBoom)
 		}
-		require.Zero(t, r.count(sup).Specs)
+		require.Zero(r, r.count(sup).Specs)
 		r.stop(sup)
 	})
 }
@@ -63,7 +63,7 @@ func TestNormalEndsNeverCount(t *testing.T) {
 func TestIntensityIsACrashToTheSupervisorAbove(t *testing.T) {
 	bubble(t, func(r *rig) {
 		inner, err := supervision.Static(supervision.Spec{Children: []supervision.ChildSpec{r.child("leaf")}})
-		require.NoError(t, err)
+		require.NoError(r, err)
 		nested := supervision.ChildSpec{
 			ID: "inner", Props: func() *actor.Props { return inner }, Restart: supervision.Transient, Shutdown: supervision.Infinity,
 		}
@@ -71,12 +71,12 @@ func TestIntensityIsACrashToTheSupervisorAbove(t *testing.T) {
 			Intensity: supervision.Intensity{Restarts: 1},
 			Children:  []supervision.ChildSpec{nested, r.child("after")},
 		})
-		require.Equal(t, []string{"+leaf", "+after"}, r.takeLog(), "a nested supervisor is ready when its children are")
+		require.Equal(r, []string{"+leaf", "+after"}, r.takeLog(), "a nested supervisor is ready when its children are")
 		r.send(r.pid(r.pid(outer, "inner"), "leaf"), exit{actor.ErrShutdown}) // permanent: not even that is a clean end
-		require.Equal(t, []string{"-leaf", "+leaf"}, r.takeLog())
-		require.Equal(t, 1, r.children(outer)["inner"].Restarts)
+		require.Equal(r, []string{"-leaf", "+leaf"}, r.takeLog())
+		require.Equal(r, 1, r.children(outer)["inner"].Restarts)
 		r.stop(outer)
-		require.Equal(t, []string{"-after", "-leaf"}, r.takeLog())
+		require.Equal(r, []string{"-after", "-leaf"}, r.takeLog())
 	})
 }
 
@@ -88,8 +88,8 @@ func TestDynamicOverItsIntensity(t *testing.T) {
 		r.start(sup, r.child("b"))
 		r.send(r.pid(sup, "a"), errBoom)
 		r.send(r.pid(sup, "b"), errBoom)
-		require.ErrorIs(t, reason(), supervision.ErrIntensity)
-		require.Len(t, r.takeEnded(), 2)
+		require.ErrorIs(r, reason(), supervision.ErrIntensity)
+		require.Len(r, r.takeEnded(), 2)
 	})
 }
 
@@ -103,17 +103,17 @@ func TestPerChildIntensityGivesUpThatChildAlone(t *testing.T) {
 		for range 2 {
 			r.send(r.pid(sup, "poison"), errBoom)
 		}
-		require.Empty(t, r.takeEnded())
+		require.Empty(r, r.takeEnded())
 		r.send(r.pid(sup, "poison"), errBoom)
 		ended := r.takeEnded()
-		require.Len(t, ended, 1)
-		require.Equal(t, 2, ended[0].Restarts)
+		require.Len(r, ended, 1)
+		require.Equal(r, 2, ended[0].Restarts)
 		var exceeded *supervision.IntensityError
-		require.ErrorAs(t, ended[0].Reason, &exceeded)
-		require.ErrorIs(t, exceeded.Reason, errBoom)
-		require.Equal(t, pid, r.pid(sup, "sibling"))
-		require.Equal(t, supervision.Counts{Specs: 1, Active: 1}, r.count(sup))
-		require.Equal(t, supervision.ChildGivenUp, r.kinds("poison")[len(r.kinds("poison"))-1])
+		require.ErrorAs(r, ended[0].Reason, &exceeded)
+		require.ErrorIs(r, exceeded.Reason, errBoom)
+		require.Equal(r, pid, r.pid(sup, "sibling"))
+		require.Equal(r, supervision.Counts{Specs: 1, Active: 1}, r.count(sup))
+		require.Equal(r, supervision.ChildGivenUp, r.kinds("poison")[len(r.kinds("poison"))-1])
 		r.stop(sup)
 	})
 }
@@ -125,7 +125,7 @@ func TestUnlimited(t *testing.T) {
 		for range 100 {
 			r.send(r.pid(sup, "a"), errBoom)
 		}
-		require.Equal(t, 100, r.children(sup)["a"].Restarts)
+		require.Equal(r, 100, r.children(sup)["a"].Restarts)
 		r.stop(sup)
 	})
 }
@@ -142,9 +142,9 @@ func TestFactoryThatAlwaysFails(t *testing.T) {
 		actor.Send(r.sys, sup, &supervision.StartRequest{Spec: bad})
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Len(t, r.children(sup), 2)
-		require.Equal(t, supervision.Counts{Specs: 2, Restarting: 2}, r.count(sup))
+		require.Len(r, r.children(sup), 2)
+		require.Equal(r, supervision.Counts{Specs: 2, Restarting: 2}, r.count(sup))
 		r.stop(sup)
-		require.Len(t, r.takeEnded(), 2)
+		require.Len(r, r.takeEnded(), 2)
 	})
 }

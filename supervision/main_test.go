@@ -1,7 +1,6 @@
 package supervision_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -134,7 +133,7 @@ func (r *rig) dynamic(spec supervision.DynamicSpec) *actor.PID {
 
 func (r *rig) start(sup *actor.PID, spec supervision.ChildSpec) *actor.PID {
 	r.Helper()
-	pid, err := supervision.StartChild(context.Background(), r.sys, sup, spec)
+	pid, err := supervision.StartChild(r.Context(), r.sys, sup, spec)
 	require.NoError(r, err)
 	return pid
 }
@@ -147,7 +146,7 @@ func (r *rig) send(pid *actor.PID, message any) {
 
 func (r *rig) stop(sup *actor.PID) supervision.Report {
 	r.Helper()
-	report, err := supervision.Stop(context.Background(), r.sys, sup)
+	report, err := supervision.Stop(r.Context(), r.sys, sup)
 	require.NoError(r, err)
 	return report
 }
@@ -168,7 +167,7 @@ func (r *rig) reasonOf(pid *actor.PID) func() error {
 
 func (r *rig) children(sup *actor.PID) map[string]supervision.ChildInfo {
 	r.Helper()
-	list, err := supervision.Children(context.Background(), r.sys, sup)
+	list, err := supervision.Children(r.Context(), r.sys, sup)
 	require.NoError(r, err)
 	byID := make(map[string]supervision.ChildInfo)
 	for _, c := range list {
@@ -186,7 +185,7 @@ func (r *rig) pid(sup *actor.PID, id string) *actor.PID {
 
 func (r *rig) count(sup *actor.PID) supervision.Counts {
 	r.Helper()
-	n, err := supervision.Count(context.Background(), r.sys, sup)
+	n, err := supervision.Count(r.Context(), r.sys, sup)
 	require.NoError(r, err)
 	return n
 }

@@ -94,7 +94,7 @@ func (s *static) rest(c *child, reason error) {
 }
 
 func (s *static) ready(m *actor.Ready) {
-	c := s.byPID[m.PID.Id]
+	c := s.childOf(m.PID)
 	if c == nil || c.state != Starting || s.op == nil || c != s.op.current {
 		return
 	}

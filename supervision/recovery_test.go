@@ -1,7 +1,6 @@
 package supervision_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -66,11 +65,11 @@ func TestBackoffJitterStaysInItsPart(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			delay := time.Since(before)
-			require.GreaterOrEqual(t, delay, 5*time.Second)
-			require.LessOrEqual(t, delay, 10*time.Second+100*time.Millisecond)
+			require.GreaterOrEqual(r, delay, 5*time.Second)
+			require.LessOrEqual(r, delay, 10*time.Second+100*time.Millisecond)
 			delays[delay] = true
 		}
-		require.Greater(t, len(delays), 1)
+		require.Greater(r, len(delays), 1)
 		r.stop(sup)
 	})
 }
@@ -95,16 +94,16 @@ func TestBeforeRestartHoldsTheRestartBack(t *testing.T) {
 		r.start(sup, spec)
 		for i := range 3 {
 			r.send(r.pid(sup, "a"), errBoom)
-			require.Len(t, g.reasons, i+1)
-			require.ErrorIs(t, g.reasons[i], errBoom)
+			require.Len(r, g.reasons, i+1)
+			require.ErrorIs(r, g.reasons[i], errBoom)
 			time.Sleep(time.Hour)
-			require.Equal(t, supervision.Counts{Specs: 1, Restarting: 1}, r.count(sup), "it counts")
-			_, err := supervision.StartChild(context.Background(), r.sys, sup, r.child("b"))
-			require.ErrorIs(t, err, supervision.ErrMaxChildren)
+			require.Equal(r, supervision.Counts{Specs: 1, Restarting: 1}, r.count(sup), "it counts")
+			_, err := supervision.StartChild(r.Context(), r.sys, sup, r.child("b"))
+			require.ErrorIs(r, err, supervision.ErrMaxChildren)
 			g.resume(true)
 			g.resume(false) // only the first counts
 			synctest.Wait()
-			require.Equal(t, supervision.Running, r.children(sup)["a"].State)
+			require.Equal(r, supervision.Running, r.children(sup)["a"].State)
 		}
 		r.stop(sup)
 	})
@@ -124,13 +123,13 @@ func TestBeforeRestartGivesUp(t *testing.T) {
 				static := r.static(supervision.Spec{Intensity: unlimited, Children: []supervision.ChildSpec{spec}})
 				r.send(r.pid(static, "a"), errBoom)
 				ended := r.takeEnded()
-				require.Len(t, ended, 2)
+				require.Len(r, ended, 2)
 				for _, e := range ended {
-					require.ErrorIs(t, e.Reason, supervision.ErrRefused)
-					require.ErrorIs(t, e.Reason, errBoom)
+					require.ErrorIs(r, e.Reason, supervision.ErrRefused)
+					require.ErrorIs(r, e.Reason, errBoom)
 				}
-				require.Empty(t, r.children(dynamic))
-				require.Equal(t, supervision.Idle, r.children(static)["a"].State)
+				require.Empty(r, r.children(dynamic))
+				require.Equal(r, supervision.Idle, r.children(static)["a"].State)
 				r.stop(dynamic)
 				r.stop(static)
 			})
@@ -148,10 +147,10 @@ func TestBeforeRestartOfAGroup(t *testing.T) {
 		r.takeLog()
 		r.send(r.pid(sup, "a"), errBoom)
 		b.resume(true)
-		require.Equal(t, []string{"-a", "-c", "-b"}, r.takeLog(), "c is not ready")
-		require.Equal(t, supervision.Counts{Specs: 3, Restarting: 3}, r.count(sup))
+		require.Equal(r, []string{"-a", "-c", "-b"}, r.takeLog(), "c is not ready")
+		require.Equal(r, supervision.Counts{Specs: 3, Restarting: 3}, r.count(sup))
 		c.resume(false)
-		require.Equal(t, []string{"+a", "+b"}, r.takeLog(), "c has been given up, the others have not")
+		require.Equal(r, []string{"+a", "+b"}, r.takeLog(), "c has been given up, the others have not")
 		r.stop(sup)
 	})
 }
@@ -165,16 +164,16 @@ func TestTerminateCallsARestartOff(t *testing.T) {
 		sup := r.static(spec)
 		r.takeLog()
 		r.send(r.pid(sup, "b"), errBoom)
-		_, err := supervision.RestartChild(context.Background(), r.sys, sup, "b")
-		require.ErrorIs(t, err, supervision.ErrRestarting)
-		require.ErrorIs(t, supervision.DeleteChild(context.Background(), r.sys, sup, "b"), supervision.ErrRestarting)
-		require.NoError(t, supervision.TerminateChild(context.Background(), r.sys, sup, "b"))
-		require.Equal(t, []string{"-b", "-c", "+c"}, r.takeLog(), "the group waits no longer for b")
+		_, err := supervision.RestartChild(r.Context(), r.sys, sup, "b")
+		require.ErrorIs(r, err, supervision.ErrRestarting)
+		require.ErrorIs(r, supervision.DeleteChild(r.Context(), r.sys, sup, "b"), supervision.ErrRestarting)
+		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "b"))
+		require.Equal(r, []string{"-b", "-c", "+c"}, r.takeLog(), "the group waits no longer for b")
 		g.resume(true)
 		time.Sleep(time.Hour)
-		require.Empty(t, r.takeLog())
-		require.Equal(t, supervision.Idle, r.children(sup)["b"].State)
-		require.Len(t, r.takeEnded(), 1)
+		require.Empty(r, r.takeLog())
+		require.Equal(r, supervision.Idle, r.children(sup)["b"].State)
+		require.Len(r, r.takeEnded(), 1)
 		r.stop(sup)
 	})
 }
@@ -187,13 +186,13 @@ func TestTerminateCallsADynamicRestartOff(t *testing.T) {
 		spec.BeforeRestart = g.hold
 		pid := r.start(sup, spec)
 		r.send(pid, errBoom)
-		require.ErrorIs(t, supervision.DeleteChild(context.Background(), r.sys, sup, pid.Id), supervision.ErrRestarting)
-		require.NoError(t, supervision.TerminateChild(context.Background(), r.sys, sup, pid.Id), "the made-up ID is the first PID's")
-		require.ErrorIs(t, supervision.TerminateChild(context.Background(), r.sys, sup, pid.Id), supervision.ErrNotFound)
+		require.ErrorIs(r, supervision.DeleteChild(r.Context(), r.sys, sup, pid.Id), supervision.ErrRestarting)
+		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, pid.Id), "the made-up ID is the first PID's")
+		require.ErrorIs(r, supervision.TerminateChild(r.Context(), r.sys, sup, pid.Id), supervision.ErrNotFound)
 		g.resume(true)
 		time.Sleep(time.Hour)
-		require.Empty(t, r.children(sup))
-		require.Len(t, r.takeEnded(), 1)
+		require.Empty(r, r.children(sup))
+		require.Len(r, r.takeEnded(), 1)
 		r.stop(sup)
 	})
 }
@@ -213,8 +212,8 @@ func TestStopCallsRestartsOff(t *testing.T) {
 		before := time.Now()
 		r.stop(static)
 		r.stop(dynamic)
-		require.Equal(t, before, time.Now())
-		require.Len(t, r.takeEnded(), 4)
+		require.Equal(r, before, time.Now())
+		require.Len(r, r.takeEnded(), 4)
 		g.resume(true)
 		time.Sleep(time.Hour)
 	})
@@ -230,11 +229,11 @@ func TestEarlierFailureTakesOverAWaitingGroup(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		r.send(r.pid(sup, "a"), errors.New("later, but before b is back"))
 		time.Sleep(59 * time.Second)
-		require.Equal(t, []string{"-b", "-c", "-a"}, r.takeLog())
+		require.Equal(r, []string{"-b", "-c", "-a"}, r.takeLog())
 		time.Sleep(time.Second)
-		require.Equal(t, []string{"+a", "+b", "+c"}, r.takeLog())
+		require.Equal(r, []string{"+a", "+b", "+c"}, r.takeLog())
 		time.Sleep(time.Hour)
-		require.Empty(t, r.takeLog())
+		require.Empty(r, r.takeLog())
 		r.stop(sup)
 	})
 }

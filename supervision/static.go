@@ -168,7 +168,7 @@ func (s *static) inTurn(msg any) {
 func (s *static) expected(msg any) bool {
 	switch m := msg.(type) {
 	case *actor.Exited:
-		c := s.childOf(m)
+		c := s.childOf(m.PID)
 		return c == nil || c.doomed || c == s.op.current
 	case *spawnFailed:
 		return true

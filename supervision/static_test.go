@@ -1,7 +1,6 @@
 package supervision_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -36,11 +35,11 @@ func (r *rig) abc(strategy supervision.Strategy) supervision.Spec {
 func TestStaticStartsInOrderAndStopsInReverse(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.static(r.abc(supervision.OneForOne))
-		require.Equal(t, []string{"+a", "+b", "+c"}, r.takeLog())
+		require.Equal(r, []string{"+a", "+b", "+c"}, r.takeLog())
 		report := r.stop(sup)
-		require.Equal(t, []string{"-c", "-b", "-a"}, r.takeLog())
-		require.Equal(t, supervision.Report{Reason: actor.ErrShutdown}, report)
-		require.Len(t, r.takeEnded(), three, "an orderly stop is the end of each child")
+		require.Equal(r, []string{"-c", "-b", "-a"}, r.takeLog())
+		require.Equal(r, supervision.Report{Reason: actor.ErrShutdown}, report)
+		require.Len(r, r.takeEnded(), three, "an orderly stop is the end of each child")
 	})
 }
 
@@ -58,9 +57,9 @@ func TestStrategies(t *testing.T) {
 				sup := r.static(r.abc(c.strategy))
 				r.takeLog()
 				r.send(r.pid(sup, "b"), errBoom)
-				require.Equal(t, c.want, r.takeLog())
-				require.Equal(t, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
-				require.Empty(t, r.takeEnded())
+				require.Equal(r, c.want, r.takeLog())
+				require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+				require.Empty(r, r.takeEnded())
 				r.stop(sup)
 			})
 		})
@@ -77,15 +76,15 @@ func TestStaticRestartsByKind(t *testing.T) {
 				r.takeLog()
 				r.send(r.pid(sup, "b"), exit{c.reason})
 				if c.want {
-					require.Contains(t, r.takeLog(), "+b")
-					require.Equal(t, 1, r.children(sup)["b"].Restarts)
+					require.Contains(r, r.takeLog(), "+b")
+					require.Equal(r, 1, r.children(sup)["b"].Restarts)
 				} else {
-					require.Equal(t, []string{"-b"}, r.takeLog(), "who is not restarted triggers no group restart")
+					require.Equal(r, []string{"-b"}, r.takeLog(), "who is not restarted triggers no group restart")
 					ended := r.takeEnded()
-					require.Len(t, ended, 1)
-					require.Equal(t, c.reason, ended[0].Reason)
+					require.Len(r, ended, 1)
+					require.Equal(r, c.reason, ended[0].Reason)
 					_, known := r.children(sup)["b"]
-					require.Equal(t, c.restart != supervision.Temporary, known, "only temporary children are forgotten")
+					require.Equal(r, c.restart != supervision.Temporary, known, "only temporary children are forgotten")
 				}
 				r.stop(sup)
 			})
@@ -101,11 +100,11 @@ func TestTemporaryChildIsNotRestartedWithItsGroup(t *testing.T) {
 			sup := r.static(spec)
 			r.takeLog()
 			r.send(r.pid(sup, "a"), errBoom)
-			require.Equal(t, []string{"-a", "-c", "-b", "+a", "+c"}, r.takeLog())
+			require.Equal(r, []string{"-a", "-c", "-b", "+a", "+c"}, r.takeLog())
 			ended := r.takeEnded()
-			require.Len(t, ended, 1)
-			require.Equal(t, "b", ended[0].ID)
-			require.ErrorIs(t, ended[0].Reason, actor.ErrShutdown)
+			require.Len(r, ended, 1)
+			require.Equal(r, "b", ended[0].ID)
+			require.ErrorIs(r, ended[0].Reason, actor.ErrShutdown)
 			r.stop(sup)
 		})
 	}
@@ -117,10 +116,10 @@ func TestGroupRestartStartsWhatWasAtRest(t *testing.T) {
 		spec.Children[1].Restart = supervision.Transient
 		sup := r.static(spec)
 		r.send(r.pid(sup, "b"), exit{nil})
-		require.Equal(t, supervision.Idle, r.children(sup)["b"].State)
+		require.Equal(r, supervision.Idle, r.children(sup)["b"].State)
 		r.takeLog()
 		r.send(r.pid(sup, "a"), errBoom)
-		require.Equal(t, []string{"-a", "-c", "+a", "+b", "+c"}, r.takeLog())
+		require.Equal(r, []string{"-a", "-c", "+a", "+b", "+c"}, r.takeLog())
 		r.stop(sup)
 	})
 }
@@ -160,15 +159,15 @@ func TestFirstStartThatFailsStopsTheEarlierOnes(t *testing.T) {
 				spec.Children = append(spec.Children, r.child("d"))
 				spec.Children[2].Props = fail(r)
 				props, err := supervision.Static(spec)
-				require.NoError(t, err)
+				require.NoError(r, err)
 				reason := r.reasonOf(actor.SpawnRoot(r.sys, props, "static"))()
 				var start *supervision.StartError
-				require.ErrorAs(t, reason, &start)
-				require.Equal(t, "c", start.ID)
-				require.True(t, actor.Abnormal(reason))
+				require.ErrorAs(r, reason, &start)
+				require.Equal(r, "c", start.ID)
+				require.True(r, actor.Abnormal(reason))
 				log := r.takeLog()
-				require.Equal(t, []string{"-b", "-a"}, log[len(log)-2:])
-				require.NotContains(t, log, "+d")
+				require.Equal(r, []string{"-b", "-a"}, log[len(log)-2:])
+				require.NotContains(r, log, "+d")
 			})
 		})
 	}
@@ -186,11 +185,11 @@ func TestStartThatFailsInARestartCountsAndIsTriedAgain(t *testing.T) {
 			sup := r.static(spec)
 			r.takeLog()
 			r.send(r.pid(sup, "b"), errBoom)
-			require.Equal(t, want, r.takeLog(), strategy.String())
-			require.Equal(t, three, r.children(sup)["b"].Restarts)
+			require.Equal(r, want, r.takeLog(), strategy.String())
+			require.Equal(r, three, r.children(sup)["b"].Restarts)
 			reason := r.reasonOf(sup)
 			r.send(r.pid(sup, "b"), errBoom) // the fourth: the two failed starts were counted
-			require.ErrorIs(t, reason(), supervision.ErrIntensity)
+			require.ErrorIs(r, reason(), supervision.ErrIntensity)
 		})
 	}
 }
@@ -204,9 +203,9 @@ func TestFailureDuringAGroupStart(t *testing.T) {
 		actor.Send(r.sys, r.pid(sup, "c"), errBoom)
 		actor.Send(r.sys, a, errors.New("at the same time"))
 		log := r.takeLog()
-		require.Equal(t, []string{"+a", "+b", "+c"}, log[len(log)-3:])
-		require.Equal(t, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
-		_, err := supervision.Stop(context.Background(), r.sys, sup)
-		require.NoError(t, err)
+		require.Equal(r, []string{"+a", "+b", "+c"}, log[len(log)-3:])
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+		_, err := supervision.Stop(r.Context(), r.sys, sup)
+		require.NoError(r, err)
 	})
 }
