@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -41,9 +42,12 @@ type session struct {
 	cancelled bool
 	held      map[uint64]*held // handed out and not settled
 	prefix    prefix
-	fresh     int  // settlements since the last flush
-	armed     bool // the flusher knows that something waits
-	over      bool // nothing more is settled
+	fresh     int       // settlements since the last flush
+	armed     bool      // the flusher knows that something waits
+	over      bool      // nothing more is settled
+	counted   time.Time // since when frames counts
+	frames    int       // written of late
+	burst     time.Time // when they were so many, last, that a quorum queue may not have taken them at once
 }
 
 // held is a delivery with what its copies need.
@@ -206,6 +210,7 @@ func (s *session) Close(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, s.link.cut)
 	<-s.flushed
+	s.settleDown(ctx)
 	_ = s.channel.Close() // Its answer says that the broker has handled what came before. An error says that it is over already.
 	s.link.leave(ctx)
 	s.goroutines.Wait()
@@ -213,6 +218,33 @@ func (s *session) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// settleDown waits until the broker has made good what was settled. A quorum queue takes some thirty settlements of a channel at a time; the channel
+// keeps what comes faster, and forgets it when it is closed. The end of a consumer is agreed upon after everything that came before; where
+// there is no consumer any more, only time helps.
+func (s *session) settleDown(ctx context.Context) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.lost:
+		return
+	case <-ctx.Done():
+		return
+	}
+	s.mu.Lock()
+	cancelled := s.cancelled
+	rest := time.Until(s.burst.Add(digestion)) // negative long after
+	s.mu.Unlock()
+	if !cancelled {
+		_ = s.channel.Cancel(s.consumer, false) // An error means that the session is over already.
+		return
+	}
+	select {
+	case <-time.After(rest):
+	case <-s.lost:
+	case <-ctx.Done():
+	}
 }
 
 // watch waits for the end of the session, and ends it altogether: what it holds goes back at once, also when its user never calls Close.

@@ -1,0 +1,88 @@
+package rabbitmq
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/internal/brokertest"
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkConsume compares, for no-op jobs in a goroutine each, the bare client that acknowledges each delivery with a session that is
+// settled in whatever batches come up. Only the consumption is timed. Take the ratio of runs that stand next to each other.
+func BenchmarkConsume(b *testing.B) {
+	for _, kind := range []QueueType{Quorum, Classic} {
+		for name, consume := range map[string]func(*testing.B, *Queue, int){"bare": consumeBare, "session": consumeSession} {
+			b.Run(string(kind)+"/p1000/"+name, func(b *testing.B) { benchConsume(b, kind, 1000, consume) })
+		}
+	}
+}
+
+func benchConsume(b *testing.B, kind QueueType, prefetch int, consume func(*testing.B, *Queue, int)) {
+	q := newQueue(b, Config{Type: kind})
+	msgs := make([]queue.Message, b.N)
+	for i := range msgs {
+		msgs[i].Body = make([]byte, 256)
+	}
+	require.NoError(b, q.Publish(b.Context(), msgs...))
+	b.ReportAllocs()
+	b.ResetTimer()
+	start := time.Now()
+	consume(b, q, prefetch)
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "jobs/s")
+	b.StopTimer()
+}
+
+// consumeBare is what one writes without a library.
+func consumeBare(b *testing.B, q *Queue, prefetch int) {
+	conn, err := amqp.Dial(brokertest.RabbitMQ(b))
+	require.NoError(b, err)
+	defer conn.Close()
+	ch, err := conn.Channel()
+	require.NoError(b, err)
+	require.NoError(b, ch.Qos(prefetch, 0, false))
+	deliveries, err := ch.Consume(q.name, "", false, false, false, false, nil)
+	require.NoError(b, err)
+	var wg sync.WaitGroup
+	for range b.N {
+		d := <-deliveries
+		wg.Go(func() { _ = d.Ack(false) })
+	}
+	wg.Wait()
+	require.NoError(b, ch.Close())
+}
+
+// consumeSession settles as a consumer does: one goroutine takes what has come up since its last call.
+func consumeSession(b *testing.B, q *Queue, prefetch int) {
+	s, err := q.Open(b.Context(), queue.Options{Prefetch: prefetch})
+	require.NoError(b, err)
+	done := make(chan *queue.Delivery, prefetch)
+	var wg sync.WaitGroup
+	wg.Go(func() { settleAll(b, s, done, b.N) })
+	for range b.N {
+		d, err := s.Receive(b.Context())
+		require.NoError(b, err)
+		go func() { done <- d }()
+	}
+	wg.Wait()
+	require.NoError(b, s.Close(b.Context()))
+}
+
+// settleAll acknowledges n deliveries in whatever batches come up.
+func settleAll(b *testing.B, s queue.Session, done <-chan *queue.Delivery, n int) {
+	var batch []queue.Settlement
+	for n > 0 {
+		batch = append(batch[:0], queue.Settlement{Delivery: <-done, Verb: queue.Ack})
+		for len(done) > 0 {
+			batch = append(batch, queue.Settlement{Delivery: <-done, Verb: queue.Ack})
+		}
+		if err := s.Settle(b.Context(), batch); err != nil {
+			b.Error(err)
+			return
+		}
+		n -= len(batch)
+	}
+}

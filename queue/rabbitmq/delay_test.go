@@ -1,0 +1,99 @@
+package rabbitmq
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestRungIsNeverEarlyAndHardlyLate over everything that may be asked for.
+func TestRungIsNeverEarlyAndHardlyLate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		after := time.Duration(rapid.Int64Range(1, int64(maxRung)).Draw(t, "after"))
+		if rapid.Bool().Draw(t, "short") {
+			after %= time.Second
+		}
+		got := rung(after)
+		require.GreaterOrEqual(t, got, after)
+		require.LessOrEqual(t, got, max(minRung, after+after/8+3*time.Millisecond))
+		require.Zero(t, got%time.Millisecond)
+	})
+}
+
+func TestLadderIsBounded(t *testing.T) {
+	ladder := map[time.Duration]bool{}
+	last := time.Duration(0)
+	for r := range rungs() {
+		require.Greater(t, r, last)
+		ladder[r], last = true, r
+	}
+	require.Less(t, len(ladder), 250)
+	for after := time.Millisecond; after < maxRung; after += after/50 + 1 {
+		require.True(t, ladder[rung(after)], "%v waits in %v, which Delete does not know", after, rung(after))
+	}
+	require.LessOrEqual(t, (last + lease).Milliseconds(), int64(1<<32-1), "the broker takes no more")
+}
+
+// TestDelayIsNeverEarly at the real broker, with delays between the rungs, many at once; and little late, which is generous for a busy machine.
+func TestDelayIsNeverEarly(t *testing.T) {
+	for _, kind := range []QueueType{Quorum, Classic} {
+		t.Run(string(kind), func(t *testing.T) {
+			q := newQueue(t, Config{Type: kind, DelayPrefix: "gentask-test-delay."})
+			delays := []time.Duration{1, 15, 17, 50, 50, 50, 119, 333, 501, 700}
+			require.NoError(t, q.Publish(t.Context(), numbered(len(delays))...))
+			s := open(t, q, len(delays))
+			due := map[string]time.Time{}
+			var batch []queue.Settlement
+			for i := range delays {
+				d, after := receive(t, s), delays[i]*time.Millisecond
+				due[d.ID] = time.Now().Add(after)
+				batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Requeue, After: after, Reason: "later"})
+			}
+			require.NoError(t, s.Settle(t.Context(), batch))
+			for range delays {
+				d := receive(t, s)
+				late := time.Since(due[d.ID])
+				require.GreaterOrEqual(t, late, time.Duration(0), "delivery %s is early", d.ID)
+				require.Less(t, late, patience)
+				require.Equal(t, 2, d.Attempt)
+				require.Equal(t, "later", d.Headers[queue.HeaderReason])
+			}
+			quiet(t, s)
+		})
+	}
+}
+
+// TestDelayQueueThatIsGone: a delivery whose delay queue was deleted under us is still held, and the next try declares the queue again.
+func TestDelayQueueThatIsGone(t *testing.T) {
+	q := newQueue(t, Config{Type: Classic})
+	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
+	s := open(t, q, 1)
+	requeue := func() error {
+		return s.Settle(t.Context(), []queue.Settlement{{Delivery: receive(t, s), Verb: queue.Requeue, After: minRung / 2}})
+	}
+	require.NoError(t, requeue())
+	d := receive(t, s)
+	foreign(t, func(ch *amqp.Channel) {
+		_, err := ch.QueueDelete(q.delayName(minRung), false, false, false)
+		require.NoError(t, err)
+	})
+	batch := []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: minRung / 2}}
+	require.ErrorIs(t, s.Settle(t.Context(), batch), ErrUnroutable)
+	require.NoError(t, s.Settle(t.Context(), batch))
+	require.Equal(t, 3, receive(t, s).Attempt)
+}
+
+func TestADelayThatNoQueueKeepsIsRefused(t *testing.T) {
+	q := newQueue(t, Config{Type: Classic})
+	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
+	s := open(t, q, 1)
+	d := receive(t, s)
+	err := s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: maxRung + 1}})
+	require.ErrorIs(t, err, queue.ErrConfig)
+	require.ErrorContains(t, err, "Settlement.After")
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+}

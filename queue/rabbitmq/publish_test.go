@@ -1,0 +1,155 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+)
+
+// asSettleError is errors.As, for goroutines that must not end the test.
+func asSettleError(err error, failed **queue.SettleError) bool { return errors.As(err, failed) }
+
+// TestScenario22_UnroutableIsNamed: what the broker returns is an error that names the message, though the broker confirms it too; what goes
+// elsewhere in the same moment is unharmed, and the next publish declares the queue again.
+func TestScenario22_UnroutableIsNamed(t *testing.T) {
+	q := newQueue(t, Config{Type: Classic})
+	other := q.broker.Queue(q.name + "-other")
+	defer func() { require.NoError(t, other.Delete(t.Context())) }()
+	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
+	require.NoError(t, other.Publish(t.Context(), numbered(1)...))
+	foreign(t, func(ch *amqp.Channel) {
+		_, err := ch.QueueDelete(q.name, false, false, false)
+		require.NoError(t, err)
+	})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := other.Publish(t.Context(), numbered(100)...); err != nil {
+				t.Errorf("publish to a queue that exists: %v", err)
+			}
+		})
+	}
+	errs := q.broker.publisher.publish(t.Context(), []outgoing{
+		{q.name, amqp.Publishing{MessageId: "lost"}}, {other.name, amqp.Publishing{MessageId: "fine"}}, {q.name, amqp.Publishing{MessageId: "too"}},
+	})
+	wg.Wait()
+	require.ErrorIs(t, errs[0], ErrUnroutable)
+	require.ErrorContains(t, errs[0], q.name)
+	require.NoError(t, errs[1])
+	require.ErrorIs(t, errs[2], ErrUnroutable)
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "again"}), "it is declared again")
+	require.Equal(t, "again", receive(t, open(t, q, 1)).ID)
+}
+
+// TestScenario22_NackedIsNamed: a full queue refuses, and the error says which message.
+func TestScenario22_NackedIsNamed(t *testing.T) {
+	q := newQueue(t, Config{Type: Classic, Passive: true})
+	foreign(t, func(ch *amqp.Channel) {
+		full := amqp.Table{"x-max-length": 2, "x-overflow": "reject-publish"}
+		for name, args := range map[string]amqp.Table{q.name: full, q.deadName(): nil} {
+			_, err := ch.QueueDeclare(name, true, false, false, false, args)
+			require.NoError(t, err)
+		}
+	})
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}))
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "b"}))
+	err := q.Publish(t.Context(), queue.Message{ID: "c"})
+	var failed *queue.PublishError
+	require.ErrorAs(t, err, &failed)
+	require.ErrorIs(t, err, ErrNacked)
+	require.Equal(t, "c", failed.Failed[0].ID)
+}
+
+// TestScenario22_LostConnectionIsNamedAndTheNextPublishMakesANewOne: nothing heals in the background, and nothing stays broken.
+func TestScenario22_LostConnectionIsNamedAndTheNextPublishMakesANewOne(t *testing.T) {
+	p := newProxy(t)
+	q := p.queue(t)
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}))
+	p.last().stall()
+	result := make(chan error, 1)
+	go func() { result <- q.Publish(t.Context(), queue.Message{ID: "b"}) }()
+	p.last().awaitStalled(t)
+	p.last().close()
+	err := <-result
+	var failed *queue.PublishError
+	require.ErrorAs(t, err, &failed)
+	require.ErrorIs(t, err, ErrUnconfirmed)
+	require.Equal(t, "b", failed.Failed[0].ID)
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "c"}))
+}
+
+// TestScenario22_ABrokerThatStopsReadingHonoursTheContext: with a connection that nobody reads, Publish ends with its context, even with
+// more than the socket takes; acknowledgements go on; and when the broker reads again, so does everything.
+func TestScenario22_ABrokerThatStopsReadingHonoursTheContext(t *testing.T) {
+	p := newProxy(t)
+	q := p.queue(t)
+	require.NoError(t, q.Publish(t.Context(), numbered(2)...)) // the last connection is the publisher's, but for the session's
+	publishing := p.last()
+	s := open(t, q, 1)
+	d := receive(t, s)
+	publishing.stall()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	large := make([]queue.Message, 64)
+	for i := range large {
+		large[i] = queue.Message{ID: "large-" + strconv.Itoa(i), Body: make([]byte, 1<<20)}
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if err := q.Publish(ctx, large...); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("want the context's error, got %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	var failed *queue.SettleError
+	dead := []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter}}
+	require.ErrorAs(t, s.Settle(ctx, dead), &failed, "the copy has no confirm")
+	require.ErrorIs(t, failed, context.DeadlineExceeded)
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}), "it is still held")
+	require.Equal(t, "1", receive(t, s).ID, "the ack has freed the slot")
+	publishing.resume()
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "later"}))
+}
+
+// TestScenario22_BlockedIsVisible: what the broker says about its memory is there to be asked for, and gone when it is over.
+func TestScenario22_BlockedIsVisible(t *testing.T) {
+	p := newProxy(t)
+	q := p.queue(t)
+	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
+	p.last().say("\x00\x0a\x00\x3c\x0alow memory") // connection.blocked
+	require.Eventually(t, func() bool { why, blocked := q.broker.Blocked(); return blocked && why == "low memory" }, patience, time.Millisecond)
+	p.last().say("\x00\x0a\x00\x3d") // connection.unblocked
+	require.Eventually(t, func() bool { _, blocked := q.broker.Blocked(); return !blocked }, patience, time.Millisecond)
+}
+
+// TestPublishIsPipelined: messages do not wait for each other's confirms, in one call or from many goroutines.
+func TestPublishIsPipelined(t *testing.T) {
+	const n, publishers = 2000, 50
+	p := newProxy(t)
+	p.delay(10 * time.Millisecond)
+	q := p.queue(t)
+	require.NoError(t, q.Publish(t.Context(), queue.Message{}))
+	start := time.Now()
+	var wg sync.WaitGroup
+	for range publishers {
+		wg.Go(func() {
+			for range 5 {
+				if err := q.Publish(t.Context(), queue.Message{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.NoError(t, q.Publish(t.Context(), numbered(n)...))
+	require.Less(t, time.Since(start), (n+5*publishers)*10*time.Millisecond/4, "one after the other would take four times as long")
+}
