@@ -26,7 +26,7 @@ type worker struct {
 func behaviorOf(k kernel) Behavior {
 	return Behavior{prepare: func() starter {
 		var next *entry // handed over to the producer, which the spawn calls at once, in the same goroutine
-		props := actor.FromProducer(func() actor.Actor { return &worker{entry: next, kernel: k} })
+		props := actor.Eager(func() actor.Actor { return &worker{entry: next, kernel: k} })
 		return func(e *entry) *actor.Props {
 			next = e
 			return props

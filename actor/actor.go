@@ -83,6 +83,15 @@ func FromProducer(produce func() Actor) *Props {
 	return pa.PropsFromProducer(produce, pa.WithMailbox(newMailbox), pa.WithSupervisor(stopStrategy{}))
 }
 
+// Eager returns Props for actors that are spawned for every job: the spawn itself processes Started, on the spawner's goroutine, which saves a
+// goroutine for each. The handler of Started must not block or run code of a user's.
+func Eager(produce func() Actor) *Props {
+	return FromProducer(produce).Configure(pa.WithDispatcher(eagerStart{pa.NewDefaultDispatcher(fairness)}))
+}
+
+// eagerStart tells the mailbox that its first run is the spawner's.
+type eagerStart struct{ Dispatcher }
+
 // stopStrategy stops a failed child that was spawned with a mailbox of protoactor-go's. Its default would restart the child in place, ten
 // times in ten seconds, and drop the message that it failed on.
 type stopStrategy struct{}
@@ -107,10 +116,11 @@ func notify(sys *System, to *PID, message any) {
 	}
 }
 
-// sendSystem posts a message that overtakes the user's.
+// sendSystem posts a message that overtakes the user's. An actor that is gone is left in peace.
 func sendSystem(sys *System, to *PID, message any) {
-	p, _ := sys.ProcessRegistry.Get(to)
-	p.SendSystemMessage(to, message)
+	if p, ok := sys.ProcessRegistry.Get(to); ok {
+		p.SendSystemMessage(to, message)
+	}
 }
 
 // Alive says whether an actor is registered under pid. It can be gone a moment later.

@@ -1,41 +1,56 @@
 package actor
 
-// inbox is a first-in-first-out queue of messages with room for a few in place, so that a short-lived actor allocates none.
+// inbox is a first-in-first-out queue of messages with room for a few in place, so that a short-lived actor allocates none. Beyond these it
+// is a ring, so that a busy actor allocates only when it falls behind further than ever.
 type inbox struct {
 	few  [2]any
-	head uint8
-	n    uint8
-	more []any
+	ring []any // nil, or of a length that is a power of two
+	head uint32
+	n    uint32
 }
 
-func (q *inbox) len() int { return int(q.n) + len(q.more) }
+func (q *inbox) len() int { return int(q.n) }
 
 func (q *inbox) push(msg any) {
-	if len(q.more) == 0 && int(q.n) < len(q.few) {
-		q.few[(q.head+q.n)%uint8(len(q.few))] = msg
-		q.n++
-		return
+	at := q.slots()
+	if int(q.n) == len(at) {
+		at = q.grow(at)
 	}
-	q.more = append(q.more, msg)
+	at[(q.head+q.n)&uint32(len(at)-1)] = msg //nolint:gosec // a ring is never that long
+	q.n++
 }
 
 // pop returns the oldest message, and false when there is none: nil is a message like any other.
 func (q *inbox) pop() (msg any, ok bool) {
-	if q.n > 0 {
-		msg = q.few[q.head]
-		q.few[q.head] = nil
-		q.head = (q.head + 1) % uint8(len(q.few))
-		q.n--
-		return msg, true
-	}
-	if len(q.more) == 0 {
+	if q.n == 0 {
 		return nil, false
 	}
-	msg = q.more[0]
-	q.more[0] = nil
-	q.more = q.more[1:]
-	if len(q.more) == 0 {
-		q.more = nil
+	at := q.slots()
+	msg = at[q.head]
+	at[q.head] = nil
+	q.head = (q.head + 1) & uint32(len(at)-1) //nolint:gosec // a ring is never that long
+	q.n--
+	if q.n == 0 && len(q.ring) > maxIdleRing {
+		q.ring, q.head = nil, 0 // a burst must not be paid for ever
 	}
 	return msg, true
+}
+
+// maxIdleRing is the largest ring that an empty queue keeps.
+const maxIdleRing = 1024
+
+func (q *inbox) slots() []any {
+	if q.ring == nil {
+		return q.few[:]
+	}
+	return q.ring
+}
+
+func (q *inbox) grow(from []any) []any {
+	ring := make([]any, 4*len(from))
+	copied := copy(ring, from[q.head:])
+	copy(ring[copied:], from[:q.head])
+	clear(from)
+	q.ring, q.head = ring, 0
+	return ring
 }

@@ -32,14 +32,19 @@ func TestInboxIsAQueue(t *testing.T) {
 
 func TestInboxKeepsNothingThatWasPopped(t *testing.T) {
 	var q inbox
-	for i := range 100 {
+	for i := range 2 * maxIdleRing {
 		q.push(i)
 	}
-	for range 100 {
+	for range 2*maxIdleRing - 1 {
 		q.pop()
 	}
+	last := q.ring
+	q.pop()
 	require.Equal(t, [2]any{}, q.few)
-	require.Nil(t, q.more)
+	require.Nil(t, q.ring, "a burst is not paid for ever")
+	for _, msg := range last {
+		require.Nil(t, msg)
+	}
 }
 
 func TestInboxTakesTwoWithoutAllocating(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 type mailbox struct {
 	mu      sync.Mutex
 	running bool
+	eager   bool // the first run is the spawner's
 	system  inbox
 	user    inbox
 
@@ -59,6 +60,7 @@ func newMailbox() pa.Mailbox { return &mailbox{} }
 func (m *mailbox) RegisterHandlers(inv pa.MessageInvoker, d pa.Dispatcher) {
 	m.inv = inv
 	m.sys, m.self = m.ctx().ActorSystem(), m.ctx().Self()
+	_, m.eager = d.(eagerStart)
 	m.dispatch = dispatcherOf(m.sys, d)
 	m.runFn = m.runGrown
 }
@@ -98,10 +100,13 @@ func (m *mailbox) PostSystemMessage(msg any) {
 
 // wake unlocks mu.
 func (m *mailbox) wake() {
-	idle := !m.running
-	m.running = true
+	idle, eager := !m.running, m.eager
+	m.running, m.eager = true, false
 	m.mu.Unlock()
-	if idle {
+	switch {
+	case eager:
+		m.run()
+	case idle:
 		m.dispatch.Schedule(m.runFn)
 	}
 }
