@@ -1,0 +1,183 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// spy stands between consumers and their source, and keeps books of its own: by them it sees on every broker what must never be.
+type spy struct {
+	source queue.Source
+
+	mu       sync.Mutex
+	sessions []*spySession
+	records  map[*queue.Delivery]*record
+	final    map[string]bool // ids of the messages that are acknowledged or dead-lettered
+	wrong    []error
+}
+
+// record is one delivery.
+type record struct {
+	session *spySession
+	settled bool
+}
+
+// counts are the spy's, at one moment.
+type counts struct{ Delivered, Held, Done, Sessions int }
+
+func newSpy(source queue.Source) *spy {
+	return &spy{source: source, records: map[*queue.Delivery]*record{}, final: map[string]bool{}}
+}
+
+// Open implements queue.Source.
+func (s *spy) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	session, err := s.source.Open(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	watched := &spySession{Session: session, spy: s, number: len(s.sessions) + 1, prefetch: opts.Prefetch}
+	s.sessions = append(s.sessions, watched)
+	return watched, nil
+}
+
+func (s *spy) claim(ok bool, format string, args ...any) {
+	if !ok {
+		s.wrong = append(s.wrong, fmt.Errorf(format, args...)) //nolint:err113 // for a test's eyes
+	}
+}
+
+func (s *spy) done() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.final)
+}
+
+func (s *spy) counts() counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := counts{Delivered: len(s.records), Done: len(s.final)}
+	for _, session := range s.sessions {
+		if !session.over {
+			c.Sessions++
+			c.Held += session.held
+		}
+	}
+	return c
+}
+
+// faults returns what was seen that must never be; at the end, what is unsettled in a session that has not ended, too.
+func (s *spy) faults() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for d, r := range s.records {
+		s.claim(r.settled || r.session.over, "I1: message %q: delivery %d of session %d was never settled", d.ID, d.Tag, r.session.number)
+	}
+	for _, session := range s.sessions {
+		s.claim(session.over, "I1: session %d was never closed", session.number)
+	}
+	return slices.Clone(s.wrong)
+}
+
+// spySession is a session under watch.
+type spySession struct {
+	queue.Session
+	spy      *spy
+	number   int
+	prefetch int
+	held     int
+	over     bool
+}
+
+// Receive implements queue.Session.
+func (s *spySession) Receive(ctx context.Context) (*queue.Delivery, error) {
+	d, err := s.Session.Receive(ctx)
+	s.spy.mu.Lock()
+	defer s.spy.mu.Unlock()
+	if err != nil {
+		s.over = s.over || errors.Is(err, queue.ErrSessionLost)
+		return nil, err
+	}
+	s.held++
+	s.spy.claim(s.held <= s.prefetch, "I2: session %d holds %d, prefetch is %d", s.number, s.held, s.prefetch)
+	s.spy.claim(s.spy.records[d] == nil, "message %q: delivery %d of session %d was handed out twice", d.ID, d.Tag, s.number)
+	s.spy.records[d] = &record{session: s}
+	return d, nil
+}
+
+// Settle implements queue.Session. A slot counts as free from the moment of the call: the broker may use it before the call returns.
+func (s *spySession) Settle(ctx context.Context, batch []queue.Settlement) error {
+	s.before(batch)
+	err := s.Session.Settle(ctx, batch)
+	s.after(batch, err)
+	return err
+}
+
+func (s *spySession) before(batch []queue.Settlement) {
+	s.spy.mu.Lock()
+	defer s.spy.mu.Unlock()
+	for i := range batch {
+		d, r := batch[i].Delivery, s.spy.records[batch[i].Delivery]
+		if r == nil {
+			s.spy.claim(false, "message %q: %v of delivery %d, which was never handed out", d.ID, batch[i].Verb, d.Tag)
+			continue
+		}
+		s.spy.claim(r.session == s, "I5: message %q: %v of delivery %d of session %d in session %d",
+			d.ID, batch[i].Verb, d.Tag, r.session.number, s.number)
+		s.spy.claim(!r.settled, "I1: message %q: %v of delivery %d of session %d, which was settled before", d.ID, batch[i].Verb, d.Tag, s.number)
+		r.settled = true
+		s.held--
+	}
+}
+
+func (s *spySession) after(batch []queue.Settlement, err error) {
+	s.spy.mu.Lock()
+	defer s.spy.mu.Unlock()
+	failed := map[uint64]error{}
+	var some *queue.SettleError
+	switch {
+	case err == nil:
+	case errors.Is(err, queue.ErrSessionLost):
+		s.over = true
+		return // nobody knows what was applied
+	case errors.As(err, &some):
+		for _, f := range some.Failed {
+			failed[f.Tag] = f.Err
+		}
+	default:
+		return
+	}
+	for i := range batch {
+		s.took(&batch[i], failed[batch[i].Delivery.Tag])
+	}
+}
+
+// took notes how the broker answered one settlement.
+func (s *spySession) took(st *queue.Settlement, err error) {
+	switch {
+	case errors.Is(err, queue.ErrSettled):
+		s.spy.claim(s.over, "I1: message %q: the broker refused %v of delivery %d: %w", st.Delivery.ID, st.Verb, st.Delivery.Tag, err)
+	case err != nil:
+		if r := s.spy.records[st.Delivery]; r != nil {
+			r.settled = false
+			s.held++
+		}
+	case st.Verb == queue.Ack, st.Verb == queue.DeadLetter:
+		s.spy.final[st.Delivery.ID] = true
+	}
+}
+
+// Close implements queue.Session.
+func (s *spySession) Close(ctx context.Context) error {
+	err := s.Session.Close(ctx)
+	s.spy.mu.Lock()
+	defer s.spy.mu.Unlock()
+	s.over = true
+	return err
+}
