@@ -135,6 +135,7 @@ func (e *entry) settle(d Decision, reason error) error {
 	if d.reason != nil {
 		reason = d.reason
 	}
+	d, reason = e.limit(d, reason)
 	e.mu.Lock()
 	switch {
 	case e.decision.kind != undecided:
@@ -148,6 +149,15 @@ func (e *entry) settle(d Decision, reason error) error {
 	e.mu.Unlock()
 	actor.Send(e.book.sys, e.book.consumer, (*decided)(e))
 	return nil
+}
+
+// limit makes a requeue of the last attempt a dead letter.
+func (e *entry) limit(d Decision, reason error) (Decision, error) {
+	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.delivery.Attempt) {
+		return d, reason
+	}
+	reason = &AttemptsError{Attempt: e.delivery.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
+	return DeadLetter(reason), reason
 }
 
 // lose marks the delivery as lost with its session.
@@ -216,13 +226,10 @@ func (e *entry) unfinished() *task.Task[any] {
 	return e.task
 }
 
-// settlement is the decision in the words of the queue. An attempt that may not be followed by another becomes a dead letter.
+// settlement is the decision in the words of the queue.
 func (e *entry) settlement() queue.Settlement {
 	d, reason, _ := e.verdict()
 	verb, _ := d.verb()
-	if verb == queue.Requeue && e.cfg.lastAttempt(e.delivery.Attempt) {
-		verb, reason = queue.DeadLetter, &AttemptsError{Attempt: e.delivery.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
-	}
 	s := queue.Settlement{Delivery: e.delivery, Verb: verb, After: d.after}
 	if reason != nil && verb != queue.Ack && verb != queue.Release {
 		s.Reason = reason.Error()

@@ -163,7 +163,11 @@ func (l *ledger) startTasks(ctx actor.Context) {
 		Name:         "tasks",
 		MaxAbandoned: l.cfg.maxAbandoned(),
 		Grace:        l.cfg.Grace,
-		OnAbandoned:  func(n int) { actor.Send(sys, self, &abandonedNow{n}) },
+		OnAbandoned: func(n int) {
+			if actor.Alive(sys, self) { // the task may outlive the consumer
+				actor.Send(sys, self, &abandonedNow{n})
+			}
+		},
 	})
 	if err != nil {
 		panic(err) // the settings were checked
