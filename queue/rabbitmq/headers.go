@@ -34,14 +34,15 @@ func message(raw *amqp.Delivery) queue.Message {
 
 // texts returns headers as text, nil for none. The time in milliseconds is left out: Message.Time has it.
 func texts(headers amqp.Table) map[string]string {
-	if len(headers) == 0 {
-		return nil
-	}
-	all := make(map[string]string, len(headers))
+	var all map[string]string
 	for name, value := range headers {
-		if name != headerMillis {
-			all[name] = text(value)
+		if name == headerMillis {
+			continue
 		}
+		if all == nil {
+			all = make(map[string]string, len(headers))
+		}
+		all[name] = text(value)
 	}
 	return all
 }
@@ -131,7 +132,14 @@ func isCopy(headers amqp.Table) bool {
 func size(headers amqp.Table) int {
 	n := 0
 	for name, value := range headers {
-		n += len(name) + len(text(value)) + 16
+		switch v := value.(type) {
+		case string:
+			n += len(v)
+		case int64: // ours; all others are rare
+		default:
+			n += len(text(value))
+		}
+		n += len(name) + 16
 	}
 	return n
 }
