@@ -22,7 +22,7 @@ func TrapStop(ctx Context) {
 	sendSystem(ctx.ActorSystem(), ctx.Self(), &trapCall{})
 }
 
-// Stop tells an actor to stop, and doesn't wait. See Shutdown to wait.
+// Stop tells an actor to stop, and doesn't wait. See Shutdown to wait. It does nothing to an actor that is gone, nor does Kill.
 func Stop(sys *System, pid *PID) {
 	sendSystem(sys, pid, &pa.Stop{})
 }

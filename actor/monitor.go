@@ -43,7 +43,7 @@ func Ask[T any](ctx context.Context, sys *System, pid *PID, request func(answer 
 	ended := make(chan struct{})
 	m := newMonitor(sys, pid, func(*Exited) { close(ended) })
 	defer m.cancel()
-	Send(sys, pid, request(func(a T) {
+	notify(sys, pid, request(func(a T) {
 		select {
 		case answers <- a:
 		default:
@@ -98,9 +98,7 @@ func (m *monitor) cancel() {
 		return
 	}
 	m.sys.ProcessRegistry.Remove(m.self)
-	if p, ok := m.sys.ProcessRegistry.Get(m.target); ok {
-		p.SendSystemMessage(m.target, &pa.Unwatch{Watcher: m.self})
-	}
+	sendSystem(m.sys, m.target, &pa.Unwatch{Watcher: m.self})
 }
 
 // SendSystemMessage hears the Terminated of an actor with a mailbox of protoactor-go's, or of none.

@@ -42,13 +42,14 @@ func TestTrap06_MonitorHearsTheReason(t *testing.T) {
 				crash()
 			}
 		})
+		process, _ := l.sys.ProcessRegistry.Get(pid)
 		live, _ := l.monitor(pid)
 		Send(l.sys, pid, "go")
 		require.True(l, is(wait(l, live).Reason))
 		synctest.Wait()
 		dead, _ := l.monitor(pid)
 		require.ErrorIs(l, wait(l, dead).Reason, ErrNoProcess)
-		sendSystem(l.sys, pid, &pa.Watch{Watcher: l.parent}) // somebody who kept nothing but the PID
+		process.SendSystemMessage(pid, &pa.Watch{Watcher: l.parent}) // from somebody whose PID remembers the process
 		require.Equal(l, pid.Id, wait(l, l.news).(*pa.Terminated).Who.Id)
 	})
 }
@@ -179,33 +180,33 @@ func TestUnwatchedHearsNothing(t *testing.T) {
 }
 
 func TestExitedIsHeardExactlyOnce(t *testing.T) {
-	const actors, monitors = 200, 8
-	l := newLab(t, SystemConfig{})
-	var all sync.WaitGroup
-	for i := range actors {
-		pid := l.root(func(ctx Context) {
-			if ctx.Message() == "go" {
-				crashes[i%len(crashes)].crash()
-			}
-		})
-		for m := range monitors {
-			all.Go(func() {
-				heard, cancel := l.monitor(pid)
-				if m == 0 { // one that is withdrawn in the midst of it may hear once
-					cancel()
-					return
+	inLab(t, func(l *lab) {
+		const actors, monitors = 200, 8
+		var all sync.WaitGroup
+		for i := range actors {
+			pid := l.root(func(ctx Context) {
+				if ctx.Message() == "go" {
+					crashes[i%len(crashes)].crash()
 				}
-				require.NotNil(t, wait(t, heard))
-				cancel()
-				require.Empty(t, heard)
 			})
+			for m := range monitors {
+				all.Go(func() {
+					heard, cancel := l.monitor(pid)
+					if m == 0 { // one that is withdrawn in the midst of it may hear once
+						cancel()
+						return
+					}
+					require.NotNil(l, wait(l, heard))
+					cancel()
+					require.Empty(l, heard)
+				})
+			}
+			all.Go(func() { Stop(l.sys, pid) })
+			all.Go(func() { Kill(l.sys, pid) })
+			all.Go(func() { Send(l.sys, pid, "go") })
 		}
-		all.Go(func() { Stop(l.sys, pid) })
-		all.Go(func() { Kill(l.sys, pid) })
-		all.Go(func() { Send(l.sys, pid, "go") })
-	}
-	all.Wait()
-	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
+		all.Wait()
+	})
 }
 
 func TestParentHearsExactlyOneExitedOfEachChild(t *testing.T) {

@@ -32,6 +32,21 @@ func Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
 	return ctx.SpawnPrefix(withMailbox(props, link{exited: opts.Monitor, ready: opts.Ready}), prefix(opts.Name))
 }
 
+// Spawner spawns like Spawn, at less cost where the same Props come again and again. The zero value is ready. It belongs to one actor.
+type Spawner struct {
+	props  *Props // the last that came
+	linked *Props // and what was made of them
+	link   link
+}
+
+// Spawn does what the function Spawn does.
+func (s *Spawner) Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
+	if l := (link{exited: opts.Monitor, ready: opts.Ready}); props != s.props || l != s.link {
+		s.props, s.linked, s.link = props, withMailbox(props, l), l
+	}
+	return ctx.SpawnPrefix(s.linked, opts.Name+"-")
+}
+
 // SpawnRoot starts an actor without a parent, for whoever keeps the PID. Props may be anybody's.
 func SpawnRoot(sys *System, props *Props, name string) *PID {
 	return sys.Root.SpawnPrefix(withMailbox(props, link{}), prefix(name))

@@ -111,9 +111,7 @@ func (m *mailbox) force() {
 	m.stopNewcomers()
 	m.ctx().CancelReceiveTimeout()
 	m.sys.ProcessRegistry.Remove(m.self)
-	if p, ok := m.sys.ProcessRegistry.Get(m.ctx().Parent()); ok {
-		p.SendSystemMessage(m.ctx().Parent(), &pa.Terminated{Who: m.self})
-	}
+	sendSystem(m.sys, m.ctx().Parent(), &pa.Terminated{Who: m.self})
 	m.tellAll()
 }
 
