@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkConsume compares, for no-op jobs in a goroutine each, the bare client that acknowledges each delivery with a session that is
-// settled in whatever batches come up. Only the consumption is timed. Take the ratio of runs that stand next to each other.
+// BenchmarkConsume compares, for no-op jobs in a goroutine each, the bare client that acknowledges each delivery, the bare client with the
+// prefix flushed by a timer and nothing else, and a session that is settled in whatever batches come up. Only the consumption is timed. Take the ratio of runs that stand next to each other.
 func BenchmarkConsume(b *testing.B) {
 	for _, kind := range []QueueType{Quorum, Classic} {
-		for name, consume := range map[string]func(*testing.B, *Queue, int){"bare": consumeBare, "session": consumeSession} {
-			b.Run(string(kind)+"/p1000/"+name, func(b *testing.B) { benchConsume(b, kind, 1000, consume) })
-		}
+		b.Run(string(kind)+"/p1000/bare", func(b *testing.B) { benchConsume(b, kind, 1000, consumeBare) })
+		b.Run(string(kind)+"/p1000/ideal", func(b *testing.B) { benchConsume(b, kind, 1000, consumeIdeal) })
+		b.Run(string(kind)+"/p1000/session", func(b *testing.B) { benchConsume(b, kind, 1000, consumeSession) })
 	}
 }
 
@@ -38,14 +38,7 @@ func benchConsume(b *testing.B, kind QueueType, prefetch int, consume func(*test
 
 // consumeBare is what one writes without a library.
 func consumeBare(b *testing.B, q *Queue, prefetch int) {
-	conn, err := amqp.Dial(brokertest.RabbitMQ(b))
-	require.NoError(b, err)
-	defer conn.Close()
-	ch, err := conn.Channel()
-	require.NoError(b, err)
-	require.NoError(b, ch.Qos(prefetch, 0, false))
-	deliveries, err := ch.Consume(q.name, "", false, false, false, false, nil)
-	require.NoError(b, err)
+	ch, deliveries := bare(b, q, prefetch)
 	var wg sync.WaitGroup
 	for range b.N {
 		d := <-deliveries
@@ -53,6 +46,64 @@ func consumeBare(b *testing.B, q *Queue, prefetch int) {
 	}
 	wg.Wait()
 	require.NoError(b, ch.Close())
+}
+
+// consumeIdeal is the least that one can do: a bit for each delivery, and the settled prefix once in a millisecond.
+func consumeIdeal(b *testing.B, q *Queue, prefetch int) {
+	ch, deliveries := bare(b, q, prefetch)
+	var mu sync.Mutex
+	var p prefix
+	var jobs, flusher sync.WaitGroup
+	stop := make(chan struct{})
+	flush := func() {
+		mu.Lock()
+		frames := p.flush(nil, b.N)
+		mu.Unlock()
+		for _, f := range frames {
+			_ = ch.Ack(f.tag, f.kind == ackUpTo)
+		}
+	}
+	flusher.Go(func() {
+		tick := time.NewTicker(linger)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				flush()
+			case <-stop:
+				flush()
+				return
+			}
+		}
+	})
+	for range b.N {
+		d := <-deliveries
+		mu.Lock()
+		p.hold(d.DeliveryTag)
+		mu.Unlock()
+		jobs.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			p.ack(d.DeliveryTag)
+		})
+	}
+	jobs.Wait()
+	close(stop)
+	flusher.Wait()
+	require.NoError(b, ch.Close())
+}
+
+// bare consumes q with the client alone.
+func bare(b *testing.B, q *Queue, prefetch int) (*amqp.Channel, <-chan amqp.Delivery) {
+	conn, err := amqp.Dial(brokertest.RabbitMQ(b))
+	require.NoError(b, err)
+	b.Cleanup(func() { conn.Close() })
+	ch, err := conn.Channel()
+	require.NoError(b, err)
+	require.NoError(b, ch.Qos(prefetch, 0, false))
+	deliveries, err := ch.Consume(q.name, "", false, false, false, false, nil)
+	require.NoError(b, err)
+	return ch, deliveries
 }
 
 // consumeSession settles as a consumer does: one goroutine takes what has come up since its last call.

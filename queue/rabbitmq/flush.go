@@ -8,10 +8,6 @@ const (
 
 	// maxBatch bounds how many settlements wait for each other.
 	maxBatch = 256
-
-	// maxFrames is how many frames within digestion a quorum queue takes without fail, and digestion is how long it may need for more.
-	maxFrames = 12
-	digestion = 200 * time.Millisecond
 )
 
 // batch is how many settlements do not wait any longer. What waits takes slots of the prefetch, at most this part of them.
@@ -72,7 +68,7 @@ func (s *session) send(frames []frame, patience int) []frame {
 	s.mu.Lock()
 	frames = s.prefix.flush(frames, patience)
 	s.fresh, s.armed = 0, s.prefix.pending() > 0
-	s.noteBurst(len(frames))
+	s.pace.note(len(frames), time.Now())
 	s.mu.Unlock()
 	s.link.socket.push()
 	defer s.link.socket.pull()
@@ -82,18 +78,6 @@ func (s *session) send(frames []frame, patience int) []frame {
 		}
 	}
 	return frames
-}
-
-// noteBurst notes n more frames, and when there were many of late. The caller holds mu.
-func (s *session) noteBurst(n int) {
-	now := time.Now()
-	if now.Sub(s.counted) > digestion {
-		s.counted, s.frames = now, 0
-	}
-	s.frames += n
-	if s.frames > maxFrames {
-		s.burst = now
-	}
 }
 
 // write writes one frame.

@@ -45,14 +45,17 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 
 // newSession returns a session that is not started.
 func newSession(q *Queue, l *link, opts queue.Options) *session {
+	cfg := q.broker.cfg
+	quorum := !cfg.Passive && cfg.Type == Quorum
 	return &session{
 		queue:      q,
 		link:       l,
 		prefetch:   opts.Prefetch,
 		title:      consumerTag(opts.Name, q.broker),
 		nonce:      rand.Text()[:8],
-		strict:     q.broker.cfg.Type == Quorum && !q.broker.cfg.Passive,
-		backIsFree: q.broker.cfg.Type == Quorum && !q.broker.cfg.Passive && countsFailuresOnly(l.Properties),
+		classic:    !cfg.Passive && cfg.Type == Classic,
+		strict:     quorum,
+		backIsFree: quorum && countsFailuresOnly(l.Properties),
 		held:       make(map[uint64]*held),
 		turn:       make(chan struct{}, 1),
 		dirty:      make(chan struct{}, 1),

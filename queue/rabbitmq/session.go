@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -20,6 +19,7 @@ type session struct {
 	prefetch   int
 	title      string // of consumers
 	nonce      string // makes the ids of messages without one unique
+	classic    bool   // the queue is known to be a classic one
 	strict     bool   // the queue counts deliveries and says so
 	backIsFree bool   // giving back costs no attempt
 	goroutines sync.WaitGroup
@@ -42,12 +42,10 @@ type session struct {
 	cancelled bool
 	held      map[uint64]*held // handed out and not settled
 	prefix    prefix
-	fresh     int       // settlements since the last flush
-	armed     bool      // the flusher knows that something waits
-	over      bool      // nothing more is settled
-	counted   time.Time // since when frames counts
-	frames    int       // written of late
-	burst     time.Time // when they were so many, last, that a quorum queue may not have taken them at once
+	fresh     int  // settlements since the last flush
+	armed     bool // the flusher knows that something waits
+	over      bool // nothing more is settled
+	pace      pace
 }
 
 // held is a delivery with what its copies need.
@@ -72,7 +70,7 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 			if ok {
 				return s.hold(raw), nil
 			}
-			s.endOf(stream)
+			s.endOfStream()
 		case <-s.lost:
 		case <-s.closed:
 		case <-ctx.Done():
@@ -91,9 +89,9 @@ func (s *session) stream() (<-chan amqp.Delivery, error) {
 	return nil, fmt.Errorf("rabbitmq: queue %q: %w", s.queue.name, queue.ErrCancelled)
 }
 
-// endOf drops a stream that has ended: it was cancelled, and everything that was on its way was handed out. If it was not cancelled the
+// endOfStream drops a stream that has ended: it was cancelled, and everything that was on its way was handed out. If it was not cancelled the
 // session is over, and the watcher is about to say why.
-func (s *session) endOf(stream <-chan amqp.Delivery) {
+func (s *session) endOfStream() {
 	s.mu.Lock()
 	ours := s.cancelled || len(s.streams) > 1
 	if ours {
@@ -121,185 +119,4 @@ func (s *session) hold(raw amqp.Delivery) *queue.Delivery {
 	s.held[h.Tag] = h
 	s.prefix.hold(h.Tag)
 	return &h.Delivery
-}
-
-// Cancel tells the broker to send no more. See queue.Session.
-func (s *session) Cancel(ctx context.Context) error {
-	return s.ask(ctx, func() error {
-		s.mu.Lock()
-		before := s.cancelled
-		s.cancelled = true // Before the broker hears of it: the end of the stream must be known to be ours.
-		s.mu.Unlock()
-		if before {
-			return nil
-		}
-		return s.channel.Cancel(s.consumer, false)
-	})
-}
-
-// Resume undoes Cancel, with a new consumer. See queue.Session.
-func (s *session) Resume(ctx context.Context) error {
-	return s.ask(ctx, func() error {
-		s.mu.Lock()
-		cancelled := s.cancelled
-		s.mu.Unlock()
-		if !cancelled {
-			return nil
-		}
-		return s.consume()
-	})
-}
-
-// ask runs f, which waits for the broker, one at a time and no longer than ctx. An f that is given up ends with the session at the latest.
-func (s *session) ask(ctx context.Context, f func() error) error {
-	select {
-	case s.turn <- struct{}{}:
-	case <-s.lost:
-	case <-s.closed:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	answer := make(chan error, 1)
-	s.mu.Lock()
-	if s.over {
-		s.mu.Unlock()
-		return s.ended()
-	}
-	s.goroutines.Go(func() {
-		defer func() { <-s.turn }()
-		answer <- f()
-	})
-	s.mu.Unlock()
-	select {
-	case err := <-answer:
-		if s.channel.IsClosed() {
-			return s.end()
-		}
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// consume starts a consumer. Tags of deliveries rise from one consumer of the channel to the next.
-func (s *session) consume() error {
-	s.started++
-	s.consumer = s.title + "/" + strconv.Itoa(s.started)
-	stream, err := s.channel.Consume(s.queue.name, s.consumer, false, false, false, false, nil)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.streams = append(s.streams, stream)
-	s.cancelled = false
-	return nil
-}
-
-// Close flushes, gives back and ends. See queue.Session.
-func (s *session) Close(ctx context.Context) error {
-	first := false
-	s.closing.Do(func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		first, s.over = true, true
-		close(s.closed)
-	})
-	if !first {
-		return nil
-	}
-	stop := context.AfterFunc(ctx, s.link.cut)
-	<-s.flushed
-	s.settleDown(ctx)
-	_ = s.channel.Close() // Its answer says that the broker has handled what came before. An error says that it is over already.
-	s.link.leave(ctx)
-	s.goroutines.Wait()
-	if !stop() {
-		return ctx.Err()
-	}
-	return nil
-}
-
-// settleDown waits until the broker has made good what was settled. A quorum queue takes some thirty settlements of a channel at a time; the channel
-// keeps what comes faster, and forgets it when it is closed. The end of a consumer is agreed upon after everything that came before; where
-// there is no consumer any more, only time helps.
-func (s *session) settleDown(ctx context.Context) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-s.lost:
-		return
-	case <-ctx.Done():
-		return
-	}
-	s.mu.Lock()
-	cancelled := s.cancelled
-	rest := time.Until(s.burst.Add(digestion)) // negative long after
-	s.mu.Unlock()
-	if !cancelled {
-		_ = s.channel.Cancel(s.consumer, false) // An error means that the session is over already.
-		return
-	}
-	select {
-	case <-time.After(rest):
-	case <-s.lost:
-	case <-ctx.Done():
-	}
-}
-
-// watch waits for the end of the session, and ends it altogether: what it holds goes back at once, also when its user never calls Close.
-func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
-	defer s.link.cut()
-	for {
-		select {
-		case _, ok := <-cancels:
-			if ok {
-				s.lose(errConsumerCancelled)
-				return
-			}
-			cancels = nil // The channel is gone; closes says why.
-		case reply := <-closes:
-			if reply == nil {
-				reply = amqp.ErrClosed
-			}
-			s.lose(explain(reply))
-			return
-		}
-	}
-}
-
-// lose ends the session for the reason why, unless its user has ended it before.
-func (s *session) lose(why error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return // Close has ended it.
-	}
-	s.over = true
-	s.why = fmt.Errorf("rabbitmq: queue %q: %w: %w", s.queue.name, queue.ErrSessionLost, why)
-	close(s.lost)
-}
-
-// ended returns why the session is over, nil while it is not.
-func (s *session) ended() error {
-	select {
-	case <-s.closed:
-		return fmt.Errorf("rabbitmq: session of queue %q: %w", s.queue.name, queue.ErrClosed)
-	default:
-	}
-	select {
-	case <-s.lost:
-		return s.why
-	default:
-		return nil
-	}
-}
-
-// end is ended for those who know that it is, and waits until it is known why.
-func (s *session) end() error {
-	select {
-	case <-s.lost:
-	case <-s.closed:
-	}
-	return s.ended()
 }

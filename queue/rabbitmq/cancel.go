@@ -1,0 +1,79 @@
+package rabbitmq
+
+import (
+	"context"
+	"strconv"
+)
+
+// Cancel tells the broker to send no more. See queue.Session.
+func (s *session) Cancel(ctx context.Context) error {
+	return s.ask(ctx, func() error {
+		s.mu.Lock()
+		before := s.cancelled
+		s.cancelled = true // Before the broker hears of it: the end of the stream must be known to be ours.
+		s.mu.Unlock()
+		if before {
+			return nil
+		}
+		return s.channel.Cancel(s.consumer, false)
+	})
+}
+
+// Resume undoes Cancel, with a new consumer. See queue.Session.
+func (s *session) Resume(ctx context.Context) error {
+	return s.ask(ctx, func() error {
+		s.mu.Lock()
+		cancelled := s.cancelled
+		s.mu.Unlock()
+		if !cancelled {
+			return nil
+		}
+		return s.consume()
+	})
+}
+
+// ask runs f, which waits for the broker, one at a time and no longer than ctx. An f that is given up ends with the session at the latest.
+func (s *session) ask(ctx context.Context, f func() error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-s.lost:
+	case <-s.closed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	answer := make(chan error, 1)
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return s.ended()
+	}
+	s.goroutines.Go(func() {
+		defer func() { <-s.turn }()
+		answer <- f()
+	})
+	s.mu.Unlock()
+	select {
+	case err := <-answer:
+		if s.channel.IsClosed() {
+			return s.end()
+		}
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// consume starts a consumer. Tags of deliveries rise from one consumer of the channel to the next.
+func (s *session) consume() error {
+	s.started++
+	s.consumer = s.title + "/" + strconv.Itoa(s.started)
+	stream, err := s.channel.Consume(s.queue.name, s.consumer, false, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams = append(s.streams, stream)
+	s.cancelled = false
+	return nil
+}
