@@ -15,6 +15,7 @@ type base struct {
 	ctx     actor.Context
 	onEvent func(Event)
 	backoff Backoff
+	spawner actor.Spawner
 	byPID   map[string]*child
 
 	stopping bool
@@ -94,7 +95,7 @@ func (b *base) trySpawn(c *child, ready bool) (err error) {
 	if props == nil {
 		err = badField("ChildSpec.Props", "a function that returned nil", "one that returns the child's Props")
 	} else {
-		c.pid = actor.Spawn(b.ctx, props, actor.SpawnOptions{Name: c.spec.ID, Monitor: true, Ready: ready})
+		c.pid = b.spawner.Spawn(b.ctx, props, actor.SpawnOptions{Name: c.spec.ID, Monitor: true, Ready: ready})
 	}
 	returned = true
 	return err
@@ -203,7 +204,7 @@ func (b *base) abandon(c *child) {
 // final tells Notify that the child is gone for good.
 func (b *base) final(c *child, reason error) {
 	if c.spec.Notify != nil {
-		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, PID: c.last, Reason: reason, Restarts: int(c.restarts)})
+		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, Tag: c.spec.Tag, PID: c.last, Reason: reason, Restarts: int(c.restarts)})
 	}
 }
 

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errBoom = errors.New("boom")
 
-// bench is what a test in a bubble has at hand: a system, and a log of what the children did.
+// rig is what a test in a bubble has at hand: a system, and a log of what the children did.
 type rig struct {
 	*testing.T
 	sys    *actor.System
@@ -163,6 +163,21 @@ func (r *rig) reasonOf(pid *actor.PID) func() error {
 	actor.Monitor(r.sys, watcher, pid)
 	synctest.Wait()
 	return func() error { return <-ended }
+}
+
+// endOf spawns an actor that ends by itself, and returns its reason.
+func (r *rig) endOf(props *actor.Props) error {
+	ended := make(chan error, 1)
+	actor.SpawnRoot(r.sys, actor.FromFunc(func(c actor.Context) {
+		switch m := c.Message().(type) {
+		case *actor.Started:
+			actor.Spawn(c, props, actor.SpawnOptions{Monitor: true})
+		case *actor.Exited:
+			ended <- m.Reason
+			actor.Exit(c, nil)
+		}
+	}), "parent")
+	return <-ended
 }
 
 func (r *rig) children(sup *actor.PID) map[string]supervision.ChildInfo {

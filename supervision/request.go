@@ -119,7 +119,7 @@ func (b *base) answerStart(m *StartRequest, pid *actor.PID, err error) {
 	case m.Reply != nil:
 		b.answerPID(m.Reply, pid, err)
 	case err != nil && m.Spec.Notify != nil:
-		actor.Send(b.ctx.ActorSystem(), m.Spec.Notify, &Ended{ID: m.Spec.ID, Reason: err})
+		actor.Send(b.ctx.ActorSystem(), m.Spec.Notify, &Ended{ID: m.Spec.ID, Tag: m.Spec.Tag, Reason: err})
 	}
 }
 

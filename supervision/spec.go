@@ -57,8 +57,9 @@ type ChildSpec struct {
 	// Significant children take part in the automatic shutdown of a static supervisor: see AutoShutdown. They can't be permanent.
 	Significant bool
 
-	// Notify, if not nil, gets one *Ended when the child is gone for good.
+	// Notify, if not nil, gets one *Ended when the child is gone for good. Tag comes with it; it means nothing to the supervisor.
 	Notify *actor.PID
+	Tag    any
 
 	// BeforeRestart, if not nil, holds each restart back until it calls resume, from any goroutine, now or later; the child counts as
 	// restarting meanwhile. resume(false) gives the restart up, as does a panic. Only the first call of resume counts. BeforeRestart itself
@@ -99,6 +100,8 @@ func (c *ChildSpec) wantsRestart(reason error) bool {
 // or is killed monitors the supervisor.
 type Ended struct {
 	ID string
+	// Tag is ChildSpec.Tag.
+	Tag any
 	// PID is the last incarnation's, nil if there was none.
 	PID *actor.PID
 	// Reason is nil for a normal end. It is actor.ErrKilled for a child that was abandoned.

@@ -160,7 +160,7 @@ func TestFirstStartThatFailsStopsTheEarlierOnes(t *testing.T) {
 				spec.Children[2].Props = fail(r)
 				props, err := supervision.Static(spec)
 				require.NoError(r, err)
-				reason := r.reasonOf(actor.SpawnRoot(r.sys, props, "static"))()
+				reason := r.endOf(props)
 				var start *supervision.StartError
 				require.ErrorAs(r, reason, &start)
 				require.Equal(r, "c", start.ID)
