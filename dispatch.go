@@ -3,7 +3,6 @@ package gentask
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -41,10 +40,10 @@ func (l *ledger) dispatch(e *entry) {
 		l.parked[id] = append(l.parked[id], e)
 		return
 	}
-	e.name = strconv.FormatUint(e.serial, 36)
 	e.started = time.Now()
 	l.moved = e.started
-	l.busy[e.name], l.ids[id] = e, e
+	e.busy = true
+	l.busy[e.serial], l.ids[id] = e, e
 	l.count()
 	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
 }
@@ -54,7 +53,7 @@ func (l *ledger) dispatch(e *entry) {
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
 	start := l.starter
 	spec := supervision.ChildSpec{
-		ID:      e.name,
+		Tag:     e,
 		Props:   func() *actor.Props { return start(e) },
 		Restart: supervision.Temporary,
 		Notify:  l.self,
@@ -76,7 +75,7 @@ func (l *ledger) restartingWorker(msg *restarting) {
 	e := msg.entry
 	_, _, isDecided := e.verdict()
 	switch t := e.unfinished(); {
-	case l.busy[e.name] != e || isDecided || e.stopped():
+	case !e.busy || isDecided || e.stopped():
 		msg.resume(false)
 	case t == nil:
 		msg.resume(true)
@@ -88,7 +87,7 @@ func (l *ledger) restartingWorker(msg *restarting) {
 
 // workerEnded hears that the worker is gone for good.
 func (l *ledger) workerEnded(msg *supervision.Ended) {
-	if e := l.busy[msg.ID]; e != nil {
+	if e, ok := msg.Tag.(*entry); ok && e.busy {
 		l.bereave(e, msg.Reason)
 	}
 }
@@ -142,7 +141,8 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 
 // resign frees the slot: worker and task are gone. Without a decision, the default policy decides.
 func (l *ledger) resign(e *entry, reason error) {
-	delete(l.busy, e.name)
+	delete(l.busy, e.serial)
+	e.busy = false
 	l.moved = time.Now()
 	if id := e.delivery.ID; l.ids[id] == e {
 		delete(l.ids, id)

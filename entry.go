@@ -21,6 +21,7 @@ type entry struct {
 	ctx      entryContext
 
 	mu        sync.Mutex
+	worker    *actor.PID // nil until it has asked for its task
 	task      *task.Task[any]
 	payload   any
 	cause     error    // why the job is to stop, if it is
@@ -36,7 +37,7 @@ type entry struct {
 	serial   uint64 // in which order it came in
 	received time.Time
 	started  time.Time  // when it was given to a worker; zero before
-	name     string     // of its worker
+	busy     bool       // it has a worker, or a task that has not ended
 	leaving  error      // how the worker ended that left a task behind
 	resume   func(bool) // restarts the worker when the task that it left behind has ended
 	closed   bool       // settled, or lost: nothing is owed to the broker
@@ -98,6 +99,7 @@ var errTaskRunning = errors.New("gentask: a task of the job runs already")
 func (e *entry) run(owner *actor.PID, f func(context.Context) (any, error)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.worker = owner
 	switch {
 	case e.cause != nil:
 		return e.cause
@@ -207,6 +209,16 @@ func (e *entry) stopped() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.cause != nil
+}
+
+// workerID names the worker to its supervisor; empty before it has asked for its task.
+func (e *entry) workerID() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.worker == nil {
+		return ""
+	}
+	return e.worker.Id
 }
 
 // begun says whether a task of the job was started, or a decision taken.

@@ -41,7 +41,7 @@ type ledger struct {
 	lastError error
 
 	held    map[*queue.Delivery]*entry // what is unsettled, by the broker's count too
-	busy    map[string]*entry          // what has a worker or a task, by the name of the worker
+	busy    map[uint64]*entry          // what has a worker or a task, by its serial number
 	ids     map[string]*entry          // what is busy, by the id of its message
 	orphans map[uint64]*entry          // what has lost its worker while its task runs, by task
 	ready   fifo                       // what waits for a slot
@@ -75,7 +75,7 @@ type (
 func newLedger(c *life) *ledger {
 	return &ledger{
 		cfg: c.cfg, source: c.source, behavior: c.behavior, starter: c.behavior.prepare(), life: c,
-		held: map[*queue.Delivery]*entry{}, busy: map[string]*entry{}, ids: map[string]*entry{},
+		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{}, ids: map[string]*entry{},
 		orphans: map[uint64]*entry{}, parked: map[string][]*entry{},
 	}
 }
@@ -288,7 +288,7 @@ func (l *ledger) lose(e *entry) {
 // conclude tells the end of a delivery, when nothing is owed to the broker, and its worker and task are gone.
 func (l *ledger) conclude(e *entry) {
 	l.count()
-	if e.closed && l.busy[e.name] != e {
+	if e.closed && !e.busy {
 		l.emit(l.eventOf(EventEnd, e))
 	}
 }
@@ -304,7 +304,8 @@ func (l *ledger) crashed() {
 	}
 	for _, e := range inOrder(l.busy) {
 		e.stop(ErrWorkerLost)
-		delete(l.busy, e.name)
+		delete(l.busy, e.serial)
+		e.busy = false
 		l.conclude(e)
 	}
 	l.life.ledger.CompareAndSwap(l.self, nil)

@@ -79,7 +79,7 @@ func (r *statusRequest) serve(_ actor.Context, l *ledger) {
 func (l *ledger) statusOf(e *entry) JobStatus {
 	d, _, _ := e.verdict()
 	s := JobStatus{
-		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Running: l.busy[e.name] == e,
+		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Running: e.busy,
 		Decision: d.String(), Age: time.Since(e.received),
 	}
 	if s.Running {

@@ -68,7 +68,7 @@ func (l *ledger) unseat(e *entry) {
 	ev := l.eventOf(EventHealed, e)
 	ev.Reason = ErrHandleResult
 	l.emit(ev)
-	actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: e.name})
+	actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: e.workerID()})
 	e.answered()
 	l.bereave(e, ErrHandleResult)
 }
