@@ -78,7 +78,7 @@ func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 			if reply == nil {
 				reply = amqp.ErrClosed
 			}
-			s.lose(explain(reply))
+			s.lose(reply)
 			return
 		}
 	}

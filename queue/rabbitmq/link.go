@@ -43,7 +43,8 @@ func (b *Broker) dial(ctx context.Context, purpose string) (*link, error) {
 	return l, nil
 }
 
-// amqpConfig is new for each connection: the client writes into parts of it.
+// amqpConfig is new for each connection: the client writes into parts of it. Its Recovery stays off: it would keep a channel across a reconnect,
+// and let a settlement of the old connection through to another delivery of the new one.
 func (b *Broker) amqpConfig(purpose string) amqp.Config {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(b.title(purpose))
