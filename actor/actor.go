@@ -84,7 +84,8 @@ func FromProducer(produce func() Actor) *Props {
 }
 
 // Eager returns Props for actors that are spawned for every job: the spawn itself processes Started, on the spawner's goroutine, which saves a
-// goroutine for each. The handler of Started must not block or run code of a user's.
+// goroutine for each. The handler of Started must not block or run code of a user's: a runtime.Goexit there would end the spawner. Everything
+// after Started is processed on a goroutine of the actor's own.
 func Eager(produce func() Actor) *Props {
 	return FromProducer(produce).Configure(pa.WithDispatcher(eagerStart{pa.NewDefaultDispatcher(fairness)}))
 }

@@ -105,7 +105,7 @@ func (m *mailbox) wake() {
 	m.mu.Unlock()
 	switch {
 	case eager:
-		m.run()
+		m.runFirst()
 	case idle:
 		m.dispatch.Schedule(m.runFn)
 	}
@@ -129,14 +129,34 @@ func (m *mailbox) run() {
 			m.dispatch.Schedule(m.runFn)
 		}
 	}()
-	for m.turn() {
+	for m.turn(fairness) {
 		runtime.Gosched()
 	}
 	done = true
 }
 
-// turn processes messages until there are none (false), it is somebody else's turn, or one has failed (true).
-func (m *mailbox) turn() (more bool) {
+// runFirst processes Started and no more: what comes next may run code of the user's, and the goroutine is the spawner's.
+func (m *mailbox) runFirst() {
+	done := false
+	defer func() {
+		if !done {
+			m.dispatch.Schedule(m.runFn)
+		}
+	}()
+	m.turn(1)
+	done = !m.broken && m.rest()
+}
+
+// rest says whether nothing waits; the run is over then.
+func (m *mailbox) rest() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running = m.system.len()+m.user.len() > 0
+	return !m.running
+}
+
+// turn processes up to n messages: until there are none (false), it is somebody else's turn, or one has failed (true).
+func (m *mailbox) turn(n int) (more bool) {
 	returned := false
 	defer func() {
 		if returned {
@@ -148,7 +168,7 @@ func (m *mailbox) turn() (more bool) {
 	if m.broken {
 		m.mend()
 	}
-	for range fairness {
+	for range n {
 		msg, from := m.next()
 		switch {
 		case from == nothing:
