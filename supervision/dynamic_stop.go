@@ -72,13 +72,18 @@ func (d *dynamic) sweep(m *sweep) {
 	}
 }
 
-// cleanUp withdraws the timers of a supervisor that has ended, whatever way.
+// cleanUp withdraws the timers of a supervisor that has ended, whatever way, and answers who still waits.
 func (d *dynamic) cleanUp() {
+	d.stopping = true
 	for _, t := range d.timers {
 		t.Stop()
 	}
 	for _, c := range d.byPID {
 		c.stopTimer()
+		d.answerPID(c.takeStarting(), nil, ErrStopping)
+		for _, reply := range c.takeStopping() {
+			d.answer(reply, ErrStopping)
+		}
 	}
 	for _, c := range d.byID {
 		if c.rare != nil && c.rare.recovery != nil {

@@ -6,13 +6,15 @@ import (
 
 // Requests are messages that any actor may send to a supervisor, without blocking. A request belongs to the supervisor from then on: it is not
 // to be changed or sent again. Reply may be nil. It is called once, in the supervisor's goroutine, and must not block; a panic there is
-// swallowed. If the supervisor is gone, or crashes, it is never called: monitor the supervisor, or ask with StartChild and its like.
+// swallowed. If the supervisor is gone before it takes the request up, it is never called: monitor the supervisor, or ask with
+// StartChild and its like.
 type (
 	// StartRequest starts a child.
 	//
-	// With a Reply the start is OTP's: it is answered when the child has processed Started, and a child that fails there is discarded. A
-	// dynamic supervisor answers without delay if there is no Reply to wait for: a child that fails in Started has crashed like any other, and
-	// is restarted as its Restart says. What can't be started at all is told to ChildSpec.Notify if there is no Reply.
+	// With a Reply the start is OTP's: it is answered when the child has processed Started, and a child that fails there is discarded.
+	//
+	// Without a Reply a dynamic supervisor doesn't wait: a child that fails in Started has crashed like any other, and is restarted as its
+	// Restart says. That the request was refused is then told to ChildSpec.Notify, as an Ended with the error as its Reason.
 	StartRequest struct {
 		Spec  ChildSpec
 		Reply func(*actor.PID, error)
