@@ -1,0 +1,108 @@
+package gentask_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// TestScenario01_UpstreamsOwnTest is the test of the Elixir original: half of all runs panic. The floor is 2.0 s.
+func TestScenario01_UpstreamsOwnTest(t *testing.T) {
+	t.Run("VirtualTime", func(t *testing.T) {
+		rig.Memory().Run(t, func(r *rig.Rig) {
+			require.Equal(r, upstreamsFloor, scenario01(r), "in virtual time nothing but the sleeps takes any")
+		})
+	})
+	t.Run("RealTime", func(t *testing.T) {
+		realTime(rig.Memory()).Run(t, func(r *rig.Rig) {
+			require.LessOrEqual(r, scenario01(r), upstreamsFloor*5/4)
+		})
+	})
+}
+
+// realTime takes a broker out of its bubble.
+func realTime(b rig.Broker) rig.Broker {
+	b.Virtual = false
+	return b
+}
+
+const (
+	upstreamsJobs     = 100
+	upstreamsPrefetch = 5
+	upstreamsSleep    = 100 * time.Millisecond
+	upstreamsFloor    = upstreamsJobs / upstreamsPrefetch * upstreamsSleep
+)
+
+// scenario01 returns how long all jobs took.
+func scenario01(r *rig.Rig) time.Duration {
+	r.Publish(upstreamsJobs)
+	u := &upstream{Rand: rand.New(rand.NewPCG(1, 2))}
+	run := rig.Track(r.Runs, u.run)
+	begin := time.Now()
+	r.Start(gentask.Work(&work[[]byte, string]{run: run, handle: u.handle}), gentask.Config{
+		Concurrency: upstreamsPrefetch, Timeout: time.Second, MaxAttempts: -1,
+	})
+	r.Finish()
+	took := time.Since(begin)
+	settled := map[queue.Verb]int{}
+	for _, ev := range r.Events(gentask.EventEnd) {
+		settled[ev.Settlement]++
+	}
+	require.Equal(r, map[queue.Verb]int{queue.Ack: upstreamsJobs, queue.Requeue: u.panics}, settled)
+	require.Equal(r, upstreamsJobs+u.panics, r.Runs.Total())
+	require.LessOrEqual(r, r.Runs.Most(), upstreamsPrefetch)
+	return took
+}
+
+// upstream is the worker of the original's test.
+type upstream struct {
+	sync.Mutex
+	*rand.Rand
+	panics int
+}
+
+func (u *upstream) run(context.Context, []byte) (string, error) {
+	if u.unlucky() {
+		panic("a third-party service is down")
+	}
+	time.Sleep(upstreamsSleep)
+	return "done", nil
+}
+
+func (u *upstream) unlucky() bool {
+	u.Lock()
+	defer u.Unlock()
+	if u.Float64() >= 0.5 {
+		return false
+	}
+	u.panics++
+	return true
+}
+
+func (*upstream) handle(_ gentask.Job[[]byte], o task.Outcome[string]) gentask.Decision {
+	if o.Status == task.OK {
+		return gentask.Ack()
+	}
+	return gentask.Requeue(0)
+}
+
+// work is a gentask.Worker of two functions.
+type work[J, R any] struct {
+	run    func(context.Context, J) (R, error)
+	handle func(gentask.Job[J], task.Outcome[R]) gentask.Decision
+}
+
+func (w *work[J, R]) Run(ctx context.Context, payload J) (R, error) { return w.run(ctx, payload) }
+
+func (w *work[J, R]) HandleResult(job gentask.Job[J], o task.Outcome[R]) gentask.Decision {
+	return w.handle(job, o)
+}
