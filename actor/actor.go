@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"io"
 	"log/slog"
 
 	pa "github.com/asynkron/protoactor-go/actor"
@@ -49,7 +48,7 @@ type SystemConfig struct {
 func NewSystem(cfg SystemConfig) *System {
 	logger := cfg.Logger
 	if logger == nil {
-		logger = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError}))
+		logger = slog.New(slog.DiscardHandler)
 	}
 	sys := pa.NewActorSystem(pa.WithLoggerFactory(func(*pa.ActorSystem) *slog.Logger { return logger }))
 	if cfg.Dispatcher != nil {

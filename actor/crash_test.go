@@ -23,7 +23,7 @@ var crashes = []struct {
 }{
 	{"panic", func() { panic("boom") }, func(e error) bool { p, ok := errors.AsType[*PanicError](e); return ok && p.Value == "boom" }},
 	{"panic(error)", func() { panic(errBoom) }, func(e error) bool { return errors.Is(e, errBoom) }},
-	{"panic(nil)", func() { panic(nil) }, func(e error) bool { _, ok := errors.AsType[*runtime.PanicNilError](e); return ok }}, //nolint:govet // on purpose
+	{"panic(nil)", func() { panic(nil) }, func(e error) bool { _, ok := errors.AsType[*runtime.PanicNilError](e); return ok }},
 	{"nil dereference", func() { var p *PID; _ = p.Id }, func(e error) bool { _, ok := errors.AsType[runtime.Error](e); return ok }},
 	{"Goexit", runtime.Goexit, func(e error) bool { return errors.Is(e, ErrGoexit) }},
 }
@@ -319,5 +319,50 @@ func TestSpawnPanicsInTheParentWhenTheProducerDoes(t *testing.T) {
 		})
 		Send(l.sys, pid, "go")
 		require.ErrorContains(l, l.exited(pid), "no actor")
+	})
+}
+
+func TestTrap04_ForeignChildThatAParentOfOursSpawnedByItselfIsStopped(t *testing.T) {
+	inLab(t, func(l *lab) {
+		started := 0
+		l.do(func(ctx Context) {
+			pid := ctx.Spawn(pa.PropsFromFunc(func(ctx Context) {
+				switch ctx.Message().(type) {
+				case *Started:
+					started++
+				case string:
+					panic("boom")
+				}
+			}))
+			ctx.Send(pid, "go")
+		})
+		require.IsType(l, &pa.Terminated{}, wait(l, l.news))
+		require.Equal(l, 1, started)
+	})
+}
+
+func TestSpawnerSpawnsLikeSpawn(t *testing.T) {
+	inLab(t, func(l *lab) {
+		var s Spawner
+		crash, idle := FromFunc(func(ctx Context) {
+			if ctx.Message() == "go" {
+				panic("boom")
+			}
+		}), FromFunc(func(Context) {})
+		for range 3 {
+			for _, opts := range []SpawnOptions{{}, {Monitor: true}, {Monitor: true, Name: "same"}} {
+				for _, props := range []*Props{crash, crash, idle} {
+					var pid *PID
+					l.do(func(ctx Context) { pid = s.Spawn(ctx, props, opts) })
+					Send(l.sys, pid, "go")
+					Stop(l.sys, pid)
+					require.IsType(l, &pa.Terminated{}, wait(l, l.news))
+					if opts.Monitor {
+						require.Error(l, l.exited(pid))
+					}
+				}
+			}
+		}
+		l.quiet()
 	})
 }

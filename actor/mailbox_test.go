@@ -271,10 +271,10 @@ func TestSendAfter(t *testing.T) {
 		pid := l.child(receive)
 		synctest.Wait()
 		require.True(l, stopped.Stop())
-		time.Sleep(time.Hour - 1)
+		time.Sleep(time.Hour - time.Nanosecond)
 		synctest.Wait()
 		require.Zero(l, got.Load())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.EqualValues(l, 1, got.Load())
 

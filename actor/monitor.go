@@ -15,7 +15,7 @@ func Monitor(sys *System, watcher, pid *PID) (cancel func()) {
 }
 
 // OnExit calls tell once when the actor pid has ended; see Monitor. It is called on the goroutine of the actor that ends, perhaps before OnExit
-// returns, and must not block.
+// returns, and must neither block nor panic. It may call cancel.
 func OnExit(sys *System, pid *PID, tell func(*Exited)) (cancel func()) {
 	return newMonitor(sys, pid, tell).cancel
 }

@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -176,6 +177,52 @@ func TestUnwatchedHearsNothing(t *testing.T) {
 		})
 		Stop(l.sys, pid)
 		l.quiet()
+	})
+}
+
+func TestOnExitThatPanicsKeepsTheEndFromNobodyElse(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pid := l.child(func(Context) {})
+		before, _ := l.monitor(pid)
+		OnExit(l.sys, pid, func(*Exited) { panic("boom") })
+		OnExit(l.sys, pid, func(*Exited) { runtime.Goexit() })
+		after, _ := l.monitor(pid)
+		synctest.Wait()
+		Kill(l.sys, pid)
+		require.ErrorIs(l, l.exited(pid), ErrKilled)
+		require.ErrorIs(l, wait(l, before).Reason, ErrKilled)
+		require.ErrorIs(l, wait(l, after).Reason, ErrKilled)
+		l.quiet()
+	})
+}
+
+func TestOnExitMayCallItsCancel(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pid := l.root(func(Context) {})
+		called := make(chan struct{})
+		cancel := make(chan func(), 1)
+		cancel <- OnExit(l.sys, pid, func(*Exited) {
+			(<-cancel)()
+			close(called)
+		})
+		Kill(l.sys, pid)
+		wait(l, called)
+	})
+}
+
+func TestMonitorIsNoActor(t *testing.T) {
+	inLab(t, func(l *lab) {
+		pid := l.root(func(Context) {})
+		heard := make(chan *Exited, 10)
+		before := l.processes()
+		m := newMonitor(l.sys, pid, func(e *Exited) { heard <- e })
+		Send(l.sys, m.self, "hello")
+		sendSystem(l.sys, m.self, "hello")
+		l.sys.Root.Stop(m.self)
+		require.Equal(l, before, l.processes(), "stopped, it is withdrawn")
+		Kill(l.sys, pid)
+		synctest.Wait()
+		require.Empty(l, heard)
 	})
 }
 

@@ -161,7 +161,7 @@ func TestRoutineIsHeardExactlyOnce(t *testing.T) {
 			all.Go(func() { newMonitor(l.sys, r.PID(), func(e *Exited) { watched <- e }) })
 			all.Go(func() { Stop(l.sys, r.PID()) })
 			all.Wait()
-			require.NotNil(l, wait(l, watched).Reason)
+			require.Error(l, wait(l, watched).Reason)
 			synctest.Wait()
 			require.Empty(l, watched)
 			require.Len(l, b.ended, 1)

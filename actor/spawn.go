@@ -44,7 +44,7 @@ func (s *Spawner) Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
 	if l := (link{exited: opts.Monitor, ready: opts.Ready}); props != s.props || l != s.link {
 		s.props, s.linked, s.link = props, withMailbox(props, l), l
 	}
-	return ctx.SpawnPrefix(s.linked, opts.Name+"-")
+	return ctx.SpawnPrefix(s.linked, prefix(opts.Name))
 }
 
 // SpawnRoot starts an actor without a parent, for whoever keeps the PID. Props may be anybody's.
