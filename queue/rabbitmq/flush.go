@@ -61,7 +61,8 @@ func (s *session) flush() {
 	}
 }
 
-// send writes what is settled, in one system call, and one after the other: the order of frames matters. patience is how many acknowledgements beyond the prefix may wait for it to grow.
+// send writes what is settled, in one system call. Only one send writes at a time, because the order of frames matters. patience is how many
+// acknowledgements beyond the prefix may wait for it to grow.
 func (s *session) send(frames []frame, patience int) []frame {
 	s.sending.Lock()
 	defer s.sending.Unlock()
