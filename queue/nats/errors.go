@@ -53,7 +53,8 @@ func explain(err error) error {
 	case errors.Is(err, natsgo.ErrAuthorization), errors.Is(err, natsgo.ErrAuthExpired), errors.Is(err, natsgo.ErrAuthRevoked),
 		errors.Is(err, natsgo.ErrAccountAuthExpired):
 		return fmt.Errorf("%w: %w", ErrRefused, err)
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, natsgo.ErrNoResponders): // nobody answers on the API's subjects
 		return fmt.Errorf("%w: %w", ErrNoJetStream, err)
 	}
 	return err

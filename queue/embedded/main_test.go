@@ -1,0 +1,67 @@
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/nats"
+	"github.com/gentask/gentask/queue/queuetest"
+)
+
+// childDir makes the test binary a process that opens that directory; see crash_test.go.
+const childDir = "GENTASK_TEST_EMBEDDED_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		os.Exit(child(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// newBroker opens a broker that is closed after the test.
+func newBroker(t testing.TB, dir string, cfg Config) *Broker {
+	t.Helper()
+	b, err := Open(dir, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b
+}
+
+// soon bounds whatever a test waits for.
+func soon(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestConformance(t *testing.T) {
+	b := newBroker(t, t.TempDir(), Config{Queues: nats.Config{Lease: time.Second}})
+	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
+		q := b.Queue("q" + rand.Text())
+		return queuetest.Fixture{
+			Source:      q,
+			Publisher:   q,
+			DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
+			Break:       func() { kick(t, b.server) },
+		}
+	})
+}
+
+// kick ends every connection from the server's side.
+func kick(t testing.TB, s *server.Server) {
+	t.Helper()
+	conns, err := s.Connz(&server.ConnzOptions{Limit: 1000})
+	require.NoError(t, err)
+	for _, c := range conns.Conns {
+		_ = s.DisconnectClientByID(c.Cid) // it may have gone by itself
+	}
+}

@@ -1,0 +1,172 @@
+package nats_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/nats"
+)
+
+func newSession(t testing.TB, q *nats.Queue, prefetch int) queue.Session {
+	t.Helper()
+	s, err := q.Open(soon(t), queue.Options{Prefetch: prefetch, Name: t.Name()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(soon(t))) })
+	return s
+}
+
+func receive(t testing.TB, s queue.Session) *queue.Delivery {
+	t.Helper()
+	d, err := s.Receive(soon(t))
+	require.NoError(t, err)
+	return d
+}
+
+func settle(t testing.TB, s queue.Session, verb queue.Verb, d *queue.Delivery) {
+	t.Helper()
+	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: d, Verb: verb}}))
+}
+
+// nothing requires that nothing arrives for that long.
+func nothing(t testing.TB, s queue.Session, long time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), long)
+	defer cancel()
+	d, err := s.Receive(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Nil(t, d)
+}
+
+// What is held, handed out or not, is nobody else's, for several leases.
+func TestLeaseIsRenewed(t *testing.T) {
+	q := newQueue(t, "nats://"+standard, nats.Config{Lease: time.Second})
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}, queue.Message{ID: "b"}))
+	s, other := newSession(t, q, 2), newSession(t, q, 2)
+	d := receive(t, s)
+	nothing(t, other, 3*time.Second)
+	settle(t, s, queue.Ack, d)
+	require.Equal(t, 1, receive(t, s).Attempt)
+}
+
+// The session that is cut off holds nothing for longer than its lease.
+func TestLostDeliveryComesBackWithinTheLease(t *testing.T) {
+	p := newProxy(t, standard)
+	lost := newQueue(t, p.url(), nats.Config{Lease: time.Second})
+	require.NoError(t, lost.Publish(soon(t), queue.Message{ID: "a"}))
+	s := newSession(t, lost, 1)
+	receive(t, s)
+	other := newSession(t, newBroker(t, "nats://"+standard, nats.Config{}).Queue(lost.Name()), 1)
+	start := time.Now()
+	p.cut()
+	d := receive(t, other)
+	require.Less(t, time.Since(start), 3*time.Second)
+	require.Equal(t, 2, d.Attempt)
+	require.True(t, d.Redelivered)
+}
+
+// A release by Close is there at once, whatever the lease, and has cost no attempt.
+func TestCloseGivesBackAtOnce(t *testing.T) {
+	q := newQueue(t, "nats://"+standard, nats.Config{Lease: time.Minute})
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"}))
+	s := newSession(t, q, 3)
+	receive(t, s)
+	require.NoError(t, s.Close(soon(t)))
+	next := newSession(t, q, 3)
+	for range 3 {
+		d := receive(t, next)
+		require.Equal(t, 1, d.Attempt)
+		settle(t, next, queue.Ack, d)
+	}
+	nothing(t, next, 100*time.Millisecond)
+}
+
+// A network that takes everything and delivers nothing ends the session within 6 s, and holds no call for longer than its context.
+func TestSilentNetworkEndsTheSession(t *testing.T) {
+	p := newProxy(t, standard)
+	q := newQueue(t, p.url(), nats.Config{})
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
+	idle, busy := newSession(t, q, 2), newSession(t, q, 1)
+	holder, d := idle, receive(t, idle) // the other one's request comes second
+	p.hold()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, holder.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}), queue.ErrSessionLost)
+	require.Error(t, q.Publish(ctx, queue.Message{ID: "b"}))
+	require.Less(t, time.Since(start), time.Second)
+	_, err := busy.Receive(soon(t))
+	require.ErrorIs(t, err, queue.ErrSessionLost)
+	require.Less(t, time.Since(start), 6*time.Second)
+}
+
+// An idle queue is not a silent one.
+func TestIdleSessionLives(t *testing.T) {
+	q := newQueue(t, "nats://"+standard, nats.Config{})
+	s := newSession(t, q, 10)
+	nothing(t, s, 5*time.Second)
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
+	require.Equal(t, "a", receive(t, s).ID)
+}
+
+// A deleted queue ends its sessions, and the next Open makes it anew.
+func TestDeletedQueueEndsTheSession(t *testing.T) {
+	q := newQueue(t, "nats://"+standard, nats.Config{})
+	s := newSession(t, q, 1)
+	require.NoError(t, q.Publish(soon(t), queue.Message{}))
+	settle(t, s, queue.Ack, receive(t, s))
+	deleteStreams(t, q.Name())
+	_, err := s.Receive(soon(t))
+	require.ErrorIs(t, err, queue.ErrSessionLost)
+	require.Error(t, q.Publish(soon(t), queue.Message{ID: "a"}))
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
+	require.Equal(t, "a", receive(t, newSession(t, q, 1)).ID)
+}
+
+// With DoubleAck the server has applied what Settle reports.
+func TestDoubleAckIsApplied(t *testing.T) {
+	q := newQueue(t, "nats://"+standard, nats.Config{DoubleAck: true})
+	s := newSession(t, q, 1)
+	for range 20 {
+		require.NoError(t, q.Publish(soon(t), queue.Message{}))
+		settle(t, s, queue.Ack, receive(t, s))
+		stats, err := q.Inspect(soon(t))
+		require.NoError(t, err)
+		require.Equal(t, nats.Stats{}, stats)
+	}
+}
+
+func TestRepeatedPublishIsStoredOnceUnlessNeverIsAsked(t *testing.T) {
+	for want, cfg := range map[int]nats.Config{1: {}, 3: {Duplicates: -1}} {
+		q := newQueue(t, "nats://"+standard, cfg)
+		for range 3 {
+			require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
+		}
+		stats, err := q.Inspect(soon(t))
+		require.NoError(t, err)
+		require.Equal(t, want, stats.Ready)
+	}
+}
+
+// A dead letter can be run again: published once more, or from its queue, which is one like any other.
+func TestDeadLetterRunsAgain(t *testing.T) {
+	b := newBroker(t, "nats://"+standard, nats.Config{})
+	name := uniqueName()
+	t.Cleanup(func() { deleteStreams(t, name, name+"-dead", name+"-dead-dead") })
+	q := b.Queue(name)
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
+	s := newSession(t, q, 1)
+	settle(t, s, queue.DeadLetter, receive(t, s))
+
+	letters, err := q.DeadLetters(soon(t), 10)
+	require.NoError(t, err)
+	require.Len(t, letters, 1)
+	require.NoError(t, q.Publish(soon(t), letters...))
+	d := receive(t, s)
+	require.Equal(t, "a", d.ID)
+	require.Equal(t, 2, d.Attempt)
+	require.Equal(t, "a", receive(t, newSession(t, b.Queue(name+"-dead"), 1)).ID)
+}
