@@ -25,6 +25,11 @@ func BenchmarkSpawnStop(b *testing.B) {
 		props := FromFunc(stopAtMessage)
 		benchmarkChildren(b, sys, ended, func(ctx Context) { ctx.Send(Spawn(ctx, props, SpawnOptions{Monitor: true}), "stop") })
 	})
+	b.Run("our mailbox, eager", func(b *testing.B) {
+		ended := make(chan struct{})
+		props := Eager(func() Actor { return ReceiveFunc(stopAtMessage) })
+		benchmarkChildren(b, sys, ended, func(ctx Context) { ctx.Send(Spawn(ctx, props, SpawnOptions{}), "stop") })
+	})
 	b.Run("routine", func(b *testing.B) {
 		ended := make(chan struct{})
 		b.ReportAllocs()
