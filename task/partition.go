@@ -92,7 +92,8 @@ func (p *partition) refuse(ctx actor.Context, r *run) {
 
 // arm starts the run's timer anew.
 func (p *partition) arm(ctx actor.Context, r *run, d time.Duration) {
-	r.due = time.Now().Add(d)
+	d = max(d, time.Nanosecond) // due is not zero
+	r.due = time.Since(r.started) + d
 	if r.timer == nil {
 		r.timer = actor.SendAfter(ctx, d, (*timeUp)(r))
 		return
@@ -101,7 +102,7 @@ func (p *partition) arm(ctx actor.Context, r *run, d time.Duration) {
 }
 
 func (p *partition) disarm(r *run) {
-	r.due = time.Time{}
+	r.due = 0
 	if r.timer != nil {
 		r.timer.Stop()
 	}
@@ -109,10 +110,10 @@ func (p *partition) disarm(r *run) {
 
 // timeUp is the end of the time that a run had, or of its grace.
 func (p *partition) timeUp(ctx actor.Context, r *run) {
-	if r.due.IsZero() || time.Now().Before(r.due) {
+	if r.due == 0 || time.Since(r.started) < r.due {
 		return // an old timer's
 	}
-	r.due = time.Time{}
+	r.due = 0
 	switch {
 	case r.stopping:
 		p.abandon(ctx, r)
@@ -171,7 +172,6 @@ func (p *partition) abandon(ctx actor.Context, r *run) {
 func (p *partition) retire(ctx actor.Context, r *run, lost bool) {
 	p.disarm(r)
 	r.retired = true
-	r.final = r.outcome()
 	p.share.retire(r, lost)
 	if r.owner != nil {
 		ctx.Send(r.owner, &r.final)

@@ -30,21 +30,18 @@ type run struct {
 
 	mu        sync.Mutex
 	state     state
-	dropped   bool // nobody wants the result
-	stopped   bool
-	stopCause error
-	reason    error
-	ended     time.Time     // or abandoned
+	dropped   bool          // nobody wants the result
+	stopCause error         // nil: it was not told to stop
+	final     Outcome[any]  // doesn't change any more once the task runs no more
 	done      chan struct{} // made by the first who waits
 	told      func()        // called when the outcome stands
 
 	// The partition's.
 	owner    *actor.PID // nil: nobody is told, they wait on done
 	timer    *time.Timer
-	due      time.Time // of the timer; zero: there is nothing to wait for
-	stopping bool      // the timer is that of the grace
-	retired  bool      // the outcome is out
-	final    Outcome[any]
+	due      time.Duration // of the timer, from started; zero: there is nothing to wait for
+	stopping bool          // the timer is that of the grace
+	retired  bool          // the outcome is out
 
 	// The share's.
 	prev, next *run
@@ -106,22 +103,22 @@ func (r *run) Cancel() { r.stop(actor.ErrKilled) }
 // stop cancels the context. The first cause counts.
 func (r *run) stop(cause error) {
 	r.mu.Lock()
-	if !r.stopped && r.state == running {
-		r.stopped, r.stopCause = true, cause
+	if r.stopCause == nil && r.state == running {
+		r.stopCause = cause
 	}
 	r.mu.Unlock()
 	r.cancel(cause)
 }
 
-// Ended is called on the task's goroutine, as the last thing.
+// Ended is called on the task's goroutine, as the last thing. A handle can outlive the task; what it worked on must not.
 func (r *run) Ended(reason error) {
 	r.cancel(nil)
-	r.fn = nil // a handle can outlive the task; what it worked on must not
-	if r.finish(r.group.first(reason)) {
+	inTime := r.finish(r.group.first(reason))
+	r.fn, r.value = nil, nil
+	if inTime {
 		r.share.send((*ended)(r))
 		return
 	}
-	r.value = nil
 	r.share.count.returned()
 	r.share.forget(r)
 	r.share.count.tell()
@@ -133,9 +130,6 @@ func (r *run) finish(reason error) bool {
 	defer r.mu.Unlock()
 	if r.state == abandoned {
 		return false
-	}
-	if reason != nil {
-		r.value = nil
 	}
 	r.share.count.ended(r.dropped)
 	r.settle(finished, r.explain(reason))
@@ -165,7 +159,11 @@ func (r *run) refuse(reason error) {
 
 // settle is the one way to an outcome. It is called with mu held, once, when the task's place is free again.
 func (r *run) settle(s state, reason error) {
-	r.state, r.reason, r.ended = s, reason, time.Now()
+	r.state = s
+	r.final = Outcome[any]{Status: Exit, Reason: reason, Task: &r.handle, RunTime: time.Since(r.started)}
+	if reason == nil {
+		r.final.Status, r.final.Value = OK, r.value
+	}
 	if r.done != nil {
 		close(r.done)
 	}
@@ -212,16 +210,10 @@ func (r *run) wait() <-chan struct{} {
 func (r *run) outcome() Outcome[any] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	o := Outcome[any]{Task: &r.handle, Reason: r.reason, RunTime: r.ended.Sub(r.started)}
-	switch {
-	case r.state == running:
-		o.Status, o.Reason, o.RunTime = Timeout, ErrTimeout, time.Since(r.started)
-	case r.reason != nil:
-		o.Status = Exit
-	default:
-		o.Status, o.Value = OK, r.value
+	if r.state == running {
+		return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: time.Since(r.started)}
 	}
-	return o
+	return r.final
 }
 
 // tell posts a message to the task's partition.
