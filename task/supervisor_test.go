@@ -196,6 +196,7 @@ func TestACrashOfAPartitionIsToldToAll(t *testing.T) {
 		f := func(ctx context.Context) (any, error) {
 			<-ctx.Done()
 			causes.Store(context.Cause(ctx), true)
+			time.Sleep(time.Millisecond) // or else it may return before it is given up
 			return 1, nil
 		}
 		waiter, err := Start(t.Context(), s, f) // in partition 1
@@ -212,7 +213,7 @@ func TestACrashOfAPartitionIsToldToAll(t *testing.T) {
 			require.ErrorIs(t, reason, ErrClosed)
 			require.ErrorIs(t, reason, ErrAbandoned)
 		}
-		synctest.Wait()
+		time.Sleep(time.Second)
 		_, cancelled := causes.Load(ErrClosed)
 		require.True(t, cancelled)
 		_, stopped := causes.Load(actor.ErrShutdown)
