@@ -206,11 +206,11 @@ func (m *mailbox) next() (msg any, from queue) {
 	return nil, nothing
 }
 
-// Messages of this package that mailboxes understand, in the system queue.
+// Messages of this package that mailboxes understand, among the system's.
 type (
 	// exitCall makes the actor end with a reason; it can't be trapped.
 	exitCall struct{ reason error }
-	// trapCall makes the actor hear StopRequest from now on.
+	// trapCall makes the actor hear StopRequest from now on. It takes effect when it is posted.
 	trapCall struct{}
 )
 
