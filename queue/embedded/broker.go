@@ -76,8 +76,8 @@ func (b *Broker) start(dir string, c Config) error {
 	s.SetLoggerV2(log, false, false, false)
 	b.server = s
 	s.Start()
-	if !s.ReadyForConnections(startTimeout) || !s.JetStreamEnabled() {
-		return fmt.Errorf("embedded: server can't start in %q: %s", dir, log.failure())
+	if log.failure() != "" || !s.ReadyForConnections(startTimeout) || !s.JetStreamEnabled() {
+		return fmt.Errorf("embedded: server can't start in %q within %v: %s", dir, startTimeout, log.failure())
 	}
 	b.queues, err = nats.NewInProcess(s, c.Queues)
 	return err

@@ -23,6 +23,7 @@ import (
 const (
 	crashJobs  = 50
 	crashAcked = 20
+	crashWork  = time.Second // of the job that is killed: the server writes down what it has delivered only after a moment
 )
 
 var crashConfig = Config{Queues: nats.Config{Lease: time.Second, DoubleAck: true}}
@@ -64,8 +65,11 @@ func publishAndHold(dir string) error {
 			return err
 		}
 	}
-	_, err = s.Receive(ctx)
-	return err
+	if _, err := s.Receive(ctx); err != nil {
+		return err
+	}
+	<-time.After(crashWork)
+	return nil
 }
 
 // A process that is killed loses no message that was confirmed, and frees its directory; what it held comes back as the next attempt.
