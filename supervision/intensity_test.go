@@ -118,6 +118,19 @@ func TestPerChildIntensityGivesUpThatChildAlone(t *testing.T) {
 	})
 }
 
+func TestPerChildIntensityIsNotShared(t *testing.T) {
+	bubble(t, func(r *rig) {
+		sup := r.dynamic(supervision.DynamicSpec{ChildIntensity: &supervision.Intensity{Restarts: 2}})
+		for _, id := range []string{"a", "b", "c"} {
+			r.start(sup, r.child(id))
+			r.send(r.pid(sup, id), errBoom)
+			r.send(r.pid(sup, id), errBoom)
+		}
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+		r.stop(sup)
+	})
+}
+
 func TestUnlimited(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.dynamic(supervision.DynamicSpec{Intensity: supervision.Intensity{Restarts: supervision.Unlimited}})

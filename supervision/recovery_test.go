@@ -178,6 +178,28 @@ func TestTerminateCallsARestartOff(t *testing.T) {
 	})
 }
 
+func TestResumeOfAnEarlierRestartIsIgnored(t *testing.T) {
+	bubble(t, func(r *rig) {
+		var g gate
+		spec := r.abc(supervision.OneForOne)
+		spec.Children[0].BeforeRestart = g.hold
+		sup := r.static(spec)
+		r.send(r.pid(sup, "a"), errBoom)
+		stale := g.resume
+		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "a"))
+		_, err := supervision.RestartChild(r.Context(), r.sys, sup, "a")
+		require.NoError(r, err)
+		r.send(r.pid(sup, "a"), errBoom)
+		stale(false)
+		synctest.Wait()
+		require.Equal(r, supervision.Restarting, r.children(sup)["a"].State)
+		g.resume(true)
+		synctest.Wait()
+		require.Equal(r, supervision.Running, r.children(sup)["a"].State)
+		r.stop(sup)
+	})
+}
+
 func TestTerminateCallsADynamicRestartOff(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var g gate

@@ -55,6 +55,22 @@ func TestAutoShutdown(t *testing.T) {
 	}
 }
 
+func TestAChildThatWaitsForItsRestartIsNotGone(t *testing.T) {
+	bubble(t, func(r *rig) {
+		sup := r.static(supervision.Spec{
+			Intensity: unlimited, AutoShutdown: supervision.AllSignificant, Backoff: supervision.Backoff{Min: time.Minute},
+			Children: []supervision.ChildSpec{r.significant("a", supervision.Transient), r.significant("b", supervision.Transient)},
+		})
+		b := r.pid(sup, "b")
+		r.send(r.pid(sup, "a"), errBoom)
+		r.send(b, exit{nil})
+		require.True(r, actor.Alive(r.sys, sup))
+		time.Sleep(time.Minute)
+		require.NotNil(r, r.pid(sup, "a"))
+		r.stop(sup)
+	})
+}
+
 func TestTerminateByHandNeverTriggersAutoShutdown(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.static(supervision.Spec{

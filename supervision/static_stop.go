@@ -40,7 +40,6 @@ func (s *static) flush() {
 		switch m := msg.(type) {
 		case *actor.Exited:
 			if c := s.take(m); c != nil {
-				c.doomed = false
 				s.rest(c, m.Reason)
 			}
 		case *normalEnd:

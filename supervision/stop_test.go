@@ -177,6 +177,21 @@ func TestStopDuringAStart(t *testing.T) {
 	})
 }
 
+func TestChildIsKilledOnce(t *testing.T) {
+	bubble(t, func(r *rig) {
+		sup := r.dynamic(supervision.DynamicSpec{})
+		busy := make(chan struct{})
+		r.send(r.start(sup, r.child("a")), block{busy})
+		r.send(sup, &supervision.TerminateRequest{ID: "a"})
+		time.Sleep(supervision.KillTime / 2)
+		require.Len(r, r.stop(sup).Abandoned, 1)
+		require.Equal(r, []supervision.EventKind{
+			supervision.ChildStarted, supervision.ChildKilled, supervision.ChildAbandoned, supervision.ChildExited,
+		}, r.kinds("a"))
+		close(busy)
+	})
+}
+
 func TestKilledSupervisorTakesItsChildrenDown(t *testing.T) {
 	for name, start := range supervisors {
 		t.Run(name, func(t *testing.T) {
