@@ -182,22 +182,23 @@ func (r *Rig) Events(kinds ...gentask.EventKind) []gentask.Event {
 	return r.events.of(kinds...)
 }
 
-// Find returns the actor of the consumers' trees whose name begins with kind: "ledger", "workers", "tasks", "partition", or a consumer's name.
-// It waits until there is one, and fails the test if there are several.
+// Nodes returns the consumers that New and Start made, in order.
+func (r *Rig) Nodes() []*gentask.Consumer { return r.nodes }
+
+// Find returns an actor of the consumers' trees whose name begins with kind: "ledger", "workers", "tasks", "partition", or a consumer's name.
+// It waits until there is one.
 func (r *Rig) Find(kind string) *actor.PID {
 	r.Helper()
-	var found []*actor.PID
-	r.Eventually("there is a "+kind, func() bool {
-		found = nil
+	var found *actor.PID
+	r.Eventually("there is an actor of kind "+kind, func() bool {
 		for _, id := range r.pids() {
 			if strings.HasPrefix(id[strings.LastIndexByte(id, '/')+1:], kind+"-") {
-				found = append(found, r.System.NewLocalPID(id))
+				found = r.System.NewLocalPID(id)
 			}
 		}
-		return len(found) > 0
+		return found != nil
 	})
-	require.Len(r, found, 1)
-	return found[0]
+	return found
 }
 
 // Kill kills the actor that Find finds, and waits until it is gone.
@@ -205,7 +206,7 @@ func (r *Rig) Kill(kind string) {
 	r.Helper()
 	pid := r.Find(kind)
 	actor.Kill(r.System, pid)
-	r.Eventually(kind+" is gone", func() bool { return !actor.Alive(r.System, pid) })
+	r.Eventually(pid.Id+" is gone", func() bool { return !actor.Alive(r.System, pid) })
 }
 
 // pids lists the registry.

@@ -16,7 +16,8 @@ type spy struct {
 
 	mu       sync.Mutex
 	sessions []*spySession
-	records  map[*queue.Delivery]*record
+	records  map[*queue.Delivery]*record // but what is settled for good, which must not stay in memory
+	received int
 	final    map[string]bool // ids of the messages that are acknowledged or dead-lettered
 	wrong    []error
 }
@@ -62,7 +63,7 @@ func (s *spy) done() int {
 func (s *spy) counts() counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := counts{Delivered: len(s.records), Done: len(s.final)}
+	c := counts{Delivered: s.received, Done: len(s.final)}
 	for _, session := range s.sessions {
 		if !session.over {
 			c.Sessions++
@@ -108,6 +109,7 @@ func (s *spySession) Receive(ctx context.Context) (*queue.Delivery, error) {
 	s.spy.claim(s.held <= s.prefetch, "I2: session %d holds %d, prefetch is %d", s.number, s.held, s.prefetch)
 	s.spy.claim(s.spy.records[d] == nil, "message %q: delivery %d of session %d was handed out twice", d.ID, d.Tag, s.number)
 	s.spy.records[d] = &record{session: s}
+	s.spy.received++
 	return d, nil
 }
 
@@ -125,7 +127,7 @@ func (s *spySession) before(batch []queue.Settlement) {
 	for i := range batch {
 		d, r := batch[i].Delivery, s.spy.records[batch[i].Delivery]
 		if r == nil {
-			s.spy.claim(false, "message %q: %v of delivery %d, which was never handed out", d.ID, batch[i].Verb, d.Tag)
+			s.spy.claim(false, "I1: message %q: %v of delivery %d, which was settled before, or never handed out", d.ID, batch[i].Verb, d.Tag)
 			continue
 		}
 		s.spy.claim(r.session == s, "I5: message %q: %v of delivery %d of session %d in session %d",
@@ -160,16 +162,19 @@ func (s *spySession) after(batch []queue.Settlement, err error) {
 
 // took notes how the broker answered one settlement.
 func (s *spySession) took(st *queue.Settlement, err error) {
+	r := s.spy.records[st.Delivery]
 	switch {
+	case r == nil:
 	case errors.Is(err, queue.ErrSettled):
 		s.spy.claim(s.over, "I1: message %q: the broker refused %v of delivery %d: %w", st.Delivery.ID, st.Verb, st.Delivery.Tag, err)
 	case err != nil:
-		if r := s.spy.records[st.Delivery]; r != nil {
-			r.settled = false
-			s.held++
+		r.settled = false
+		s.held++
+	default:
+		delete(s.spy.records, st.Delivery)
+		if st.Verb == queue.Ack || st.Verb == queue.DeadLetter {
+			s.spy.final[st.Delivery.ID] = true
 		}
-	case st.Verb == queue.Ack, st.Verb == queue.DeadLetter:
-		s.spy.final[st.Delivery.ID] = true
 	}
 }
 
