@@ -9,59 +9,72 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// BenchmarkDynamicChild starts one transient child for each job and ends it normally, with 1,000 in flight.
+const inFlight = 1000
+
+// BenchmarkDynamicChild starts one transient child for each job, which ends normally, with 1,000 in flight.
 func BenchmarkDynamicChild(b *testing.B) {
-	for name, notify := range map[string]bool{"plain": false, "notified": true} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		from     func(func() actor.Actor) *actor.Props
+		notified bool
+	}{
+		{"plain", actor.FromProducer, false},
+		{"eager", actor.Eager, false},
+		{"eager notified", actor.Eager, true},
+	} {
+		b.Run(c.name, func(b *testing.B) {
 			sys := actor.NewSystem(actor.SystemConfig{})
-			ended := make(chan struct{}, inFlight)
-			for range inFlight {
-				ended <- struct{}{}
+			slots := make(chan struct{}, inFlight)
+			worker := &oneJob{}
+			spec := supervision.ChildSpec{Restart: supervision.Transient}
+			if c.notified {
+				spec.Notify = actor.SpawnRoot(sys, actor.FromFunc(release(slots)), "listener")
+			} else {
+				worker.slots = slots
 			}
-			listener := actor.SpawnRoot(sys, actor.FromFunc(func(c actor.Context) {
-				if _, ok := c.Message().(*supervision.Ended); ok {
-					ended <- struct{}{}
-				}
-			}), "listener")
-			worker := actor.FromProducer(func() actor.Actor { return &oneJob{} })
-			if !notify {
-				worker = actor.FromProducer(func() actor.Actor { return &oneJob{done: ended} })
-			}
-			props, err := supervision.Dynamic(supervision.DynamicSpec{})
-			require.NoError(b, err)
-			sup := actor.SpawnRoot(sys, props, "workers")
-			spec := supervision.ChildSpec{Props: func() *actor.Props { return worker }, Restart: supervision.Transient}
-			if notify {
-				spec.Notify = listener
-			}
-			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
-				<-ended
-				actor.Send(sys, sup, &supervision.StartRequest{Spec: spec})
-			}
-			for range inFlight {
-				<-ended
-			}
-			b.StopTimer()
-			_, err = supervision.Stop(b.Context(), sys, sup)
-			require.NoError(b, err)
+			props := c.from(func() actor.Actor { return worker })
+			spec.Props = func() *actor.Props { return props }
+			benchmarkChildren(b, sys, spec, slots)
 		})
 	}
 }
 
-const inFlight = 1000
+func benchmarkChildren(b *testing.B, sys *actor.System, spec supervision.ChildSpec, slots chan struct{}) {
+	b.Helper()
+	props, err := supervision.Dynamic(supervision.DynamicSpec{})
+	require.NoError(b, err)
+	sup := actor.SpawnRoot(sys, props, "workers")
+	b.ReportAllocs()
+	for b.Loop() {
+		slots <- struct{}{}
+		actor.Send(sys, sup, &supervision.StartRequest{Spec: spec})
+	}
+	for range inFlight { // until the last has ended
+		slots <- struct{}{}
+	}
+	b.StopTimer()
+	_, err = supervision.Stop(b.Context(), sys, sup)
+	require.NoError(b, err)
+}
+
+func release(slots <-chan struct{}) actor.ReceiveFunc {
+	return func(c actor.Context) {
+		if _, ok := c.Message().(*supervision.Ended); ok {
+			<-slots
+		}
+	}
+}
 
 // oneJob ends normally as soon as it has started.
-type oneJob struct{ done chan<- struct{} }
+type oneJob struct{ slots <-chan struct{} }
 
 func (w *oneJob) Receive(c actor.Context) {
 	switch c.Message().(type) {
 	case *actor.Started:
 		actor.Exit(c, nil)
 	case *actor.Stopped:
-		if w.done != nil {
-			w.done <- struct{}{}
+		if w.slots != nil {
+			<-w.slots
 		}
 	}
 }
