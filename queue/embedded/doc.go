@@ -5,7 +5,11 @@
 //
 // # What survives
 //
-// A confirmed message survives the death of the process, kill -9 included, because it has been handed to the operating system. What the machine
-// loses with its power are the messages of at most the last Config.SyncInterval, 1 s by default; with Config.SyncAlways none that were confirmed,
-// at the price of one fsync for each. A settlement that was not on its way to the disk yet is forgotten, and its message delivered again.
+// A confirmed message survives the death of the process, kill -9 included, because it has been handed to the operating system. A power cut
+// can take the messages of at most the last Config.SyncInterval, 1 s by default; with Config.SyncAlways none that were confirmed, at the price
+// of one fsync for each.
+//
+// What is written down a moment later is who has received and settled what: after a kill, a settlement of the last moment is forgotten, and its
+// message delivered again, and a job that kills the process within a few hundred milliseconds of its start may not be counted as an attempt.
+// What the killed process held comes back when its leases end (Config.Queues.Lease, 5 s by default).
 package embedded

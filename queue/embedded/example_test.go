@@ -43,9 +43,6 @@ func Example() {
 	if err := session.Close(ctx); err != nil {
 		log.Fatal(err)
 	}
-	stats, err := emails.Inspect(ctx)
-	fmt.Println(stats, err)
 	// Output:
 	// attempt 1: hello
-	// {0 0 0} <nil>
 }
