@@ -73,7 +73,7 @@ func (b *base) spawn(c *child, ready bool) {
 	}
 	err := b.trySpawn(c, ready)
 	if c.spec.Restart == Temporary {
-		c.spec.Props = nil // what it has captured is of no use any more
+		c.spec.Props, c.spec.BeforeRestart = nil, nil // what they have captured is of no use any more
 	}
 	if err != nil {
 		actor.Send(b.ctx.ActorSystem(), b.ctx.Self(), &spawnFailed{c: c, err: err})

@@ -6,7 +6,7 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// DynamicSpec configures a supervisor whose children come and go. The zero value is right for one that must not restart anything: see Intensity.
+// DynamicSpec configures a supervisor whose children come and go. The zero value tolerates no restart: see Intensity.
 type DynamicSpec struct {
 	// Intensity limits the restarts of all children together. Over it the supervisor stops all of them and ends with an *IntensityError.
 	// Zero means that the first restart is one too many.
@@ -52,6 +52,10 @@ func (s DynamicSpec) validate() error {
 func Dynamic(spec DynamicSpec) (*actor.Props, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
+	}
+	if spec.ChildIntensity != nil {
+		own := *spec.ChildIntensity
+		spec.ChildIntensity = &own
 	}
 	return actor.FromProducer(func() actor.Actor { return newDynamic(spec) }), nil
 }

@@ -24,7 +24,7 @@ func TestIntensityZeroMeansZero(t *testing.T) {
 		require.Equal(r, "b", exceeded.ID)
 		require.ErrorIs(r, exceeded.Reason, errBoom)
 		require.Equal(r, []string{"-b", "-c", "-a"}, r.takeLog(), "the others stop in reverse")
-		require.Len(r, r.takeEnded(), three)
+		require.Len(r, r.takeEnded(), 3)
 	})
 }
 

@@ -182,6 +182,7 @@ func (r *rig) endOf(props *actor.Props) error {
 
 func (r *rig) children(sup *actor.PID) map[string]supervision.ChildInfo {
 	r.Helper()
+	synctest.Wait()
 	list, err := supervision.Children(r.Context(), r.sys, sup)
 	require.NoError(r, err)
 	byID := make(map[string]supervision.ChildInfo)
@@ -200,6 +201,7 @@ func (r *rig) pid(sup *actor.PID, id string) *actor.PID {
 
 func (r *rig) count(sup *actor.PID) supervision.Counts {
 	r.Helper()
+	synctest.Wait()
 	n, err := supervision.Count(r.Context(), r.sys, sup)
 	require.NoError(r, err)
 	return n

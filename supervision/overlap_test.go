@@ -72,7 +72,7 @@ func TestStopWhileAnEndWaits(t *testing.T) {
 		require.ErrorIs(r, <-counted, supervision.ErrStopping)
 		require.Equal(r, []string{"?b", "-a", "-b", "-c"}, r.takeLog())
 		ended := r.takeEnded()
-		require.Len(r, ended, three)
+		require.Len(r, ended, 3)
 		require.Equal(r, "a", ended[0].ID)
 		require.ErrorIs(r, ended[0].Reason, errBoom)
 	})

@@ -39,7 +39,8 @@ func (a AutoShutdown) String() string {
 	return nameOf(a, "Never", "AnySignificant", "AllSignificant")
 }
 
-// Spec configures a supervisor with a list of children. The zero value is right for one_for_one without any restart: see Intensity.
+// Spec configures a supervisor with a list of children. The zero value is one_for_one and tolerates no restart: see
+// Intensity.
 type Spec struct {
 	// Strategy is OneForOne, OneForAll or RestForOne. Default: OneForOne.
 	Strategy Strategy

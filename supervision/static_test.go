@@ -11,8 +11,6 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-const three = 3
-
 func (r *rig) static(spec supervision.Spec) *actor.PID {
 	r.Helper()
 	spec.OnEvent = r.onEvent
@@ -23,11 +21,11 @@ func (r *rig) static(spec supervision.Spec) *actor.PID {
 	return sup
 }
 
-// abc has three children.
+// abc has 3 children.
 func (r *rig) abc(strategy supervision.Strategy) supervision.Spec {
 	return supervision.Spec{
 		Strategy:  strategy,
-		Intensity: supervision.Intensity{Restarts: three},
+		Intensity: supervision.Intensity{Restarts: 3},
 		Children:  []supervision.ChildSpec{r.child("a"), r.child("b"), r.child("c")},
 	}
 }
@@ -39,7 +37,7 @@ func TestStaticStartsInOrderAndStopsInReverse(t *testing.T) {
 		report := r.stop(sup)
 		require.Equal(r, []string{"-c", "-b", "-a"}, r.takeLog())
 		require.Equal(r, supervision.Report{Reason: actor.ErrShutdown}, report)
-		require.Len(r, r.takeEnded(), three, "an orderly stop is the end of each child")
+		require.Len(r, r.takeEnded(), 3, "an orderly stop is the end of each child")
 	})
 }
 
@@ -186,7 +184,7 @@ func TestStartThatFailsInARestartCountsAndIsTriedAgain(t *testing.T) {
 			r.takeLog()
 			r.send(r.pid(sup, "b"), errBoom)
 			require.Equal(r, want, r.takeLog(), strategy.String())
-			require.Equal(r, three, r.children(sup)["b"].Restarts)
+			require.Equal(r, 3, r.children(sup)["b"].Restarts)
 			reason := r.reasonOf(sup)
 			r.send(r.pid(sup, "b"), errBoom) // the fourth: the two failed starts were counted
 			require.ErrorIs(r, reason(), supervision.ErrIntensity)

@@ -159,7 +159,7 @@ func TestStopDuringAGroupRestart(t *testing.T) {
 		require.Equal(r, []string{"-c", "?b"}, r.takeLog())
 		r.stop(sup)
 		require.Equal(r, []string{"-b", "-a"}, r.takeLog(), "nobody is told twice, nobody comes back")
-		require.Len(r, r.takeEnded(), three)
+		require.Len(r, r.takeEnded(), 3)
 	})
 }
 
