@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"runtime"
 	"testing"
@@ -106,7 +105,6 @@ func TestScenario03_ACancelledContext(t *testing.T) {
 		require.ErrorIs(t, o.Reason, errFailed, "the cause of the stop")
 		require.ErrorIs(t, o.Reason, context.Canceled, "and what the function made of it")
 	}
-	require.True(t, errors.Is(ErrCancelled, ErrCancelled))
 }
 
 func TestAStopByPIDCancels(t *testing.T) {

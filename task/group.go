@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
 	"github.com/gentask/gentask/actor"
@@ -41,6 +42,7 @@ func (r *run) member(ctx context.Context, f func(context.Context) error) {
 	}()
 	err = f(ctx)
 	returned = true
+	runtime.KeepAlive(r) // or else a traceback would not know the receiver any more
 }
 
 // group is the goroutines of one task, its own aside. The zero value is ready. It is no sync.WaitGroup because anybody who has the context may

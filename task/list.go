@@ -65,8 +65,8 @@ func infos(runs []*run, st stacks) []Info {
 	var all []Info
 	for _, r := range runs {
 		now := r.now()
-		if now == finished || r.PID() == nil {
-			continue // it has returned, or not begun
+		if now == finished {
+			continue
 		}
 		all = append(all, Info{
 			ID: r.id, Name: r.name, PID: r.PID(), Age: time.Since(r.started), Abandoned: now == abandoned, Stack: st.of(r),

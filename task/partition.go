@@ -1,6 +1,7 @@
 package task
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -37,7 +38,7 @@ type (
 		run   *run
 		owner *actor.PID
 	}
-	// list asks for the tasks that have not returned.
+	// list asks for the tasks that have begun and not returned.
 	list struct{ answer func([]*run) }
 	// closeTime says that the partition's own stop has taken its grace.
 	closeTime struct{}
@@ -62,7 +63,7 @@ func (p *partition) Receive(ctx actor.Context) {
 	case *adopt:
 		p.adopt(ctx, msg)
 	case *list:
-		msg.answer(p.share.runs())
+		msg.answer(p.begun())
 	case *actor.StopRequest:
 		p.close(ctx)
 	case *closeTime:
@@ -234,9 +235,14 @@ func (p *partition) crashed(ctx actor.Context) {
 
 // each calls f for the runs that have begun and are not retired.
 func (p *partition) each(f func(*run)) {
-	for _, r := range p.share.runs() {
-		if r.PID() != nil && !r.retired {
+	for _, r := range p.begun() {
+		if !r.retired {
 			f(r)
 		}
 	}
+}
+
+// begun returns the runs that have begun, the abandoned included. The others wait in the mailbox.
+func (p *partition) begun() []*run {
+	return slices.DeleteFunc(p.share.runs(), func(r *run) bool { return r.PID() == nil })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -83,6 +84,8 @@ func newRun(parent context.Context, fn func(context.Context) (any, error)) *run 
 }
 
 // Run is the body of the routine. Goroutines that belong to the task end before it does. Stack finds the task by this frame.
+//
+//go:noinline
 func (r *run) Run() (err error) {
 	returned := false
 	defer func() {
@@ -94,6 +97,7 @@ func (r *run) Run() (err error) {
 	}()
 	r.value, err = r.fn(&r.ctx)
 	returned = true
+	runtime.KeepAlive(r) // or else a traceback might not know the receiver any more
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Stack returns the stacks of the task's goroutine, and of those that Go started for it, as text; "" when all have returned. It stops the
-// world for some microseconds per goroutine of the process, so it is for humans who look at a task that hangs.
+// world for some ten microseconds per goroutine of the process, so it is for humans who look at a task that hangs.
 func (t *Task[R]) Stack() string { return takeStacks().of(t.run) }
 
 // stacks are the stacks of the goroutines of tasks, by the address of the run. A goroutine is known by the receiver of the method at its root,

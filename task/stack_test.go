@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +48,35 @@ func TestTasksOfASupervisorThatDoesNotRun(t *testing.T) {
 	require.Eventually(t, func() bool { _, err = s.Tasks(ended); return err != nil }, time.Minute, time.Millisecond)
 	require.Equal(t, context.Canceled, err)
 	closed(t, s)
+}
+
+func TestTasksWhileTheyComeAndGo(t *testing.T) {
+	s := started(t, Config{})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = s.Spawn(Spec{Run: untyped(value(1))})
+				}
+			}
+		})
+	}
+	for range 200 {
+		list, err := s.Tasks(t.Context())
+		require.NoError(t, err)
+		for _, info := range list {
+			require.NotNil(t, info.PID)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	_, err := s.Stacks(t.Context())
+	require.NoError(t, err)
 }
 
 // Each stack is that of its own task, whatever runs next to it, and however deep it is.

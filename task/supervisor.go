@@ -78,7 +78,7 @@ func (s *Supervisor) Props() *actor.Props {
 }
 
 // Start runs the supervisor at the root of sys, and returns when tasks can be started. Stop it with Close. It returns ErrRunning if the
-// supervisor runs already, and ctx.Err() when ctx ends first; it is not started then.
+// supervisor runs already, and ctx.Err() when ctx ends first; then it stops again.
 func (s *Supervisor) Start(ctx context.Context, sys *actor.System) error {
 	if s.life.Load() != nil {
 		return ErrRunning
