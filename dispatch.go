@@ -73,9 +73,8 @@ func (e *entry) beforeRestart(reason error, resume func(bool)) {
 // restartingWorker lets a crashed worker start again, when it has a job still and its old task has ended.
 func (l *ledger) restartingWorker(msg *restarting) {
 	e := msg.entry
-	_, _, isDecided := e.verdict()
 	switch t := e.unfinished(); {
-	case !e.busy || isDecided || e.stopped():
+	case !e.busy || e.decided() || e.stopped():
 		msg.resume(false)
 	case t == nil:
 		msg.resume(true)
@@ -148,7 +147,7 @@ func (l *ledger) resign(e *entry, reason error) {
 		delete(l.ids, id)
 		l.unpark(id)
 	}
-	if _, _, isDecided := e.verdict(); !isDecided {
+	if !e.decided() {
 		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
 	}
 	l.conclude(e)

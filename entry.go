@@ -110,6 +110,9 @@ func (e *entry) run(owner *actor.PID, f func(context.Context) (any, error)) erro
 		Run: f, Owner: owner, Name: e.delivery.ID, Timeout: e.cfg.taskTimeout(), Parent: &e.ctx,
 	})
 	if err != nil {
+		if errors.Is(err, task.ErrClosed) {
+			actor.Send(e.book.sys, e.book.consumer, &tasksEnding{})
+		}
 		return err
 	}
 	e.task = t
@@ -197,11 +200,18 @@ func (e *entry) answered() {
 	e.deciding = time.Time{}
 }
 
-// verdict returns the decision, if there is one.
-func (e *entry) verdict() (d Decision, reason error, decided bool) {
+// verdict returns the decision that was taken and its reason; the zero Decision if none was.
+func (e *entry) verdict() (Decision, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.decision, e.reason, e.decision.kind != undecided
+	return e.decision, e.reason
+}
+
+// decided says whether a decision was taken.
+func (e *entry) decided() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.decision.kind != undecided
 }
 
 // stopped says whether the job is to stop.
@@ -240,7 +250,7 @@ func (e *entry) unfinished() *task.Task[any] {
 
 // settlement is the decision in the words of the queue.
 func (e *entry) settlement() queue.Settlement {
-	d, reason, _ := e.verdict()
+	d, reason := e.verdict()
 	verb, _ := d.verb()
 	s := queue.Settlement{Delivery: e.delivery, Verb: verb, After: d.after}
 	if reason != nil && verb != queue.Ack && verb != queue.Release {

@@ -32,11 +32,13 @@ const (
 	EventWorkersLost
 	// EventHealed says that the watchdog found what must never be, in Reason, and mended it.
 	EventHealed
-	// EventPaused and EventResumed follow Pause and Resume.
+	// EventPaused follows Pause.
 	EventPaused
+	// EventResumed follows Resume.
 	EventResumed
-	// EventDraining says that the consumer has begun to stop, EventDrained that it is done, with Report.
+	// EventDraining says that the consumer has begun to stop.
 	EventDraining
+	// EventDrained says that the consumer has stopped, with Report.
 	EventDrained
 	// EventGaveUp says that the consumer ends by itself, for Reason.
 	EventGaveUp

@@ -10,17 +10,17 @@ import (
 type State uint8
 
 const (
-	// Stopped: not started, or ended.
+	// Stopped says that it was not started, or ended.
 	Stopped State = iota
-	// Connecting: there is no session; one is being opened, or will be after a while.
+	// Connecting says that there is no session; one is being opened, or will be after a while.
 	Connecting
-	// Consuming: deliveries flow. The normal state.
+	// Consuming says that deliveries flow. The normal state.
 	Consuming
-	// Paused: by Pause; what runs goes on.
+	// Paused follows Pause; what runs goes on.
 	Paused
-	// Saturated: so many abandoned tasks still run (Config.MaxAbandoned) that no work is taken.
+	// Saturated says that so many abandoned tasks still run (Config.MaxAbandoned) that no work is taken.
 	Saturated
-	// Draining: on the way to its end.
+	// Draining says that it is on the way to its end.
 	Draining
 )
 
@@ -56,6 +56,9 @@ type Health struct {
 	// Running is how many jobs have a worker or a task, Held how many deliveries are unsettled, and Abandoned how many abandoned tasks still
 	// run.
 	Running, Held, Abandoned int
+
+	// Late is how many abandoned tasks have returned after all; their results were dropped.
+	Late int
 }
 
 // Healthy says whether the consumer does what it was told: it consumes, or is paused, and its settlements are taken.
@@ -78,7 +81,7 @@ func (l *ledger) publish() {
 	if old := l.life.health.Load(); old != nil && old.State == state {
 		since = old.Since
 	}
-	l.life.health.Store(&Health{State: state, Since: since, Error: l.lastError, Abandoned: l.abandoned})
+	l.life.health.Store(&Health{State: state, Since: since, Error: l.lastError, Abandoned: l.abandoned, Late: l.late})
 }
 
 func (l *ledger) state() State {

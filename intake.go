@@ -82,7 +82,7 @@ func (l *ledger) broken(ctx actor.Context, msg *broken) {
 		kind = EventSessionLost
 	}
 	l.lastError = msg.err
-	l.cfg.Logger.Warn("gentask: "+kind.String(), "consumer", l.cfg.Name, "error", msg.err, "held", len(l.held))
+	l.cfg.Logger.Warn("gentask: no session", "consumer", l.cfg.Name, "event", kind.String(), "error", msg.err, "held", len(l.held))
 	l.emit(Event{Kind: kind, Reason: msg.err})
 	l.hangUp()
 	if errors.Is(msg.err, queue.ErrConfig) && !l.life.opened.Load() {
@@ -130,7 +130,7 @@ func (l *ledger) abandonedNow(n int) {
 		l.emit(Event{Kind: EventAbandoned, Count: n})
 		l.cfg.Logger.Warn("gentask: task abandoned: it did not return within its grace", "consumer", l.cfg.Name, "abandoned", n)
 	}
-	l.abandoned = n
+	l.abandoned, l.late = n, int(l.book.tasks.Stats().Late) //nolint:gosec // a count
 	l.steer()
 }
 

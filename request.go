@@ -1,9 +1,11 @@
 package gentask
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/task"
 )
 
 // request is what the outside asks of the ledger.
@@ -77,7 +79,7 @@ func (r *statusRequest) serve(_ actor.Context, l *ledger) {
 }
 
 func (l *ledger) statusOf(e *entry) JobStatus {
-	d, _, _ := e.verdict()
+	d, _ := e.verdict()
 	s := JobStatus{
 		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Running: e.busy,
 		Decision: d.String(), Age: time.Since(e.received),
@@ -87,6 +89,14 @@ func (l *ledger) statusOf(e *entry) JobStatus {
 	}
 	return s
 }
+
+// tasksEnding says that the task supervisor takes no more tasks, though nobody told it to stop: it has crashed, and waits for the tasks that it
+// still has. Until it is gone every job would be given back, and come again at once.
+type tasksEnding struct{}
+
+func (*tasksEnding) serve(ctx actor.Context, _ *ledger) { actor.Exit(ctx, tasksLost(task.ErrClosed)) }
+
+func tasksLost(reason error) error { return fmt.Errorf("gentask: task supervisor lost: %w", reason) }
 
 type drainRequest struct{ within time.Duration }
 

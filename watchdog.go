@@ -55,7 +55,7 @@ func (l *ledger) stalled(now time.Time) bool {
 		return false
 	}
 	for _, e := range l.held {
-		if _, _, isDecided := e.verdict(); isDecided {
+		if e.decided() {
 			return false // the broker has yet to answer
 		}
 	}

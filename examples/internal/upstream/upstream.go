@@ -171,7 +171,7 @@ func (t *tally) event(ev gentask.Event) {
 		t.settled(ev)
 	case gentask.EventWorkersLost, gentask.EventHealed, gentask.EventGaveUp:
 		t.counts.Restarts++
-	default: // not counted here
+	default: // not counted
 	}
 }
 
