@@ -97,10 +97,16 @@ func (l *line) adopt(session queue.Session) bool {
 	return true
 }
 
+// errNoDelivery ends the session of a driver that breaks its contract.
+var errNoDelivery = errors.New("gentask: Session.Receive returned neither a delivery nor an error")
+
 func (l *line) receive() {
 	for {
 		d, err := l.session.Receive(l.ctx)
 		switch {
+		case err == nil && d == nil:
+			l.tell(&broken{line: l, err: errNoDelivery})
+			return
 		case err == nil:
 			l.tell(&delivered{line: l, delivery: d})
 		case errors.Is(err, queue.ErrCancelled):

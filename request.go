@@ -94,9 +94,9 @@ func (l *ledger) statusOf(e *entry) JobStatus {
 // still has. Until it is gone every job would be given back, and come again at once.
 type tasksEnding struct{}
 
-func (*tasksEnding) serve(ctx actor.Context, _ *ledger) { actor.Exit(ctx, tasksLost(task.ErrClosed)) }
-
-func tasksLost(reason error) error { return fmt.Errorf("gentask: task supervisor lost: %w", reason) }
+func (*tasksEnding) serve(ctx actor.Context, _ *ledger) {
+	actor.Exit(ctx, fmt.Errorf("gentask: task supervisor lost: %w", task.ErrClosed))
+}
 
 type drainRequest struct{ within time.Duration }
 
