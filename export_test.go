@@ -1,0 +1,13 @@
+package gentask
+
+import "github.com/gentask/gentask/actor"
+
+// Sabotage runs f in a turn of the consumer's ledger, for tests of what no code of the library does. It may panic, and change how many jobs may
+// run.
+func Sabotage(c *Consumer, f func(concurrency *int)) {
+	actor.Send(c.life.sys.Load(), c.life.ledger.Load(), sabotage(f))
+}
+
+type sabotage func(concurrency *int)
+
+func (s sabotage) serve(_ actor.Context, l *ledger) { s(&l.cfg.Concurrency) }
