@@ -231,7 +231,7 @@ func (b *base) tell(kind EventKind, c *child, pid *actor.PID, reason error) {
 func (b *base) publish(e Event) {
 	if b.onEvent != nil {
 		e.Supervisor = b.ctx.Self()
-		guard(func() { b.onEvent(e) })
+		_ = guard(func() { b.onEvent(e) })
 	}
 }
 

@@ -19,6 +19,9 @@
 // A supervisor never blocks, traps the stop that comes from above, and stops its children first. A child that isn't gone in its Shutdown time is
 // killed. One that can't be killed, because Go can't interrupt its Receive, is abandoned and named in the report of Stop.
 //
+// What users give runs in the supervisor's goroutine: Props, BeforeRestart, OnEvent and Reply. It must not block. It may panic, which harms
+// nothing; a runtime.Goexit there is a crash of the supervisor.
+//
 // # Beyond OTP
 //
 // Backoff spaces restarts. ChildSpec.BeforeRestart holds one back until something else has ended. DynamicSpec.ChildIntensity counts for each

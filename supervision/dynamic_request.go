@@ -20,12 +20,12 @@ func (d *dynamic) request(msg any) {
 	case *ChildrenRequest:
 		if m.Reply != nil {
 			list := d.list()
-			guard(func() { m.Reply(list, nil) })
+			_ = guard(func() { m.Reply(list, nil) })
 		}
 	case *CountRequest:
 		if m.Reply != nil {
 			counts := Counts{Specs: d.live, Active: len(d.byPID), Restarting: d.live - len(d.byPID)}
-			guard(func() { m.Reply(counts, nil) })
+			_ = guard(func() { m.Reply(counts, nil) })
 		}
 	}
 }

@@ -103,11 +103,11 @@ func (b *base) refuse(msg any, err error) bool {
 		b.answer(m.Reply, err)
 	case *ChildrenRequest:
 		if m.Reply != nil {
-			guard(func() { m.Reply(nil, err) })
+			_ = guard(func() { m.Reply(nil, err) })
 		}
 	case *CountRequest:
 		if m.Reply != nil {
-			guard(func() { m.Reply(Counts{}, err) })
+			_ = guard(func() { m.Reply(Counts{}, err) })
 		}
 	default:
 		return false
@@ -127,12 +127,12 @@ func (b *base) answerStart(m *StartRequest, pid *actor.PID, err error) {
 
 func (b *base) answerPID(reply func(*actor.PID, error), pid *actor.PID, err error) {
 	if reply != nil {
-		guard(func() { reply(pid, err) })
+		_ = guard(func() { reply(pid, err) })
 	}
 }
 
 func (b *base) answer(reply func(error), err error) {
 	if reply != nil {
-		guard(func() { reply(err) })
+		_ = guard(func() { reply(err) })
 	}
 }

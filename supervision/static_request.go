@@ -16,11 +16,11 @@ func (s *static) request(msg any) {
 		s.delete(m)
 	case *ChildrenRequest:
 		if m.Reply != nil {
-			guard(func() { m.Reply(s.list(), nil) })
+			_ = guard(func() { m.Reply(s.list(), nil) })
 		}
 	case *CountRequest:
 		if m.Reply != nil {
-			guard(func() { m.Reply(s.count(), nil) })
+			_ = guard(func() { m.Reply(s.count(), nil) })
 		}
 	}
 }
