@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,12 +57,15 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// kick ends every connection from the server's side.
+// kick ends the connection of every session from the server's side.
 func kick(t testing.TB, s *server.Server) {
 	t.Helper()
 	conns, err := s.Connz(&server.ConnzOptions{Limit: 1000})
 	require.NoError(t, err)
 	for _, c := range conns.Conns {
+		if strings.HasSuffix(c.Name, " publisher") {
+			continue
+		}
 		_ = s.DisconnectClientByID(c.Cid) // it may have gone by itself
 	}
 }
