@@ -113,13 +113,17 @@ type Stats struct {
 	DeadLettered int
 }
 
-// Inspect asks the broker about the queue. A queue that does not exist is an error that wraps queue.ErrConfig.
+// Inspect asks the broker about the queue. Like Open and Publish it declares a queue that does not exist, and with Config.Passive refuses one
+// with an error that wraps queue.ErrConfig.
 func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
 	if err := checkName(q.name); err != nil {
 		return Stats{}, err
 	}
 	var work, dead amqp.Queue
 	err := q.broker.control(ctx, fmt.Sprintf("inspect queue %q", q.name), func(ch *amqp.Channel) (err error) {
+		if err = q.declare(ch); err != nil {
+			return err
+		}
 		if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func TestPassiveOnlyLooks(t *testing.T) {
 	require.ErrorContains(t, err, "Config.Passive")
 	require.ErrorContains(t, err, q.name)
 	require.ErrorIs(t, looked.Publish(t.Context(), queue.Message{}), queue.ErrConfig)
-	_, err = q.Inspect(t.Context())
+	_, err = looked.Inspect(t.Context())
 	require.ErrorIs(t, err, queue.ErrConfig, "nothing was declared")
 
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}))
