@@ -61,7 +61,7 @@ func TestTasksWhileTheyComeAndGo(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					_, _ = s.Spawn(Spec{Run: untyped(value(1))})
+					Run(t.Context(), s, 0, value(1))
 				}
 			}
 		})
