@@ -62,11 +62,21 @@ func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
 		return Behavior{}
 	}
 	start := func(e *entry) *actor.Props {
-		var payload J
-		if err := contain(func() error { return e.decode(&payload) }); err != nil {
-			return refuse(e, &DecodeError{Type: typeName[J](), Err: err})
+		var p *actor.Props
+		err := contain(func() error {
+			payload, err := decode[J](e)
+			if err == nil {
+				p = props(Job[J]{entry: e, payload: payload})
+			}
+			return err
+		})
+		switch {
+		case isDecodeError(err):
+			return refuse(e, err)
+		case err != nil:
+			return crash(err)
 		}
-		return props(Job[J]{entry: e, payload: payload})
+		return p
 	}
 	return Behavior{prepare: func() starter { return start }, transient: true}
 }
@@ -79,12 +89,28 @@ type functions[J, R any] struct {
 
 // execute runs in the task. The decoded payload stays with the entry, for the decision.
 func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
-	var payload J
-	if err := e.decode(&payload); err != nil {
-		return nil, &DecodeError{Type: typeName[J](), Err: err}
+	payload, err := decode[J](e)
+	if err != nil {
+		return nil, err
 	}
 	e.keepPayload(payload)
 	return f.run(ctx, payload)
+}
+
+// decode is the one place where the user decodes; a panic is a payload that can't be decoded.
+func decode[J any](e *entry) (payload J, err error) {
+	returned := false
+	defer func() {
+		if reason := actor.Recovered(recover(), returned); reason != nil {
+			err = &DecodeError{Type: typeName[J](), Err: reason}
+		}
+	}()
+	err = e.decode(&payload)
+	returned = true
+	if err != nil {
+		err = &DecodeError{Type: typeName[J](), Err: err}
+	}
+	return payload, err
 }
 
 // decide runs in the worker.

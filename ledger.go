@@ -2,6 +2,7 @@ package gentask
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,7 +50,8 @@ type ledger struct {
 	serial  uint64
 
 	paused    bool
-	abandoned int
+	abandoned int // tasks that still run
+	late      int // and those that have returned
 	drain     *drain
 	moved     time.Time // when something moved last
 }
@@ -204,7 +206,7 @@ func (l *ledger) childExited(ctx actor.Context, msg *actor.Exited) {
 		l.emit(Event{Kind: EventWorkersLost, Reason: msg.Reason})
 		l.startWorkers(ctx)
 		for _, e := range inOrder(l.busy) {
-			if !e.begun() {
+			if !e.begun() && !errors.Is(msg.Reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
 				_ = e.settle(Release(), msg.Reason) // its worker never came to life
 			}
 			l.bereave(e, msg.Reason)

@@ -114,6 +114,15 @@ func refuse(e *entry, reason error) *actor.Props {
 	})
 }
 
+// crash is the worker of a factory that failed: a start that failed.
+func crash(reason error) *actor.Props {
+	return actor.FromFunc(func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*actor.Started); ok {
+			actor.Exit(ctx, reason)
+		}
+	})
+}
+
 func isDecodeError(err error) bool {
 	var undecodable *DecodeError
 	return errors.As(err, &undecodable)
