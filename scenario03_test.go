@@ -124,7 +124,9 @@ type mortal struct {
 	heard map[int][]error
 }
 
-func (m *mortal) run(ctx context.Context, number int) (int, error) { return 1, m.deaths[number].run(ctx) }
+func (m *mortal) run(ctx context.Context, number int) (int, error) {
+	return 1, m.deaths[number].run(ctx)
+}
 
 func (m *mortal) handle(job gentask.Job[int], o task.Outcome[int]) gentask.Decision {
 	m.mu.Lock()
