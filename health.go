@@ -81,7 +81,20 @@ func (l *ledger) publish() {
 	if old := l.life.health.Load(); old != nil && old.State == state {
 		since = old.Since
 	}
-	l.life.health.Store(&Health{State: state, Since: since, Error: l.lastError, Abandoned: l.abandoned, Late: l.late})
+	l.life.health.Store(&Health{State: state, Since: since, Error: l.trouble(), Abandoned: l.abandoned, Late: l.late})
+}
+
+// trouble is the last error, as long as it has not been mended.
+func (l *ledger) trouble() error {
+	if !l.up {
+		return l.lastError
+	}
+	for _, e := range l.held {
+		if e.tries > 0 {
+			return l.lastError
+		}
+	}
+	return nil
 }
 
 func (l *ledger) state() State {

@@ -154,6 +154,7 @@ func failures(err error) (failed map[uint64]error, over bool) {
 func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
 	e.tries++
 	l.lastError = err
+	l.publish()
 	ev := l.eventOf(EventSettleFailed, e)
 	ev.Reason = err
 	l.emit(ev)
