@@ -116,6 +116,16 @@ func notify(sys *System, to *PID, message any) {
 	}
 }
 
+// SendLast is Send for a goroutine that has nothing else to do: if the actor is idle, it processes the message, and what comes meanwhile, on the
+// caller's goroutine, which saves another one. So it may take as long as the actor does, and may not return at all, if the actor's code calls
+// runtime.Goexit. A receiver with a mailbox of protoactor-go's sees a sender that nobody is.
+func SendLast(sys *System, to *PID, message any) {
+	Send(sys, to, &pa.MessageEnvelope{Message: message, Sender: lastSender})
+}
+
+// lastSender marks the messages of SendLast.
+var lastSender = pa.NewPID("nobody", "last")
+
 // sendSystem posts a message that overtakes the user's. An actor that is gone is left in peace.
 func sendSystem(sys *System, to *PID, message any) {
 	if p, ok := sys.ProcessRegistry.Get(to); ok {

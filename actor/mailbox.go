@@ -82,9 +82,26 @@ func (m *mailbox) PostUserMessage(msg any) {
 			m.PostUserMessage(one)
 		}
 	}
+	if last, ok := msg.(*pa.MessageEnvelope); ok && last.Sender == lastSender {
+		m.postLast(last.Message)
+		return
+	}
 	m.mu.Lock()
 	m.user.push(msg)
 	m.wake()
+}
+
+// postLast processes the message on the caller's goroutine, if nobody runs the mailbox.
+func (m *mailbox) postLast(msg any) {
+	m.mu.Lock()
+	m.user.push(msg)
+	if m.running || dispatcherOf(m.sys, nil) != nil {
+		m.wake()
+		return
+	}
+	m.running = true
+	m.mu.Unlock()
+	m.run()
 }
 
 // PostSystemMessage queues a message that overtakes the user's.

@@ -15,7 +15,7 @@ type Body interface {
 	// when Run returns.
 	Cancel()
 
-	// Ended is called once, as the last thing, on the routine's goroutine: reason is what Run returned, or a *PanicError or *GoexitError.
+	// Ended is called once, as the last thing, on a goroutine that has nothing else to do: reason is what Run returned, or a *PanicError or *GoexitError.
 	// The routine is out of the registry by then, and its watchers have been told. It must not panic: nobody is left to recover.
 	Ended(reason error)
 }
@@ -36,28 +36,42 @@ type Routine struct {
 func (r *Routine) Start(sys *System, name string, body Body) {
 	r.sys, r.body = sys, body
 	r.pid, _ = sys.ProcessRegistry.Add(r, name+sys.ProcessRegistry.NextId())
-	if d := dispatcherOf(sys, nil); d != nil {
-		d.Schedule(r.run)
+	r.schedule(r.run)
+}
+
+func (r *Routine) schedule(f func()) {
+	if d := dispatcherOf(r.sys, nil); d != nil {
+		d.Schedule(f)
 		return
 	}
-	go r.run()
+	go f()
 }
 
 // PID returns the routine's address, or nil before Start.
 func (r *Routine) PID() *PID { return r.pid }
 
 func (r *Routine) run() {
-	var err error
+	growStack()
+	r.end(r.try())
+}
+
+// try runs the body, and recovers. A Goexit can't be stopped: it takes this goroutine, and another one does the rest.
+func (r *Routine) try() (err error) {
 	returned := false
 	defer func() {
-		if reason := Recovered(recover(), returned); reason != nil {
+		value := recover()
+		reason := Recovered(value, returned)
+		switch {
+		case reason == nil:
+		case value == nil:
+			r.schedule(func() { r.end(reason) })
+		default:
 			err = reason
 		}
-		r.end(err)
 	}()
-	growStack()
 	err = r.body.Run()
 	returned = true
+	return err
 }
 
 func (r *Routine) end(reason error) {
