@@ -39,7 +39,8 @@ type SystemConfig struct {
 	Logger *slog.Logger
 
 	// Dispatcher runs all actors and routines of this package in the system. Nil runs each on goroutines of its own. A dispatcher that
-	// queues the functions, and runs them one by one in the order of a seed, makes a deterministic simulation.
+	// queues the functions, and runs them one by one in the order of a seed, makes a deterministic simulation; with a Throughput of 1 each
+	// of them processes one message.
 	Dispatcher Dispatcher
 }
 

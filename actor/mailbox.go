@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"runtime"
 	"sync"
 
 	pa "github.com/asynkron/protoactor-go/actor"
@@ -135,21 +134,18 @@ func (m *mailbox) runGrown() {
 	m.run()
 }
 
-// fairness is how many messages an actor processes before it lets others run.
+// fairness is how many messages an actor processes before it lets others run, by default.
 const fairness = 300
 
-// run processes messages until there are none. A Goexit ends it early; the deferred part then goes on in another goroutine.
+// run processes as many messages as its dispatcher grants, and gets in line again if there may be more: a Goexit leaves it at that, too.
 func (m *mailbox) run() {
-	done := false
+	more := true
 	defer func() {
-		if !done {
+		if more {
 			m.dispatch.Schedule(m.runFn)
 		}
 	}()
-	for m.turn(fairness) {
-		runtime.Gosched()
-	}
-	done = true
+	more = m.turn(max(m.dispatch.Throughput(), 1))
 }
 
 // runFirst processes Started and no more: what comes next may run code of the user's, and the goroutine is the spawner's.
