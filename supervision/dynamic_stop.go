@@ -1,6 +1,9 @@
 package supervision
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -25,7 +28,7 @@ func (d *dynamic) shutdown(reason error) {
 	}
 	d.discardWaiting()
 	limits := make(map[time.Duration]bool)
-	for _, c := range d.byPID {
+	for _, c := range d.inOrder() {
 		if c.state == Stopping {
 			continue // by a request, with a timer of its own
 		}
@@ -52,12 +55,17 @@ func (d *dynamic) discardWaiting() {
 	}
 }
 
+// inOrder returns the children that have an incarnation by its name, so that a stop is the same each time.
+func (d *dynamic) inOrder() []*child {
+	return slices.SortedFunc(maps.Values(d.byPID), func(a, b *child) int { return strings.Compare(a.pid.Id, b.pid.Id) })
+}
+
 func (d *dynamic) after(t time.Duration, m *sweep) {
 	d.timers = append(d.timers, actor.SendAfter(d.ctx, t, m))
 }
 
 func (d *dynamic) sweep(m *sweep) {
-	for _, c := range d.byPID {
+	for _, c := range d.inOrder() {
 		switch {
 		case c.shutdown() != m.shutdown || c.rare != nil && c.rare.timer != nil:
 		case m.killed:
