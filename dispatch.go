@@ -34,6 +34,7 @@ func (l *ledger) dispatch(e *entry) {
 	if l.cfg.spent(e.delivery.Attempt) {
 		reason := &AttemptsError{Attempt: e.delivery.Attempt, Max: l.cfg.MaxAttempts}
 		_ = e.settle(DeadLetter(reason), reason)
+		l.unpark(id)
 		return
 	}
 	if l.ids[id] != nil {
@@ -97,13 +98,21 @@ func (l *ledger) bereave(e *entry, reason error) {
 	if e.resume != nil {
 		e.resume = nil // its supervisor is gone, too
 	}
+	if l.adopted(e) {
+		return // its outcome is still to come, though the task may be over
+	}
 	if t := e.unfinished(); t != nil {
-		if l.orphans[t.ID()] == nil {
-			l.adopt(e, t, reason)
-		}
+		l.adopt(e, t, reason)
 		return
 	}
 	l.resign(e, reason)
+}
+
+// adopted says whether the ledger waits for the end of the entry's task.
+func (l *ledger) adopted(e *entry) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.task != nil && l.orphans[e.task.ID()] == e
 }
 
 // adopt makes the ledger the owner of a task, and stops it.
@@ -169,7 +178,7 @@ func (e *entry) byDefault(reason error) (Decision, error) {
 // unpark lets the next delivery of the same message have its turn.
 func (l *ledger) unpark(id string) {
 	waiting := l.parked[id]
-	if len(waiting) == 0 {
+	if len(waiting) == 0 || l.ids[id] != nil {
 		return
 	}
 	l.ready.push(waiting[0])

@@ -16,12 +16,12 @@ func (l *ledger) reopen() {
 		return
 	}
 	sys, self := l.sys, l.self
-	l.up, l.dry, l.drying, l.brought = false, false, false, false
+	l.up, l.hungUp, l.dry, l.drying, l.brought = false, false, false, false, false
 	l.line = openLine(l.source, l.cfg.sessionOptions(), l.cfg.OpenTimeout, func(msg any) { actor.Send(sys, self, msg) })
 }
 
 func (l *ledger) opened(msg *opened) {
-	if msg.line != l.line {
+	if l.stale(msg.line) {
 		return
 	}
 	l.up, l.lastError, l.moved = true, nil, time.Now()
@@ -49,7 +49,7 @@ func (l *ledger) steer() {
 
 // dried hears that nothing comes any more. Only now are the unstarted given back: before, the broker would send them right here again.
 func (l *ledger) dried(msg *dried) {
-	if msg.line != l.line {
+	if l.stale(msg.line) {
 		return
 	}
 	l.drying, l.dry = false, true
@@ -74,7 +74,7 @@ func (l *ledger) releaseWaiting() {
 
 // broken ends the session: what it held is lost, and the next one is opened after a while.
 func (l *ledger) broken(ctx actor.Context, msg *broken) {
-	if msg.line != l.line {
+	if l.stale(msg.line) {
 		return
 	}
 	kind := EventOpenFailed
@@ -100,7 +100,7 @@ func (l *ledger) giveUp(ctx actor.Context, reason error) {
 
 // hangUp closes the line and loses what it held. The ledger goes on when the session is closed: shut.
 func (l *ledger) hangUp() {
-	l.up = false
+	l.up, l.hungUp = false, true
 	l.line.shut()
 	l.ready.take()
 	clear(l.parked)
@@ -109,6 +109,9 @@ func (l *ledger) hangUp() {
 	}
 	l.publish()
 }
+
+// stale says that what a line has to say is of no interest any more: it has been hung up, and what it held is lost.
+func (l *ledger) stale(line *line) bool { return line != l.line || l.hungUp }
 
 // shut hears that the session is closed and the line's goroutines are gone.
 func (l *ledger) shut(ctx actor.Context, msg *shut) {

@@ -35,6 +35,7 @@ type ledger struct {
 
 	line      *line // nil between two sessions
 	up        bool  // the line's session is open
+	hungUp    bool  // the line's session is over for us; its goroutines may not know yet
 	dry       bool  // nothing comes: the intake is cancelled
 	drying    bool  // the intake is being cancelled
 	brought   bool  // the session has brought a delivery
@@ -218,7 +219,7 @@ func (l *ledger) childExited(ctx actor.Context, msg *actor.Exited) {
 
 // delivered enters a delivery into the book.
 func (l *ledger) delivered(msg *delivered) {
-	if msg.line != l.line {
+	if l.stale(msg.line) {
 		return // the session has ended, and with it the delivery
 	}
 	l.serial++
@@ -246,7 +247,7 @@ func (l *ledger) decided(e *entry) {
 
 // settled strikes out what the broker has taken, and tries the rest again.
 func (l *ledger) settled(ctx actor.Context, msg *settled) {
-	if msg.line != l.line {
+	if l.stale(msg.line) {
 		return
 	}
 	failed, over := failures(msg.err)
