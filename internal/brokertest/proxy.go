@@ -1,0 +1,88 @@
+package brokertest
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// Proxy stands between a client and its broker, for a test that cuts the network. It ends with the test.
+type Proxy struct {
+	listener net.Listener
+	broker   *url.URL
+	work     sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+// NewProxy returns a proxy to the broker at the URL, which names one host and its port.
+func NewProxy(t testing.TB, at string) *Proxy {
+	t.Helper()
+	broker, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{listener: l, broker: broker, conns: map[net.Conn]bool{}}
+	p.work.Go(p.accept)
+	t.Cleanup(func() {
+		l.Close()
+		p.Cut()
+		p.work.Wait()
+	})
+	return p
+}
+
+// URL is the broker's, by way of the proxy.
+func (p *Proxy) URL() string {
+	at := *p.broker
+	at.Host = p.listener.Addr().String()
+	return at.String()
+}
+
+// Cut closes every connection that there is: nothing is flushed, and nobody says goodbye. New ones are passed on as before.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.Close()
+		delete(p.conns, c)
+	}
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			p.Cut() // what was accepted while the test cut for the last time
+			return
+		}
+		server, err := net.Dial("tcp", p.broker.Host)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns[client], p.conns[server] = true, true
+		p.mu.Unlock()
+		p.work.Go(func() { p.pass(client, server) })
+		p.work.Go(func() { p.pass(server, client) })
+	}
+}
+
+// pass copies until one side ends, and then ends the other.
+func (p *Proxy) pass(from, to net.Conn) {
+	_, _ = io.Copy(to, from)
+	from.Close()
+	to.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, from)
+	delete(p.conns, to)
+}

@@ -1,0 +1,60 @@
+package gentask_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/queue"
+)
+
+// TestScenario16_OnServers: while the 5 that run are still busy, the 15 that were returned run elsewhere, at no cost of an attempt.
+func TestScenario16_OnServers(t *testing.T) { onServers(t, drainBesideAnother) }
+
+func drainBesideAnother(r *rig.Rig) {
+	const jobs, prefetch, concurrency = 40, 20, 5
+	release := make(chan struct{})
+	r.Publish(jobs)
+	c := r.Start(r.Handle(func(context.Context, string) error {
+		<-release
+		return nil
+	}), gentask.Config{Name: "first", Concurrency: concurrency, Prefetch: prefetch, Timeout: -1})
+	r.Eventually("the prefetch is full", func() bool { return c.Health().Held == prefetch && r.Runs.Now() == concurrency })
+
+	reports := make(chan gentask.Report, 1)
+	go func() {
+		report, _ := c.Stop(context.WithoutCancel(r.Context()))
+		reports <- report
+	}()
+	r.Eventually("the unstarted are returned", func() bool { return c.Health().Held == concurrency })
+	r.Start(gentask.Handle(func(context.Context, []byte) error { return nil }), gentask.Config{Name: "second"})
+	r.Eventually("all others have run elsewhere", func() bool { return len(endsOf(r, "second")) == jobs-concurrency })
+	close(release)
+	require.Equal(r, gentask.Report{Finished: concurrency, Returned: prefetch - concurrency}, <-reports)
+	require.Equal(r, concurrency, r.Runs.Total(), "nothing new was started")
+	r.Finish()
+
+	settled := map[queue.Verb]int{}
+	for _, ev := range endsOf(r, "first") {
+		settled[ev.Settlement]++
+	}
+	require.Equal(r, map[queue.Verb]int{queue.Ack: concurrency, queue.Release: prefetch - concurrency}, settled)
+	require.Len(r, endsOf(r, "second"), jobs-concurrency, "and nothing came twice")
+	for _, ev := range r.Events(gentask.EventEnd) {
+		require.Equal(r, 1, ev.Attempt, "a release costs no attempt: %s", ev.ID)
+	}
+}
+
+// endsOf returns the end events of one consumer.
+func endsOf(r *rig.Rig, consumer string) []gentask.Event {
+	var ends []gentask.Event
+	for _, ev := range r.Events(gentask.EventEnd) {
+		if ev.Consumer == consumer {
+			ends = append(ends, ev)
+		}
+	}
+	return ends
+}
