@@ -178,8 +178,8 @@ func (s *settings) decode(contentType string, body []byte, into any) error {
 // taskTimeout is what the task supervisor takes for Timeout: zero is never.
 func (s *settings) taskTimeout() time.Duration { return max(s.Timeout, 0) }
 
-// taskGrace is what the task supervisor takes for Grace.
-func (s *settings) taskGrace() time.Duration { return max(s.Grace, 0) }
+// graceTime is how long Grace lasts.
+func (s *settings) graceTime() time.Duration { return max(s.Grace, 0) }
 
 // maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.
 func (s *settings) maxAbandoned() int { return max(s.MaxAbandoned, 0) }

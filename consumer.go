@@ -107,7 +107,7 @@ func (l *life) props() *actor.Props {
 			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
 			Restart:     supervision.Transient,
 			Significant: true,
-			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.taskGrace() + flushTime + 2*closeTimeout,
+			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + 2*closeTimeout,
 		}},
 		OnEvent: l.supervised,
 	})
@@ -251,7 +251,7 @@ func (l *life) stop(ctx context.Context) (Report, error) {
 func (l *life) drainTime(ctx context.Context) time.Duration {
 	within := max(l.cfg.DrainTimeout, 0)
 	if deadline, ok := ctx.Deadline(); ok {
-		within = min(within, max(time.Until(deadline)-l.cfg.taskGrace(), 0))
+		within = min(within, max(time.Until(deadline)-l.cfg.graceTime(), 0))
 	}
 	return within
 }

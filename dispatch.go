@@ -120,7 +120,7 @@ func (l *ledger) adopt(e *entry, t *task.Task[any], reason error) {
 	l.orphans[t.ID()] = e
 	e.leaving = reason
 	t.Adopt(l.self)
-	t.Stop(workerLost(reason), l.cfg.taskGrace())
+	t.Stop(workerLost(reason), l.cfg.Grace)
 }
 
 func workerLost(reason error) error {

@@ -77,7 +77,7 @@ func (l *ledger) drainUp(msg *drainUp) {
 		e.stop(ErrDrained)
 	}
 	sys, self := l.sys, l.self
-	d.timer = time.AfterFunc(l.cfg.taskGrace()+flushTime, func() { actor.Send(sys, self, &drainUp{d}) })
+	d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainUp{d}) })
 }
 
 // struck counts what became of a delivery since the drain began.

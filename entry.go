@@ -128,7 +128,7 @@ func (e *entry) stop(cause error) {
 	t := e.task
 	e.mu.Unlock()
 	if t != nil {
-		t.Stop(cause, e.cfg.taskGrace())
+		t.Stop(cause, e.cfg.Grace)
 	}
 }
 

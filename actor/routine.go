@@ -50,28 +50,31 @@ func (r *Routine) schedule(f func()) {
 // PID returns the routine's address, or nil before Start.
 func (r *Routine) PID() *PID { return r.pid }
 
+// run ends on another goroutine if the body called runtime.Goexit: that takes this one, even if a panic in between was recovered.
 func (r *Routine) run() {
-	growStack()
-	r.end(r.try())
-}
-
-// try runs the body, and recovers. A Goexit can't be stopped: it takes this goroutine, and another one does the rest.
-func (r *Routine) try() (err error) {
+	var reason error
 	returned := false
 	defer func() {
-		value := recover()
-		reason := Recovered(value, returned)
-		switch {
-		case reason == nil:
-		case value == nil:
+		if !returned {
 			r.schedule(func() { r.end(reason) })
-		default:
-			err = reason
 		}
 	}()
-	err = r.body.Run()
+	growStack()
+	r.try(&reason)
 	returned = true
-	return err
+	r.end(reason)
+}
+
+// try runs the body and finds out how that ended, also when it doesn't return.
+func (r *Routine) try(reason *error) {
+	returned := false
+	defer func() {
+		if failure := Recovered(recover(), returned); failure != nil {
+			*reason = failure
+		}
+	}()
+	*reason = r.body.Run()
+	returned = true
 }
 
 func (r *Routine) end(reason error) {

@@ -61,7 +61,7 @@ func (p *partition) Receive(ctx actor.Context) {
 	case *shutdown:
 		p.shutdown(ctx, msg)
 	case *adopt:
-		p.adopt(ctx, msg)
+		msg.run.adopt(msg.owner)
 	case *list:
 		msg.answer(p.begun())
 	case *actor.StopRequest:
@@ -88,6 +88,7 @@ func (p *partition) start(ctx actor.Context, r *run) {
 func (p *partition) refuse(ctx actor.Context, r *run) {
 	p.share.count.refused()
 	r.refuse(ErrClosed)
+	r.tellFinal()
 	p.retire(ctx, r, false)
 }
 
@@ -120,15 +121,8 @@ func (p *partition) timeUp(ctx actor.Context, r *run) {
 		p.abandon(ctx, r)
 	case r.killGrace != 0:
 		p.shutdown(ctx, &shutdown{run: r, cause: ErrTimeout, grace: r.killGrace})
-	case r.owner != nil:
-		p.tellTimeout(ctx, r)
-	}
-}
-
-// tellTimeout keeps quiet if a value is there already: its ended is on the way.
-func (p *partition) tellTimeout(ctx actor.Context, r *run) {
-	if o := r.outcome(); o.Status == Timeout {
-		ctx.Send(r.owner, &o)
+	default:
+		r.tellTimeout()
 	}
 }
 
@@ -153,7 +147,7 @@ func (p *partition) shutdown(ctx actor.Context, msg *shutdown) {
 	p.arm(ctx, r, msg.grace)
 }
 
-// ended is the way out of every task that returned in time.
+// ended is the way out of every task that returned in time. Its owner has been told.
 func (p *partition) ended(ctx actor.Context, r *run) {
 	if !r.retired {
 		p.retire(ctx, r, false)
@@ -163,29 +157,21 @@ func (p *partition) ended(ctx actor.Context, r *run) {
 // abandon retires a run that does not return. One that has returned meanwhile is retired as what it is.
 func (p *partition) abandon(ctx actor.Context, r *run) {
 	lost := r.abandon()
+	if lost {
+		r.tellFinal()
+	}
 	p.retire(ctx, r, lost)
 	if lost {
 		p.share.count.tell()
 	}
 }
 
-// retire tells the owner how the run ended.
+// retire forgets a run that has an outcome.
 func (p *partition) retire(ctx actor.Context, r *run, lost bool) {
 	p.disarm(r)
 	r.retired = true
 	p.share.retire(r, lost)
-	if r.owner != nil {
-		ctx.Send(r.owner, &r.final)
-	}
 	p.exitIfDone(ctx)
-}
-
-func (p *partition) adopt(ctx actor.Context, msg *adopt) {
-	r := msg.run
-	r.owner = msg.owner
-	if r.retired && r.owner != nil {
-		ctx.Send(r.owner, &r.final) // it ended before the new owner came
-	}
 }
 
 // close stops every task; the partition ends with the last.

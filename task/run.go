@@ -31,6 +31,7 @@ type run struct {
 
 	mu        sync.Mutex
 	state     state
+	owner     *actor.PID    // nil: nobody is told, they wait on done
 	dropped   bool          // nobody wants the result
 	stopCause error         // nil: it was not told to stop
 	final     Outcome[any]  // doesn't change any more once the task runs no more
@@ -38,7 +39,6 @@ type run struct {
 	told      func()        // called when the outcome stands
 
 	// The partition's.
-	owner    *actor.PID // nil: nobody is told, they wait on done
 	timer    *time.Timer
 	due      time.Duration // of the timer, from started; zero: there is nothing to wait for
 	stopping bool          // the timer is that of the grace
@@ -114,30 +114,62 @@ func (r *run) stop(cause error) {
 	r.cancel(cause)
 }
 
-// Ended is called on the task's goroutine, as the last thing. A handle can outlive the task; what it worked on must not.
+// Ended is called as the last thing, on a goroutine that has nothing else to do: so the owner hears the outcome on it. A handle can outlive the
+// task; what it worked on must not.
 func (r *run) Ended(reason error) {
 	r.cancel(nil)
-	inTime := r.finish(r.group.first(reason))
+	owner, inTime := r.finish(r.group.first(reason))
 	r.fn, r.value = nil, nil
-	if inTime {
-		r.share.send((*ended)(r))
+	if !inTime {
+		r.share.count.returned()
+		r.share.forget(r)
+		r.share.count.tell()
 		return
 	}
-	r.share.count.returned()
-	r.share.forget(r)
-	r.share.count.tell()
+	r.share.send((*ended)(r))
+	if owner != nil {
+		actor.SendLast(r.share.sys, owner, &r.final)
+	}
 }
 
-// finish makes the outcome of a task that returned, unless it was abandoned before.
-func (r *run) finish(reason error) bool {
+// finish makes the outcome of a task that returned, unless it was abandoned before, and says who is to be told.
+func (r *run) finish(reason error) (owner *actor.PID, inTime bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == abandoned {
-		return false
+		return nil, false
 	}
 	r.share.count.ended(r.dropped)
 	r.settle(finished, r.explain(reason))
-	return true
+	return r.owner, true
+}
+
+// tellTimeout tells the owner that the task runs on past its time, unless it doesn't. The message is posted with mu held, so that it can't come
+// after the outcome.
+func (r *run) tellTimeout() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == running && r.owner != nil {
+		o := r.overdue()
+		actor.Send(r.share.sys, r.owner, &o)
+	}
+}
+
+// tellFinal tells the owner how the task ended, once more if need be.
+func (r *run) tellFinal() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state != running && r.owner != nil {
+		actor.Send(r.share.sys, r.owner, &r.final)
+	}
+}
+
+// adopt gives the task another owner. If it has ended before, the new one is told now.
+func (r *run) adopt(owner *actor.PID) {
+	r.mu.Lock()
+	r.owner = owner
+	r.mu.Unlock()
+	r.tellFinal()
 }
 
 // abandon gives the task up, and says whether it did: a task that has finished meanwhile has an outcome.
@@ -215,9 +247,14 @@ func (r *run) outcome() Outcome[any] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == running {
-		return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: time.Since(r.started)}
+		return r.overdue()
 	}
 	return r.final
+}
+
+// overdue is the outcome of a task that still runs.
+func (r *run) overdue() Outcome[any] {
+	return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: time.Since(r.started)}
 }
 
 // tell posts a message to the task's partition.
