@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,33 +15,42 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario15_BackPressure: 100,000 messages of 64 KiB, 6.4 GB in all, and concurrency 4. At most 4 run, at most the prefetch is held, memory
+// TestScenario15_BackPressure: 100,000 messages of 64 KiB wait, 6.4 GB in all, and 4 may run. At most 4 do, at most the prefetch is held, memory
 // is bounded, and nothing is discarded.
 func TestScenario15_BackPressure(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
-		const jobs, size, concurrency, prefetch = 100_000, 64 << 10, 4, 8
+		const (
+			messages, size        = 100_000, 64 << 10
+			concurrency, prefetch = 4, 8
+			work, jobs            = time.Millisecond, 20_000
+		)
 		r.Source = &fatSource{r.Source, size}
-		r.Publish(jobs)
+		r.Publish(messages)
 		before := heap()
-		var done, worst atomic.Int64
-		r.Start(r.Handle(func(context.Context, string) error {
-			if n := done.Add(1); n%(jobs/8) == 0 {
+		var started, worst atomic.Int64
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error {
+			if n := started.Add(1); n%(jobs/8) == 0 {
 				worst.Store(max(worst.Load(), heap()-before))
 			}
-			return nil
+			return pause(ctx, work)
 		}), gentask.Config{Concurrency: concurrency, Prefetch: prefetch})
-		r.Finish()
-		require.LessOrEqual(r, r.Runs.Most(), concurrency)
-		require.LessOrEqual(r, r.Memory.Stats().MaxHeld, prefetch)
-		require.Equal(r, jobs, r.Memory.Stats().Acked)
-		require.Equal(r, jobs, r.Runs.Total())
-		t.Logf("the heap grew by %d KiB at the most", worst.Load()>>10)
-		require.Less(r, worst.Load(), int64(jobs)*books+100*prefetch*size)
+		time.Sleep(jobs / concurrency * work)
+		r.Balanced()
+		require.Equal(r, prefetch, r.Memory.Stats().MaxHeld)
+		require.Equal(r, concurrency, r.Runs.Most())
+
+		r.Stop(c)
+		s := r.Memory.Stats()
+		require.InDelta(r, jobs, s.Acked, 100)
+		require.Equal(r, messages, s.Acked+s.Ready)
+		require.Zero(r, s.DeadLettered+s.Requeued)
+		t.Logf("the heap grew by %d KiB at the most, %d KiB were delivered", worst.Load()>>10, s.Delivered*size>>10)
+		require.Less(r, worst.Load(), int64(jobs*books+10*prefetch*size))
 	})
 }
 
 // books is what this test itself keeps of each job: events, journal, counts.
-const books = 2 << 10
+const books = 3 << 10
 
 // heap returns how much is in use.
 func heap() int64 {
