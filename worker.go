@@ -19,6 +19,7 @@ type kernel interface {
 type worker struct {
 	entry *entry
 	kernel
+	began bool
 	// afterTimeout is what was decided when the task timed out. It counts when the task has been stopped without a value.
 	afterTimeout Decision
 }
@@ -38,9 +39,14 @@ func behaviorOf(k kernel) Behavior {
 func (w *worker) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
-		w.begin(ctx)
+		if !w.began { // anybody can send one
+			w.began = true
+			w.begin(ctx)
+		}
 	case *task.Outcome[any]:
-		w.outcome(ctx, msg)
+		if w.entry.owns(msg.Task) {
+			w.outcome(ctx, msg)
+		}
 	}
 }
 
@@ -60,6 +66,13 @@ func (w *worker) begin(ctx actor.Context) {
 // refused says that the task supervisor would not start a task: nothing has run, so it costs no attempt.
 func refused(err error) bool {
 	return errors.Is(err, task.ErrMaxAbandoned) || errors.Is(err, task.ErrMaxChildren) || errors.Is(err, task.ErrClosed)
+}
+
+// owns says whether t is the job's own task.
+func (e *entry) owns(t *task.Task[any]) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return t != nil && e.task == t
 }
 
 func (w *worker) outcome(ctx actor.Context, o *task.Outcome[any]) {
