@@ -1,0 +1,68 @@
+package gentask_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// TestScenario07_OnlyRunIsWritten, and it fails: one requeue with back-off, and the worker ends normally. The default of the original restarts it
+// hot, until its supervisor is dead.
+func TestScenario07_OnlyRunIsWritten(t *testing.T) {
+	fail := func(context.Context, []byte) (int, error) { return 0, errOwn }
+	for name, behavior := range map[string]func(*rig.Rig) gentask.Behavior{
+		"Handle": func(r *rig.Rig) gentask.Behavior {
+			return r.Handle(func(context.Context, string) error { return errOwn })
+		},
+		"HandleResult decides nothing": func(r *rig.Rig) gentask.Behavior {
+			return gentask.Work(&work[[]byte, int]{
+				run:    rig.Track(r.Runs, fail),
+				handle: func(gentask.Job[[]byte], task.Outcome[int]) gentask.Decision { return gentask.Decision{} },
+			})
+		},
+		"HandleResult waits for nothing": func(r *rig.Rig) gentask.Behavior {
+			return gentask.Work(&work[[]byte, int]{
+				run:    rig.Track(r.Runs, fail),
+				handle: func(gentask.Job[[]byte], task.Outcome[int]) gentask.Decision { return gentask.Wait(time.Hour) },
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig.Memory().Run(t, func(r *rig.Rig) { onlyRun(r, behavior(r)) })
+		})
+	}
+}
+
+func onlyRun(r *rig.Rig, behavior gentask.Behavior) {
+	const jobs, attempts = 10, 3
+	r.Limit = time.Hour
+	begin := time.Now()
+	r.Publish(jobs)
+	c := r.Start(behavior, gentask.Config{MaxAttempts: attempts, Backoff: gentask.Backoff{Base: time.Minute}})
+	r.Eventually("all have failed once", func() bool { return r.Memory.Stats().Delayed == jobs })
+	time.Sleep(29 * time.Second)
+	require.Equal(r, jobs, r.Runs.Total(), "nothing is run again before its time")
+	require.Zero(r, c.Health().Running, "the workers have ended")
+	require.Zero(r, c.Health().Held, "what waits holds no slot")
+	r.Finish()
+	require.Equal(r, jobs*attempts, r.Runs.Total())
+	require.GreaterOrEqual(r, time.Since(begin), 90*time.Second, "30 s at least, then 60 s at least")
+	require.Equal(r, jobs*(attempts-1), r.Memory.Stats().Requeued)
+	require.Equal(r, jobs, r.Memory.Stats().DeadLettered)
+	for _, ev := range r.Events(gentask.EventEnd) {
+		require.Equal(r, task.Exit, ev.Outcome)
+		require.ErrorIs(r, ev.Reason, errOwn)
+		if ev.Settlement == queue.Requeue {
+			most := time.Minute << (ev.Attempt - 1)
+			require.GreaterOrEqual(r, ev.After, most/2)
+			require.LessOrEqual(r, ev.After, most)
+		}
+	}
+}
