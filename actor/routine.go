@@ -15,8 +15,8 @@ type Body interface {
 	// when Run returns.
 	Cancel()
 
-	// Ended is called once, as the last thing, on a goroutine that has nothing else to do: reason is what Run returned, or a *PanicError or *GoexitError.
-	// The routine is out of the registry by then, and its watchers have been told. It must not panic: nobody is left to recover.
+	// Ended is called once, as the last thing, on a goroutine that has nothing else to do: reason is what Run returned, or a *PanicError or
+	// *GoexitError. The routine is out of the registry by then, and its watchers have been told. It must not panic: nobody is left to recover.
 	Ended(reason error)
 }
 

@@ -22,7 +22,8 @@ var restartRules = []struct {
 	{supervision.Transient, errBoom, true},
 	{supervision.Transient, actor.ErrKilled, true},
 	{supervision.Temporary, nil, false},
-	{supervision.Temporary, errBoom, false}}
+	{supervision.Temporary, errBoom, false},
+}
 
 func TestDynamicRestartsByKind(t *testing.T) {
 	for _, c := range restartRules {

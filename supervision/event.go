@@ -27,23 +27,23 @@ type Event struct {
 type EventKind uint8
 
 const (
-	// ChildStarted: the child runs. A static supervisor tells it when the child has processed Started.
+	// ChildStarted says that the child runs. A static supervisor tells it when the child has processed Started.
 	ChildStarted EventKind = iota
-	// ChildStartFailed: a start failed, with Reason.
+	// ChildStartFailed says that a start failed, with Reason.
 	ChildStartFailed
-	// ChildExited: an incarnation has ended, with Reason, whatever comes next.
+	// ChildExited says that an incarnation has ended, with Reason, whatever comes next.
 	ChildExited
-	// ChildRestarting: the child will be restarted, after Delay and after its BeforeRestart.
+	// ChildRestarting says that the child will be restarted, after Delay and after its BeforeRestart.
 	ChildRestarting
-	// ChildGivenUp: the child is not restarted although its Restart asks for it, for Reason: its own intensity, or its BeforeRestart.
+	// ChildGivenUp says that the child is not restarted although its Restart asks for it, for Reason: its own intensity, or its BeforeRestart.
 	ChildGivenUp
-	// ChildKilled: the child has not stopped in its Shutdown time and is killed.
+	// ChildKilled says that the child has not stopped in its Shutdown time and is killed.
 	ChildKilled
-	// ChildAbandoned: the child could not even be killed, because its Receive, or a child of its own, goes on. It is left behind.
+	// ChildAbandoned says that the child could not even be killed, because its Receive, or a child of its own, goes on. It is left behind.
 	ChildAbandoned
-	// ChildEndedLate: a child that was abandoned has ended after all, with Reason.
+	// ChildEndedLate says that a child that was abandoned has ended after all, with Reason.
 	ChildEndedLate
-	// SupervisorStopping: the supervisor begins to stop its children, for Reason.
+	// SupervisorStopping says that the supervisor begins to stop its children, for Reason.
 	SupervisorStopping
 )
 

@@ -28,8 +28,8 @@ func TestBackoffDoublesAndBeginsAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
 				sup := start(r, supervision.Backoff{Min: time.Second, Max: 5 * time.Second})
-				for _, delay := range []time.Duration{1, 2, 4, 5, 5} {
-					r.requireDelay(sup, delay*time.Second)
+				for _, seconds := range []int{1, 2, 4, 5, 5} {
+					r.requireDelay(sup, time.Duration(seconds)*time.Second)
 				}
 				time.Sleep(6 * time.Second) // longer than Max: it has recovered
 				r.requireDelay(sup, time.Second)

@@ -73,15 +73,15 @@ type Counts struct {
 type ChildState uint8
 
 const (
-	// Idle: known to a static supervisor, but neither running nor to be restarted.
+	// Idle says that it is known to a static supervisor, but neither running nor to be restarted.
 	Idle ChildState = iota
-	// Starting: spawned, and has not processed Started.
+	// Starting says that it was spawned, and has not processed Started.
 	Starting
 	// Running is the normal state.
 	Running
-	// Stopping: told to stop, or killed.
+	// Stopping says that it was told to stop, or killed.
 	Stopping
-	// Restarting: has ended and will be started again, after its back-off and its BeforeRestart.
+	// Restarting says that it has ended and will be started again, after its back-off and its BeforeRestart.
 	Restarting
 )
 

@@ -77,10 +77,9 @@ func finishAgainstTimeout(t *testing.T, grace time.Duration) {
 		o.Task.Stop(ErrTimeout, grace)
 	}
 	for id, o := range final {
-		switch {
-		case o.Status == OK:
+		if o.Status == OK {
 			require.Equal(t, took[id], o.Value)
-		default:
+		} else {
 			require.Greater(t, took[id], time.Second+grace-time.Millisecond, "what was there before the stop took effect is OK")
 			require.ErrorIs(t, o.Reason, ErrTimeout)
 			require.ErrorIs(t, o.Reason, ErrAbandoned)
