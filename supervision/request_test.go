@@ -241,7 +241,7 @@ func TestRequestsWhileTheSupervisorStops(t *testing.T) {
 				_, err = supervision.Stop(ctx, r.sys, sup)
 				require.ErrorIs(r, err, context.DeadlineExceeded)
 				close(busy)
-				_ = <-before // answered, whatever the answer
+				<-before //nolint:errcheck // answered, whatever the answer
 				require.Empty(r, r.stop(sup).Abandoned)
 			})
 		})
