@@ -1,0 +1,217 @@
+package gentask_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// end is what an end event tells of a delivery.
+type end struct {
+	Attempt     int
+	Redelivered bool
+	Settlement  queue.Verb
+	After       time.Duration
+	Outcome     task.Status
+	QueueTime   time.Duration
+	RunTime     time.Duration
+}
+
+var errJob = errors.New("job failed")
+
+// TestScenario34_StartAndEnd: however a delivery ends, it has one start event and one end event, with the right numbers.
+func TestScenario34_StartAndEnd(t *testing.T) {
+	const wait, work, backoff = 3 * time.Second, 2 * time.Second, time.Minute
+	for _, c := range []struct {
+		name   string
+		run    func(ctx context.Context, job gentask.Job[any]) error
+		cfg    gentask.Config
+		reason error
+		want   end
+	}{
+		{
+			name: "Ack",
+			run:  func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, work) },
+			want: end{Settlement: queue.Ack, Outcome: task.OK, RunTime: work},
+		}, {
+			name:   "Requeue",
+			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, work), errJob) },
+			reason: errJob,
+			want:   end{Settlement: queue.Requeue, After: backoff, Outcome: task.Exit, RunTime: work},
+		}, {
+			name:   "LastAttempt",
+			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, work), errJob) },
+			cfg:    gentask.Config{MaxAttempts: 1},
+			reason: errJob,
+			want:   end{Settlement: queue.DeadLetter, Outcome: task.Exit, RunTime: work},
+		}, {
+			name:   "Panic",
+			run:    func(context.Context, gentask.Job[any]) error { panic(errJob) },
+			reason: errJob,
+			want:   end{Settlement: queue.Requeue, After: backoff, Outcome: task.Exit},
+		}, {
+			name:   "Timeout",
+			run:    func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, time.Hour) },
+			cfg:    gentask.Config{Timeout: work},
+			reason: task.ErrTimeout,
+			want:   end{Settlement: queue.Requeue, After: backoff, Outcome: task.Timeout, RunTime: work},
+		}, {
+			name: "EarlyAckThenError",
+			run: func(ctx context.Context, job gentask.Job[any]) error {
+				return errors.Join(job.Settle(gentask.Ack()), pause(ctx, work), errJob)
+			},
+			want: end{Settlement: queue.Ack, Outcome: task.Exit, RunTime: work},
+		}, {
+			name: "EarlyDeadLetterThenReturn",
+			run: func(ctx context.Context, job gentask.Job[any]) error {
+				return errors.Join(job.Settle(gentask.DeadLetter(errJob)), pause(ctx, work))
+			},
+			reason: errJob,
+			want:   end{Settlement: queue.DeadLetter, Outcome: task.OK, RunTime: work},
+		}, {
+			name: "EarlyRelease",
+			run: func(ctx context.Context, job gentask.Job[any]) error {
+				return errors.Join(job.Settle(gentask.Release()), pause(ctx, work))
+			},
+			want: end{Settlement: queue.Release, Outcome: task.OK, RunTime: work},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rig.Memory().Run(t, func(r *rig.Rig) {
+				c.cfg.Backoff = gentask.Backoff{Base: 2 * backoff}
+				c.cfg.Concurrency = 1
+				r.Publish(1)
+				time.Sleep(wait)
+				r.Start(r.Handle(func(ctx context.Context, _ string) error {
+					job, _ := gentask.FromContext(ctx)
+					if r.Runs.Total() > 1 {
+						return nil
+					}
+					return c.run(ctx, job)
+				}), c.cfg)
+				r.Eventually("it has ended", func() bool { return len(r.Events(gentask.EventEnd)) > 0 })
+				ev := r.Events(gentask.EventEnd)[0]
+				c.want.Attempt, c.want.QueueTime = 1, wait
+				requireEnd(r, c.want, ev)
+				if c.reason == nil {
+					require.NoError(r, ev.Reason)
+				} else {
+					require.ErrorIs(r, ev.Reason, c.reason)
+				}
+			})
+		})
+	}
+}
+
+// requireEnd compares, but for the jitter of a back-off.
+func requireEnd(r *rig.Rig, want end, ev gentask.Event) {
+	r.Helper()
+	got := end{ev.Attempt, ev.Redelivered, ev.Settlement, ev.After, ev.Outcome, ev.QueueTime, ev.RunTime}
+	if want.After > 0 {
+		require.GreaterOrEqual(r, got.After, want.After)
+		require.LessOrEqual(r, got.After, 2*want.After)
+		got.After = want.After
+	}
+	require.Equal(r, want, got)
+}
+
+// TestScenario34_NotRun: deliveries that never ran have their two events as well.
+func TestScenario34_NotRun(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Publish(4)
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, time.Minute) }),
+			gentask.Config{Concurrency: 1, Prefetch: 4, Timeout: -1})
+		r.Eventually("the prefetch is full", func() bool { return r.Memory.Stats().Held == 4 })
+		time.Sleep(time.Second)
+		r.Break() // 1 is cancelled, 2 to 4 are dropped
+		r.Eventually("all four are lost", func() bool { return len(r.Events(gentask.EventEnd)) == 4 })
+		for _, ev := range r.Events(gentask.EventEnd) {
+			require.Zero(r, ev.Settlement)
+			require.ErrorIs(r, ev.Reason, gentask.ErrSessionLost)
+			if ev.ID != "1" {
+				requireEnd(r, end{Attempt: 1}, ev)
+			}
+		}
+		r.Eventually("they are back", func() bool { return len(r.Events(gentask.EventStart)) == 8 })
+		r.Stop(c) // 1 finishes, 2 to 4 are released
+		ends := r.Events(gentask.EventEnd)[4:]
+		require.Len(r, ends, 4)
+		for _, ev := range ends {
+			require.Equal(r, 2, ev.Attempt)
+			require.True(r, ev.Redelivered)
+			if ev.ID != "1" {
+				requireEnd(r, end{Attempt: 2, Redelivered: true, Settlement: queue.Release}, ev)
+			}
+		}
+	})
+}
+
+// TestScenario34_Order: the events of a consumer's life come in the order in which things happened.
+func TestScenario34_Order(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{Name: "mailer"})
+		r.Publish(1)
+		r.Finish()
+		require.NoError(r, c.Pause(r.Context()))
+		require.NoError(r, c.Pause(r.Context()), "twice is once")
+		r.Rest()
+		require.NoError(r, c.Resume(r.Context()))
+		r.Rest()
+		r.Break()
+		r.Rest()
+		time.Sleep(time.Second)
+		report := r.Stop(c)
+		want := []gentask.EventKind{
+			gentask.EventSessionOpened, gentask.EventStart, gentask.EventEnd, gentask.EventPaused, gentask.EventResumed,
+			gentask.EventSessionLost, gentask.EventSessionOpened, gentask.EventDraining, gentask.EventDrained,
+		}
+		var kinds []gentask.EventKind
+		var last time.Time
+		for _, ev := range r.Events() {
+			kinds = append(kinds, ev.Kind)
+			require.Equal(r, "mailer", ev.Consumer)
+			require.False(r, ev.Time.Before(last))
+			last = ev.Time
+		}
+		require.Equal(r, want, kinds)
+		require.Equal(r, &report, r.Events(gentask.EventDrained)[0].Report)
+	})
+}
+
+// TestScenario34_BadSubscriber: one that panics, or calls Goexit, for every event, harms nothing and still hears every event once.
+func TestScenario34_BadSubscriber(t *testing.T) {
+	for name, harm := range map[string]func(){
+		"Panic":  func() { panic("subscriber") },
+		"Goexit": runtime.Goexit,
+		"Slow":   func() { time.Sleep(time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig.Memory().Run(t, func(r *rig.Rig) {
+				const jobs = 100
+				var ends atomic.Int32
+				r.Publish(jobs)
+				c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{OnEvent: func(ev gentask.Event) {
+					if ev.Kind == gentask.EventEnd {
+						ends.Add(1)
+					}
+					harm()
+				}})
+				r.Finish()
+				require.Equal(r, jobs, r.Memory.Stats().Acked)
+				r.Limit = time.Hour
+				r.Stop(c) // which waits for the subscriber
+				require.EqualValues(r, jobs, ends.Load())
+			})
+		})
+	}
+}
