@@ -1,7 +1,6 @@
 package gentask_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -11,22 +10,22 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// strictTiming names the variable that has tests insist on the times that are promised for a machine with nothing else to do.
-const strictTiming = "GENTASK_STRICT_TIMING"
-
-// TestScenario01_OnServers: at most 1.25 times the floor of 2.0 s on RabbitMQ. What a server takes on a machine that is busy with other things
-// says nothing about the library, so the bound holds only where it is asked for; the figure is logged.
+// TestScenario01_OnServers: at most 1.25 times the floor, on every kind of queue. Whatever else machine and server do can only make a run slower,
+// so the best of some counts; as a rule the first is good enough.
 func TestScenario01_OnServers(t *testing.T) {
+	const tries, bound = 5, upstreamsFloor * 5 / 4
 	for _, b := range append(servers(), onRabbitMQ(rabbitmq.Classic), onEmbedded()) {
 		t.Run(b.Name, func(t *testing.T) {
-			b.Run(t, func(r *rig.Rig) {
-				took := scenario01(r)
-				r.Logf("%v, %.2f times the floor", took.Round(time.Millisecond), took.Seconds()/upstreamsFloor.Seconds())
-				require.GreaterOrEqual(r, took, upstreamsFloor)
-				if os.Getenv(strictTiming) != "" {
-					require.LessOrEqual(r, took, upstreamsFloor*5/4)
-				}
-			})
+			best := time.Hour
+			for i := 0; i < tries && best > bound; i++ {
+				b.Run(t, func(r *rig.Rig) {
+					took := scenario01(r)
+					r.Logf("%v, %.2f times the floor", took.Round(time.Millisecond), took.Seconds()/upstreamsFloor.Seconds())
+					best = min(best, took)
+				})
+			}
+			require.GreaterOrEqual(t, best, upstreamsFloor)
+			require.LessOrEqual(t, best, bound)
 		})
 	}
 }

@@ -58,3 +58,23 @@ func endsOf(r *rig.Rig, consumer string) []gentask.Event {
 	}
 	return ends
 }
+
+// TestScenario16_PastTheDeadlineOnServers: what runs when the time is up is cancelled, named, and returned at no cost of an attempt.
+func TestScenario16_PastTheDeadlineOnServers(t *testing.T) {
+	onServers(t, func(r *rig.Rig) {
+		r.Publish(2)
+		c := r.Start(r.Handle(func(ctx context.Context, id string) error {
+			if id == "1" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}), gentask.Config{Timeout: -1, DrainTimeout: -1})
+		r.Eventually("one is left", func() bool { return len(r.Events(gentask.EventEnd)) == 1 && r.Runs.Now() == 1 })
+		require.Equal(r, gentask.Report{Returned: 1, Cancelled: []string{"1"}}, r.Stop(c))
+
+		r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{Name: "next"})
+		r.Finish()
+		require.Equal(r, 1, endsOf(r, "next")[0].Attempt)
+	})
+}

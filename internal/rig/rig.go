@@ -135,10 +135,16 @@ func (r *Rig) Stop(c *gentask.Consumer) gentask.Report {
 	return report
 }
 
-// Finish waits until every message that was published is acknowledged or dead-lettered.
+// Finish waits until every message that was published is acknowledged or dead-lettered. In real time it also waits until every delivery has had
+// its end event, so that events can be counted; in virtual time Events sees to that.
 func (r *Rig) Finish() {
 	r.Helper()
 	r.Eventually("the queue is empty", func() bool { return r.left() == 0 })
+	if !r.virtual {
+		r.Eventually("every delivery has ended", func() bool {
+			return len(r.Events(gentask.EventStart)) == len(r.Events(gentask.EventEnd))
+		})
+	}
 }
 
 // left returns how many messages are in the queue, in whatever state.
