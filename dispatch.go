@@ -78,11 +78,19 @@ func (l *ledger) restartingWorker(msg *restarting) {
 	case !e.busy || e.decided() || e.stopped():
 		msg.resume(false)
 	case t == nil:
-		msg.resume(true)
+		msg.resume(!e.leftBehind())
 	default:
 		e.resume = msg.resume
 		l.adopt(e, t, msg.reason)
 	}
+}
+
+// leftBehind says whether the job's last task was abandoned: its goroutine may still run.
+func (e *entry) leftBehind() bool {
+	e.mu.Lock()
+	t := e.task
+	e.mu.Unlock()
+	return t != nil && t.Over() && errors.Is(t.Yield(0).Reason, task.ErrAbandoned)
 }
 
 // workerEnded hears that the worker is gone for good.

@@ -104,7 +104,7 @@ func (l *ledger) checkDrained(ctx actor.Context) {
 		return
 	}
 	if l.line != nil {
-		if len(l.held) == 0 && (l.dry || !l.up) {
+		if len(l.held) == 0 && (l.dry && !l.turning || !l.up) {
 			l.line.shut()
 		}
 		return // shut comes back here

@@ -16,7 +16,7 @@ func (l *ledger) reopen() {
 		return
 	}
 	sys, self := l.sys, l.self
-	l.up, l.hungUp, l.dry, l.drying, l.brought = false, false, false, false, false
+	l.up, l.hungUp, l.dry, l.turning, l.brought = false, false, false, false, false
 	l.line = openLine(l.source, l.cfg.sessionOptions(), l.cfg.OpenTimeout, func(msg any) { actor.Send(sys, self, msg) })
 }
 
@@ -34,15 +34,15 @@ func (l *ledger) opened(msg *opened) {
 // steer has the broker send, or not, as the consumer takes work or doesn't. It is called whenever one of the two has changed.
 func (l *ledger) steer() {
 	l.publish()
-	if l.line == nil || !l.up || l.drying {
-		return // opened and dried come back here
+	if l.line == nil || !l.up || l.turning {
+		return // opened, dried and flowing come back here
 	}
 	switch {
 	case l.intake() && l.dry:
-		l.dry = false
+		l.turning = true
 		l.line.resumeIntake()
 	case !l.intake() && !l.dry:
-		l.drying = true
+		l.turning = true
 		l.line.cancelIntake()
 	}
 }
@@ -52,10 +52,19 @@ func (l *ledger) dried(msg *dried) {
 	if l.stale(msg.line) {
 		return
 	}
-	l.drying, l.dry = false, true
+	l.turning, l.dry = false, true
 	if !l.intake() {
 		l.releaseWaiting()
 	}
+	l.steer()
+}
+
+// flowing hears that deliveries flow again. Before, a cancel might overtake the resume, and be undone by it.
+func (l *ledger) flowing(msg *flowing) {
+	if l.stale(msg.line) {
+		return
+	}
+	l.turning, l.dry = false, false
 	l.steer()
 }
 

@@ -37,7 +37,7 @@ type ledger struct {
 	up        bool  // the line's session is open
 	hungUp    bool  // the line's session is over for us; its goroutines may not know yet
 	dry       bool  // nothing comes: the intake is cancelled
-	drying    bool  // the intake is being cancelled
+	turning   bool  // the intake is being cancelled or resumed
 	brought   bool  // the session has brought a delivery
 	failures  int   // sessions in a row that broke without having brought a delivery
 	lastError error
@@ -125,6 +125,8 @@ func (l *ledger) control(ctx actor.Context) {
 		l.opened(msg)
 	case *dried:
 		l.dried(msg)
+	case *flowing:
+		l.flowing(msg)
 	case *broken:
 		l.broken(ctx, msg)
 	case *shut:

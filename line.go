@@ -36,6 +36,8 @@ type (
 	}
 	// dried says that nothing more comes after a cancel.
 	dried struct{ line *line }
+	// flowing says that deliveries flow again after that.
+	flowing struct{ line *line }
 	// broken says that the line's session is over, or could not be opened.
 	broken struct {
 		line *line
@@ -170,13 +172,14 @@ func (l *line) cancelIntake() {
 	l.control(func(s queue.Session, ctx context.Context) error { return s.Cancel(ctx) })
 }
 
-// resumeIntake undoes cancelIntake, once dried was heard.
+// resumeIntake undoes cancelIntake, once dried was heard; the consumer hears flowing.
 func (l *line) resumeIntake() {
 	l.control(func(s queue.Session, ctx context.Context) error {
 		if err := s.Resume(ctx); err != nil {
 			return err
 		}
-		l.resumed <- struct{}{} // Buffered: the receiver takes it when it is back from telling dried.
+		l.tell(&flowing{line: l}) // before the first delivery
+		l.resumed <- struct{}{}   // Buffered: the receiver takes it when it is back from telling dried.
 		return nil
 	})
 }
@@ -248,7 +251,7 @@ func (q *lane) take(ctx context.Context) []queue.Settlement {
 	for {
 		q.mu.Lock()
 		batch := q.batch
-		q.batch = nil
+		q.batch = make([]queue.Settlement, 0, len(batch)) // the next one is about as long
 		q.mu.Unlock()
 		if len(batch) > 0 {
 			return batch
