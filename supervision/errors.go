@@ -62,6 +62,9 @@ func (e *IntensityError) Error() string {
 // Unwrap returns ErrIntensity.
 func (e *IntensityError) Unwrap() error { return ErrIntensity }
 
+// Stack returns the stack that Reason carries, or "".
+func (e *IntensityError) Stack() string { return actor.Stack(e.Reason) }
+
 // StartError says that a child could not be started. It wraps Reason.
 type StartError struct {
 	ID     string
