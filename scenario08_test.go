@@ -71,8 +71,7 @@ func workers(sys *actor.System) []*actor.PID {
 	var all []*actor.PID
 	for _, m := range sys.ProcessRegistry.LocalPIDs.LocalPIDs {
 		for _, id := range m.Keys() {
-			_, below, _ := strings.Cut(id, "/workers-")
-			if strings.Count(below, "/") == 1 {
+			if _, below, _ := strings.Cut(id, "/workers-"); strings.Contains(below, "/") {
 				all = append(all, sys.NewLocalPID(id))
 			}
 		}
