@@ -1,6 +1,9 @@
 package gentasktest
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/queue"
 )
@@ -9,6 +12,8 @@ import (
 type recorder struct {
 	next    func(gentask.Event) // the user's own hook
 	most    int
+	open    int // deliveries that have started and not ended
+	last    bool
 	events  []gentask.Event
 	results []Result
 	over    bool
@@ -26,17 +31,41 @@ func (r *recorder) event(ev gentask.Event) {
 
 func (r *recorder) record(ev gentask.Event) {
 	r.events = append(r.events, ev)
-	if ev.Kind != gentask.EventEnd {
-		return
+	switch ev.Kind { //nolint:exhaustive // the others don't count
+	case gentask.EventStart:
+		r.open++
+	case gentask.EventEnd:
+		r.open--
+		r.end(ev)
 	}
+}
+
+// end is that of one delivery. What the broker took at once can end after the delivery that followed it.
+func (r *recorder) end(ev gentask.Event) {
 	r.results = append(r.results, Result{
 		Settlement: ev.Settlement, After: ev.After, Reason: ev.Reason,
 		Outcome: ev.Outcome, RunTime: ev.RunTime, Attempt: ev.Attempt, Events: r.events,
 	})
 	r.events = nil
-	last := ev.Settlement == queue.Ack || ev.Settlement == queue.DeadLetter
-	if last || len(r.results) == r.most {
+	r.last = r.last || final(ev.Settlement) == 1
+	if r.open == 0 && (r.last || len(r.results) == r.most) {
+		slices.SortStableFunc(r.results, inOrder)
 		r.over = true
 		close(r.done)
 	}
+}
+
+// inOrder is the order of the deliveries of one message.
+func inOrder(a, b Result) int {
+	return cmp.Or(cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(final(a.Settlement), final(b.Settlement)))
+}
+
+// final is 1 for what no other delivery follows.
+func final(v queue.Verb) int {
+	switch v {
+	case queue.Ack, queue.DeadLetter:
+		return 1
+	case queue.Requeue, queue.Release:
+	}
+	return 0
 }

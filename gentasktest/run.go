@@ -39,7 +39,7 @@ type Result struct {
 	// Attempt is which delivery of the message it was, from 1.
 	Attempt int
 
-	// Events are all that the consumer told, from its start or the result before, up to the end of this delivery, which is the last.
+	// Events are what the consumer told up to the end of this delivery, which is the last of them; what came with a result before is left out.
 	Events []gentask.Event
 }
 

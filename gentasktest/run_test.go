@@ -139,6 +139,28 @@ func TestScenario35_FinishEndsWithADeadLetter(t *testing.T) {
 	require.ErrorIs(t, spent, errBounced)
 }
 
+func TestScenario35_AReleaseIsDeliveredAgainAtOnce(t *testing.T) {
+	n := 0
+	all := gentasktest.Finish(t, gentask.Work(undecided{func() bool { n++; return n == 10 }}), gentasktest.JSON(t, mail{}), gentask.Config{})
+	require.Len(t, all, 10)
+	for i, got := range all {
+		require.Equal(t, 1, got.Attempt)
+		require.Equal(t, i == 9, got.Settlement == queue.Ack)
+	}
+}
+
+// undecided releases its job until it is ready.
+type undecided struct{ ready func() bool }
+
+func (undecided) Run(context.Context, mail) (int, error) { return 1, nil }
+
+func (u undecided) HandleResult(gentask.Job[mail], task.Outcome[int]) gentask.Decision {
+	if u.ready() {
+		return gentask.Ack()
+	}
+	return gentask.Release()
+}
+
 func TestScenario35_AReceiveWorkerToo(t *testing.T) {
 	behavior := gentask.Receive(func(job gentask.Job[mail]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
