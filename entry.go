@@ -18,7 +18,6 @@ type entry struct {
 	line     *line
 	book     *book
 	cfg      *settings
-	ctx      entryContext
 
 	mu        sync.Mutex
 	worker    *actor.PID // nil until it has asked for its task
@@ -54,25 +53,30 @@ type book struct {
 	life     *life
 }
 
-// entryContext is what the context of a job's task derives from.
-type entryContext struct {
-	context.Context
-	entry *entry
-}
+// entryContext is the entry as the context that its task's derives from: never cancelled, and all that it holds is the entry.
+type entryContext entry
 
 type entryKey struct{}
 
+// Deadline returns none.
+func (*entryContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+
+// Done returns nil: the task's own context is what is cancelled.
+func (*entryContext) Done() <-chan struct{} { return nil }
+
+// Err returns nil.
+func (*entryContext) Err() error { return nil }
+
+// Value returns the entry for its key.
 func (c *entryContext) Value(key any) any {
 	if _, ok := key.(entryKey); ok {
-		return c.entry
+		return (*entry)(c)
 	}
-	return c.Context.Value(key)
+	return nil
 }
 
 func newEntry(d *queue.Delivery, l *line, b *book, cfg *settings) *entry {
-	e := &entry{delivery: d, line: l, book: b, cfg: cfg, received: time.Now()}
-	e.ctx = entryContext{Context: context.Background(), entry: e}
-	return e
+	return &entry{delivery: d, line: l, book: b, cfg: cfg, received: time.Now()}
 }
 
 // decode turns the body into what into points to.
@@ -107,7 +111,7 @@ func (e *entry) run(owner *actor.PID, f func(context.Context) (any, error)) erro
 		return errTaskRunning
 	}
 	t, err := e.book.tasks.Spawn(task.Spec{
-		Run: f, Owner: owner, Name: e.delivery.ID, Timeout: e.cfg.taskTimeout(), Parent: &e.ctx,
+		Run: f, Owner: owner, Name: e.delivery.ID, Timeout: e.cfg.taskTimeout(), Parent: (*entryContext)(e),
 	})
 	if err != nil {
 		if errors.Is(err, task.ErrClosed) {

@@ -250,12 +250,12 @@ func (q *lane) push(s queue.Settlement) {
 func (q *lane) take(ctx context.Context) []queue.Settlement {
 	for {
 		q.mu.Lock()
-		batch := q.batch
-		q.batch = make([]queue.Settlement, 0, len(batch)) // the next one is about as long
-		q.mu.Unlock()
-		if len(batch) > 0 {
+		if batch := q.batch; len(batch) > 0 {
+			q.batch = make([]queue.Settlement, 0, len(batch)) // the next one is about as long
+			q.mu.Unlock()
 			return batch
 		}
+		q.mu.Unlock()
 		select {
 		case <-q.ready:
 		case <-ctx.Done():

@@ -37,7 +37,7 @@ func (q *inbox) pop() (msg any, ok bool) {
 }
 
 // maxIdleRing is the largest ring that an empty queue keeps.
-const maxIdleRing = 1024
+const maxIdleRing = 4096
 
 func (q *inbox) slots() []any {
 	if q.ring == nil {

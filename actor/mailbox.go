@@ -19,24 +19,25 @@ type mailbox struct {
 	mu      sync.Mutex
 	running bool
 	eager   bool // the first run is the spawner's
-	system  inbox
-	user    inbox
+
+	link     link
+	phase    phase
+	trapping bool
+	delayed  bool   // Ready waits for ReportReady
+	broken   bool   // a handler of the user's has failed, and what it broke off is to be mended
+	rounds   uint16 // while closing: how often children turned up that had to be told
+	told     int32  // while closing: so many children, the first ones, have been told to stop
+
+	system inbox
+	user   inbox
 
 	inv      pa.MessageInvoker // nil in the end: a PID can outlive the actor, and must not keep it in memory
 	sys      *System
 	self     *PID
 	dispatch Dispatcher
 	runFn    func()
-
-	link     link
 	watchers pa.PIDSet // monitors and watchers in the manner of protoactor-go
 	reason   error
-	told     int    // while closing: so many children, the first ones, have been told to stop
-	rounds   uint16 // while closing: how often children turned up that had to be told
-	phase    phase
-	trapping bool
-	delayed  bool // Ready waits for ReportReady
-	broken   bool // a handler of the user's has failed, and what it broke off is to be mended
 }
 
 // link says what the parent wants to hear.

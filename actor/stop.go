@@ -13,7 +13,7 @@ func (m *mailbox) close(reason error) {
 	m.blame(reason)
 	m.inv.InvokeSystemMessage(&pa.Stop{})
 	if Alive(m.sys, m.self) {
-		m.told = len(m.ctx().Children()) // by protoactor-go
+		m.told = int32(len(m.ctx().Children())) // by protoactor-go
 	}
 	m.progress()
 }
@@ -63,8 +63,8 @@ func (m *mailbox) progress() {
 // stopNewcomers says whether there were any. Children() is in the order of their spawning at its end.
 func (m *mailbox) stopNewcomers() bool {
 	children := m.ctx().Children()
-	news := children[min(m.told, len(children)):]
-	m.told = len(children)
+	news := children[min(int(m.told), len(children)):]
+	m.told = int32(len(children))
 	for _, child := range news {
 		sendSystem(m.sys, child, &pa.Stop{})
 	}

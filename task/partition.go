@@ -97,7 +97,7 @@ func (p *partition) arm(ctx actor.Context, r *run, d time.Duration) {
 	d = max(d, time.Nanosecond) // due is not zero
 	r.due = time.Since(r.started) + d
 	if r.timer == nil {
-		r.timer = actor.SendAfter(ctx, d, (*timeUp)(r))
+		r.timer = time.AfterFunc(d, r.expire)
 		return
 	}
 	r.timer.Reset(d)

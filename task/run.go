@@ -257,6 +257,9 @@ func (r *run) overdue() Outcome[any] {
 	return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: time.Since(r.started)}
 }
 
+// expire is called by the timer.
+func (r *run) expire() { r.share.send((*timeUp)(r)) }
+
 // tell posts a message to the task's partition.
 func (r *run) tell(msg any) {
 	if r.share != nil {
