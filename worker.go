@@ -58,8 +58,8 @@ func (w *worker) begin(ctx actor.Context) {
 		w.end(ctx, Release(), err)
 	case errors.Is(err, ErrSessionLost):
 		w.end(ctx, Release(), err) // lost before it began: nothing has run, and nothing is owed
-	default: // stopped before it began
-		w.outcome(ctx, &task.Outcome[any]{Status: task.Exit, Reason: err})
+	default: // stopped before it began; by a message, for this is the supervisor's goroutine, which HandleResult must not hold up
+		actor.Send(ctx.ActorSystem(), ctx.Self(), &task.Outcome[any]{Status: task.Exit, Reason: err})
 	}
 }
 
