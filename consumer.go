@@ -34,8 +34,10 @@ type life struct {
 	*Consumer
 	ledger   atomic.Pointer[actor.PID] // nil while there is none
 	sys      atomic.Pointer[actor.System]
-	stopping atomic.Bool // the ledger is not to be started again
-	opened   atomic.Bool // there has been a session
+	starting chan struct{} // closed when there is a ledger for the first time; nil if Start did not start it
+	stopping atomic.Bool   // the ledger is not to be started again
+	paused   atomic.Bool   // by Pause, which outlives a ledger that crashes
+	opened   atomic.Bool   // there has been a session
 	done     chan struct{}
 
 	mu     sync.Mutex
@@ -132,7 +134,7 @@ func (c *Consumer) Start() error {
 		c.mu.Unlock()
 		return ErrRunning
 	}
-	l := &life{Consumer: c, done: make(chan struct{})}
+	l := &life{Consumer: c, starting: make(chan struct{}), done: make(chan struct{})}
 	c.life = l
 	c.mu.Unlock()
 	sys := c.cfg.System
@@ -145,10 +147,15 @@ func (c *Consumer) Start() error {
 
 // attach is called by each incarnation of the ledger. The first one looks after the end of the tree.
 func (l *life) attach(sys *actor.System, root, ledger *actor.PID) {
-	if l.sys.Swap(sys) == nil {
-		actor.OnExit(sys, root, func(e *actor.Exited) { l.end(e.Reason) })
-	}
+	first := l.sys.Swap(sys) == nil
 	l.ledger.Store(ledger)
+	if !first {
+		return
+	}
+	actor.OnExit(sys, root, func(e *actor.Exited) { l.end(e.Reason) })
+	if l.starting != nil {
+		close(l.starting)
+	}
 }
 
 // fail notes why the consumer gives up.
@@ -167,9 +174,18 @@ func (l *life) end(reason error) {
 	}
 	if l.err == nil && actor.Abnormal(reason) {
 		l.err = reason
+		l.gaveUp(reason)
 	}
 	l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
 	close(l.done)
+}
+
+// gaveUp tells that the consumer ends by itself.
+func (l *life) gaveUp(reason error) {
+	l.cfg.Logger.Error("gentask: giving up", "consumer", l.cfg.Name, "reason", reason)
+	if l.cfg.OnEvent != nil {
+		l.events.push(Event{Kind: EventGaveUp, Time: time.Now(), Consumer: l.cfg.Name, Reason: reason})
+	}
 }
 
 func (l *life) drained(r Report) {
@@ -234,6 +250,9 @@ func (l *life) stop(ctx context.Context) (Report, error) {
 	if job, ok := FromContext(ctx); ok && job.entry.book.life == l {
 		return Report{}, nil
 	}
+	if l.starting == nil && l.sys.Load() == nil {
+		return Report{}, nil // made by Props, and nobody has spawned it; should somebody do so still, it ends at once
+	}
 	select {
 	case <-l.done:
 	case <-ctx.Done():
@@ -256,8 +275,8 @@ func (l *life) drainTime(ctx context.Context) time.Duration {
 	return within
 }
 
-// Pause makes the consumer take no more work, from now on: what has not been started goes back to the queue, what runs goes on. It returns
-// ErrNotRunning or ctx.Err().
+// Pause makes the consumer take no more work, from now on: what has not been started goes back to the queue, what runs goes on. It lasts until
+// Resume, or the consumer's end. It returns ErrNotRunning or ctx.Err().
 func (c *Consumer) Pause(ctx context.Context) error {
 	return c.ask(ctx, func(answer func(error)) any { return &pauseRequest{on: true, answer: answer} })
 }
@@ -302,8 +321,15 @@ func askLedger[T any](ctx context.Context, l *life, request func(answer func(T))
 	if l == nil {
 		return none, ErrNotRunning
 	}
+	if l.starting != nil {
+		select {
+		case <-l.starting:
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	}
 	pid, sys := l.ledger.Load(), l.sys.Load()
-	if pid == nil || sys == nil {
+	if pid == nil {
 		return none, ErrNotRunning
 	}
 	a, err := actor.Ask(ctx, sys, pid, request)

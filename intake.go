@@ -101,9 +101,8 @@ func (l *ledger) broken(ctx actor.Context, msg *broken) {
 
 // giveUp ends the consumer, because the broker refuses what was asked for and has never granted it: a mistake that waiting doesn't mend.
 func (l *ledger) giveUp(ctx actor.Context, reason error) {
-	l.cfg.Logger.Error("gentask: giving up", "consumer", l.cfg.Name, "reason", reason)
 	l.life.fail(reason)
-	l.emit(Event{Kind: EventGaveUp, Reason: reason})
+	l.life.gaveUp(reason)
 	l.startDrain(ctx, 0)
 }
 

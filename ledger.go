@@ -79,7 +79,7 @@ func newLedger(c *life) *ledger {
 	return &ledger{
 		cfg: c.cfg, source: c.source, behavior: c.behavior, starter: c.behavior.prepare(), life: c,
 		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{}, ids: map[string]*entry{},
-		orphans: map[uint64]*entry{}, parked: map[string][]*entry{},
+		orphans: map[uint64]*entry{}, parked: map[string][]*entry{}, paused: c.paused.Load(),
 	}
 }
 

@@ -21,6 +21,7 @@ type pauseRequest struct {
 func (r *pauseRequest) serve(_ actor.Context, l *ledger) {
 	if l.paused != r.on {
 		l.paused = r.on
+		l.life.paused.Store(r.on)
 		kind := EventResumed
 		if r.on {
 			kind = EventPaused
