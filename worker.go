@@ -47,8 +47,13 @@ func (w *worker) Receive(ctx actor.Context) {
 		if w.entry.owns(msg.Task) {
 			w.outcome(ctx, msg)
 		}
+	case *stillborn:
+		w.outcome(ctx, &task.Outcome[any]{Status: task.Exit, Reason: msg.reason})
 	}
 }
+
+// stillborn says that the job was stopped before it began.
+type stillborn struct{ reason error }
 
 func (w *worker) begin(ctx actor.Context) {
 	err := w.entry.run(ctx.Self(), func(c context.Context) (any, error) { return w.execute(c, w.entry) })
@@ -58,8 +63,8 @@ func (w *worker) begin(ctx actor.Context) {
 		w.end(ctx, Release(), err)
 	case errors.Is(err, ErrSessionLost):
 		w.end(ctx, Release(), err) // lost before it began: nothing has run, and nothing is owed
-	default: // stopped before it began; by a message, for this is the supervisor's goroutine, which HandleResult must not hold up
-		actor.Send(ctx.ActorSystem(), ctx.Self(), &task.Outcome[any]{Status: task.Exit, Reason: err})
+	default: // by a message, for this is the supervisor's goroutine, which HandleResult must not hold up
+		actor.Send(ctx.ActorSystem(), ctx.Self(), &stillborn{reason: err})
 	}
 }
 
