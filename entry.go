@@ -119,7 +119,7 @@ func (e *entry) run(owner *actor.PID, f func(context.Context) (any, error)) erro
 		}
 		return err
 	}
-	e.task = t
+	e.task, e.status = t, 0
 	return nil
 }
 
@@ -184,9 +184,23 @@ func (e *entry) heard(o *task.Outcome[any]) {
 	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
 }
 
+// learn notes what heard does for a worker of the user's, which hears the outcome itself, when its task is over. It is called with mu held.
+func (e *entry) learn() {
+	if e.status != 0 || e.task == nil || !e.task.Over() {
+		return
+	}
+	o := e.task.Yield(0)
+	e.status, e.runTime = o.Status, o.RunTime
+	if errors.Is(o.Reason, task.ErrTimeout) {
+		e.status = task.Timeout
+	}
+	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
+}
+
 func (e *entry) wasAbandoned() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.learn()
 	return e.abandoned
 }
 

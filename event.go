@@ -118,6 +118,7 @@ func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 		return ev
 	}
 	e.mu.Lock()
+	e.learn()
 	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
 	e.mu.Unlock()
 	ev.Settlement, ev.After = e.verb, e.after

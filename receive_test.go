@@ -33,8 +33,10 @@ func TestReceive_TheOutcomeIsAMessage(t *testing.T) {
 	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
 		switch msg := ctx.Message().(type) {
 		case *actor.Started:
-			require.NoError(t, job.Run(ctx, func(context.Context) (any, error) { return "to " + job.Payload().To, nil }))
+			refused := make(chan struct{})
+			require.NoError(t, job.Run(ctx, func(context.Context) (any, error) { <-refused; return "to " + job.Payload().To, nil }))
 			require.Error(t, job.Run(ctx, func(context.Context) (any, error) { panic("a second task beside the first") }))
+			close(refused)
 		case *task.Outcome[any]:
 			require.Equal(t, "to anna", msg.Value)
 			require.NoError(t, job.Settle(gentask.Ack()))
@@ -42,6 +44,7 @@ func TestReceive_TheOutcomeIsAMessage(t *testing.T) {
 		}
 	}, gentask.Config{})
 	require.Equal(t, queue.Ack, got.Settlement)
+	require.Equal(t, task.OK, got.Outcome)
 }
 
 func TestReceive_AnotherTaskAfterTheFirst(t *testing.T) {
@@ -80,7 +83,7 @@ func TestReceive_TheWorkerHandlesTimeouts(t *testing.T) {
 			case msg.Status == task.Timeout && len(heard) == 1:
 				msg.Task.Extend(time.Minute)
 			case msg.Status == task.Timeout:
-				msg.Task.Stop(errOwn, time.Second)
+				msg.Task.Stop(msg.Reason, time.Second)
 			default:
 				require.NoError(t, job.Settle(gentask.DeadLetter(msg.Reason)))
 				actor.Exit(ctx, nil)
@@ -89,7 +92,9 @@ func TestReceive_TheWorkerHandlesTimeouts(t *testing.T) {
 	}, gentask.Config{Timeout: time.Second})
 	require.Equal(t, []task.Status{task.Timeout, task.Timeout, task.Exit}, heard)
 	require.Equal(t, queue.DeadLetter, got.Settlement)
-	require.ErrorIs(t, got.Reason, errOwn)
+	require.ErrorIs(t, got.Reason, task.ErrTimeout)
+	require.Equal(t, task.Timeout, got.Outcome)
+	require.Equal(t, time.Second+time.Minute, got.RunTime)
 }
 
 // TestReceive_SettledEarly: the task goes on, and the delivery's end is told when it has returned.
@@ -114,6 +119,7 @@ func TestReceive_SettledEarly(t *testing.T) {
 	}, gentask.Config{})
 	require.Equal(t, queue.Ack, got.Settlement)
 	require.NoError(t, got.Reason)
+	require.Equal(t, task.Exit, got.Outcome)
 	require.False(t, got.Events[len(got.Events)-1].Time.Before(returned))
 }
 
