@@ -1,0 +1,225 @@
+package gentask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
+	"github.com/gentask/gentask/task"
+)
+
+// fail notes that something was seen that must never be.
+func (s *sim) fail(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wrong = append(s.wrong, fmt.Sprintf("%v: "+format, append([]any{time.Since(s.begun)}, args...)...))
+}
+
+// enter notes the begin of a run. Another run of the same message may not have
+// returned, but then it is of another delivery, and was abandoned.
+func (s *sim) enter(ctx context.Context, id string) *simRun {
+	job, ok := FromContext(ctx)
+	if !ok || job.ID() != id {
+		s.fail("a run of %q is told that it is of %q", id, job.ID())
+	}
+	s.runs++
+	r := &simRun{s: s, ctx: ctx, job: job, task: job.entry.task, name: fmt.Sprintf("run %d", s.runs)}
+	s.trace.note("run of", id, s.runs)
+	if s.bad[id] {
+		s.fail("%q can't be decoded, and ran", id)
+	}
+	for _, other := range s.active[id] {
+		if !other.task.Over() || other.job.entry == job.entry {
+			s.fail("two runs of %q at the same time: %s and %s", id, other.name, r.name)
+		}
+	}
+	s.active[id] = append(s.active[id], r)
+	if n := s.unabandoned(); n > s.cfg.Concurrency {
+		s.fail("%d runs at the same time, concurrency is %d", n, s.cfg.Concurrency)
+	}
+	return r
+}
+
+// unabandoned counts the runs that are supervised.
+func (s *sim) unabandoned() int {
+	n := 0
+	for _, runs := range s.active {
+		for _, r := range runs {
+			if !r.task.Over() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// leave notes the end of a run.
+func (s *sim) leave(r *simRun) {
+	id := r.job.ID()
+	runs := s.active[id][:0]
+	for _, other := range s.active[id] {
+		if other != r {
+			runs = append(runs, other)
+		}
+	}
+	s.active[id] = runs
+	s.trace.note("end of a run of", id, 0)
+	late := time.Since(r.stopped) - max(s.cfg.Grace, 0)
+	if !r.stopped.IsZero() && late > time.Second && !r.task.Over() && s.hasDeadline(r) {
+		s.fail("%s of %q was told to stop, and not abandoned when its grace was over, %v ago", r.name, id, late)
+	}
+}
+
+// hasDeadline says whether the task was stopped by somebody who waits for it.
+func (s *sim) hasDeadline(r *simRun) bool {
+	cause := context.Cause(r.ctx)
+	return errors.Is(cause, ErrCancelled) || errors.Is(cause, ErrDrained) || errors.Is(cause, ErrSessionLost) ||
+		errors.Is(cause, ErrWorkerLost) || errors.Is(cause, task.ErrTimeout)
+}
+
+// heard counts what a worker hears. The last word comes once.
+func (s *sim) heard(e *entry, status task.Status) {
+	s.trace.note("heard "+status.String(), e.delivery.ID, e.delivery.Attempt)
+	if status == task.Timeout {
+		return
+	}
+	t := e.task
+	if t == nil || t.ID() == 0 {
+		return
+	}
+	if s.final[t] {
+		s.fail("a worker of %q heard twice how its task ended", e.delivery.ID)
+	}
+	s.final[t] = true
+}
+
+// atRest checks what must hold whenever nothing goes on: the books of consumer and broker agree, what can flow has flowed, and whoever has a slot
+// works.
+func (s *sim) atRest() {
+	l := s.ledger
+	if l == nil || !l.up || l.drain != nil || s.broker.busy.Load() > 0 {
+		return
+	}
+	st := s.q.Stats()
+	if !l.dry && st.Held != len(l.held) {
+		s.fail("at rest, the broker has %d unacknowledged, the ledger holds %d", st.Held, len(l.held))
+	}
+	if l.intake() && !l.dry && st.Ready > 0 && st.Held < s.cfg.Prefetch {
+		s.fail("at rest, %d messages wait, and %d are held with prefetch %d", st.Ready, st.Held, s.cfg.Prefetch)
+	}
+	if l.intake() && l.ready.len() > 0 && len(l.busy) < s.cfg.Concurrency {
+		s.fail("at rest, %d deliveries wait for a slot, and %d of %d slots are taken", l.ready.len(), len(l.busy), s.cfg.Concurrency)
+	}
+	if l.intake() == l.dry {
+		s.fail("at rest, intake is %v, and dry is %v", l.intake(), l.dry)
+	}
+	s.slots(l)
+}
+
+func (s *sim) slots(l *ledger) {
+	for _, e := range l.busy {
+		if l.ids[e.delivery.ID] != e {
+			s.fail("at rest, %q is busy, and its id is not", e.delivery.ID)
+		}
+		if e.unfinished() == nil && (e.worker == nil || !actor.Alive(l.sys, e.worker)) && e.resume == nil {
+			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
+		}
+	}
+	if len(l.ids) != len(l.busy) {
+		s.fail("at rest, %d are busy with %d ids", len(l.busy), len(l.ids))
+	}
+	next := map[string]bool{}
+	for _, e := range l.ready.entries {
+		next[e.delivery.ID] = true
+	}
+	for id, parked := range l.parked {
+		if l.ids[id] == nil && !next[id] || len(parked) == 0 {
+			s.fail("at rest, %d deliveries of %q wait for nothing", len(parked), id)
+		}
+	}
+	for _, e := range l.orphans {
+		if !e.busy {
+			s.fail("at rest, an orphan of %q has no slot", e.delivery.ID)
+		}
+	}
+}
+
+// settledAll checks the books when the queue is empty and the consumer has ended.
+func (s *sim) settledAll() {
+	if err := s.q.Check(); err != nil {
+		s.fail("%v", err)
+	}
+	journal := s.q.Journal()
+	for _, e := range journal {
+		if e.Op == memory.Refused && errors.Is(e.Err, queue.ErrSettled) {
+			s.fail("I1: %v of %q (session %d, tag %d) after its settlement, or in another session", e.Verb, e.ID, e.Session, e.Tag)
+		}
+		if e.Op == memory.Settled && e.Verb == queue.Ack && s.bad[e.ID] {
+			s.fail("%q can't be decoded, and was acknowledged", e.ID)
+		}
+	}
+	if h := s.consumer.Health(); h.Running != 0 || h.Held != 0 || h.State != Stopped {
+		s.fail("at the end: %+v", h)
+	}
+	s.told(journal)
+}
+
+// simTold counts what events and journal say of one attempt of one message.
+type simTold struct{ delivered, start, end int }
+
+type simAttempt struct {
+	id      string
+	attempt int
+}
+
+// told checks that each delivery that reached the ledger has one start event and one end event, which says how it was settled.
+func (s *sim) told(journal []memory.Entry) {
+	told := map[simAttempt]*simTold{}
+	verbs := map[simAttempt]map[queue.Verb]int{}
+	of := func(id string, attempt int) (*simTold, map[queue.Verb]int) {
+		k := simAttempt{id, attempt}
+		if told[k] == nil {
+			told[k], verbs[k] = &simTold{}, map[queue.Verb]int{}
+		}
+		return told[k], verbs[k]
+	}
+	for _, e := range journal {
+		n, v := of(e.ID, e.Attempt)
+		switch e.Op { //nolint:exhaustive // the others say nothing about it
+		case memory.Delivered:
+			n.delivered++
+		case memory.Settled:
+			v[e.Verb]++
+		}
+	}
+	lostAcks := s.q.Stats().LostAcks
+	for _, ev := range s.trace.told() {
+		n, v := of(ev.ID, ev.Attempt)
+		switch ev.Kind {
+		case EventStart:
+			n.start++
+		case EventEnd:
+			n.end++
+			v[ev.Settlement]--
+			if ev.Settlement != 0 && v[ev.Settlement] < 0 && lostAcks == 0 {
+				s.fail("I34: %v of attempt %d of %q was told, and not seen", ev.Settlement, ev.Attempt, ev.ID)
+			}
+			if n.end > n.start {
+				s.fail("I34: attempt %d of %q ended before it started", ev.Attempt, ev.ID)
+			}
+		case EventHealed:
+			if errors.Is(ev.Reason, ErrStalled) {
+				s.fail("the watchdog had to heal: %v", ev.Reason)
+			}
+		}
+	}
+	for k, n := range told {
+		if n.start != n.end || n.start > n.delivered {
+			s.fail("I34: attempt %d of %q: %d deliveries, %d starts, %d ends", k.attempt, k.id, n.delivered, n.start, n.end)
+		}
+	}
+}
