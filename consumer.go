@@ -176,7 +176,9 @@ func (l *life) end(reason error) {
 		l.err = reason
 		l.gaveUp(reason)
 	}
-	l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
+	if l.current() == l { // else the next one has begun
+		l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
+	}
 	close(l.done)
 }
 
