@@ -61,7 +61,22 @@ func newRig(t *testing.T, b Broker) *Rig {
 	r.Source = r.spy
 	r.System = actor.NewSystem(actor.SystemConfig{})
 	r.actors = len(r.pids())
+	t.Cleanup(r.abort)
 	return r
+}
+
+// abort stops what a scenario that was broken off has left, so that its failure is the only one.
+func (r *Rig) abort() {
+	if !r.Failed() {
+		return
+	}
+	ctx, cancel := r.within()
+	defer cancel()
+	for _, c := range r.nodes {
+		if _, err := c.Stop(ctx); err != nil {
+			r.Logf("left behind: %v", err)
+		}
+	}
 }
 
 // Publish publishes n messages, whose ids are numbers that go on from call to call, from 1, and whose bodies are their ids as JSON strings.
@@ -139,12 +154,25 @@ func (r *Rig) Stop(c *gentask.Consumer) gentask.Report {
 // its end event, so that events can be counted; in virtual time Events sees to that.
 func (r *Rig) Finish() {
 	r.Helper()
+	if r.Memory != nil {
+		r.empty()
+		return
+	}
 	r.Eventually("the queue is empty", func() bool { return r.left() == 0 })
 	if !r.virtual {
 		r.Eventually("every delivery has ended", func() bool {
 			return len(r.Events(gentask.EventStart)) == len(r.Events(gentask.EventEnd))
 		})
 	}
+}
+
+// empty waits without looking every few milliseconds, which would take its time when a back-off takes hours.
+func (r *Rig) empty() {
+	r.Helper()
+	ctx, cancel := r.within()
+	defer cancel()
+	require.NoError(r, r.Memory.WaitEmpty(ctx), "the queue is not empty: %+v", r.Memory.Stats())
+	r.Rest()
 }
 
 // left returns how many messages are in the queue, in whatever state.
