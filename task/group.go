@@ -49,7 +49,7 @@ func (r *run) member(ctx context.Context, f func(context.Context) error) {
 // call Go while the task waits, and later.
 type group struct {
 	mu      sync.Mutex
-	running int
+	running int32
 	over    bool
 	idle    chan struct{} // made by wait
 	failed  error

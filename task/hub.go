@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask/actor"
 )
@@ -54,7 +55,7 @@ func (h *hub) start(ctx actor.Context) {
 }
 
 func (h *hub) spawn(ctx actor.Context) *share {
-	s := &share{sys: h.life.sys, count: h.sup.count}
+	s := &share{sys: h.life.sys, count: h.sup.count, epoch: time.Now()}
 	props := actor.FromProducer(func() actor.Actor { return &partition{share: s, grace: h.sup.cfg.Grace} })
 	s.part = actor.Spawn(ctx, props, actor.SpawnOptions{Name: "partition", Monitor: true})
 	return s

@@ -69,7 +69,7 @@ func infos(runs []*run, st stacks) []Info {
 			continue
 		}
 		all = append(all, Info{
-			ID: r.id, Name: r.name, PID: r.PID(), Age: time.Since(r.started), Abandoned: now == abandoned, Stack: st.of(r),
+			ID: r.id, Name: r.name, PID: r.PID(), Age: r.age(), Abandoned: now == abandoned, Stack: st.of(r),
 		})
 	}
 	slices.SortFunc(all, func(a, b Info) int { return cmp.Compare(a.ID, b.ID) })

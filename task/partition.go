@@ -95,7 +95,7 @@ func (p *partition) refuse(ctx actor.Context, r *run) {
 // arm starts the run's timer anew.
 func (p *partition) arm(ctx actor.Context, r *run, d time.Duration) {
 	d = max(d, time.Nanosecond) // due is not zero
-	r.due = time.Since(r.started) + d
+	r.due = r.age() + d
 	if r.timer == nil {
 		r.timer = time.AfterFunc(d, r.expire)
 		return
@@ -112,7 +112,7 @@ func (p *partition) disarm(r *run) {
 
 // timeUp is the end of the time that a run had, or of its grace.
 func (p *partition) timeUp(ctx actor.Context, r *run) {
-	if r.due == 0 || time.Since(r.started) < r.due {
+	if r.due == 0 || r.age() < r.due {
 		return // an old timer's
 	}
 	r.due = 0

@@ -25,14 +25,14 @@ type run struct {
 	fn        func(context.Context) (any, error)
 	value     any
 	group     group
+	started   time.Duration // since the epoch of the share
 	timeout   time.Duration
 	killGrace time.Duration // not zero: the timeout shuts the task down with it, instead of telling the owner
-	started   time.Time
 
 	mu        sync.Mutex
 	state     state
-	owner     *actor.PID    // nil: nobody is told, they wait on done
 	dropped   bool          // nobody wants the result
+	owner     *actor.PID    // nil: nobody is told, they wait on done
 	stopCause error         // nil: it was not told to stop
 	final     Outcome[any]  // doesn't change any more once the task runs no more
 	done      chan struct{} // made by the first who waits
@@ -40,7 +40,7 @@ type run struct {
 
 	// The partition's.
 	timer    *time.Timer
-	due      time.Duration // of the timer, from started; zero: there is nothing to wait for
+	due      time.Duration // of the timer, as an age; zero: there is nothing to wait for
 	stopping bool          // the timer is that of the grace
 	retired  bool          // the outcome is out
 
@@ -76,7 +76,7 @@ func (c *runContext) Value(key any) any {
 }
 
 func newRun(parent context.Context, fn func(context.Context) (any, error)) *run {
-	r := &run{fn: fn, started: time.Now()}
+	r := &run{fn: fn}
 	r.handle.run = r
 	r.ctx.run = r
 	r.ctx.Context, r.cancel = context.WithCancelCause(parent)
@@ -196,7 +196,7 @@ func (r *run) refuse(reason error) {
 // settle is the one way to an outcome. It is called with mu held, once, when the task's place is free again.
 func (r *run) settle(s state, reason error) {
 	r.state = s
-	r.final = Outcome[any]{Status: Exit, Reason: reason, Task: &r.handle, RunTime: time.Since(r.started)}
+	r.final = Outcome[any]{Status: Exit, Reason: reason, Task: &r.handle, RunTime: r.age()}
 	if reason == nil {
 		r.final.Status, r.final.Value = OK, r.value
 	}
@@ -254,7 +254,15 @@ func (r *run) outcome() Outcome[any] {
 
 // overdue is the outcome of a task that still runs.
 func (r *run) overdue() Outcome[any] {
-	return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: time.Since(r.started)}
+	return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: r.age()}
+}
+
+// age is how long ago the task was started.
+func (r *run) age() time.Duration {
+	if r.share == nil {
+		return 0
+	}
+	return time.Since(r.share.epoch) - r.started
 }
 
 // expire is called by the timer.

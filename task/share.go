@@ -2,6 +2,7 @@ package task
 
 import (
 	"sync"
+	"time"
 
 	"github.com/gentask/gentask/actor"
 )
@@ -12,6 +13,7 @@ type share struct {
 	sys   *actor.System
 	part  *actor.PID
 	count *counters
+	epoch time.Time // from which the starts of the tasks count
 
 	mu     sync.Mutex
 	closed bool

@@ -166,6 +166,7 @@ func (s *Supervisor) start(r *run) error {
 	}
 	r.id = s.next.Add(1)
 	r.share = l.shares[r.id%uint64(len(l.shares))]
+	r.started = time.Since(r.share.epoch)
 	if !r.share.admit(r) {
 		s.count.refused()
 		r.share = nil
