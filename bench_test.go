@@ -2,7 +2,9 @@ package gentask
 
 import (
 	"context"
+	"runtime"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -97,4 +99,51 @@ func BenchmarkPair(b *testing.B) {
 	}
 	b.StopTimer()
 	_ = sys.Root.StopFuture(sup).Wait()
+}
+
+// BenchmarkBlocked reports what one of 100,000 jobs in flight takes while it blocks: heap and stacks, all included, message and delivery too.
+func BenchmarkBlocked(b *testing.B) {
+	const jobs = 100_000
+	for range b.N {
+		q := memory.New(memory.Config{})
+		release := make(chan struct{})
+		var running atomic.Int64
+		c, err := New(q, Handle(func(context.Context, []byte) error {
+			running.Add(1)
+			<-release
+			return nil
+		}), Config{Concurrency: jobs})
+		if err != nil {
+			b.Fatal(err)
+		}
+		before := memoryInUse()
+		for i := range jobs {
+			if err := q.Publish(b.Context(), queue.Message{ID: strconv.Itoa(i), Body: []byte("{}")}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := c.Start(); err != nil {
+			b.Fatal(err)
+		}
+		for running.Load() < jobs {
+			runtime.Gosched()
+		}
+		b.ReportMetric(float64(memoryInUse()-before)/jobs, "B/job")
+		close(release)
+		if err := q.WaitEmpty(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Stop(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		q.Close()
+	}
+}
+
+func memoryInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
 }
