@@ -187,6 +187,9 @@ func TestReceive_ForeignPropsThatCrash(t *testing.T) {
 		made++
 		crash := made < 3
 		return pa.PropsFromFunc(func(ctx pa.Context) {
+			if _, ok := ctx.Message().(*pa.Started); !ok {
+				return
+			}
 			if crash {
 				panic(errOwn)
 			}
