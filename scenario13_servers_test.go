@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
 )
 
@@ -29,8 +30,9 @@ func supervisorKilled(r *rig.Rig) {
 	r.Eventually("the prefetch is full", func() bool { return c.Health().Held == prefetch && r.Runs.Now() == concurrency })
 	require.Len(r, r.Events(gentask.EventStart), prefetch, "and the broker sends no more")
 
+	supervisor := r.Find("workers")
 	killed := time.Now()
-	r.Kill("workers")
+	actor.Kill(r.System, supervisor)
 	r.Eventually("the broker sends more", func() bool { return len(r.Events(gentask.EventStart)) > prefetch })
 	took := r.Events(gentask.EventStart)[prefetch].Time.Sub(killed)
 	r.Logf("the next delivery came %v after the kill", took)

@@ -247,7 +247,7 @@ func (r *Rig) Kill(kind string) {
 func (r *Rig) pids() []string {
 	var ids []string
 	for _, m := range r.System.ProcessRegistry.LocalPIDs.LocalPIDs {
-		ids = append(ids, m.Keys()...)
+		m.IterCb(func(id string, _ any) { ids = append(ids, id) }) // Keys would start 32 goroutines for each of 1,024 maps
 	}
 	return ids
 }
