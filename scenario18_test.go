@@ -100,12 +100,12 @@ func TestScenario18_FinishLost(t *testing.T) {
 // message is acknowledged in the end.
 func TestScenario18_LostAgainAndAgain(t *testing.T) {
 	for name, faults := range map[string]memory.Faults{
-		"Session": {LoseSession: memory.Rate(0.02)},
-		"Ack":     {LoseAck: memory.Rate(0.02)},
-		"Reply":   {LoseReply: memory.Rate(0.02)},
+		"Session": {LoseSession: memory.Rate(0.05)},
+		"Ack":     {LoseAck: memory.Rate(0.1)},
+		"Reply":   {LoseReply: memory.Rate(0.1)},
 		"Settle":  {FailSettle: memory.Rate(0.2)},
 		"All": {
-			LoseSession: memory.Rate(0.01), LoseReply: memory.Rate(0.01), FailSettle: memory.Rate(0.1), RefuseOpen: memory.Rate(0.3),
+			LoseSession: memory.Rate(0.02), LoseReply: memory.Rate(0.02), FailSettle: memory.Rate(0.1), RefuseOpen: memory.Rate(0.3),
 			Reorder: memory.Rate(0.5), Duplicate: memory.Rate(0.05), Late: 2,
 		},
 	} {
@@ -116,7 +116,7 @@ func TestScenario18_LostAgainAndAgain(t *testing.T) {
 					gentask.Config{Concurrency: 10, Prefetch: 15, MaxAttempts: -1, Reconnect: gentask.Backoff{Max: time.Second}})
 				r.Limit = time.Hour
 				r.Finish()
-				require.Greater(r, r.Memory.Stats().Opened+r.Memory.Stats().Refused, 10, "it was rough")
+				require.Greater(r, r.Memory.Stats().Opened+r.Memory.Stats().Refused, 1, "it was rough")
 				require.Zero(r, r.Memory.Stats().DeadLettered)
 			})
 		})
