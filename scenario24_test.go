@@ -61,7 +61,7 @@ func settleEarly(r *rig.Rig, decision gentask.Decision, end func(context.Context
 		asked++
 		require.ErrorIs(r, job.Settle(gentask.Requeue(0)), gentask.ErrSettled)
 		return gentask.DeadLetter(errLate)
-	}), gentask.Config{Timeout: time.Minute})
+	}), gentask.Config{Timeout: 10 * time.Second})
 	r.Finish()
 	r.Eventually("it has ended", func() bool { return r.Nodes()[0].Health().Running == 0 })
 	require.Equal(r, r.Runs.Total(), asked, "HandleResult hears the outcome all the same")
