@@ -59,9 +59,9 @@ func (r *Routine) run() {
 			r.schedule(func() { r.end(reason) })
 		}
 	}()
-	growStack()
 	r.try(&reason)
 	returned = true
+	growStack() // for what hears of the end; before, a body that blocks in a few frames makes do with half of it
 	r.end(reason)
 }
 
