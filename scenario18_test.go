@@ -111,7 +111,7 @@ func TestScenario18_LostAgainAndAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.MemoryWith(memory.Config{Seed: 18, Faults: faults}).Run(t, func(r *rig.Rig) {
-				r.Publish(1000)
+				r.Publish(400)
 				r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 20*time.Millisecond) }),
 					gentask.Config{Concurrency: 10, Prefetch: 15, MaxAttempts: -1, Reconnect: gentask.Backoff{Max: time.Second}})
 				r.Limit = time.Hour

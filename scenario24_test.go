@@ -132,13 +132,13 @@ func TestScenario24_UndecidedSettlesNothing(t *testing.T) {
 
 // TestScenario24_RefusedSettlementIsTriedAgain: what the broker doesn't take is held on to, with the same decision, and the job isn't run again.
 func TestScenario24_RefusedSettlementIsTriedAgain(t *testing.T) {
-	rig.MemoryWith(memory.Config{Faults: memory.Faults{FailSettle: memory.Times(10)}}).Run(t, func(r *rig.Rig) {
+	rig.MemoryWith(memory.Config{Faults: memory.Faults{FailSettle: memory.Times(5)}}).Run(t, func(r *rig.Rig) {
 		r.Publish(1)
 		r.Start(r.Handle(func(context.Context, string) error { return errLate }), gentask.Config{MaxAttempts: 1})
 		r.Finish()
 		require.Equal(r, 1, r.Runs.Total())
 		require.Equal(r, 1, r.Memory.Stats().DeadLettered)
-		require.Len(r, r.Events(gentask.EventSettleFailed), 10)
+		require.Len(r, r.Events(gentask.EventSettleFailed), 5)
 		letters, err := r.DeadLetters(r.Context())
 		require.NoError(r, err)
 		require.Contains(r, letters[0].Headers[queue.HeaderReason], errLate.Error())
