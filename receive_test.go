@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	pa "github.com/asynkron/protoactor-go/actor"
+	pa "github.com/asynkron/protoactor-go/actor" //nolint:depguard // workers of foreign Props are what is tested
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"

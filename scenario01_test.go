@@ -23,12 +23,44 @@ func TestScenario01_UpstreamsOwnTest(t *testing.T) {
 		})
 	})
 	t.Run("RealTime", func(t *testing.T) {
-		best := time.Hour // of three, because whatever else the machine does can only make it slower
-		for i := 0; i < 3 && best > upstreamsFloor*5/4; i++ {
-			realTime(rig.Memory()).Run(t, func(r *rig.Rig) { best = min(best, scenario01(r)) })
+		const limit, tries = upstreamsFloor * 5 / 4, 3 // the best of three: whatever else the machine does can only make it slower
+		for i := range tries {
+			var took time.Duration
+			late := lateness(func() {
+				realTime(rig.Memory()).Run(t, func(r *rig.Rig) { took = scenario01(r) })
+			})
+			t.Logf("%v, with timers %v late", took, late)
+			if took <= limit {
+				return
+			}
+			require.True(t, i < tries-1 || late > time.Millisecond, "%v on a machine that has the time", took)
 		}
-		require.LessOrEqual(t, best, upstreamsFloor*5/4)
 	})
+}
+
+// lateness says how late timers are, on the average, while f runs: what it has to wait for the processors.
+func lateness(f func()) (average time.Duration) {
+	const d = time.Millisecond
+	stop, mean := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var late time.Duration
+		for n := time.Duration(1); ; n++ {
+			begin := time.Now()
+			select {
+			case <-time.After(d):
+				late += time.Since(begin) - d
+			case <-stop:
+				mean <- late / n
+				return
+			}
+		}
+	}()
+	defer func() { // also when the test ends in f
+		close(stop)
+		average = <-mean
+	}()
+	f()
+	return 0
 }
 
 // realTime takes a broker out of its bubble.
@@ -55,6 +87,7 @@ func scenario01(r *rig.Rig) time.Duration {
 	})
 	r.Finish()
 	took := time.Since(begin)
+	r.Eventually("every end is told", func() bool { return len(r.Events(gentask.EventEnd)) >= upstreamsJobs+u.panics })
 	settled := map[queue.Verb]int{}
 	for _, ev := range r.Events(gentask.EventEnd) {
 		settled[ev.Settlement]++

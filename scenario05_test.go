@@ -101,11 +101,12 @@ func TestScenario05_AtTheCapTheConsumerTakesNoWork(t *testing.T) {
 		r.Eventually("the cap is reached", func() bool { return c.Health().State == gentask.Saturated })
 		require.False(r, c.Health().Healthy())
 		require.Equal(r, 2, c.Health().Abandoned)
+		r.Eventually("what was not started is given back to other nodes", func() bool { return c.Health().Held == 0 })
+		before := r.Memory.Stats()
+		require.Positive(r, before.Ready)
 		time.Sleep(time.Minute)
 		require.Equal(r, gentask.Saturated, c.Health().State)
-		require.Zero(r, c.Health().Held, "what was not started is given back to other nodes")
-		require.Equal(r, 4, r.Memory.Stats().Ready)
-		require.Len(r, l.heard, 2, "nothing is run")
+		require.Equal(r, before, r.Memory.Stats(), "nothing is run")
 
 		close(l.deafs["2"].release)
 		r.Finish()
@@ -119,15 +120,25 @@ func TestScenario05_AtTheCapTheConsumerTakesNoWork(t *testing.T) {
 	})
 }
 
-// eventOf returns the last end of the message.
+// eventOf waits for an end of the message, and returns the last.
 func eventOf(r *rig.Rig, id string) gentask.Event {
 	r.Helper()
-	var last gentask.Event
-	for _, ev := range r.Events(gentask.EventEnd) {
-		if ev.ID == id {
-			last = ev
+	ends := endsOf(r, id, 1)
+	return ends[len(ends)-1]
+}
+
+// endsOf waits for n ends of the message. A settlement is seen at the broker before its event is.
+func endsOf(r *rig.Rig, id string, n int) []gentask.Event {
+	r.Helper()
+	var ends []gentask.Event
+	r.Eventually("the ends of message "+id+" are told", func() bool {
+		ends = nil
+		for _, ev := range r.Events(gentask.EventEnd) {
+			if ev.ID == id {
+				ends = append(ends, ev)
+			}
 		}
-	}
-	require.NotZero(r, last, "message %s has not ended", id)
-	return last
+		return len(ends) >= n
+	})
+	return ends
 }

@@ -20,9 +20,14 @@ import (
 func noise() []any {
 	type own struct{ text string }
 	return []any{
-		"text", 42, own{"x"}, &own{"y"}, nil, errOwn, func() {}, struct{}{}, []byte("{}"),
+		"text", 42,
+		own{"x"},
+		&own{"y"}, nil, errOwn, func() {},
+		struct{}{},
+		[]byte("{}"),
 		&actor.Exited{Reason: errOwn}, &actor.Ready{}, &supervision.Ended{ID: "1"}, &actor.StopRequest{},
-		task.Outcome[any]{Status: task.Exit}, &task.Outcome[string]{Status: task.OK},
+		task.Outcome[any]{Status: task.Exit},
+		&task.Outcome[string]{Status: task.OK},
 	}
 }
 

@@ -54,11 +54,12 @@ func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
 	require.Len(r, causes, 1, "the context was cancelled")
 	require.ErrorIs(r, causes[0], gentask.ErrWorkerLost)
 	require.Equal(r, 2, r.Runs.Total())
-	first := r.Events(gentask.EventEnd)[0]
+	ends := endsOf(r, "1", 2)
+	first, last := ends[0], ends[1]
 	require.Equal(r, queue.Requeue, first.Settlement)
 	require.ErrorIs(r, first.Reason, gentask.ErrWorkerLost)
 	require.False(r, first.Time.Before(stopped), "settled when the task had returned")
-	require.Equal(r, queue.Ack, eventOf(r, "1").Settlement)
+	require.Equal(r, queue.Ack, last.Settlement)
 	require.Equal(r, gentask.Consuming, c.Health().State)
 }
 

@@ -15,7 +15,9 @@ import (
 
 // TB is what this package needs of a test: any testing.TB will do.
 type TB interface {
+	// Helper says that a failure belongs to the caller.
 	Helper()
+	// Fatalf ends the test.
 	Fatalf(format string, args ...any)
 }
 
