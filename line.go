@@ -3,9 +3,11 @@ package gentask
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -61,7 +63,7 @@ func openLine(source queue.Source, opts queue.Options, within time.Duration, tel
 	l := &line{tell: tell, resumed: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.acks.ready, l.copies.ready = make(chan struct{}, 1), make(chan struct{}, 1)
-	l.wg.Go(func() {
+	l.work(func() {
 		if l.open(source, opts, within) {
 			l.receive()
 		}
@@ -69,7 +71,20 @@ func openLine(source queue.Source, opts queue.Options, within time.Duration, tel
 	return l
 }
 
-// open guards the driver too: it may be the user's own.
+// work runs f in a goroutine of the line's. The driver may be the user's own: if it panics, or calls runtime.Goexit, the session is broken.
+func (l *line) work(f func()) {
+	l.wg.Go(func() {
+		returned := false
+		defer func() {
+			if reason := actor.Recovered(recover(), returned); reason != nil {
+				l.tell(&broken{line: l, err: fmt.Errorf("gentask: driver: %w", reason)})
+			}
+		}()
+		f()
+		returned = true
+	})
+}
+
 func (l *line) open(source queue.Source, opts queue.Options, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(l.ctx, within)
 	defer cancel()
@@ -83,8 +98,8 @@ func (l *line) open(source queue.Source, opts queue.Options, within time.Duratio
 		closeSession(session)
 		return false
 	}
-	l.wg.Go(func() { l.settleAll(&l.acks) })
-	l.wg.Go(func() { l.settleAll(&l.copies) })
+	l.work(func() { l.settleAll(&l.acks) })
+	l.work(func() { l.settleAll(&l.copies) })
 	l.tell(&opened{line: l})
 	return true
 }
@@ -158,7 +173,7 @@ func (l *line) control(ask func(queue.Session, context.Context) error) {
 	if l.closed {
 		return
 	}
-	l.wg.Go(func() {
+	l.work(func() {
 		ctx, cancel := context.WithTimeout(l.ctx, closeTimeout)
 		defer cancel()
 		if err := ask(l.session, ctx); err != nil && l.ctx.Err() == nil {
@@ -226,7 +241,7 @@ func (l *line) finish() {
 func closeSession(s queue.Session) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	_ = s.Close(ctx)
+	_ = contain(func() error { return s.Close(ctx) })
 }
 
 // lane is a queue of settlements; what piles up while one batch is on its way makes the next.

@@ -2,6 +2,7 @@ package gentask_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,41 +84,78 @@ func TestScenario14_LedgerPanics(t *testing.T) {
 	})
 }
 
-// TestScenario14_BrokenDriver: one that hands out nothing, and calls it a delivery, loses its session and no more.
+// TestScenario14_BrokenDriver: whatever a driver breaks, it loses its session and no more.
 func TestScenario14_BrokenDriver(t *testing.T) {
-	rig.Memory().Run(t, func(r *rig.Rig) {
-		broken := &brokenSource{Source: r.Source, every: 5, times: 3}
-		r.Source = broken
-		r.Publish(50)
-		r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Millisecond) }), gentask.Config{Concurrency: 3})
-		r.Finish()
-		require.Equal(r, 4, r.Memory.Stats().Opened)
-		require.Len(r, r.Events(gentask.EventSessionLost), 3)
-	})
+	for name, f := range map[string]func(){
+		"Panic":   func() { panic("driver") },
+		"Goexit":  runtime.Goexit,
+		"Nothing": func() {}, // it hands out nothing, and calls it a delivery
+	} {
+		for call := range calls {
+			if name == "Nothing" && call != "Receive" {
+				continue
+			}
+			t.Run(name+"In"+call, func(t *testing.T) {
+				rig.Memory().Run(t, func(r *rig.Rig) {
+					const times = 3
+					broken := &brokenSource{Source: r.Source, call: call, left: times, harm: f}
+					r.Source = broken
+					r.Publish(50)
+					c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Millisecond) }),
+						gentask.Config{Concurrency: 3, Backoff: gentask.Backoff{Base: time.Millisecond}})
+					for range times {
+						time.Sleep(500 * time.Millisecond)
+						require.NoError(r, c.Pause(r.Context())) // Cancel and Resume are called, too
+						r.Rest()
+						require.NoError(r, c.Resume(r.Context()))
+						r.Rest()
+						r.Break() // and Close
+					}
+					r.Finish()
+					r.Eventually("it has been broken", func() bool { return broken.strikes() == times })
+				})
+			})
+		}
+	}
 }
 
-// brokenSource is a driver that hands out nothing, and calls it a delivery.
+var calls = map[string]bool{"Open": true, "Receive": true, "Settle": true, "Cancel": true, "Resume": true, "Close": true}
+
+// brokenSource is a driver that does harm in the first calls of one of its methods.
 type brokenSource struct {
 	queue.Source
-	mu           sync.Mutex
-	calls        int
-	every, times int // which calls, and how often
+	call string
+	harm func()
+
+	mu       sync.Mutex
+	left     int
+	stricken int
+}
+
+func (s *brokenSource) strikes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stricken
+}
+
+func (s *brokenSource) enter(call string) (harmed bool) {
+	s.mu.Lock()
+	harmed = call == s.call && s.left > 0
+	if harmed {
+		s.left--
+		s.stricken++
+	}
+	s.mu.Unlock()
+	if harmed {
+		s.harm()
+	}
+	return harmed
 }
 
 func (s *brokenSource) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	s.enter("Open")
 	session, err := s.Source.Open(ctx, opts)
 	return &brokenSession{session, s}, err
-}
-
-func (s *brokenSource) strikes() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls++
-	if s.times == 0 || s.calls%s.every != 0 {
-		return false
-	}
-	s.times--
-	return true
 }
 
 type brokenSession struct {
@@ -126,8 +164,28 @@ type brokenSession struct {
 }
 
 func (s *brokenSession) Receive(ctx context.Context) (*queue.Delivery, error) {
-	if s.source.strikes() {
+	if s.source.enter("Receive") {
 		return nil, nil //nolint:nilnil // that is what is broken
 	}
 	return s.Session.Receive(ctx)
+}
+
+func (s *brokenSession) Settle(ctx context.Context, batch []queue.Settlement) error {
+	s.source.enter("Settle")
+	return s.Session.Settle(ctx, batch)
+}
+
+func (s *brokenSession) Cancel(ctx context.Context) error {
+	s.source.enter("Cancel")
+	return s.Session.Cancel(ctx)
+}
+
+func (s *brokenSession) Resume(ctx context.Context) error {
+	s.source.enter("Resume")
+	return s.Session.Resume(ctx)
+}
+
+func (s *brokenSession) Close(ctx context.Context) error {
+	defer s.source.enter("Close")
+	return s.Session.Close(ctx)
 }
