@@ -2,8 +2,10 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strconv"
 	"time"
 
@@ -67,12 +69,15 @@ func used(headers map[string]string) int {
 	if !ok {
 		return 0
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0
 	}
-	return n
+	return int(max(0, min(n, maxUsed))) // out of range: the nearest number
 }
+
+// maxUsed bounds what is believed of a counter that anybody may have written, so that counting on does not overflow.
+const maxUsed = math.MaxInt32 / 4
 
 // notPublished names every message of a publish that failed.
 func notPublished(err error, msgs []queue.Message) error {

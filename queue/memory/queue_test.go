@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,11 +45,17 @@ func TestDelay(t *testing.T) {
 	})
 }
 
+// maxCounted is the attempt that a forged counter leads to: as many as can be counted on without an overflow.
+const maxCounted = math.MaxInt32/4 + 1
+
 // TestAttemptsOfACopy: a message that says how many attempts it has used goes on from there; nonsense is none.
 func TestAttemptsOfACopy(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		s := open(t, q, 9)
-		for text, want := range map[string]int{"4": 5, "0": 1, "-3": 1, "many": 1, "": 1} {
+		for text, want := range map[string]int{
+			"4": 5, "0": 1, "-3": 1, "many": 1, "": 1,
+			"9223372036854775807": maxCounted, "99999999999999999999": maxCounted, "-99999999999999999999": 1,
+		} {
 			m := queue.Message{Headers: map[string]string{queue.HeaderAttempts: text}}
 			require.NoError(t, q.Publish(t.Context(), m))
 			require.Equal(t, want, receive(t, s, 1)[0].Attempt, "%q", text)

@@ -2,6 +2,8 @@ package nats
 
 import (
 	"crypto/rand"
+	"errors"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -154,12 +156,18 @@ func unescape(name, value string) (string, string, bool) {
 	return plain, value, user
 }
 
+// maxAttempts bounds what is believed of a counter that anybody may have written, so that counting on does not overflow.
+const maxAttempts = math.MaxInt32 / 4
+
 // usedUp returns how many attempts were used up before this copy was published, and whether it is a copy at all.
 func usedUp(m queue.Message) (int, bool) {
 	text, ok := m.Headers[queue.HeaderAttempts]
 	if !ok {
 		return 0, false
 	}
-	n, err := strconv.Atoi(text)
-	return max(n, 0), err == nil
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return int(max(0, min(n, maxAttempts))), true // out of range: the nearest number
 }
