@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,18 @@ import (
 func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.SettleFailure) {
 	p := publication{link: s.link}
 	var copied []claim
-	for _, c := range claims {
-		if c.copying {
-			p.add(s.copyOf(c), c.ID)
-			copied = append(copied, c)
+	for i := range claims {
+		c := &claims[i]
+		if !c.copying {
+			continue
 		}
+		msg, most := s.copyOf(*c), s.link.nc.MaxPayload()
+		if c.settlement.Verb == queue.Release && !fits(msg, most) {
+			s.giveBackWhole(c)
+			continue
+		}
+		p.add(shed(msg, most), c.ID)
+		copied = append(copied, *c)
 	}
 	if len(copied) == 0 {
 		return claims, nil
@@ -39,6 +47,15 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 		delete(s.held, c.Tag)
 	}
 	return s.giveBack(claims, failures), failures
+}
+
+// giveBackWhole makes of a release one that costs an attempt: the message is as large as can be, and a copy would not be the whole of it.
+func (s *session) giveBackWhole(c *claim) {
+	c.settlement.Verb = queue.Requeue
+	c.settlement.After = 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, c.Tag)
 }
 
 // giveBack lets the failed deliveries be settled again, and returns the other claims. The session's mu is held.
@@ -73,6 +90,40 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 		m.Headers[queue.HeaderStack] = cut(c.settlement.Stack, queue.MaxStack)
 	}
 	return encode(s.queue+deadSuffix, "dead:"+c.dedup, m)
+}
+
+// shed drops headers, the largest first, until the server takes the message, whose max_payload is most. A stranger may fill that to its last
+// byte, and a copy that can't be published would keep the delivery, and its slot, for ever.
+func shed(msg *natsgo.Msg, most int64) *natsgo.Msg {
+	takes := func(name string) int { return len(name) + len(msg.Header[name][0]) }
+	for _, name := range slices.SortedFunc(maps.Keys(msg.Header), func(a, b string) int { return takes(b) - takes(a) }) {
+		if fits(msg, most) {
+			break
+		}
+		delete(msg.Header, name)
+	}
+	return msg
+}
+
+// maxHeaders is how many bytes of headers JetStream stores with a message.
+const maxHeaders = 1<<16 - 1
+
+// fits reports whether a server with that max_payload stores the message.
+func fits(msg *natsgo.Msg, most int64) bool {
+	n := headerSize(msg)
+	return n <= maxHeaders && int64(n+len(msg.Data)) <= most
+}
+
+// headerSize is how many bytes the headers take on the wire.
+func headerSize(msg *natsgo.Msg) int {
+	if len(msg.Header) == 0 {
+		return 0
+	}
+	n := len("NATS/1.0\r\n\r\n")
+	for name, values := range msg.Header {
+		n += len(name) + len(": \r\n") + len(values[0])
+	}
+	return n
 }
 
 // cut keeps the first limit bytes, and no half a character.

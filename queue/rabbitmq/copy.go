@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -12,8 +13,8 @@ import (
 
 // copyOf returns what is published in the place of the original: the same message, with used attempts used up. Left out is what would not mean
 // the same again: the broker's records about the original, its time to live (it arrived in time), more recipients (they had theirs), and
-// the user who sent it (the broker takes only our own name).
-func (h *held) copyOf(used int) amqp.Publishing {
+// the user who sent it (the broker takes only our own name). Headers that take more than room are shed, when that is positive.
+func (h *held) copyOf(used, room int) amqp.Publishing {
 	headers := maps.Clone(h.raw.Headers)
 	if headers == nil {
 		headers = make(amqp.Table, 1)
@@ -24,6 +25,7 @@ func (h *held) copyOf(used int) amqp.Publishing {
 	} {
 		delete(headers, name)
 	}
+	shed(headers, room)
 	headers[queue.HeaderAttempts] = strconv.Itoa(used)
 	return amqp.Publishing{
 		Headers: headers, ContentType: h.raw.ContentType, ContentEncoding: h.raw.ContentEncoding, DeliveryMode: amqp.Persistent,
@@ -32,37 +34,61 @@ func (h *held) copyOf(used int) amqp.Publishing {
 	}
 }
 
+// ours is more than what the headers take that every copy must have: the attempts, the queue and the time.
+const ours = 512
+
+// shed drops headers, the largest first, until they take no more than room, when that is positive. A stranger may fill a frame to its last
+// byte, and a copy that can't be published would keep the delivery, and its slot, for ever.
+func shed(headers amqp.Table, room int) {
+	over := size(headers) - room
+	if room <= 0 || over <= 0 {
+		return
+	}
+	takes := func(name string) int { return 1 + len(name) + sizeOf(headers[name]) }
+	for _, name := range slices.SortedFunc(maps.Keys(headers), func(a, b string) int { return takes(b) - takes(a) }) {
+		if over <= 0 {
+			return
+		}
+		over -= takes(name)
+		delete(headers, name)
+	}
+}
+
 // again is the copy that is the next attempt.
 func (h *held) again(s *queue.Settlement) amqp.Publishing {
-	msg := h.copyOf(h.Attempt)
+	msg := h.copyOf(h.Attempt, h.room-ours)
 	if s.Reason != "" {
-		addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
+		h.addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
 	}
 	return msg
 }
 
-// released is the copy that is the same attempt.
-func (h *held) released() amqp.Publishing { return h.copyOf(h.Attempt - 1) }
+// released is the copy that is the same attempt. It has all headers: where they leave no room, it is refused, and the original is given back.
+func (h *held) released() amqp.Publishing { return h.copyOf(h.Attempt-1, 0) }
 
 // letter is the copy that goes to the dead-letter queue.
 func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
-	msg := h.copyOf(h.Attempt)
+	msg := h.copyOf(h.Attempt, h.room-ours)
 	delete(msg.Headers, queue.HeaderReason) // of an earlier attempt
 	msg.Headers[queue.HeaderQueue] = from
 	msg.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
 	if s.Reason != "" {
-		addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
+		h.addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
 	}
 	if s.Stack != "" {
-		addText(msg.Headers, queue.HeaderStack, s.Stack, queue.MaxStack)
+		h.addText(msg.Headers, queue.HeaderStack, s.Stack, queue.MaxStack)
 	}
 	return msg
 }
 
 // addText sets a header to the beginning of value, no longer than limit, and than what fits the wire beside the other headers.
-func addText(headers amqp.Table, name, value string, limit int) {
+func (h *held) addText(headers amqp.Table, name, value string, limit int) {
 	delete(headers, name)
-	limit = min(limit, maxHeaders-size(headers)-len(name)-16)
+	room := maxHeaders
+	if h.room > 0 {
+		room = min(room, h.room)
+	}
+	limit = min(limit, room-ours-size(headers)-len(name))
 	if limit > 0 {
 		headers[name] = cut(value, limit)
 	}

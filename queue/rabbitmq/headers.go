@@ -128,18 +128,40 @@ func isCopy(headers amqp.Table) bool {
 	return found
 }
 
-// size is about how many bytes headers take on the wire, where they are text.
+// size is how many bytes headers take on the wire.
 func size(headers amqp.Table) int {
-	n := 0
+	n := 4
 	for name, value := range headers {
-		switch v := value.(type) {
-		case string:
-			n += len(v)
-		case int64: // ours; all others are rare
-		default:
-			n += len(text(value))
-		}
-		n += len(name) + 16
+		n += 1 + len(name) + sizeOf(value)
 	}
 	return n
+}
+
+// sizeOf is how many bytes one value takes on the wire, its type included.
+func sizeOf(value any) int {
+	switch v := value.(type) {
+	case nil:
+		return 1
+	case bool, byte, int8:
+		return 2
+	case int16, uint16:
+		return 3
+	case int, int32, uint32, float32:
+		return 5
+	case amqp.Decimal:
+		return 6
+	case string:
+		return 5 + len(v)
+	case []byte:
+		return 5 + len(v)
+	case amqp.Table:
+		return 1 + size(v)
+	case []any:
+		n := 5
+		for _, one := range v {
+			n += sizeOf(one)
+		}
+		return n
+	}
+	return 9 // int64, float64, time.Time
 }

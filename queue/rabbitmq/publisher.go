@@ -128,7 +128,8 @@ func (p *publisher) close() {
 }
 
 const (
-	// maxHeaders is how many bytes of headers a copy may have: they go in one frame, of 128 KiB unless the broker is set to another size.
+	// maxHeaders is up to how many bytes of headers a copy gets a reason and a stack: all go in one frame, of 128 KiB unless the broker is set
+	// to another size.
 	maxHeaders = 100 << 10
 
 	// maxShort is how many bytes a short text of the wire may have.
@@ -148,9 +149,17 @@ func checkOutgoing(o outgoing, frameMax int) error {
 			return badConfig("a name in Message.Headers", fmt.Sprintf("%d bytes", len(name)), "255 at most")
 		}
 	}
-	room := frameMax - 4*maxShort - 1024
-	if n := size(o.msg.Headers); frameMax > 0 && n > room {
+	room := headerRoom(frameMax)
+	if n := size(o.msg.Headers); room > 0 && n > room {
 		return badConfig("Message.Headers", fmt.Sprintf("%d bytes", n), fmt.Sprintf("%d at most, or larger frames at the broker", room))
 	}
 	return nil
+}
+
+// headerRoom is how many bytes of headers fit a frame beside the other properties; 0 when frames have any size.
+func headerRoom(frameMax int) int {
+	if frameMax == 0 {
+		return 0
+	}
+	return frameMax - 4*maxShort - 1024
 }

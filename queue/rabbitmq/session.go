@@ -52,6 +52,7 @@ type session struct {
 type held struct {
 	queue.Delivery
 	raw     amqp.Delivery
+	room    int  // how many bytes of headers a copy may have; 0 for any
 	claimed bool // somebody is settling it
 }
 
@@ -106,7 +107,7 @@ func (s *session) endOfStream() {
 
 // hold notes a delivery, and returns what its user sees of it.
 func (s *session) hold(raw amqp.Delivery) *queue.Delivery {
-	h := &held{raw: raw}
+	h := &held{raw: raw, room: headerRoom(s.link.Config.FrameSize)}
 	used := usedUp(&h.raw, s.strict)
 	h.Delivery = queue.Delivery{
 		Message: message(&h.raw), Tag: raw.DeliveryTag, Attempt: used + 1, Redelivered: raw.Redelivered || isCopy(raw.Headers),
