@@ -313,6 +313,9 @@ func (l *ledger) crashed() {
 		e.busy = false
 		l.conclude(e)
 	}
+	if l.drain != nil && !l.drain.done {
+		l.life.drained(l.drain.report) // cut short: nobody goes on with it
+	}
 	l.life.ledger.CompareAndSwap(l.self, nil)
 	l.count()
 }

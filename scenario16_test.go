@@ -141,6 +141,45 @@ func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 	})
 }
 
+// TestScenario16_CutShort: whoever dies while the consumer drains, and when the session is lost, Stop returns, and the report says what was lost.
+func TestScenario16_CutShort(t *testing.T) {
+	for victim, want := range map[string]gentask.Report{
+		"ledger":  {Returned: 3, Lost: 5},
+		"tasks":   {Returned: 3, Lost: 5},
+		"workers": {Returned: 3, Finished: 5}, // they are settled without their workers
+		"gentask": {Returned: 3, Finished: 5}, // the tree's own stop is a drain, too
+		"session": {Returned: 3, Lost: 5},
+	} {
+		t.Run(victim, func(t *testing.T) {
+			rig.Memory().Run(t, func(r *rig.Rig) {
+				r.Allow.Crashes, r.Allow.GaveUp = victim != "session", victim == "gentask"
+				r.Publish(10)
+				c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }),
+					gentask.Config{Concurrency: 5, Prefetch: 8})
+				r.Eventually("five run", func() bool { return r.Runs.Now() == 5 && r.Memory.Stats().Held == 8 })
+				stopped := make(chan gentask.Report, 1)
+				go func() {
+					report, _ := c.Stop(context.WithoutCancel(r.Context()))
+					stopped <- report
+				}()
+				r.Rest()
+				time.Sleep(time.Second)
+				if victim == "session" {
+					r.Break()
+				} else {
+					r.Kill(victim)
+				}
+				report := <-stopped
+				if victim == "tasks" { // some may be told in time
+					report.Lost, report.Finished = report.Lost+report.Finished, 0
+				}
+				require.Equal(r, want, report)
+				require.Equal(r, gentask.Stopped, c.Health().State)
+			})
+		})
+	}
+}
+
 // TestScenario16_BrokerTakesNoSettlement: the drain does not wait for ever, and the report says what was lost.
 func TestScenario16_BrokerTakesNoSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
