@@ -123,12 +123,12 @@ func TestScenario05_AtTheCapTheConsumerTakesNoWork(t *testing.T) {
 // eventOf waits for an end of the message, and returns the last.
 func eventOf(r *rig.Rig, id string) gentask.Event {
 	r.Helper()
-	ends := endsOf(r, id, 1)
+	ends := endsOfMessage(r, id, 1)
 	return ends[len(ends)-1]
 }
 
-// endsOf waits for n ends of the message. A settlement is seen at the broker before its event is.
-func endsOf(r *rig.Rig, id string, n int) []gentask.Event {
+// endsOfMessage waits for n ends of the message. A settlement is seen at the broker before its event is.
+func endsOfMessage(r *rig.Rig, id string, n int) []gentask.Event {
 	r.Helper()
 	var ends []gentask.Event
 	r.Eventually("the ends of message "+id+" are told", func() bool {

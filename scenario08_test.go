@@ -75,11 +75,11 @@ func workerOf(r *rig.Rig) *actor.PID {
 func workers(sys *actor.System) []*actor.PID {
 	var all []*actor.PID
 	for _, m := range sys.ProcessRegistry.LocalPIDs.LocalPIDs {
-		for _, id := range m.Keys() {
+		m.IterCb(func(id string, _ any) {
 			if _, below, _ := strings.Cut(id, "/workers-"); strings.Contains(below, "/") {
 				all = append(all, sys.NewLocalPID(id))
 			}
-		}
+		})
 	}
 	slices.SortFunc(all, func(a, b *actor.PID) int { return cmp.Compare(a.Id, b.Id) })
 	return all

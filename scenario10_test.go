@@ -54,7 +54,7 @@ func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
 	require.Len(r, causes, 1, "the context was cancelled")
 	require.ErrorIs(r, causes[0], gentask.ErrWorkerLost)
 	require.Equal(r, 2, r.Runs.Total())
-	ends := endsOf(r, "1", 2)
+	ends := endsOfMessage(r, "1", 2)
 	first, last := ends[0], ends[1]
 	require.Equal(r, queue.Requeue, first.Settlement)
 	require.ErrorIs(r, first.Reason, gentask.ErrWorkerLost)
