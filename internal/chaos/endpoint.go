@@ -1,0 +1,100 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/nats"
+	"github.com/gentask/gentask/queue/rabbitmq"
+)
+
+// Kind is a kind of queue. The set is closed.
+type Kind string
+
+// The kinds.
+const (
+	Quorum  Kind = "RabbitMQ quorum"
+	Classic Kind = "RabbitMQ classic"
+	Stream  Kind = "JetStream"
+)
+
+// lease is that of JetStream queues: what a dead process held comes back after it.
+const lease = time.Second
+
+// Endpoint is a queue as one client sees it.
+type Endpoint struct {
+	queue.Source
+	queue.Publisher
+	kind   Kind
+	rabbit *rabbitmq.Queue
+	stream *nats.Queue
+	close  func() error
+}
+
+// Open returns the queue called name at the URL.
+func Open(kind Kind, at, name string) (*Endpoint, error) {
+	e := &Endpoint{kind: kind}
+	switch kind {
+	case Quorum, Classic:
+		cfg := rabbitmq.Config{Type: rabbitmq.Quorum, Heartbeat: time.Second}
+		if kind == Classic {
+			cfg.Type = rabbitmq.Classic
+		}
+		b, err := rabbitmq.New(at, cfg)
+		if err != nil {
+			return nil, err
+		}
+		e.rabbit, e.close = b.Queue(name), b.Close
+		e.Source, e.Publisher = e.rabbit, e.rabbit
+	case Stream:
+		b, err := nats.New(at, nats.Config{Lease: lease})
+		if err != nil {
+			return nil, err
+		}
+		e.stream, e.close = b.Queue(name), b.Close
+		e.Source, e.Publisher = e.stream, e.stream
+	}
+	return e, nil
+}
+
+// Close ends it; sessions go on.
+func (e *Endpoint) Close() error { return e.close() }
+
+// DeadLetters counts the dead letters by id.
+func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
+	const most = 100_000
+	var letters []queue.Message
+	var err error
+	switch e.kind {
+	case Quorum, Classic:
+		letters, err = e.rabbit.DeadLetters(ctx, most)
+	case Stream:
+		letters, err = e.stream.DeadLetters(ctx, most)
+	}
+	ids := map[string]int{}
+	for _, m := range letters {
+		ids[m.ID]++
+	}
+	return ids, err
+}
+
+// state is what the broker says of a queue.
+type state struct {
+	left      int // messages that wait; for JetStream those that are held too
+	dead      int
+	consumers int // -1: the broker doesn't say
+}
+
+func (e *Endpoint) state(ctx context.Context) (state, error) {
+	switch e.kind {
+	case Quorum, Classic:
+		s, err := e.rabbit.Inspect(ctx)
+		return state{s.Ready, s.DeadLettered, s.Consumers}, err
+	case Stream:
+		s, err := e.stream.Inspect(ctx)
+		return state{s.Ready + s.Held, s.DeadLettered, -1}, err
+	}
+	return state{}, fmt.Errorf("chaos: no such kind: %q", e.kind)
+}

@@ -1,0 +1,98 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+var (
+	// full says that all of it runs: `make chaos`. Otherwise the short form does.
+	full = os.Getenv("GENTASK_CHAOS") == "full"
+
+	table Table
+
+	// The brokers that trials share; starting one takes seconds.
+	rabbit = sync.OnceValues(func() (*RabbitMQ, error) { return StartRabbitMQ(1) })
+	stream = sync.OnceValues(func() (*JetStream, error) { return StartJetStream(1) })
+	closes []func() error
+)
+
+func TestMain(m *testing.M) {
+	if Child() {
+		return
+	}
+	code := m.Run()
+	for _, end := range closes {
+		if err := end(); err != nil {
+			fmt.Println(err)
+			code = 1
+		}
+	}
+	if err := errors.Join(report(), goleak.Find()); err != nil {
+		fmt.Println(err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// report prints the table, and writes it where GENTASK_CHAOS_JSON says.
+func report() error {
+	if err := table.Print(os.Stdout); err != nil {
+		return err
+	}
+	name := os.Getenv("GENTASK_CHAOS_JSON")
+	if name == "" {
+		return nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(table.WriteJSON(f), f.Close())
+}
+
+func sharedRabbit(t *testing.T) *RabbitMQ {
+	t.Helper()
+	r, err := rabbit()
+	require.NoError(t, err)
+	once(r, r.Close)
+	require.NoError(t, r.Start(0))
+	return r
+}
+
+func sharedStream(t *testing.T) *JetStream {
+	t.Helper()
+	j, err := stream()
+	require.NoError(t, err)
+	once(j, j.Close)
+	require.NoError(t, j.Start(0))
+	return j
+}
+
+var closing = map[any]bool{}
+
+// once has something closed at the end of the process.
+func once(what any, end func() error) {
+	if !closing[what] {
+		closing[what] = true
+		closes = append(closes, end)
+	}
+}
+
+// scaled is the short or the full number.
+func scaled(short, whole int) int {
+	if full {
+		return whole
+	}
+	return short
+}
+
+// soon is when consumption resumes at the latest, after the broker can be reached again.
+const soon = Span(2 * time.Second)

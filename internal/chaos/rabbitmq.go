@@ -1,0 +1,215 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// RabbitMQ is a cluster of private nodes; one node is a cluster too. Its methods are for one goroutine.
+type RabbitMQ struct {
+	home     *home
+	epmdPort int
+	nodes    []*node
+}
+
+// node is one server, which may be down.
+type node struct {
+	name     string
+	port     int
+	distPort int
+	process  *process
+}
+
+// User and Password are of the user with all rights; a fault may withdraw them.
+const (
+	User     = "worker"
+	Password = "right"
+)
+
+// StartRabbitMQ starts a cluster of n nodes and returns when they answer.
+func StartRabbitMQ(n int) (*RabbitMQ, error) {
+	h, err := newHome()
+	if err != nil {
+		return nil, err
+	}
+	r := &RabbitMQ{home: h}
+	if err := r.begin(n); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (r *RabbitMQ) begin(n int) error {
+	ports, err := freePorts(1 + 2*n)
+	if err != nil {
+		return err
+	}
+	r.epmdPort = ports[0]
+	for i := range n {
+		name := fmt.Sprintf("gentask-chaos-%d-%d-%d@localhost", os.Getpid(), ports[0], i+1)
+		r.nodes = append(r.nodes, &node{name: name, port: ports[1+2*i], distPort: ports[2+2*i]})
+	}
+	if err := r.writeConfig(); err != nil {
+		return err
+	}
+	if err := r.startEPMD(); err != nil {
+		return err
+	}
+	for i := range n {
+		if err := r.Start(i); err != nil {
+			return err
+		}
+	}
+	if err := r.Ctl("add_user", User, Password); err != nil {
+		return err
+	}
+	return r.GiveRights()
+}
+
+// writeConfig: a node joins those that are there when it starts for the first time.
+func (r *RabbitMQ) writeConfig() error {
+	var text strings.Builder
+	text.WriteString("log.file.level = warning\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 4GB\n")
+	text.WriteString("cluster_formation.peer_discovery_backend = classic_config\n")
+	text.WriteString("cluster_formation.randomized_startup_delay_range.min = 0\ncluster_formation.randomized_startup_delay_range.max = 1\n")
+	if len(r.nodes) > 1 {
+		for i, n := range r.nodes {
+			fmt.Fprintf(&text, "cluster_formation.classic_config.nodes.%d = %s\n", i+1, n.name)
+		}
+	}
+	if err := os.WriteFile(r.home.path("rabbitmq.conf"), []byte(text.String()), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(r.home.path("plugins"), []byte("[].\n"), 0o600)
+}
+
+// startEPMD starts the nodes' own directory of names: the machine's may belong to somebody else, and would outlive us.
+func (r *RabbitMQ) startEPMD() error {
+	port := strconv.Itoa(r.epmdPort)
+	p, err := r.home.start("epmd", exec.Command("epmd", "-address", "127.0.0.1", "-port", port)) //nolint:gosec // a number
+	if err != nil {
+		return fmt.Errorf("%w (on Debian: apt-get install rabbitmq-server)", err)
+	}
+	return await("epmd", func() error {
+		if !p.running() {
+			return errors.New("it has ended")
+		}
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
+}
+
+// Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs does nothing.
+func (r *RabbitMQ) Start(i int) error {
+	n := r.nodes[i]
+	if n.process == nil || !n.process.running() {
+		cmd := exec.Command(tool("rabbitmq-server"))
+		cmd.Env = r.environment(n)
+		p, err := r.home.start(n.short(), cmd)
+		if err != nil {
+			return err
+		}
+		n.process = p
+	}
+	err := await("node "+n.name, func() error {
+		if !n.process.running() {
+			return errors.New("it has ended")
+		}
+		return n.answers()
+	})
+	if err != nil {
+		return fmt.Errorf("%w; it said: %s", err, r.home.output(n.short()))
+	}
+	return nil
+}
+
+// tool is a program of RabbitMQ's; Debian's wrapper of the same name insists on its own user and directories.
+func tool(name string) string {
+	direct := filepath.Join("/usr/lib/rabbitmq/bin", name)
+	if _, err := os.Stat(direct); err == nil {
+		return direct
+	}
+	return name
+}
+
+func (n *node) short() string { return strings.TrimSuffix(n.name, "@localhost") }
+
+// answers says whether somebody speaks AMQP there, whether or not he lets us in.
+func (n *node) answers() error {
+	conn, err := amqp.DialConfig(n.url("guest", "guest", "/"), amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
+	if err != nil {
+		return err
+	}
+	return conn.CloseDeadline(time.Now().Add(5 * time.Second))
+}
+
+func (n *node) url(user, password, vhost string) string {
+	return fmt.Sprintf("amqp://%s:%s@127.0.0.1:%d/%s", user, password, n.port, strings.TrimPrefix(vhost, "/"))
+}
+
+func (r *RabbitMQ) environment(n *node) []string {
+	dir := filepath.Join(r.home.dir, n.short())
+	return append(os.Environ(),
+		"HOME="+r.home.dir, // with the cookie
+		"ERL_EPMD_PORT="+strconv.Itoa(r.epmdPort),
+		"RABBITMQ_NODENAME="+n.name,
+		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODE_PORT="+strconv.Itoa(n.port),
+		"RABBITMQ_DIST_PORT="+strconv.Itoa(n.distPort),
+		"RABBITMQ_MNESIA_BASE="+filepath.Join(dir, "data"),
+		"RABBITMQ_LOG_BASE="+filepath.Join(dir, "log"),
+		"RABBITMQ_PID_FILE="+filepath.Join(dir, "pid"),
+		"RABBITMQ_ENABLED_PLUGINS_FILE="+r.home.path("plugins"),
+		"RABBITMQ_CONFIG_FILE="+r.home.path("rabbitmq.conf"),
+		"RABBITMQ_ADVANCED_CONFIG_FILE="+r.home.path("none.config"),
+		"RABBITMQ_CONF_ENV_FILE="+r.home.path("none"),
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
+	)
+}
+
+// ctlTime bounds one call of rabbitmqctl.
+const ctlTime = time.Minute
+
+// Ctl runs rabbitmqctl against the first node that runs.
+func (r *RabbitMQ) Ctl(args ...string) error {
+	for _, n := range r.nodes {
+		if n.process != nil && n.process.running() {
+			return r.ctl(n, args...)
+		}
+	}
+	return errors.New("chaos: no node runs")
+}
+
+func (r *RabbitMQ) ctl(n *node, args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), ctlTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, tool("rabbitmqctl"), append([]string{"-q", "-n", n.name}, args...)...) //nolint:gosec // our own arguments
+	cmd.Env = r.environment(n)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("chaos: rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// Close ends all nodes and removes their files.
+func (r *RabbitMQ) Close() error {
+	for _, n := range r.nodes {
+		if n.process != nil {
+			n.process.kill()
+		}
+	}
+	return r.home.close()
+}

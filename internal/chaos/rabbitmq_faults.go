@@ -1,0 +1,78 @@
+package chaos
+
+import "fmt"
+
+// URL is where User logs in to node i, from 0, in the virtual host "/".
+func (r *RabbitMQ) URL(i int) string { return r.nodes[i].url(User, Password, "") }
+
+// VHostURL is the same in another virtual host.
+func (r *RabbitMQ) VHostURL(i int, vhost string) string { return r.nodes[i].url(User, Password, vhost) }
+
+// Kill kills node i, as kill -9 does, and returns when it is gone.
+func (r *RabbitMQ) Kill(i int) { r.nodes[i].process.kill() }
+
+// Stop has node i end in good order, and returns when it is gone.
+func (r *RabbitMQ) Stop(i int) error {
+	n := r.nodes[i]
+	if err := r.ctl(n, "stop"); err != nil {
+		return err
+	}
+	<-n.process.ended
+	return nil
+}
+
+// CloseConnections has the broker close every client connection.
+func (r *RabbitMQ) CloseConnections() error { return r.Ctl("close_all_connections", "chaos") }
+
+// SetPassword changes what User must say from now on; who is logged in stays so.
+func (r *RabbitMQ) SetPassword(password string) error {
+	return r.Ctl("change_password", User, password)
+}
+
+// WithdrawRights leaves User without any right in "/", not even to log in there.
+func (r *RabbitMQ) WithdrawRights() error { return r.Ctl("clear_permissions", "-p", "/", User) }
+
+// GiveRights gives User every right in "/".
+func (r *RabbitMQ) GiveRights() error {
+	return r.Ctl("set_permissions", "-p", "/", User, ".*", ".*", ".*")
+}
+
+// AddVHost makes a virtual host in which User may do everything.
+func (r *RabbitMQ) AddVHost(name string) error {
+	if err := r.Ctl("add_vhost", name); err != nil {
+		return err
+	}
+	return r.Ctl("set_permissions", "-p", name, User, ".*", ".*", ".*")
+}
+
+// DeleteVHost deletes a virtual host with all that is in it.
+func (r *RabbitMQ) DeleteVHost(name string) error { return r.Ctl("delete_vhost", name) }
+
+// SetMemoryAlarm raises the memory alarm, or clears it: the broker stops to read from those who publish.
+func (r *RabbitMQ) SetMemoryAlarm(on bool) error {
+	limit := "4GB"
+	if on {
+		limit = "1MB"
+	}
+	return r.Ctl("set_vm_memory_high_watermark", "absolute", limit)
+}
+
+// SetDiskAlarm is the same for the disk.
+func (r *RabbitMQ) SetDiskAlarm(on bool) error {
+	limit := "50MB"
+	if on {
+		limit = "1000TB"
+	}
+	return r.Ctl("set_disk_free_limit", limit)
+}
+
+// SetPolicy sets a policy for the queues of "/" whose names match the pattern. The definition is JSON.
+func (r *RabbitMQ) SetPolicy(name, pattern, definition string) error {
+	return r.Ctl("set_policy", "--apply-to", "queues", name, pattern, definition)
+}
+
+// ClearPolicy takes it back.
+func (r *RabbitMQ) ClearPolicy(name string) error { return r.Ctl("clear_policy", name) }
+
+// String names the cluster.
+func (r *RabbitMQ) String() string { return fmt.Sprintf("RabbitMQ, %d nodes", len(r.nodes)) }

@@ -1,0 +1,136 @@
+package chaos
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// markKind says what a Mark is about. The set is closed.
+type markKind string
+
+const (
+	ran  markKind = "ran"  // the job began to run
+	done markKind = "done" // it ran to its end
+	took markKind = "took" // the broker took the ack
+)
+
+// Mark is something that a consumer has seen of a job. Consumers in other processes write it as a line of JSON.
+type Mark struct {
+	Kind  markKind
+	ID    string
+	Again bool // the broker said that it had delivered the message before
+	At    time.Time
+	Node  string
+}
+
+// Tally is the book of a trial: what was published, and what was seen of it. It is safe for concurrent use.
+type Tally struct {
+	mu        sync.Mutex
+	published map[string]int // by id, how often
+	poison    map[string]bool
+	runs      map[string]int
+	done      map[string]bool
+	acked     map[string]bool
+	begun     []Mark
+	unmarked  []string // ids that ran again though the broker did not say that it delivered again
+}
+
+func newTally() *Tally {
+	return &Tally{
+		published: map[string]int{}, poison: map[string]bool{}, runs: map[string]int{}, done: map[string]bool{}, acked: map[string]bool{},
+	}
+}
+
+// sent notes that a message is about to be published.
+func (y *Tally) sent(id string, poison bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.published[id]++
+	y.poison[id] = poison
+}
+
+// mark notes what a consumer has seen.
+func (y *Tally) mark(m Mark) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	switch m.Kind {
+	case ran:
+		y.runs[m.ID]++
+		y.begun = append(y.begun, m)
+		if y.runs[m.ID] > 1 && !m.Again && y.published[m.ID] == 1 {
+			y.unmarked = append(y.unmarked, m.ID)
+		}
+	case done:
+		y.done[m.ID] = true
+	case took:
+		y.acked[m.ID] = true
+	}
+}
+
+// Done returns how many messages ran to their end.
+func (y *Tally) Done() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return len(y.done)
+}
+
+// open returns how many messages have not run to their end, those aside that are poison.
+func (y *Tally) open() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	n := 0
+	for id := range y.published {
+		if !y.done[id] && !y.poison[id] {
+			n++
+		}
+	}
+	return n
+}
+
+// firstAfter returns the first run after the moment for which want holds.
+func (y *Tally) firstAfter(at time.Time, want func(Mark) bool) (Mark, bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	var first Mark
+	for _, m := range slices.Backward(y.begun) {
+		if m.At.Before(at.Add(-time.Minute)) {
+			break // marks of several nodes come in almost in order
+		}
+		if m.At.After(at) && want(m) && (first.ID == "" || m.At.Before(first.At)) {
+			first = m
+		}
+	}
+	return first, first.ID != ""
+}
+
+// sum is the row of a trial whose queue is empty, given the dead letters.
+func (y *Tally) sum(dead map[string]int) Row {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	r := Row{Published: len(y.published), DeadLettered: len(dead), LongestPause: y.longestPause()}
+	for id := range y.published {
+		switch {
+		case dead[id] > 0:
+			r.Duplicates += dead[id] - 1
+		case y.done[id]: // The broker has nothing left, so it took the ack, also where the session ended before anybody heard.
+			r.Acknowledged++
+		default:
+			r.Lost++
+		}
+		r.Duplicates += max(y.runs[id]-1, 0)
+	}
+	return r
+}
+
+// longestPause is the longest time in which no job began, from the first to the last.
+func (y *Tally) longestPause() Span {
+	slices.SortFunc(y.begun, func(a, b Mark) int { return a.At.Compare(b.At) })
+	var longest time.Duration
+	for i := range y.begun {
+		if i > 0 {
+			longest = max(longest, y.begun[i].At.Sub(y.begun[i-1].At))
+		}
+	}
+	return Span(longest)
+}

@@ -1,0 +1,322 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/queue"
+)
+
+// Trial is one queue, its messages, and its consumers, while faults strike. Its methods are to be called by the test's own goroutine.
+type Trial struct {
+	testing.TB
+	*Tally
+	Kind  Kind
+	Queue string
+
+	// Work is how long a job takes; 2 ms when it is zero.
+	Work time.Duration
+	// Limit bounds every wait. It is a minute.
+	Limit time.Duration
+	// Forgetful says that the broker may have forgotten, when it was killed, what it had delivered: a second delivery is not marked as one.
+	Forgetful bool
+
+	mu        sync.Mutex
+	row       Row
+	direct    *Endpoint
+	url       string // where consumers go
+	consumers []*gentask.Consumer
+	events    []gentask.Event
+	publishes sync.WaitGroup
+	next      int
+}
+
+// limit is long for a broker on a busy machine.
+const limit = time.Minute
+
+// NewTrial returns a trial on a fresh queue. Consumers reach the broker at the URL; all else reaches it at direct, which no proxy disturbs.
+func NewTrial(t testing.TB, fault string, kind Kind, at, direct string) *Trial {
+	t.Helper()
+	tr := &Trial{
+		TB: t, Tally: newTally(), Kind: kind, Queue: "chaos-" + strings.ToLower(rand.Text()[:10]), url: at,
+		Work: 2 * time.Millisecond, Limit: limit, row: Row{Fault: fault, Broker: kind},
+	}
+	var err error
+	tr.direct, err = Open(kind, direct, tr.Queue)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tr.direct.Close()) })
+	return tr
+}
+
+// Settle makes the queue, and waits until a broker that is killed still knows it: RabbitMQ 3.10 notes the name of a quorum queue on its disk only
+// after half a second, and a queue without a name never comes to life again.
+func (tr *Trial) Settle() {
+	tr.Helper()
+	ctx, cancel := within(tr.Limit)
+	defer cancel()
+	_, err := tr.direct.state(ctx)
+	require.NoError(tr, err)
+	pause(nil, 1500*time.Millisecond)
+}
+
+const (
+	// batch is how many messages are published in one go.
+	batch = 100
+	// poisonEvery is how many messages there are for one that can't be decoded, and so is dead-lettered.
+	poisonEvery = 50
+)
+
+// Publish publishes n messages in the background, each as often as it takes until the broker confirms it.
+func (tr *Trial) Publish(n int) {
+	first := tr.next + 1
+	tr.next += n
+	ctx := context.WithoutCancel(tr.Context())
+	tr.publishes.Go(func() {
+		for i := first; i < first+n; i += batch {
+			var msgs []queue.Message
+			for k := i; k < min(i+batch, first+n); k++ {
+				msgs = append(msgs, message(k))
+			}
+			tr.publish(ctx, msgs)
+		}
+	})
+}
+
+// message is the k-th message, from 1.
+func message(k int) queue.Message {
+	id := strconv.Itoa(k)
+	body := id
+	if k%poisonEvery == 0 {
+		body = "{"
+	}
+	return queue.Message{ID: id, Body: []byte(body)}
+}
+
+func (tr *Trial) publish(ctx context.Context, msgs []queue.Message) {
+	for end := time.Now().Add(tr.Limit); len(msgs) > 0 && time.Now().Before(end); {
+		for _, m := range msgs {
+			tr.sent(m.ID, string(m.Body) == "{")
+		}
+		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := tr.direct.Publish(bounded, msgs...)
+		cancel()
+		msgs = unconfirmed(msgs, err)
+		if err != nil {
+			pause(nil, 50*time.Millisecond)
+		}
+	}
+	for _, m := range msgs {
+		tr.Errorf("message %s: not confirmed within %v", m.ID, tr.Limit)
+	}
+}
+
+// unconfirmed returns those that the broker did not confirm.
+func unconfirmed(msgs []queue.Message, err error) []queue.Message {
+	var failed *queue.PublishError
+	if err == nil || !errors.As(err, &failed) {
+		return nil
+	}
+	ids := map[string]bool{}
+	for _, f := range failed.Failed {
+		ids[f.ID] = true
+	}
+	var again []queue.Message
+	for _, m := range msgs {
+		if ids[m.ID] {
+			again = append(again, m)
+		}
+	}
+	return again
+}
+
+// Published waits until everything is published.
+func (tr *Trial) Published() { tr.publishes.Wait() }
+
+// Consume starts n consumers in this process. The name and the hook of cfg are the trial's.
+func (tr *Trial) Consume(n int, cfg gentask.Config) {
+	tr.Helper()
+	e, err := Open(tr.Kind, tr.url, tr.Queue)
+	require.NoError(tr, err)
+	tr.Cleanup(func() { require.NoError(tr, e.Close()) })
+	cfg.MaxAttempts = -1
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	for i := range n {
+		cfg.Name = fmt.Sprintf("node-%d", i+1)
+		marks := acks(cfg.Name, tr.mark)
+		cfg.OnEvent = func(ev gentask.Event) {
+			marks(ev)
+			if ev.Kind != gentask.EventStart && ev.Kind != gentask.EventEnd {
+				tr.mu.Lock()
+				defer tr.mu.Unlock()
+				tr.events = append(tr.events, ev)
+			}
+		}
+		c, err := gentask.New(e, behavior(cfg.Name, tr.Work, tr.mark), cfg)
+		require.NoError(tr, err)
+		require.NoError(tr, c.Start())
+		tr.consumers = append(tr.consumers, c)
+	}
+	tr.Cleanup(tr.stop)
+}
+
+// Consumers returns those that Consume started.
+func (tr *Trial) Consumers() []*gentask.Consumer { return tr.consumers }
+
+// Events returns what the consumers told, of one kind; what they told of single deliveries aside.
+func (tr *Trial) Events(kind gentask.EventKind) []gentask.Event {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	var found []gentask.Event
+	for _, ev := range tr.events {
+		if ev.Kind == kind {
+			found = append(found, ev)
+		}
+	}
+	return found
+}
+
+// Worker is a consumer in a process of its own.
+type Worker struct {
+	Node    string
+	process *process
+	read    sync.WaitGroup
+}
+
+// StartWorker starts a worker process, which reports to the tally. It ends with Kill, and with the home at the latest.
+func (tr *Trial) StartWorker(h *home, node string, concurrency int) *Worker {
+	tr.Helper()
+	config, err := json.Marshal(workerConfig{
+		Kind: tr.Kind, URL: tr.url, Queue: tr.Queue, Node: node, Concurrency: concurrency, Work: tr.Work,
+	})
+	require.NoError(tr, err)
+	cmd, err := self("worker", string(config))
+	require.NoError(tr, err)
+	in, out := io.Pipe()
+	cmd.Stdout = out
+	w := &Worker{Node: node}
+	w.process, err = h.start(node, cmd)
+	require.NoError(tr, err)
+	w.read.Go(func() {
+		lines := bufio.NewScanner(in)
+		for lines.Scan() {
+			var m Mark
+			if json.Unmarshal(lines.Bytes(), &m) == nil {
+				tr.mark(m)
+			}
+		}
+	})
+	w.read.Go(func() {
+		<-w.process.ended
+		_ = out.Close() // it never fails
+	})
+	return w
+}
+
+// Kill kills the process as kill -9 does, and returns when all that it said was heard.
+func (w *Worker) Kill() {
+	w.process.kill()
+	w.read.Wait()
+}
+
+// Eventually waits until cond holds, for Limit at the most.
+func (tr *Trial) Eventually(what string, cond func() bool) {
+	tr.Helper()
+	for end := time.Now().Add(tr.Limit); !cond(); pause(nil, 10*time.Millisecond) {
+		if time.Now().After(end) {
+			for _, c := range tr.consumers {
+				tr.Logf("health: %+v", c.Health())
+			}
+			at, err := tr.direct.state(context.WithoutCancel(tr.Context()))
+			tr.Fatalf("%s: waited %v in vain until %s; %d done, %d open, the broker says %+v, %v",
+				tr.row.Fault, tr.Limit, what, tr.Done(), tr.open(), at, err)
+		}
+	}
+}
+
+// Ran waits until n more jobs have run to their end.
+func (tr *Trial) Ran(n int) {
+	tr.Helper()
+	from := tr.Done()
+	tr.Eventually(fmt.Sprintf("%d more have run", n), func() bool { return tr.Done() >= from+n || tr.open() == 0 })
+}
+
+// Struck notes that the fault struck once more, and is over now: it waits until a job begins, and notes how long that took.
+func (tr *Trial) Struck() {
+	tr.Helper()
+	at := time.Now()
+	tr.row.Times++
+	var first Mark
+	tr.Eventually("a job begins", func() (ok bool) {
+		first, ok = tr.firstAfter(at, func(Mark) bool { return true })
+		return ok
+	})
+	tr.note(first.At.Sub(at))
+}
+
+func (tr *Trial) note(resumed time.Duration) { tr.row.Resumed = max(tr.row.Resumed, Span(resumed)) }
+
+// Finish waits until everything is settled, checks that nothing was lost, that as many consumers are registered as there are, and that what
+// ran twice was delivered twice. It stops the consumers, and returns the row.
+func (tr *Trial) Finish(registered int) Row {
+	tr.Helper()
+	tr.Published()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tr.Context()), 2*tr.Limit)
+	defer cancel()
+	tr.Eventually("all has run", func() bool { return tr.open() == 0 })
+	tr.Eventually("the queue is empty", func() bool { return tr.empty(ctx) })
+	at, err := tr.direct.state(ctx)
+	require.NoError(tr, err)
+	if at.consumers >= 0 {
+		require.Equal(tr, registered, at.consumers, "consumers registered at the broker")
+	}
+	tr.stop()
+	require.True(tr, tr.empty(ctx), "something came back when the consumers stopped")
+	dead, err := tr.direct.DeadLetters(ctx)
+	require.NoError(tr, err)
+	row := tr.sum(dead)
+	row.Fault, row.Broker, row.Times, row.Resumed = tr.row.Fault, tr.row.Broker, tr.row.Times, tr.row.Resumed
+	require.Zero(tr, row.Lost, "lost: %+v", row)
+	require.Equal(tr, row.Published, row.Acknowledged+row.DeadLettered, "%+v", row)
+	if !tr.Forgetful {
+		require.Empty(tr, tr.unmarked, "ran twice, and the broker did not say so")
+	}
+	tr.Logf("%+v", row)
+	return row
+}
+
+// empty says whether the broker has nothing left but dead letters, and nothing is held.
+func (tr *Trial) empty(ctx context.Context) bool {
+	for _, c := range tr.consumers {
+		if c.Health().Held > 0 {
+			return false
+		}
+	}
+	at, err := tr.direct.state(ctx)
+	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery
+}
+
+// stop stops the consumers, once.
+func (tr *Trial) stop() {
+	ctx, cancel := within(tr.Limit)
+	defer cancel()
+	for _, c := range tr.consumers {
+		if _, err := c.Stop(ctx); err != nil {
+			tr.Errorf("stop: %v", err)
+		}
+	}
+	tr.consumers = nil
+}
