@@ -294,7 +294,7 @@ func (c *Consumer) Cancel(ctx context.Context, id string) error {
 	return c.ask(ctx, func(answer func(error)) any { return &cancelRequest{id: id, answer: answer} })
 }
 
-// Jobs describes what the consumer holds and runs, in no order. It returns ErrNotRunning or ctx.Err().
+// Jobs describes what the consumer holds and runs, in the order in which it came. It returns ErrNotRunning or ctx.Err().
 func (c *Consumer) Jobs(ctx context.Context) ([]JobStatus, error) {
 	return askLedger(ctx, c.current(), func(answer func([]JobStatus)) any { return &statusRequest{answer: answer} })
 }

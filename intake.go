@@ -16,7 +16,7 @@ func (l *ledger) reopen() {
 		return
 	}
 	sys, self := l.sys, l.self
-	l.up, l.hungUp, l.dry, l.turning, l.brought = false, false, false, false, false
+	l.up, l.hungUp, l.dry, l.turning = false, false, false, false
 	l.line = openLine(l.source, l.cfg.sessionOptions(), l.cfg.OpenTimeout, func(msg any) { actor.Send(sys, self, msg) })
 }
 
@@ -24,7 +24,8 @@ func (l *ledger) opened(msg *opened) {
 	if l.stale(msg.line) {
 		return
 	}
-	l.up, l.lastError, l.moved = true, nil, time.Now()
+	l.up, l.lastError, l.openedAt = true, nil, time.Now()
+	l.moved = l.openedAt
 	l.life.opened.Store(true)
 	l.emit(Event{Kind: EventSessionOpened})
 	l.cfg.Logger.Info("gentask: session opened", "consumer", l.cfg.Name)
@@ -89,6 +90,9 @@ func (l *ledger) broken(ctx actor.Context, msg *broken) {
 	kind := EventOpenFailed
 	if l.up {
 		kind = EventSessionLost
+		if time.Since(l.openedAt) > l.cfg.Reconnect.Max {
+			l.failures = 0 // it was good, though nothing came
+		}
 	}
 	l.lastError = msg.err
 	l.cfg.Logger.Warn("gentask: no session", "consumer", l.cfg.Name, "event", kind.String(), "error", msg.err, "held", len(l.held))
@@ -171,6 +175,17 @@ func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
 	l.emit(ev)
 	l.cfg.Logger.Warn("gentask: settlement failed, will be tried again", "consumer", l.cfg.Name, "job", e.delivery.ID, "error", err)
 	actor.SendAfter(ctx, l.cfg.Reconnect.delay(e.tries, l.cfg.random), &retry{e})
+}
+
+// settleMended clears the error when the last settlement that had failed is done.
+func (l *ledger) settleMended() {
+	for _, e := range l.held {
+		if e.tries > 0 {
+			return
+		}
+	}
+	l.lastError = nil
+	l.publish()
 }
 
 func (l *ledger) retry(e *entry) {

@@ -38,8 +38,8 @@ type ledger struct {
 	hungUp    bool  // the line's session is over for us; its goroutines may not know yet
 	dry       bool  // nothing comes: the intake is cancelled
 	turning   bool  // the intake is being cancelled or resumed
-	brought   bool  // the session has brought a delivery
-	failures  int   // sessions in a row that broke without having brought a delivery
+	openedAt  time.Time
+	failures  int // sessions in a row that broke soon, and without having brought a delivery
 	lastError error
 
 	held    map[*queue.Delivery]*entry // what is unsettled, by the broker's count too
@@ -228,7 +228,7 @@ func (l *ledger) delivered(msg *delivered) {
 	e := newEntry(msg.delivery, msg.line, l.book, l.cfg)
 	e.serial = l.serial
 	l.held[msg.delivery] = e
-	l.brought, l.failures = true, 0
+	l.failures = 0
 	l.moved = e.received
 	l.count()
 	l.emit(l.eventOf(EventStart, e))
@@ -274,6 +274,9 @@ func (l *ledger) strike(e *entry, s *queue.Settlement) {
 	delete(l.held, e.delivery)
 	l.moved = time.Now()
 	e.closed, e.verb, e.after = true, s.Verb, s.After
+	if e.tries > 0 {
+		l.settleMended()
+	}
 	l.drain.struck(e)
 	l.conclude(e)
 }

@@ -2,6 +2,7 @@ package gentask
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -38,18 +39,23 @@ type cancelRequest struct {
 }
 
 func (r *cancelRequest) serve(_ actor.Context, l *ledger) {
-	found := false
-	for _, e := range inOrder(l.held) {
+	err := ErrUnknownJob
+	for _, e := range l.all() {
 		if e.delivery.ID == r.id {
-			found = true
+			err = nil
 			e.stop(ErrCancelled)
 		}
 	}
-	if !found {
-		r.answer(ErrUnknownJob)
-		return
+	r.answer(err)
+}
+
+// all returns what is held and what still runs, in the order in which it came: a job that was settled early, or lost, may run on.
+func (l *ledger) all() []*entry {
+	entries := maps.Clone(l.busy)
+	for _, e := range l.held {
+		entries[e.serial] = e
 	}
-	r.answer(nil)
+	return inOrder(entries)
 }
 
 // JobStatus describes one delivery that a consumer holds.
@@ -67,19 +73,15 @@ type JobStatus struct {
 type statusRequest struct{ answer func([]JobStatus) }
 
 func (r *statusRequest) serve(_ actor.Context, l *ledger) {
-	jobs := make([]JobStatus, 0, len(l.held))
-	for _, e := range l.held {
-		jobs = append(jobs, l.statusOf(e))
-	}
-	for _, e := range l.busy {
-		if l.held[e.delivery] != e {
-			jobs = append(jobs, l.statusOf(e)) // settled early, or lost, and still running
-		}
+	entries := l.all()
+	jobs := make([]JobStatus, len(entries))
+	for i, e := range entries {
+		jobs[i] = statusOf(e)
 	}
 	r.answer(jobs)
 }
 
-func (l *ledger) statusOf(e *entry) JobStatus {
+func statusOf(e *entry) JobStatus {
 	d, _ := e.verdict()
 	s := JobStatus{
 		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Running: e.busy,

@@ -37,7 +37,7 @@ func (l *ledger) scheduleTick(ctx actor.Context) { actor.SendAfter(ctx, tickEver
 func (l *ledger) tick(ctx actor.Context) {
 	l.scheduleTick(ctx)
 	now := time.Now()
-	for _, e := range inOrder(l.busy) {
+	for _, e := range l.busy {
 		if since := e.decidingSince(); !since.IsZero() && now.Sub(since) > handleLimit {
 			l.unseat(e)
 		}
