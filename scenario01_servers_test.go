@@ -16,16 +16,16 @@ func TestScenario01_OnServers(t *testing.T) {
 	const tries, bound = 5, upstreamsFloor * 5 / 4
 	for _, b := range append(servers(), onRabbitMQ(rabbitmq.Classic), onEmbedded()) {
 		t.Run(b.Name, func(t *testing.T) {
-			best := time.Hour
-			for i := 0; i < tries && best > bound; i++ {
-				b.Run(t, func(r *rig.Rig) {
-					took := scenario01(r)
-					r.Logf("%v, %.2f times the floor", took.Round(time.Millisecond), took.Seconds()/upstreamsFloor.Seconds())
-					best = min(best, took)
-				})
+			for i := range tries {
+				var took time.Duration
+				late := lateness(func() { b.Run(t, func(r *rig.Rig) { took = scenario01(r) }) })
+				t.Logf("%v, %.2f times the floor, with timers %v late", took.Round(time.Millisecond), took.Seconds()/upstreamsFloor.Seconds(), late)
+				require.GreaterOrEqual(t, took, upstreamsFloor)
+				if took <= bound {
+					return
+				}
+				require.True(t, i < tries-1 || late > time.Millisecond, "%v on a machine that has the time", took)
 			}
-			require.GreaterOrEqual(t, best, upstreamsFloor)
-			require.LessOrEqual(t, best, bound)
 		})
 	}
 }

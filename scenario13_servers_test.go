@@ -27,9 +27,9 @@ func supervisorKilled(r *rig.Rig) {
 		<-ctx.Done()
 		return ctx.Err()
 	}), gentask.Config{Concurrency: concurrency, Prefetch: prefetch, Timeout: -1, Backoff: gentask.Backoff{Base: 50 * time.Millisecond}})
-	r.Eventually("the prefetch is full", func() bool { return c.Health().Held == prefetch && r.Runs.Now() == concurrency })
-	require.Len(r, r.Events(gentask.EventStart), prefetch, "and the broker sends no more")
-
+	r.Eventually("the prefetch is full", func() bool {
+		return c.Health().Held == prefetch && r.Runs.Now() == concurrency && len(r.Events(gentask.EventStart)) == prefetch
+	})
 	supervisor := r.Find("workers")
 	killed := time.Now()
 	actor.Kill(r.System, supervisor)

@@ -12,7 +12,6 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/queue/nats"
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
@@ -120,16 +119,12 @@ func cutAgainAndAgain(r *rig.Rig) {
 
 // waiting returns how many messages are ready to be delivered. With JetStream, what is held is among them.
 func waiting(r *rig.Rig) int {
-	switch q := r.Publisher.(type) {
-	case *rabbitmq.Queue:
-		stats, err := q.Inspect(r.Context())
+	if r.Left != nil {
+		n, err := r.Left(r.Context())
 		require.NoError(r, err)
-		return stats.Ready
-	case *nats.Queue:
-		stats, err := q.Inspect(r.Context())
-		require.NoError(r, err)
-		return stats.Ready + stats.Held
+		return n
 	}
-	r.Fatalf("%T has no way to tell", r.Publisher)
-	return 0
+	stats, err := r.Publisher.(*rabbitmq.Queue).Inspect(r.Context())
+	require.NoError(r, err)
+	return stats.Ready
 }
