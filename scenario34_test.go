@@ -29,69 +29,77 @@ type end struct {
 
 var errJob = errors.New("job failed")
 
-// TestScenario34_StartAndEnd: however a delivery ends, it has one start event and one end event, with the right numbers.
-func TestScenario34_StartAndEnd(t *testing.T) {
-	const wait, work, backoff = 3 * time.Second, 2 * time.Second, time.Minute
-	for _, c := range []struct {
-		name   string
-		run    func(ctx context.Context, job gentask.Job[any]) error
-		cfg    gentask.Config
-		reason error
-		want   end
-	}{
+// ending is one way in which a delivery can end.
+type ending struct {
+	name   string
+	run    func(ctx context.Context, job gentask.Job[any]) error
+	cfg    gentask.Config
+	reason error
+	want   end
+}
+
+const endWait, endWork, endBackoff = 3 * time.Second, 2 * time.Second, time.Minute
+
+func endings() []ending {
+	return []ending{
 		{
 			name: "Ack",
-			run:  func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, work) },
-			want: end{Settlement: queue.Ack, Outcome: task.OK, RunTime: work},
+			run:  func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, endWork) },
+			want: end{Settlement: queue.Ack, Outcome: task.OK, RunTime: endWork},
 		}, {
 			name:   "Requeue",
-			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, work), errJob) },
+			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, endWork), errJob) },
 			reason: errJob,
-			want:   end{Settlement: queue.Requeue, After: backoff, Outcome: task.Exit, RunTime: work},
+			want:   end{Settlement: queue.Requeue, After: endBackoff, Outcome: task.Exit, RunTime: endWork},
 		}, {
 			name:   "LastAttempt",
-			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, work), errJob) },
+			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, endWork), errJob) },
 			cfg:    gentask.Config{MaxAttempts: 1},
 			reason: errJob,
-			want:   end{Settlement: queue.DeadLetter, Outcome: task.Exit, RunTime: work},
+			want:   end{Settlement: queue.DeadLetter, Outcome: task.Exit, RunTime: endWork},
 		}, {
 			name:   "Panic",
 			run:    func(context.Context, gentask.Job[any]) error { panic(errJob) },
 			reason: errJob,
-			want:   end{Settlement: queue.Requeue, After: backoff, Outcome: task.Exit},
+			want:   end{Settlement: queue.Requeue, After: endBackoff, Outcome: task.Exit},
 		}, {
 			name:   "Timeout",
 			run:    func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, time.Hour) },
-			cfg:    gentask.Config{Timeout: work},
+			cfg:    gentask.Config{Timeout: endWork},
 			reason: task.ErrTimeout,
-			want:   end{Settlement: queue.Requeue, After: backoff, Outcome: task.Timeout, RunTime: work},
+			want:   end{Settlement: queue.Requeue, After: endBackoff, Outcome: task.Timeout, RunTime: endWork},
 		}, {
 			name: "EarlyAckThenError",
 			run: func(ctx context.Context, job gentask.Job[any]) error {
-				return errors.Join(job.Settle(gentask.Ack()), pause(ctx, work), errJob)
+				return errors.Join(job.Settle(gentask.Ack()), pause(ctx, endWork), errJob)
 			},
-			want: end{Settlement: queue.Ack, Outcome: task.Exit, RunTime: work},
+			want: end{Settlement: queue.Ack, Outcome: task.Exit, RunTime: endWork},
 		}, {
 			name: "EarlyDeadLetterThenReturn",
 			run: func(ctx context.Context, job gentask.Job[any]) error {
-				return errors.Join(job.Settle(gentask.DeadLetter(errJob)), pause(ctx, work))
+				return errors.Join(job.Settle(gentask.DeadLetter(errJob)), pause(ctx, endWork))
 			},
 			reason: errJob,
-			want:   end{Settlement: queue.DeadLetter, Outcome: task.OK, RunTime: work},
+			want:   end{Settlement: queue.DeadLetter, Outcome: task.OK, RunTime: endWork},
 		}, {
 			name: "EarlyRelease",
 			run: func(ctx context.Context, job gentask.Job[any]) error {
-				return errors.Join(job.Settle(gentask.Release()), pause(ctx, work))
+				return errors.Join(job.Settle(gentask.Release()), pause(ctx, endWork))
 			},
-			want: end{Settlement: queue.Release, Outcome: task.OK, RunTime: work},
+			want: end{Settlement: queue.Release, Outcome: task.OK, RunTime: endWork},
 		},
-	} {
+	}
+}
+
+// TestScenario34_StartAndEnd: however a delivery ends, it has one start event and one end event, with the right numbers.
+func TestScenario34_StartAndEnd(t *testing.T) {
+	for _, c := range endings() {
 		t.Run(c.name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
-				c.cfg.Backoff = gentask.Backoff{Base: 2 * backoff}
+				c.cfg.Backoff = gentask.Backoff{Base: 2 * endBackoff}
 				c.cfg.Concurrency = 1
 				r.Publish(1)
-				time.Sleep(wait)
+				time.Sleep(endWait)
 				r.Start(r.Handle(func(ctx context.Context, _ string) error {
 					job, _ := gentask.FromContext(ctx)
 					if r.Runs.Total() > 1 {
@@ -101,7 +109,7 @@ func TestScenario34_StartAndEnd(t *testing.T) {
 				}), c.cfg)
 				r.Eventually("it has ended", func() bool { return len(r.Events(gentask.EventEnd)) > 0 })
 				ev := r.Events(gentask.EventEnd)[0]
-				c.want.Attempt, c.want.QueueTime = 1, wait
+				c.want.Attempt, c.want.QueueTime = 1, endWait
 				requireEnd(r, c.want, ev)
 				if c.reason == nil {
 					require.NoError(r, ev.Reason)
