@@ -66,7 +66,7 @@ func (b Broker) Run(t *testing.T, scenario func(r *Rig)) {
 		return
 	}
 	synctest.Test(t, func(t *testing.T) {
-		t.Cleanup(func() { time.Sleep(deadLetterThrottle) }) //nolint:forbidigo // virtual; registered first, it comes last
+		t.Cleanup(func() { time.Sleep(deadLetterThrottle) }) // registered first, it comes last
 		b.run(t, scenario)
 	})
 }

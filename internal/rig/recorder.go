@@ -69,7 +69,7 @@ func (l *logs) WithAttrs([]slog.Attr) slog.Handler { return l }
 // WithGroup implements slog.Handler.
 func (l *logs) WithGroup(string) slog.Handler { return l }
 
-// Errors returns what was logged as an error so far.
+// all returns what was logged as an error so far.
 func (l *logs) all() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -199,7 +199,7 @@ func (r *Rig) Eventually(what string, cond func() bool) {
 		if time.Now().After(end) {
 			r.Fatalf("waited %v in vain until %s; %+v", r.Limit, what, r.spy.counts())
 		}
-		time.Sleep(every) //nolint:forbidigo // with a deadline
+		time.Sleep(every)
 	}
 }
 

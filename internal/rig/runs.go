@@ -68,7 +68,7 @@ func (r *Runs) Total() int {
 	return sum
 }
 
-// Now returns how many run, and Most how many ever ran at the same time.
+// Now returns how many run.
 func (r *Runs) Now() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
