@@ -49,7 +49,7 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	switch {
 	case l.line == nil:
 	case !l.up:
-		l.line.shut() // it is being opened still
+		l.line.shutUnopened()
 	default:
 		l.steer()
 	}
@@ -104,7 +104,11 @@ func (l *ledger) checkDrained(ctx actor.Context) {
 		return
 	}
 	if l.line != nil {
-		if len(l.held) == 0 && (l.dry && !l.turning || !l.up) {
+		switch {
+		case len(l.held) > 0:
+		case !l.up:
+			l.line.shutUnopened()
+		case l.dry && !l.turning:
 			l.line.shut()
 		}
 		return // shut comes back here
