@@ -129,6 +129,11 @@ func (s *sim) slots(l *ledger) {
 			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
 		}
 	}
+	for _, e := range l.busy {
+		if e.isLost() && !s.cfg.FinishLost && !e.stopped() {
+			s.fail("at rest, %q is lost, and runs on", e.delivery.ID)
+		}
+	}
 	if len(l.ids) != len(l.busy) {
 		s.fail("at rest, %d are busy with %d ids", len(l.busy), len(l.ids))
 	}
@@ -146,6 +151,27 @@ func (s *sim) slots(l *ledger) {
 			s.fail("at rest, an orphan of %q has no slot", e.delivery.ID)
 		}
 	}
+}
+
+func (e *entry) isLost() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lost
+}
+
+// drained stops the consumer while it works and nothing goes wrong: every delivery is settled, and none comes back because of a closed session.
+func (s *sim) drained() {
+	s.publish(5 + s.below(20))
+	s.until(s.upTo(3*time.Millisecond), nil)
+	before := s.q.Stats().Returned
+	s.stop()
+	if !s.until(time.Minute, s.consumer.current().over) {
+		s.fail("the consumer does not stop: %+v", s.consumer.Health())
+	}
+	if n := s.q.Stats().Returned - before; n > 0 {
+		s.fail("I1: %d deliveries came back, though the consumer was drained in peace", n)
+	}
+	s.start()
 }
 
 // settledAll checks the books when the queue is empty and the consumer has ended.

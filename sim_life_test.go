@@ -91,6 +91,10 @@ func (s *sim) play() {
 		s.act()
 	}
 	s.peace()
+	if !s.hanging && s.chance(0.5) {
+		s.until(time.Minute, s.empty)
+		s.drained()
+	}
 	if !s.until(10*time.Minute, s.empty) {
 		s.fail("the queue does not become empty: %+v, %+v", s.q.Stats(), s.consumer.Health())
 		return
