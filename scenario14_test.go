@@ -46,6 +46,7 @@ func consumerDies(r *rig.Rig, victim string) {
 	r.Kill(victim)
 	r.Eventually("all ten are cancelled", func() bool { return cancelled.Load() == running })
 	r.Finish()
+	r.Eventually("all have returned", func() bool { return r.Runs.Now() == 0 })
 	require.Equal(r, 2, r.Memory.Stats().Opened)
 	require.GreaterOrEqual(r, r.Runs.Total(), running+jobs)
 	require.LessOrEqual(r, r.Runs.Total(), 2*running+jobs, "what was done, but not acknowledged any more, is done again")
