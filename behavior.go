@@ -27,6 +27,8 @@ type Behavior struct {
 	prepare func() starter
 	// transient workers are started again when they crash.
 	transient bool
+	// byDefault says that the default policy decides, whatever the outcome.
+	byDefault bool
 }
 
 // starter returns the Props of a worker for the job. It is called in the worker supervisor, immediately before each start of the worker.
@@ -38,9 +40,11 @@ func Handle[J any](f func(ctx context.Context, payload J) error) Behavior {
 	if f == nil {
 		return Behavior{}
 	}
-	return behaviorOf(&functions[J, struct{}]{
+	b := behaviorOf(&functions[J, struct{}]{
 		run: func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, f(ctx, payload) },
 	})
+	b.byDefault = true
+	return b
 }
 
 // Work makes a behaviour of a Worker.

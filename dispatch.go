@@ -140,8 +140,11 @@ func workerLost(reason error) error {
 
 // orphanEnded hears how an adopted task ended.
 func (l *ledger) orphanEnded(o *task.Outcome[any]) {
+	if o.Task == nil || o.Status == task.Timeout {
+		return // forged, or not the end
+	}
 	e := l.orphans[o.Task.ID()]
-	if e == nil || o.Status == task.Timeout {
+	if e == nil {
 		return
 	}
 	delete(l.orphans, o.Task.ID())
@@ -151,6 +154,9 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 		e.resume = nil
 		resume(!errors.Is(o.Reason, task.ErrAbandoned))
 		return
+	}
+	if o.Status == task.OK && l.behavior.byDefault {
+		_ = e.settle(Ack(), nil) // the work is done, and the worker would have said no more
 	}
 	l.resign(e, e.leaving)
 }

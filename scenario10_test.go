@@ -110,3 +110,21 @@ func TestScenario10_AllWorkersAreKilledAllTheTime(t *testing.T) {
 		require.True(r, c.Health().Healthy())
 	})
 }
+
+// TestScenario10_AValueOutlivesTheWorker: a job whose worker is killed, and whose task returns a value all the same, is done. With Handle nobody
+// would have decided otherwise.
+func TestScenario10_AValueOutlivesTheWorker(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Publish(1)
+		r.Start(r.Handle(func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			time.Sleep(time.Second) // it finishes what it is about, within the grace
+			return nil
+		}), gentask.Config{})
+		r.Eventually("it runs", func() bool { return r.Runs.Now() == 1 })
+		actor.Kill(r.System, workerOf(r))
+		r.Finish()
+		require.Equal(r, 1, r.Runs.Total())
+		require.Equal(r, queue.Ack, eventOf(r, "1").Settlement)
+	})
+}
