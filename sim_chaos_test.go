@@ -103,6 +103,7 @@ func (s *sim) someID() string { return s.ids[s.below(len(s.ids))] }
 
 // publish publishes n messages; some share an id with an earlier one, and some can't be decoded.
 func (s *sim) publish(n int) {
+	msgs := make([]queue.Message, 0, n)
 	for range n {
 		id := fmt.Sprintf("m%d", len(s.ids))
 		if len(s.ids) > 0 && s.chance(0.2) {
@@ -114,9 +115,10 @@ func (s *sim) publish(n int) {
 			body = "{"
 		}
 		s.ids = append(s.ids, id)
-		if err := s.q.Publish(context.Background(), queue.Message{ID: id, Body: []byte(body)}); err != nil {
-			s.fail("publish: %v", err)
-		}
+		msgs = append(msgs, queue.Message{ID: id, Body: []byte(body)})
+	}
+	if err := s.q.Publish(context.Background(), msgs...); err != nil { // all at once: a Receive that waits is woken
+		s.fail("publish: %v", err)
 	}
 }
 
