@@ -47,7 +47,8 @@ type Config struct {
 	// anyone. Off, the job is cancelled with ErrSessionLost.
 	FinishLost bool
 
-	// Reconnect says how long to wait before a session is opened again. Its zero fields mean 100 ms and 30 s. The wait is back to Base after
+	// Reconnect says how long to wait before a session is opened again. Its zero fields mean 100 ms and 30 s. While nobody answers at the
+	// broker's address the wait stays at eight times Base, so that consumers are back at once when the broker is. The wait is back to Base after
 	// a session that brought a delivery.
 	Reconnect Backoff
 

@@ -3,6 +3,7 @@ package gentask
 import (
 	"errors"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func (l *ledger) opened(msg *opened) {
 		return
 	}
 	l.up, l.lastError, l.openedAt = true, nil, time.Now()
-	l.moved = l.openedAt
+	l.moved, l.quiet = l.openedAt, silence{since: l.openedAt}
 	l.life.opened.Store(true)
 	l.emit(Event{Kind: EventSessionOpened})
 	l.cfg.Logger.Info("gentask: session opened", "consumer", l.cfg.Name)
@@ -57,6 +58,7 @@ func (l *ledger) dried(msg *dried) {
 	if !l.intake() {
 		l.releaseWaiting()
 	}
+	l.cutShort()
 	l.steer()
 }
 
@@ -119,6 +121,7 @@ func (l *ledger) hangUp() {
 	for _, e := range inOrder(l.held) {
 		l.lose(e)
 	}
+	l.cutShort()
 	l.publish()
 }
 
@@ -134,9 +137,22 @@ func (l *ledger) shut(ctx actor.Context, msg *shut) {
 	l.moved = time.Now()
 	if l.drain == nil {
 		l.failures++
+		if unreachable(l.lastError) {
+			l.failures = min(l.failures, knocks)
+		}
 		actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.failures, l.cfg.random), &reopen{})
 	}
 	l.publish()
+}
+
+// knocks is the most failures that count while nobody answers at the broker's address. An attempt costs nobody anything then, and when the
+// broker is back its consumers are, too: it is not asked less often, the longer it was away.
+const knocks = 4
+
+// unreachable says that no connection was made: nobody has refused anything.
+func unreachable(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // abandonedNow hears how many abandoned tasks still run. At the cap the consumer takes no work until one of them ends.

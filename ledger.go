@@ -55,6 +55,7 @@ type ledger struct {
 	late      int // and those that have returned
 	drain     *drain
 	moved     time.Time // when something moved last
+	quiet     silence
 }
 
 // Messages to the ledger, beside those of its line (line.go) and of requests (request.go).
@@ -129,6 +130,8 @@ func (l *ledger) control(ctx actor.Context) {
 		l.flowing(msg)
 	case *broken:
 		l.broken(ctx, msg)
+	case *weighed:
+		l.weighed(ctx, msg)
 	case *shut:
 		l.shut(ctx, msg)
 	case *reopen:
@@ -229,7 +232,7 @@ func (l *ledger) delivered(msg *delivered) {
 	e.serial = l.serial
 	l.held[msg.delivery] = e
 	l.failures = 0
-	l.moved = e.received
+	l.moved, l.quiet.since = e.received, e.received
 	l.count()
 	l.emit(l.eventOf(EventStart, e))
 	l.ready.push(e)

@@ -21,6 +21,7 @@ type line struct {
 	acks    lane // settlements that are one write
 	copies  lane // settlements that publish a copy first; a broker that blocks publishers must not hold up acks
 	resumed chan struct{}
+	goodbye time.Duration // how long the session may take to be closed
 
 	mu      sync.Mutex
 	session queue.Session
@@ -51,6 +52,13 @@ type (
 		batch []queue.Settlement
 		err   error
 	}
+	// weighed says how many messages wait at the broker; err if it can't be told.
+	weighed struct {
+		line    *line
+		asked   time.Time
+		waiting int
+		err     error
+	}
 	// shut says that the session is closed, and that the line's goroutines are gone.
 	shut struct{ line *line }
 )
@@ -60,7 +68,7 @@ const closeTimeout = 5 * time.Second
 
 // openLine starts to open a session; the consumer hears opened or broken.
 func openLine(source queue.Source, opts queue.Options, within time.Duration, tell func(any)) *line {
-	l := &line{tell: tell, resumed: make(chan struct{}, 1)}
+	l := &line{tell: tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.acks.ready, l.copies.ready = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.work(func() {
@@ -95,7 +103,7 @@ func (l *line) open(source queue.Source, opts queue.Options, within time.Duratio
 	}
 	if !l.adopt(session) {
 		// Closed meanwhile: a session that nobody knows of would hold its prefetch for ever.
-		closeSession(session)
+		closeSession(session, closeTimeout)
 		return false
 	}
 	l.work(func() { l.settleAll(&l.acks) })
@@ -199,6 +207,22 @@ func (l *line) resumeIntake() {
 	})
 }
 
+// weigh asks what waits at the broker; the consumer hears weighed.
+func (l *line) weigh(g queue.Gauge) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(l.ctx, weighTime)
+		defer cancel()
+		asked := time.Now()
+		n, err := g.Waiting(ctx)
+		l.tell(&weighed{line: l, asked: asked, waiting: n, err: err})
+	})
+}
+
 // shut ends the line; the consumer hears shut when the session is closed. Further calls do nothing.
 func (l *line) shut() {
 	if l.begin() {
@@ -245,15 +269,15 @@ func (l *line) finish() {
 	session := l.session
 	l.mu.Unlock()
 	if session != nil {
-		closeSession(session)
+		closeSession(session, l.goodbye)
 	}
 	l.wg.Wait()
 }
 
 // closeSession returns when the broker has let go or the time is over; the driver has cut the connection then, and the error tells nothing that
 // anybody could act on.
-func closeSession(s queue.Session) {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+func closeSession(s queue.Session, within time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	_ = contain(func() error { return s.Close(ctx) })
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 )
 
@@ -21,11 +22,28 @@ const (
 	// handleLimit is how long a HandleResult may take. It is code of the user's that runs in the worker, so nobody can stop it; its job is
 	// settled without it.
 	handleLimit = 10 * time.Second
+
+	// quietFor is how long nothing may come, with slots free, before the broker is asked what waits; and from one answer that nothing waits to the
+	// next question. It is doubled for each session in a row that brought nothing, up to quietDoublings times, for a consumer that the broker
+	// has reason to pass over.
+	quietFor       = 1500 * time.Millisecond
+	quietDoublings = 5
+
+	// weighTime bounds the question, and silentGoodbye the end of a session that is found silent: its network may be dead.
+	weighTime     = time.Second
+	silentGoodbye = 500 * time.Millisecond
+
+	// doubtsEnough is how many answers in a row must say that messages wait, a tick apart, with nothing received: one may have seen a message
+	// that was on its way.
+	doubtsEnough = 2
 )
 
 var (
 	// ErrStalled is the reason of a session that was given up because nothing moved: the prefetch was full and nobody worked.
 	ErrStalled = errors.New("gentask: prefetch full and nobody working")
+
+	// ErrSilent is the reason of a session that was given up because nothing came, although messages waited at the broker and slots were free.
+	ErrSilent = errors.New("gentask: messages wait and none is delivered")
 
 	// ErrHandleResult is the reason of a job whose HandleResult did not return within 10 s.
 	ErrHandleResult = errors.New("gentask: HandleResult did not return")
@@ -46,7 +64,49 @@ func (l *ledger) tick(ctx actor.Context) {
 		l.emit(Event{Kind: EventHealed, Reason: ErrStalled})
 		l.broken(ctx, &broken{line: l.line, err: ErrStalled})
 	}
+	l.listen(now)
 	l.publish()
+}
+
+// silence is what the watchdog makes of the fact that nothing comes.
+type silence struct {
+	since  time.Time // the last delivery, or another reason to expect none
+	asking bool      // the broker is being asked what waits
+	doubts int       // answers in a row that said that something does
+}
+
+// listen asks what waits at the broker, when nothing has come for a while although it could.
+func (l *ledger) listen(now time.Time) {
+	if !l.up || !l.intake() || l.dry || l.turning || len(l.held) >= l.cfg.Prefetch {
+		l.quiet.since, l.quiet.doubts = now, 0
+		return
+	}
+	gauge, can := l.source.(queue.Gauge)
+	if !can || l.quiet.asking || now.Sub(l.quiet.since) < quietFor<<min(l.failures, quietDoublings) {
+		return
+	}
+	l.quiet.asking = true
+	l.line.weigh(gauge)
+}
+
+// weighed hears what waits. When it can't be told it is asked again; whether the broker lives is for the session to find out.
+func (l *ledger) weighed(ctx actor.Context, msg *weighed) {
+	if l.stale(msg.line) {
+		return
+	}
+	l.quiet.asking = false
+	switch {
+	case msg.err != nil:
+	case msg.waiting == 0 || l.quiet.since.After(msg.asked):
+		l.quiet.since, l.quiet.doubts = time.Now(), 0
+	default:
+		l.quiet.doubts++
+	}
+	if l.quiet.doubts == doubtsEnough {
+		l.emit(Event{Kind: EventHealed, Reason: ErrSilent})
+		l.line.goodbye = silentGoodbye
+		l.broken(ctx, &broken{line: l.line, err: ErrSilent})
+	}
 }
 
 // stalled says that the node is a zombie: connection alive, prefetch full, nobody working, and nothing on its way to the broker or back.

@@ -65,6 +65,15 @@ type Source interface {
 	Open(ctx context.Context, opts Options) (Session, error)
 }
 
+// Gauge is what a Source may be besides: one that can tell what waits. The consumer asks it now and then while slots are free and nothing
+// comes, and so tells a subscription that has gone silent, which it opens anew, from a queue that is empty.
+type Gauge interface {
+	// Waiting returns how many messages the queue has that could be delivered at once to whoever has a free slot: delayed ones and those
+	// that are held are not among them; to count too few is better than too many. It asks the broker by way of no session, for the network
+	// of one may be dead, honours ctx, and is cheap enough to be asked every two seconds by every consumer. It is safe for concurrent use.
+	Waiting(ctx context.Context) (int, error)
+}
+
 // Options are what a consumer asks of its session.
 type Options struct {
 	// Prefetch is the most unsettled deliveries that the session may hold, at least 1.

@@ -48,6 +48,14 @@ func (s *spy) Open(ctx context.Context, opts queue.Options) (queue.Session, erro
 	return watched, nil
 }
 
+// Waiting implements queue.Gauge, as far as the source does: without one, nothing ever waits.
+func (s *spy) Waiting(ctx context.Context) (int, error) {
+	if g, can := s.source.(queue.Gauge); can {
+		return g.Waiting(ctx)
+	}
+	return 0, nil
+}
+
 func (s *spy) claim(ok bool, format string, args ...any) {
 	if !ok {
 		s.wrong = append(s.wrong, fmt.Errorf(format, args...)) //nolint:err113 // for a test's eyes

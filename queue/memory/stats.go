@@ -1,6 +1,10 @@
 package memory
 
-import "github.com/gentask/gentask/queue"
+import (
+	"context"
+
+	"github.com/gentask/gentask/queue"
+)
 
 // Stats are exact counts. At any moment
 //
@@ -40,6 +44,9 @@ func (q *Queue) Stats() Stats {
 	defer q.mu.Unlock()
 	return q.count()
 }
+
+// Waiting implements queue.Gauge. It returns ctx.Err() when ctx has ended.
+func (q *Queue) Waiting(ctx context.Context) (int, error) { return q.Stats().Ready, ctx.Err() }
 
 // count completes the running counts with what can be seen.
 func (q *Queue) count() Stats {

@@ -44,6 +44,9 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 		nc.Close()
 		err = ctx.Err()
 	}
+	if errors.Is(err, natsgo.ErrNoServers) && l.socket.refused != nil {
+		err = fmt.Errorf("%w: %w", err, l.socket.refused) // the client forgets it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("nats: connect to %s: %w", redact(b.url), within(ctx, explain(err)))
 	}
@@ -155,8 +158,9 @@ type socket struct {
 	ctx    context.Context // of the connect call: the client's dialers take none
 	server InProcessServer
 
-	mu   sync.Mutex
-	conn net.Conn
+	mu      sync.Mutex
+	conn    net.Conn
+	refused error // of the last attempt to dial
 }
 
 // Dial implements natsgo.CustomDialer.
@@ -171,11 +175,11 @@ func (s *socket) InProcessConn() (net.Conn, error) {
 }
 
 func (s *socket) keep(conn net.Conn, err error) (net.Conn, error) {
-	if err != nil {
-		return nil, err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refused = err; err != nil {
+		return nil, err
+	}
 	if err := s.ctx.Err(); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -171,19 +171,35 @@ func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
 	return stats, nil
 }
 
+// Waiting implements queue.Gauge. It counts what was never delivered; what was lost with another session is not among it. It asks by way of the
+// connection for publishing.
+func (q *Queue) Waiting(ctx context.Context) (int, error) {
+	l, err := q.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	c, err := l.js.Consumer(ctx, q.name, consumerName)
+	if err != nil {
+		return 0, fmt.Errorf("nats: consumer of %q: %w", q.name, l.answer(ctx, err))
+	}
+	return int(c.CachedInfo().NumPending), nil
+}
+
 func (q *Queue) inspect(ctx context.Context, l *link) (Stats, error) {
 	var stats Stats
 	c, err := l.js.Consumer(ctx, q.name, consumerName)
 	switch {
 	case err == nil:
-		stats.Ready, stats.Held = int(c.CachedInfo().NumPending), c.CachedInfo().NumAckPending
+		stats.Held = c.CachedInfo().NumAckPending
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		if stats.Ready, err = stored(ctx, l, q.name); err != nil {
-			return stats, err
-		}
 	default:
 		return stats, err
 	}
+	left, err := stored(ctx, l, q.name)
+	if err != nil {
+		return stats, err
+	}
+	stats.Ready = max(left-stats.Held, 0) // of the stream's own count: a consumer that was just made does not know its own yet
 	stats.DeadLettered, err = stored(ctx, l, q.name+deadSuffix)
 	return stats, err
 }

@@ -19,6 +19,7 @@ type Broker struct {
 	host      string
 	topology  *topology
 	publisher *publisher
+	gauge     *gauge
 }
 
 // New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps for TLS. At most one Config may be given;
@@ -44,6 +45,7 @@ func New(url string, cfg ...Config) (*Broker, error) {
 	b.host = hostname()
 	b.topology = newTopology()
 	b.publisher = newPublisher(b)
+	b.gauge = newGauge(b)
 	return b, nil
 }
 
@@ -69,14 +71,16 @@ func (b *Broker) Blocked() (reason string, blocked bool) {
 	return "", false
 }
 
-// Close ends the connection for publishing. Sessions end by their own Close; close them first, for a settlement that publishes fails from
+// Close ends the connections for publishing and for questions. Sessions end by their own Close; close them first, for a settlement that publishes fails from
 // now on, and so does Publish: with queue.ErrClosed. A second Close does nothing and returns nil.
 func (b *Broker) Close() error {
 	b.publisher.close()
+	b.gauge.close()
 	return nil
 }
 
 var (
 	_ queue.Source    = (*Queue)(nil)
+	_ queue.Gauge     = (*Queue)(nil)
 	_ queue.Publisher = (*Queue)(nil)
 )

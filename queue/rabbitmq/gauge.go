@@ -1,0 +1,85 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// gauge asks how many messages wait, by way of one connection for all queues of a Broker. It is neither that of a session, which may be dead
+// unnoticed, nor that for publishing, which the broker may block; and it is kept, for the question is asked again and again.
+type gauge struct {
+	broker *Broker
+	turn   chan struct{} // held while asking, which guards the rest
+	link   *link         // nil until it is needed
+	over   bool
+}
+
+func newGauge(b *Broker) *gauge { return &gauge{broker: b, turn: make(chan struct{}, 1)} }
+
+// Waiting implements queue.Gauge. It counts the messages that are ready. A queue that does not exist is an error.
+func (q *Queue) Waiting(ctx context.Context) (int, error) {
+	if err := checkName(q.name); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, q.broker.cfg.DialTimeout)
+	defer cancel()
+	n, err := q.broker.gauge.ready(ctx, q.name)
+	if err != nil {
+		return 0, q.broker.failed(ctx, fmt.Sprintf("ask what waits in queue %q", q.name), err)
+	}
+	return n, nil
+}
+
+func (g *gauge) ready(ctx context.Context, name string) (n int, err error) {
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	defer func() { <-g.turn }()
+	ch, err := g.channel(ctx)
+	if err != nil {
+		return 0, err
+	}
+	stop := context.AfterFunc(ctx, g.link.cut)
+	defer stop()
+	found, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+	if err != nil {
+		return 0, err // which has closed the channel
+	}
+	return found.Messages, ch.Close()
+}
+
+// channel opens one, on a new connection if the last is lost.
+func (g *gauge) channel(ctx context.Context) (*amqp.Channel, error) {
+	if g.over {
+		return nil, queue.ErrClosed
+	}
+	if g.link == nil || g.link.IsClosed() {
+		l, err := g.broker.dial(ctx, "gauge")
+		if err != nil {
+			return nil, err
+		}
+		g.link = l
+	}
+	stop := context.AfterFunc(ctx, g.link.cut)
+	defer stop()
+	return g.link.Channel()
+}
+
+// close ends the connection, when the question under way has been answered.
+func (g *gauge) close() {
+	g.turn <- struct{}{}
+	defer func() { <-g.turn }()
+	g.over = true
+	if g.link == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	g.link.leave(ctx)
+	g.link = nil
+}
