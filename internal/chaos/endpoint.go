@@ -2,8 +2,12 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
@@ -28,14 +32,16 @@ type Endpoint struct {
 	queue.Source
 	queue.Publisher
 	kind   Kind
+	at     string
 	rabbit *rabbitmq.Queue
 	stream *nats.Queue
+	broker *rabbitmq.Broker
 	close  func() error
 }
 
 // Open returns the queue called name at the URL.
 func Open(kind Kind, at, name string) (*Endpoint, error) {
-	e := &Endpoint{kind: kind}
+	e := &Endpoint{kind: kind, at: at}
 	switch kind {
 	case Quorum, Classic:
 		cfg := rabbitmq.Config{Type: rabbitmq.Quorum, Heartbeat: time.Second}
@@ -46,7 +52,7 @@ func Open(kind Kind, at, name string) (*Endpoint, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.rabbit, e.close = b.Queue(name), b.Close
+		e.broker, e.rabbit, e.close = b, b.Queue(name), b.Close
 		e.Source, e.Publisher = e.rabbit, e.rabbit
 	case Stream:
 		b, err := nats.New(at, nats.Config{Lease: lease})
@@ -78,6 +84,35 @@ func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
 		ids[m.ID]++
 	}
 	return ids, err
+}
+
+// Delete deletes the queue as somebody who does not ask.
+func (e *Endpoint) Delete(ctx context.Context) error {
+	if e.kind == Stream {
+		return e.deleteStream(ctx)
+	}
+	return e.rabbit.Delete(ctx)
+}
+
+func (e *Endpoint) deleteStream(ctx context.Context) error {
+	conn, err := natsgo.Connect(e.at)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	return errors.Join(js.DeleteStream(ctx, e.stream.Name()), js.DeleteStream(ctx, e.stream.Name()+"-dead"))
+}
+
+// Blocked says whether the broker blocks those who publish, and why. JetStream never does.
+func (e *Endpoint) Blocked() (string, bool) {
+	if e.broker == nil {
+		return "", false
+	}
+	return e.broker.Blocked()
 }
 
 // state is what the broker says of a queue.

@@ -20,6 +20,7 @@ type Proxy struct {
 	listener net.Listener // nil while it refuses
 	conns    map[net.Conn]bool
 	weather  weather
+	born     int           // connections so far
 	changed  chan struct{} // closed when the weather changes
 	closed   bool
 }
@@ -27,6 +28,7 @@ type Proxy struct {
 // weather is how the network is now.
 type weather struct {
 	stalled bool
+	frozen  int           // the connections up to this one are stalled
 	delay   time.Duration // of each piece of data
 	shuffle time.Duration // connections are passed on after a random part of it
 }
@@ -87,13 +89,16 @@ func (p *Proxy) Accept() error {
 // Stall lets nothing through in either direction, and tells nobody: connections stay open, and new ones are made and stay silent.
 func (p *Proxy) Stall() { p.set(func(w *weather) { w.stalled = true }) }
 
+// Freeze stalls the connections that there are; new ones are passed on.
+func (p *Proxy) Freeze() { p.set(func(w *weather) { w.frozen = p.born }) }
+
 // Slow delays each piece of data.
 func (p *Proxy) Slow(by time.Duration) { p.set(func(w *weather) { w.delay = by }) }
 
 // Shuffle lets connection attempts overtake each other by up to that much.
 func (p *Proxy) Shuffle(by time.Duration) { p.set(func(w *weather) { w.shuffle = by }) }
 
-// Clear ends stalling, slowing and shuffling.
+// Clear ends stalling, freezing, slowing and shuffling.
 func (p *Proxy) Clear() { p.set(func(w *weather) { *w = weather{} }) }
 
 // Close ends everything.
@@ -118,6 +123,13 @@ func (p *Proxy) now() (weather, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.weather, p.changed
+}
+
+func (p *Proxy) number() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.born++
+	return p.born
 }
 
 func (p *Proxy) accept(l net.Listener) {
@@ -165,21 +177,22 @@ func (p *Proxy) connect(l net.Listener, client net.Conn) {
 	if !p.keep(l, server) {
 		return
 	}
+	number := p.number()
 	var both sync.WaitGroup
-	both.Go(func() { p.pass(client, server) })
-	both.Go(func() { p.pass(server, client) })
+	both.Go(func() { p.pass(number, client, server) })
+	both.Go(func() { p.pass(number, server, client) })
 	both.Wait()
 }
 
 // pass copies until one side ends, and then ends both.
-func (p *Proxy) pass(from, to net.Conn) {
+func (p *Proxy) pass(number int, from, to net.Conn) {
 	defer to.Close()
 	defer from.Close()
 	data := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(data)
 		if n > 0 {
-			p.hold()
+			p.hold(number)
 			if _, err := to.Write(data[:n]); err != nil {
 				return
 			}
@@ -191,10 +204,10 @@ func (p *Proxy) pass(from, to net.Conn) {
 }
 
 // hold waits as the weather says. Whoever is held hears only afterwards that his connection is gone.
-func (p *Proxy) hold() {
+func (p *Proxy) hold(number int) {
 	for {
 		w, changed := p.now()
-		if !w.stalled {
+		if !w.stalled && number > w.frozen {
 			pause(changed, w.delay)
 			return
 		}

@@ -5,6 +5,9 @@ import "fmt"
 // URL is where User logs in to node i, from 0, in the virtual host "/".
 func (r *RabbitMQ) URL(i int) string { return r.nodes[i].url(User, Password, "") }
 
+// guestURL is where one logs in whom no fault concerns.
+func (r *RabbitMQ) guestURL(i int) string { return r.nodes[i].url("guest", "guest", "") }
+
 // VHostURL is the same in another virtual host.
 func (r *RabbitMQ) VHostURL(i int, vhost string) string { return r.nodes[i].url(User, Password, vhost) }
 
@@ -61,7 +64,7 @@ func (r *RabbitMQ) SetMemoryAlarm(on bool) error {
 func (r *RabbitMQ) SetDiskAlarm(on bool) error {
 	limit := "50MB"
 	if on {
-		limit = "1000TB"
+		limit = "1000000000000000"
 	}
 	return r.Ctl("set_disk_free_limit", limit)
 }

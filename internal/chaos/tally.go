@@ -32,6 +32,8 @@ type Tally struct {
 	runs      map[string]int
 	done      map[string]bool
 	acked     map[string]bool
+	doubtful  map[string]bool
+	buried    map[string]int
 	begun     []Mark
 	unmarked  []string // ids that ran again though the broker did not say that it delivered again
 }
@@ -39,6 +41,7 @@ type Tally struct {
 func newTally() *Tally {
 	return &Tally{
 		published: map[string]int{}, poison: map[string]bool{}, runs: map[string]int{}, done: map[string]bool{}, acked: map[string]bool{},
+		doubtful: map[string]bool{}, buried: map[string]int{},
 	}
 }
 
@@ -48,6 +51,36 @@ func (y *Tally) sent(id string, poison bool) {
 	defer y.mu.Unlock()
 	y.published[id]++
 	y.poison[id] = poison
+}
+
+// maybe notes that nobody knows whether a message was published.
+func (y *Tally) maybe(id string) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	delete(y.published, id)
+	y.doubtful[id] = true
+}
+
+// phantoms returns what ran and was not published.
+func (y *Tally) phantoms() []string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	var ids []string
+	for id := range y.runs {
+		if y.published[id] == 0 && !y.doubtful[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// bury notes what became of the dead letters, before they are deleted by a fault.
+func (y *Tally) bury(dead map[string]int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for id, n := range dead {
+		y.buried[id] += n
+	}
 }
 
 // mark notes what a consumer has seen.
@@ -108,6 +141,12 @@ func (y *Tally) firstAfter(at time.Time, want func(Mark) bool) (Mark, bool) {
 func (y *Tally) sum(dead map[string]int) Row {
 	y.mu.Lock()
 	defer y.mu.Unlock()
+	for id, n := range y.buried {
+		dead[id] += n
+	}
+	for id := range y.doubtful {
+		delete(dead, id)
+	}
 	r := Row{Published: len(y.published), DeadLettered: len(dead), LongestPause: y.longestPause()}
 	for id := range y.published {
 		switch {

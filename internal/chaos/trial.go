@@ -42,7 +42,8 @@ type Trial struct {
 	consumers []*gentask.Consumer
 	events    []gentask.Event
 	publishes sync.WaitGroup
-	next      int
+	next      int // of ids
+	gone      int // dead letters that Bury has noted
 }
 
 // limit is long for a broker on a busy machine.
@@ -306,7 +307,18 @@ func (tr *Trial) empty(ctx context.Context) bool {
 		}
 	}
 	at, err := tr.direct.state(ctx)
-	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery
+	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery-tr.gone
+}
+
+// Bury notes the dead letters, before a fault deletes them.
+func (tr *Trial) Bury() {
+	tr.Helper()
+	ctx, cancel := within(tr.Limit)
+	defer cancel()
+	dead, err := tr.direct.DeadLetters(ctx)
+	require.NoError(tr, err)
+	tr.bury(dead)
+	tr.gone += len(dead)
 }
 
 // stop stops the consumers, once.
