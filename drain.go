@@ -26,7 +26,8 @@ type Report struct {
 type drain struct {
 	report Report
 	timer  *time.Timer
-	over   bool // the time is up: what runs is cancelled
+	over   bool // the time is up: what runs is to be cancelled
+	cut    bool // and has been
 	last   bool // the time after that is up, too: what is unsettled is lost
 	done   bool
 }
@@ -67,17 +68,29 @@ func (l *ledger) drainUp(msg *drainUp) {
 		if l.line != nil {
 			l.hangUp()
 		}
+		l.cutShort()
 		return
 	}
 	d.over = true
+	l.cutShort()
+	sys, self := l.sys, l.self
+	d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainUp{d}) })
+}
+
+// cutShort cancels what still runs when the time to drain is up, but not before the broker has stopped sending: it would send what is given back
+// right here again.
+func (l *ledger) cutShort() {
+	d := l.drain
+	if d == nil || !d.over || d.cut || (l.up && !l.dry) {
+		return // dried comes back here
+	}
+	d.cut = true
 	for _, e := range inOrder(l.busy) {
 		if e.unfinished() != nil {
 			d.report.Cancelled = append(d.report.Cancelled, e.delivery.ID)
 		}
 		e.stop(ErrDrained)
 	}
-	sys, self := l.sys, l.self
-	d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainUp{d}) })
 }
 
 // struck counts what became of a delivery since the drain began.
