@@ -11,8 +11,8 @@ BENCH ?= .
 COUNT ?= 1
 TIMEOUT ?= 10m
 
-# bench/ is a module of its own, so that the library does not depend on its peers.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
+# bench/ and queue/watermill/ are modules of their own, so that the library depends neither on its peers nor on watermill.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/watermill/go.mod))
 
 # The tools are built once for each version of Go; tools/go.mod pins them.
 BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)

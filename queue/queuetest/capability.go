@@ -1,0 +1,122 @@
+package queuetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/stretchr/testify/require"
+)
+
+// Capability is something that the contract asks for and that not every broker can do through its client. The set is closed.
+type Capability string
+
+const (
+	// Keeping is to keep what is published while nobody listens, and what a session has not settled, and to share it between sessions.
+	Keeping Capability = "keeping"
+
+	// Delay is to keep a delayed message without a slot and beyond its session.
+	Delay Capability = "delay"
+
+	// Loss is to end a session whose connection is cut.
+	Loss Capability = "loss"
+)
+
+// lacks says what holds instead where a capability is missing. It takes the place of each case that needs it, so that what is declared as missing
+// is shown to be, and what is documented instead is what happens.
+func lacks() map[Capability]func(b *bench) {
+	return map[Capability]func(b *bench){
+		Keeping: lacksKeeping, Delay: lacksDelay, Loss: lacksLoss,
+	}
+}
+
+// lacksKeeping: what is published while nobody listens is gone, and so is what a session held that was closed.
+func lacksKeeping(b *bench) {
+	b.publish("early")
+	s := b.open(1)
+	b.silent(s)
+	b.publish("held")
+	b.receiveID(s, "held")
+	b.close(s)
+	b.empty()
+}
+
+// lacksDelay: a delayed message comes no earlier than asked, keeps its slot meanwhile, and is back at once, as the same attempt, when its session
+// is closed.
+func lacksDelay(b *bench) {
+	const delay = 600 * time.Millisecond
+	s := b.open(1)
+	b.publish("a")
+	start := time.Now()
+	b.requeue(s, b.receive(s), delay)
+	b.silent(s)
+	d := b.receive(s)
+	b.notBefore(start, delay)
+	require.Equal(b.t, 2, d.Attempt)
+	b.requeue(s, d, time.Hour)
+	b.close(s)
+	require.Equal(b.t, 2, b.receive(b.open(1)).Attempt)
+}
+
+// lacksLoss: a session whose connection was cut goes on by itself; what it held may come again, though it settles it without an error.
+func lacksLoss(b *bench) {
+	s := b.open(1)
+	b.publish("a")
+	d := b.receive(s)
+	b.Break()
+	b.settle(s, queue.Ack, d)
+	b.publish("b")
+	for id := ""; id != "b"; {
+		d := b.receive(s)
+		id = d.ID
+		require.Contains(b.t, []string{"a", "b"}, id)
+		b.settle(s, queue.Ack, d)
+	}
+}
+
+// needs says which capabilities a case needs beside what every driver has.
+func needs() map[string][]Capability {
+	all := map[string][]Capability{}
+	for c, cases := range map[Capability][]string{
+		Keeping: {
+			"delivery/keeps the message", "delivery/fills in what is unsaid", "delivery/hostile headers", "delivery/line breaks in a header",
+			"delivery/tags are unique", "delivery/prefetch is never exceeded", "settle/ack removes", "settle/twice in one batch",
+			"settle/only the first counts", "settle/a settled one does not hold up the others", "settle/a delivery of another session is refused",
+			"settle/bad settlements are refused", "settle/a shuffled batch of all verbs", "requeue/at once", "requeue/with a delay",
+			"requeue/keeps the message", "requeue/delays of different length", "requeue/a delay outlives its session", "release/costs no attempt",
+			"release/of a message that was requeued", "dead letter/keeps the message and why", "dead letter/without reason and stack",
+			"dead letter/long reason and stack are cut", "dead letter/is not delivered again", "session/close gives back", "session/close twice",
+			"session/after close", "session/two share a queue", "session/settled from many goroutines", "cancel/sends no more",
+			"cancel/held deliveries can be settled", "cancel/what was on its way is not lost", "cancel/resume", "cancel/resume without cancel",
+			"publish/many in one call", "publish/from many goroutines", "publish/to nobody",
+		},
+		Delay: {"requeue/with a delay", "requeue/a delay outlives its session"},
+		Loss: {
+			"loss/unsettled deliveries come back", "loss/receive unblocks", "loss/a dead session settles nothing", "loss/a source outlives its sessions",
+			"loss/out of order acks keep what is held", "loss/close after it",
+		},
+	} {
+		for _, name := range cases {
+			all[name] = append(all[name], c)
+		}
+	}
+	return all
+}
+
+// instead returns the case to run in the place of tc: itself, when nothing is missing that it needs.
+func (f Fixture) instead(t *testing.T, tc testCase) func(b *bench) {
+	t.Helper()
+	for c, reason := range f.Lacks {
+		require.Contains(t, lacks(), c, "Fixture.Lacks names no capability")
+		require.NotEmpty(t, reason, "Fixture.Lacks has to say why %q is missing", c)
+	}
+	for _, c := range []Capability{Keeping, Delay, Loss} {
+		for _, need := range needs()[tc.name] {
+			if need == c && f.Lacks[c] != "" {
+				t.Logf("lacks %s: %s", c, f.Lacks[c])
+				return lacks()[c]
+			}
+		}
+	}
+	return tc.check
+}

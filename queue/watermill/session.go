@@ -1,0 +1,286 @@
+package watermill
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// session is a number of subscriptions, each with a goroutine that takes over what it hands out. Its context is theirs: it ends with the session.
+type session struct {
+	queue    *Queue
+	ctx      context.Context
+	cancel   context.CancelFunc
+	pumps    sync.WaitGroup
+	waits    sync.WaitGroup // messages that are held until they are due
+	slots    chan struct{}  // one for each delivery that is held
+	ready    chan *held     // has room for the prefetch: putting one in never blocks
+	over     chan struct{}  // closed when the session ends, for why
+	finished chan struct{}  // closed when Close is done
+
+	mu      sync.Mutex
+	why     error
+	paused  chan struct{} // closed by Cancel
+	resumed chan struct{} // closed by the Resume after it, which makes both anew
+	held    map[uint64]*held
+	lastTag uint64
+}
+
+// held is one delivery with the message that settles it.
+type held struct {
+	queue.Delivery
+	msg     *message.Message
+	claimed bool
+	forget  func() bool // stops watching the message's context
+}
+
+func newSession(q *Queue, prefetch int) *session {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &session{
+		queue: q, ctx: ctx, cancel: cancel, held: map[uint64]*held{},
+		slots: make(chan struct{}, prefetch), ready: make(chan *held, prefetch),
+		over: make(chan struct{}), finished: make(chan struct{}), paused: make(chan struct{}), resumed: make(chan struct{}),
+	}
+}
+
+// subscribe starts n subscriptions.
+func (s *session) subscribe(n int) error {
+	if err := s.queue.initialize(); err != nil {
+		return err
+	}
+	for range n {
+		msgs, err := s.queue.subscriber.Subscribe(s.ctx, s.queue.topic)
+		if err != nil {
+			return err
+		}
+		s.pumps.Go(func() { s.pump(msgs) })
+	}
+	return nil
+}
+
+// pump takes over what one subscription hands out: at most one message more than there are slots. What comes after the session's end goes back.
+func (s *session) pump(msgs <-chan *message.Message) {
+	for s.take(msgs) {
+	}
+	<-s.ctx.Done()
+	for msg := range msgs { // some subscribers wait until it is taken
+		msg.Nack()
+	}
+}
+
+// take takes one message over, and reports whether there may be more. The slot comes after the message: a subscription that waits for its message
+// to be settled must not keep one from the others.
+func (s *session) take(msgs <-chan *message.Message) bool {
+	paused, resumed := s.gates()
+	select {
+	case <-s.over:
+		return false
+	case <-paused:
+		return s.untilResumed(resumed)
+	case msg, ok := <-msgs:
+		if !ok {
+			s.fail(fmt.Errorf("watermill: %w: the subscriber has ended its subscription to %q", queue.ErrSessionLost, s.queue.topic))
+			return false
+		}
+		s.admit(msg, paused)
+		return true
+	}
+}
+
+func (s *session) untilResumed(resumed <-chan struct{}) bool {
+	select {
+	case <-resumed:
+		return true
+	case <-s.over:
+		return false
+	}
+}
+
+// admit waits for a slot; a message that gets none goes back.
+func (s *session) admit(msg *message.Message, paused <-chan struct{}) {
+	select {
+	case s.slots <- struct{}{}:
+		s.hold(msg)
+	case <-paused:
+		msg.Nack()
+	case <-s.over:
+		msg.Nack()
+	}
+}
+
+func (s *session) gates() (paused, resumed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paused, s.resumed
+}
+
+// hold notes a delivery and has it handed out; after a Cancel it goes back.
+func (s *session) hold(msg *message.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil || isClosed(s.paused) {
+		<-s.slots
+		msg.Nack()
+		return
+	}
+	s.lastTag++
+	h := &held{msg: msg}
+	h.Message = decode(msg)
+	used, copied := usedUp(h.Message)
+	h.Tag, h.Attempt, h.Redelivered = s.lastTag, used+1, copied
+	if s.queue.cfg.Redelivered != nil && s.queue.cfg.Redelivered(msg) {
+		h.Redelivered = true
+	}
+	s.held[h.Tag] = h
+	h.forget = context.AfterFunc(msg.Context(), func() { s.vanished(h) })
+	s.ready <- h
+}
+
+// vanished ends the session when the subscriber has given up a message that is held: its connection is gone.
+func (s *session) vanished(h *held) {
+	s.mu.Lock()
+	_, unsettled := s.held[h.Tag]
+	s.mu.Unlock()
+	if unsettled {
+		s.fail(fmt.Errorf("watermill: %w: the subscriber has given up message %q", queue.ErrSessionLost, h.ID))
+	}
+}
+
+// Receive implements queue.Session.
+func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
+	for {
+		if err := s.ended(); err != nil {
+			return nil, err
+		}
+		paused, _ := s.gates()
+		select {
+		case h := <-s.ready:
+			return &h.Delivery, nil
+		case <-paused:
+			select {
+			case h := <-s.ready:
+				return &h.Delivery, nil
+			default:
+				return nil, fmt.Errorf("watermill: topic %q: %w", s.queue.topic, queue.ErrCancelled)
+			}
+		case <-s.over:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// ended returns why the session is over, or nil.
+func (s *session) ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
+}
+
+// Cancel implements queue.Session. The subscriptions stay, or they would take along what is held: each may keep one message that nobody
+// gets until Resume or Close.
+func (s *session) Cancel(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil && !isClosed(s.paused) {
+		close(s.paused)
+	}
+	return s.why
+}
+
+// Resume implements queue.Session.
+func (s *session) Resume(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil && isClosed(s.paused) {
+		close(s.resumed)
+		s.paused, s.resumed = make(chan struct{}), make(chan struct{})
+	}
+	return s.why
+}
+
+// fail ends the session, for the first of its reasons, and gives back what is held.
+func (s *session) fail(why error) {
+	if left, first := s.end(why); first {
+		for _, h := range left {
+			h.msg.Nack()
+		}
+		s.finish()
+	}
+}
+
+// finish ends the subscriptions; finished is closed when the subscriber has let go.
+func (s *session) finish() {
+	s.cancel()
+	go func() {
+		s.pumps.Wait()
+		s.waits.Wait()
+		close(s.finished)
+	}()
+}
+
+// end marks the session as over, and returns what was held.
+func (s *session) end(why error) (left []*held, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return nil, false
+	}
+	s.why = why
+	close(s.over)
+	for _, h := range s.held {
+		h.forget()
+		left = append(left, h)
+	}
+	clear(s.held)
+	return left, true
+}
+
+// Close implements queue.Session. What is held goes back, that which waits to be due included, and costs no attempt.
+func (s *session) Close(ctx context.Context) error {
+	left, first := s.end(fmt.Errorf("watermill: session: %w", queue.ErrClosed))
+	if first {
+		for _, h := range left {
+			h.msg.Nack()
+		}
+		heard(ctx, left, hearing/10)
+		s.finish()
+	}
+	select {
+	case <-s.finished:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("watermill: close: the subscriber has not ended its subscriptions: %w", ctx.Err())
+	}
+}
+
+// hearing is how long the subscriber may take to say that it has heard of an Ack.
+const hearing = time.Second
+
+// heard waits until the subscriber has done something about each, which it says by ending the message's context. One that never does costs the
+// limit, and nothing else.
+func heard(ctx context.Context, all []*held, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for _, h := range all {
+		select {
+		case <-h.msg.Context().Done():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

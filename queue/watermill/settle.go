@@ -1,0 +1,140 @@
+package watermill
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/components/delay"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Settle implements queue.Session. A requeue and a dead letter publish a copy first, and acknowledge the original when the publisher has returned:
+// when the connection breaks in between, the message is there twice.
+func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	var failed []queue.SettleFailure
+	var said []*held
+	for i := range batch {
+		st := &batch[i]
+		h, err := s.claim(st)
+		if err == nil {
+			err = s.apply(ctx, h, st)
+		}
+		if err != nil {
+			failed = append(failed, queue.SettleFailure{Tag: tagOf(st), Err: err})
+		} else if st.Verb != queue.Release && !s.waitsToBeDue(st) { // after a Nack, the context of some goes on with the message
+			said = append(said, h)
+		}
+	}
+	heard(ctx, said, hearing)
+	if len(failed) > 0 {
+		return &queue.SettleError{Failed: failed}
+	}
+	return nil
+}
+
+// claim makes the delivery unsettleable for others.
+func (s *session) claim(st *queue.Settlement) (*held, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.held[tagOf(st)]
+	if h == nil || &h.Delivery != st.Delivery || h.claimed {
+		return nil, queue.ErrSettled
+	}
+	if st.Verb < queue.Ack || st.Verb > queue.DeadLetter {
+		return nil, fmt.Errorf("watermill: %w: Settlement.Verb is %v: right would be one of the verbs", queue.ErrConfig, st.Verb)
+	}
+	h.claimed = true
+	return h, nil
+}
+
+func tagOf(st *queue.Settlement) uint64 {
+	if st.Delivery == nil {
+		return 0 // tags start at 1
+	}
+	return st.Delivery.Tag
+}
+
+// waitsToBeDue says whether the settlement keeps the message until its copy is due.
+func (s *session) waitsToBeDue(st *queue.Settlement) bool {
+	return st.Verb == queue.Requeue && st.After > 0 && s.queue.cfg.Delayed == nil
+}
+
+// apply does what a verb means. After an error the delivery can be settled again.
+func (s *session) apply(ctx context.Context, h *held, st *queue.Settlement) error {
+	if s.waitsToBeDue(st) {
+		return s.keep(h, *st)
+	}
+	if err := s.copy(ctx, h, st); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		h.claimed = false
+		return err
+	}
+	return s.let(h, st.Verb != queue.Release)
+}
+
+// copy publishes what takes the place of the original, where the verb wants that.
+func (s *session) copy(ctx context.Context, h *held, st *queue.Settlement) error {
+	q := s.queue
+	switch st.Verb {
+	case queue.DeadLetter:
+		return q.send(ctx, q.cfg.Publisher, q.cfg.DeadTopic, q.copyOf(&h.Delivery, st))
+	case queue.Requeue:
+		msg := q.copyOf(&h.Delivery, st)
+		if st.After > 0 && q.cfg.Delayed != nil {
+			delay.Message(msg, delay.For(st.After))
+			return q.send(ctx, q.cfg.Delayed, q.topic, msg)
+		}
+		return q.send(ctx, q.cfg.Publisher, q.topic, msg)
+	case queue.Ack, queue.Release:
+	}
+	return nil
+}
+
+// let takes the delivery out of what is held, and says so to the subscriber.
+func (s *session) let(h *held, ack bool) error {
+	s.mu.Lock()
+	if s.why != nil {
+		s.mu.Unlock()
+		return s.why
+	}
+	delete(s.held, h.Tag)
+	h.forget()
+	s.mu.Unlock()
+	if ack {
+		h.msg.Ack()
+	} else {
+		h.msg.Nack()
+	}
+	<-s.slots
+	return nil
+}
+
+// keep holds a message until it is due.
+func (s *session) keep(h *held, st queue.Settlement) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return s.why
+	}
+	s.waits.Go(func() { s.wait(h, &st) })
+	return nil
+}
+
+// wait publishes the copy when it is due. If that fails, the message goes back as it is.
+func (s *session) wait(h *held, st *queue.Settlement) {
+	timer := time.NewTimer(st.After)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.over:
+		return // given back
+	}
+	err := s.copy(s.ctx, h, st)
+	_ = s.let(h, err == nil) // the session's end has given it back
+}

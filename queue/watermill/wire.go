@@ -1,0 +1,103 @@
+package watermill
+
+import (
+	"crypto/rand"
+	"errors"
+	"maps"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Metadata that carries the fields of a message.
+const (
+	keyContentType = "gentask-content-type"
+	keyTime        = "gentask-time"
+)
+
+// complete fills in what the publisher left empty.
+func complete(m queue.Message) queue.Message {
+	if m.ID == "" {
+		m.ID = rand.Text()
+	}
+	if m.Time.IsZero() {
+		m.Time = time.Now()
+	}
+	return m
+}
+
+// encode makes watermill's message.
+func encode(m queue.Message) *message.Message {
+	msg := message.NewMessage(m.ID, m.Body)
+	for name, value := range m.Headers {
+		msg.Metadata.Set(name, value)
+	}
+	if m.ContentType != "" {
+		msg.Metadata.Set(keyContentType, m.ContentType)
+	}
+	if !m.Time.IsZero() {
+		msg.Metadata.Set(keyTime, m.Time.UTC().Format(time.RFC3339Nano))
+	}
+	return msg
+}
+
+// decode makes the message of watermill's. One without a UUID gets a random id.
+func decode(msg *message.Message) queue.Message {
+	m := queue.Message{ID: msg.UUID, Body: msg.Payload, ContentType: msg.Metadata.Get(keyContentType)}
+	if m.ID == "" {
+		m.ID = rand.Text()
+	}
+	m.Time, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(keyTime)) // unknown when it does not parse
+	m.Headers = maps.Clone(map[string]string(msg.Metadata))
+	delete(m.Headers, keyContentType)
+	delete(m.Headers, keyTime)
+	return m
+}
+
+// maxAttempts bounds what is believed of a counter that anybody may have written, so that counting on does not overflow.
+const maxAttempts = math.MaxInt32 / 4
+
+// usedUp returns how many attempts were used up before this copy was published, and whether it is a copy at all.
+func usedUp(m queue.Message) (int, bool) {
+	text, ok := m.Headers[queue.HeaderAttempts]
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, ok
+	}
+	return int(max(0, min(n, maxAttempts))), ok // out of range: the nearest number
+}
+
+// copyOf returns what is published in the place of a delivery, or as its dead letter.
+func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message {
+	m := d.Message
+	m.Headers = maps.Clone(m.Headers)
+	if m.Headers == nil {
+		m.Headers = map[string]string{}
+	}
+	delete(m.Headers, queue.HeaderReason)
+	m.Headers[queue.HeaderAttempts] = strconv.Itoa(d.Attempt)
+	if st.Reason != "" {
+		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
+	}
+	if st.Verb == queue.DeadLetter {
+		m.Headers[queue.HeaderQueue] = q.topic
+		m.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
+		if st.Stack != "" {
+			m.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
+		}
+	}
+	return encode(m)
+}
+
+// cut keeps the first limit bytes, and no half a character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "")
+}
