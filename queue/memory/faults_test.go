@@ -244,8 +244,9 @@ func TestBlockPublish(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var failed *queue.PublishError
-		require.ErrorAs(t, q.Publish(ctx, queue.Message{ID: "a"}), &failed)
+		require.ErrorAs(t, q.Publish(ctx, queue.Message{ID: "a"}, queue.Message{ID: "b"}), &failed)
 		require.ErrorIs(t, failed, context.DeadlineExceeded)
+		require.ErrorContains(t, failed, `2 not confirmed: message "a"`)
 		time.AfterFunc(time.Minute, func() { q.SetFaults(memory.Faults{}) })
 		publish(t, q, "b")
 		require.Equal(t, 1, q.Stats().Ready)

@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -101,6 +102,33 @@ func TestSilentNetworkEndsTheSession(t *testing.T) {
 	_, err := busy.Receive(soon(t))
 	require.ErrorIs(t, err, queue.ErrSessionLost)
 	require.Less(t, time.Since(start), 6*time.Second)
+}
+
+// A publisher whose network takes nothing more ends with its context, with one small message and with more than the socket takes, and names each
+// message; the next one makes a new connection.
+func TestBlockedPublishHonoursTheContextAndNamesTheMessages(t *testing.T) {
+	p := newProxy(t, standard)
+	q := newQueue(t, p.url(), nats.Config{})
+	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "before"}))
+	p.hold()
+	large := make([]queue.Message, 64)
+	for i := range large {
+		large[i] = queue.Message{ID: fmt.Sprintf("large-%d", i), Body: make([]byte, 1<<19)}
+	}
+	for _, msgs := range [][]queue.Message{{{ID: "small"}}, large} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		start := time.Now()
+		err := q.Publish(ctx, msgs...)
+		cancel()
+		var failed *queue.PublishError
+		require.ErrorAs(t, err, &failed)
+		require.Less(t, time.Since(start), 3*time.Second)
+		require.Len(t, failed.Failed, len(msgs))
+		for i := range msgs {
+			require.Equal(t, msgs[i].ID, failed.Failed[i].ID)
+		}
+	}
+	p.cut()
 }
 
 // An idle queue is not a silent one.
