@@ -1,0 +1,159 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"github.com/gentask/gentask/bench/result"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if what := os.Getenv(holdEnv); what != "" {
+		err = hold(ctx, what)
+	} else {
+		err = run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// suite is a group of comparisons that need the same things.
+type suite struct {
+	name  string
+	cases func(options) []comparison
+}
+
+// suites are all there are, in the order of their needs.
+func suites() []suite {
+	return []suite{
+		{"kernel", kernel},
+		{"memory", inMemory},
+		{"storm", storm},
+		{"scale", scale},
+		{"upstream", upstream},
+		{"jetstream", jetStream},
+		{"rabbitmq", rabbitMQ},
+		{"peers", peers},
+	}
+}
+
+// ErrMissed is returned when a target was missed, or could not be measured.
+var ErrMissed = errors.New("target missed")
+
+// run is the command: figures go to out, progress to progress.
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	name := flags.String("suite", "kernel", "which suite: "+suiteNames()+", or all")
+	pairs := flags.Int("pairs", 5, "how often both sides run, the warm-up not counted")
+	asJSON := flags.Bool("json", false, "print JSON lines instead of tables")
+	var o options
+	flags.IntVar(&o.jobs, "jobs", 0, "at most so many jobs in a trial; 0 for what each suite has")
+	flags.BoolVar(&o.quick, "quick", false, "a handful of jobs: to see that it works, not how fast")
+	only := flags.String("case", "", "only the cases whose name or peer contains this")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	chosen, err := choose(*name)
+	switch {
+	case err != nil:
+		return err
+	case *pairs < 1:
+		return fmt.Errorf("-pairs is %d; want 1 or more, 5 for a result", *pairs)
+	case o.jobs < 0:
+		return fmt.Errorf("-jobs is %d; want 0 for what each suite has, or more", o.jobs)
+	case flags.NArg() > 0:
+		return fmt.Errorf("%q is no flag; want -suite NAME", flags.Arg(0))
+	}
+	r := &runner{pairs: *pairs, progress: progress}
+	print := tables
+	if *asJSON {
+		print = jsonLines
+	}
+	var missed error
+	for _, s := range chosen {
+		lines, err := r.suite(ctx, s, o, *only)
+		missed = errors.Join(missed, err)
+		if err := print(out, lines); err != nil {
+			return err
+		}
+	}
+	return missed
+}
+
+func suiteNames() string {
+	var names []string
+	for _, s := range suites() {
+		names = append(names, s.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func choose(name string) ([]suite, error) {
+	if name == "all" {
+		return suites(), nil
+	}
+	for _, s := range suites() {
+		if s.name == name {
+			return []suite{s}, nil
+		}
+	}
+	return nil, fmt.Errorf("-suite is %q; want one of %s, or all", name, suiteNames())
+}
+
+// suite runs the cases of s. A case that fails does not keep the others from being measured.
+func (r *runner) suite(ctx context.Context, s suite, o options, only string) ([]result.Line, error) {
+	var lines []result.Line
+	var failed error
+	for _, c := range s.cases(o) {
+		if !strings.Contains(c.name, only) && !strings.Contains(c.peer, only) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return lines, errors.Join(failed, context.Cause(ctx))
+		}
+		of, err := r.run(ctx, c)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s %s: %w: not measured: %w", s.name, c.name, ErrMissed, err))
+			continue
+		}
+		lines = append(lines, of...)
+		for _, l := range of {
+			if !l.OK {
+				failed = errors.Join(failed, fmt.Errorf("%s %s against %s: %w: %s %.2f, want %.2f", l.Suite, l.Case, l.Peer, ErrMissed,
+					l.Unit, l.Ratio, *l.Target))
+			}
+		}
+	}
+	return lines, failed
+}
+
+func jsonLines(out io.Writer, lines []result.Line) error {
+	e := json.NewEncoder(out)
+	for _, l := range lines {
+		if err := e.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// env is a setting of the environment.
+func env(name, byDefault string) string { return cmp.Or(os.Getenv(name), byDefault) }

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/gentask/gentask/bench/result"
+	"github.com/gentask/gentask/queue/rabbitmq"
+)
+
+// ErrNoServer is wrapped by the error of a side whose server does not answer.
+var ErrNoServer = errors.New("server missing")
+
+// peers are other job runners, each on its own store and as fast as it can be set up. Against a store, a broker that promises the same: a
+// commit of PostgreSQL and an entry of a quorum queue are on the disk when they are confirmed; what Redis or JetStream confirm, a kill
+// doesn't take and a power cut may. The other combinations are for the record.
+func peers(o options) []comparison {
+	quorum := func(n int) side { return rabbit{kind: rabbitmq.Quorum, prefetch: n, size: usual}.gentask }
+	return o.each("peers", 30_000, 100, []comparison{
+		{
+			name: "1000 at a time/quorum queue", peer: "River on PostgreSQL", ours: quorum(1000), theirs: onRiver(1000),
+			claims: []claim{{unit: result.Rate, target: 2.5}},
+		},
+		{name: "1000 at a time/JetStream file", peer: "River on PostgreSQL", ours: fromJetStream(1000), theirs: onRiver(1000)},
+		{
+			name: "100 at a time/JetStream file", peer: "asynq on Redis", ours: fromJetStream(100), theirs: onAsynq(100),
+			claims: []claim{{unit: result.Rate, target: 5}},
+		},
+		{name: "100 at a time/quorum queue", peer: "asynq on Redis", ours: quorum(100), theirs: onAsynq(100)},
+	})
+}

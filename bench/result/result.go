@@ -1,0 +1,62 @@
+// Package result is what the benchmarks say: one line for each figure that is compared, on the wire as JSON.
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Line is one comparison in one unit: medians of both sides, and the ratio ours/theirs pair by pair.
+type Line struct {
+	Suite    string   `json:"suite"`
+	Case     string   `json:"case"`
+	Peer     string   `json:"peer"`
+	Unit     Unit     `json:"unit"`
+	Ours     float64  `json:"ours"`
+	Theirs   float64  `json:"theirs"`
+	RatioMin float64  `json:"ratio_min"`
+	Ratio    float64  `json:"ratio"`
+	RatioMax float64  `json:"ratio_max"`
+	Target   *float64 `json:"target"` // nil: for the record only, and OK
+	OK       bool     `json:"ok"`
+}
+
+// Unit is what is compared.
+type Unit string
+
+// The units. More is better of Rate only.
+const (
+	Rate      Unit = "jobs/s"
+	Time      Unit = "us/job"
+	Processor Unit = "cpu-s/100k jobs" // processor time of this process, of all its threads
+	Bytes     Unit = "B/job"           // allocated
+	Allocs    Unit = "allocs/job"
+	Held      Unit = "B/job in flight" // heap and stacks in use
+	Wall      Unit = "s"
+)
+
+// Meets says whether ratio reaches target: at least, where more is better, else at most.
+func (u Unit) Meets(ratio, target float64) bool {
+	if u == Rate {
+		return ratio >= target
+	}
+	return ratio <= target
+}
+
+// Read returns the lines of r, one JSON object each.
+func Read(r io.Reader) ([]Line, error) {
+	var lines []Line
+	for d := json.NewDecoder(r); ; {
+		var l Line
+		err := d.Decode(&l)
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("result: line %d: %w", len(lines)+1, err)
+		}
+		lines = append(lines, l)
+	}
+}
