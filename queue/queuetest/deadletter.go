@@ -16,6 +16,7 @@ func deadLetterCases() []testCase {
 		{"dead letter/without reason and stack", deadLetterBare},
 		{"dead letter/long reason and stack are cut", deadLetterCuts},
 		{"dead letter/is not delivered again", deadLetterStays},
+		{"dead letter/runs again when it is published again", deadLetterAgain},
 	}
 }
 
@@ -82,4 +83,23 @@ func deadLetterStays(b *bench) {
 		ids = append(ids, letter.ID)
 	}
 	require.ElementsMatch(b.t, []string{"a", "b"}, ids)
+}
+
+// deadLetterAgain: a dead letter that is published once more, without its attempts, is a first attempt; with them, it goes on where it was.
+func deadLetterAgain(b *bench) {
+	s := b.open(1)
+	b.publish("a")
+	b.settle(s, queue.DeadLetter, b.receive(s))
+	letter := b.dead(1)[0]
+	require.NoError(b.t, b.Publisher.Publish(b.ctx, letter))
+	d := b.receive(s)
+	require.Equal(b.t, 2, d.Attempt)
+	b.settle(s, queue.DeadLetter, d)
+	letter = b.dead(2)[1]
+	delete(letter.Headers, queue.HeaderAttempts)
+	require.NoError(b.t, b.Publisher.Publish(b.ctx, letter))
+	d = b.receive(s)
+	require.Equal(b.t, "a", d.ID)
+	require.Equal(b.t, 1, d.Attempt)
+	require.Equal(b.t, []byte("a"), d.Body)
 }
