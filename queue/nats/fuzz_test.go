@@ -19,8 +19,10 @@ func FuzzWire(f *testing.F) {
 	for _, block := range []string{
 		"", "gentask-attempts: 3\r\n", "gentask-attempts: -1\r\n", "gentask-attempts: 9223372036854775807\r\n",
 		"gentask-attempts: 99999999999999999999\r\n", "gentask-attempts: many\r\n", "Nats-Msg-Id: \xff\xfe\r\n", "gentask-id: a\r\ngentask-id: b\r\n",
-		"gentask-time: 0000-99-99T\r\n", "gentask-time: 9999-12-31T23:59:59.999999999Z\r\n", "gentask-esc-%zz: %41\r\n", "gentask-esc-.Nats-TTL: 1s\r\n",
-		"gentask-esc-gentask-attempts: 7\r\n", "Content-Type: \r\n", "Nats-Rollup: all\r\n", "gentask-dead-at: never\r\n", "a:\r\n", "\xff: \xff\r\n", ": x\r\n",
+		"gentask-time: 0000-99-99T\r\n", "gentask-time: 9999-12-31T23:59:59.999999999Z\r\n", "gentask-esc-%zz: %41\r\n",
+		"gentask-esc-.Nats-TTL: 1s\r\n",
+		"gentask-esc-gentask-attempts: 7\r\n", "Content-Type: \r\n", "Nats-Rollup: all\r\n", "gentask-dead-at: never\r\n", "a:\r\n",
+		"\xff: \xff\r\n", ": x\r\n",
 		"Status: 503\r\n",
 	} {
 		f.Add([]byte(block), []byte("body"), uint64(1), "why", int64(1))
@@ -76,7 +78,9 @@ func FuzzURL(f *testing.F) {
 
 // FuzzQueueName: a name that is taken can be a stream, a subject and a file, and so can that of its dead-letter queue.
 func FuzzQueueName(f *testing.F) {
-	for _, name := range []string{"emails", "", "a.b", "a b", "*", ">", "a/b", `a\b`, "\x00", "$JS", "_INBOX", "é", "\xff", "a\u200bb", strings.Repeat("x", 201)} {
+	for _, name := range []string{
+		"emails", "", "a.b", "a b", "*", ">", "a/b", `a\b`, "\x00", "$JS", "_INBOX", "é", "\xff", "a\u200bb", strings.Repeat("x", 201),
+	} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

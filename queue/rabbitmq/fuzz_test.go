@@ -62,7 +62,8 @@ func (s *tableSeed) chunk() string {
 
 // names are those that the driver and the broker give a meaning to.
 var names = []string{
-	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, headerCount, headerMillis, "x-death", "CC", "BCC",
+	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, headerCount, headerMillis,
+	"x-death", "CC", "BCC",
 	"x-first-death-queue", "",
 }
 
@@ -125,7 +126,8 @@ func (s *tableSeed) value(depth int) any {
 // FuzzURL: New takes a URL or says what is not right, and never shows a password.
 func FuzzURL(f *testing.F) {
 	for _, url := range []string{
-		"amqp://guest:guest@localhost:5672/", "amqps://u:hunter2@h?heartbeat=5&cacertfile=/x", "amqp://u:hunter2%zz@h", "amqp://h:port", "://", "", "hunter2",
+		"amqp://guest:guest@localhost:5672/", "amqps://u:hunter2@h?heartbeat=5&cacertfile=/x", "amqp://u:hunter2%zz@h", "amqp://h:port",
+		"://", "", "hunter2",
 		"amqp://\x00", "amqp://[::1", "http://u:hunter2@h", "amqp://u:hunter2@h?heartbeat=-1", "amqp://u:hunter2@h?channel_max=99999999999", "AMQP://h",
 		"amqp://h/%2f", "amqp://h/a/b",
 	} {
