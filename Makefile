@@ -30,10 +30,10 @@ race test cover: export CGO_ENABLED = 1
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: cc vet lint race ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts a RabbitMQ)
+test: cc vet lint race bench-check ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts a RabbitMQ)
 
 .PHONY: race
 race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20]
@@ -67,6 +67,11 @@ fuzz: ## Run each fuzz target for a while [FUZZTIME=10s]
 sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
 	GENTASK_SIM_SEEDS=$(SIM_SEEDS) go test -count=1 -timeout 60m -run TestSimulation ./...
 
+.PHONY: chaos
+chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json
+	@scripts/apt-install rabbitmq-server rabbitmq-server
+	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go test -count=1 -timeout 25m ./internal/chaos
+
 .PHONY: examples
 examples: ## Build the examples and run their tests
 	go build -o /dev/null ./examples/...
@@ -75,6 +80,16 @@ examples: ## Build the examples and run their tests
 .PHONY: bench
 bench: ## Go's benchmarks of all modules [BENCH=Kernel]
 	$(foreach module,$(MODULES),scripts/with-rabbitmq go -C $(module) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./... &&) true
+
+# Kernel and pair take turns, so that what else the machine does strikes both.
+.PHONY: bench-check
+bench-check: ## What a job costs, compared with the limits in bench/guard
+	@mkdir -p .cache
+	go test -c -o .cache/bench.test .
+	for turn in 1 2 3; do .cache/bench.test -test.run '^$$' -test.bench '^Benchmark(Kernel|Pair)$$' -test.benchmem -test.benchtime 100000x; done \
+		>.cache/bench.txt
+	.cache/bench.test -test.run '^$$' -test.bench '^BenchmarkBlocked$$' -test.benchtime 1x >>.cache/bench.txt
+	go -C bench run ./guard <.cache/bench.txt
 
 .PHONY: tools
 tools: $(LINT) $(GOFUMPT) $(GOTESTSUM) ## Build the pinned tools

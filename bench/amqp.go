@@ -30,6 +30,7 @@ func (r rabbit) bare(ctx context.Context, t *trial) error {
 			})
 		}
 		jobs.Wait()
+		t.end()
 		return leave(ch)
 	})
 }
@@ -55,7 +56,9 @@ func (r rabbit) ideal(ctx context.Context, t *trial) error {
 		}
 		jobs.Wait()
 		close(stop)
-		return errors.Join(<-flushed, leave(ch))
+		err := <-flushed
+		t.end()
+		return errors.Join(err, leave(ch))
 	})
 }
 
@@ -108,7 +111,7 @@ func (p *settledPrefix) flush(ch *amqp.Channel) error {
 	return ch.Ack(uint64(upTo), true)
 }
 
-// withClient fills a queue, consumes it with the client alone, and checks that it is empty.
+// withClient fills a queue, consumes it with the client alone, and checks that it is empty. consume calls t.end when all acks are written.
 func (r rabbit) withClient(ctx context.Context, t *trial, consume func(*amqp.Channel, <-chan amqp.Delivery) error) error {
 	q, finish, err := r.queue(ctx, t)
 	if err != nil {
@@ -116,7 +119,6 @@ func (r rabbit) withClient(ctx context.Context, t *trial, consume func(*amqp.Cha
 	}
 	t.begin()
 	err = r.client(q.Name(), consume)
-	t.end()
 	return errors.Join(err, t.tally.check(), finish())
 }
 

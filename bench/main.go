@@ -54,10 +54,8 @@ func suites() []suite {
 	}
 }
 
-// ErrMissed is returned when a target was missed, or could not be measured.
-var ErrMissed = errors.New("target missed")
-
-// run is the command: figures go to out, progress to progress.
+// run is the command: figures go to out, progress to progress. It returns errors that wrap ErrMissed or ErrUnmeasured, joined, if not every
+// target was reached.
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
@@ -87,15 +85,15 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if *asJSON {
 		print = jsonLines
 	}
-	var missed error
+	var missed []error
 	for _, s := range chosen {
-		lines, err := r.suite(ctx, s, o, *only)
-		missed = errors.Join(missed, err)
+		lines, errs := r.suite(ctx, s, o, *only)
+		missed = append(missed, errs...)
 		if err := print(out, lines); err != nil {
 			return err
 		}
 	}
-	return missed
+	return errors.Join(missed...)
 }
 
 func suiteNames() string {
@@ -118,26 +116,25 @@ func choose(name string) ([]suite, error) {
 	return nil, fmt.Errorf("-suite is %q; want one of %s, or all", name, suiteNames())
 }
 
-// suite runs the cases of s. A case that fails does not keep the others from being measured.
-func (r *runner) suite(ctx context.Context, s suite, o options, only string) ([]result.Line, error) {
-	var lines []result.Line
-	var failed error
+// suite runs the cases of s, and returns an error for each that could not be measured and each missed target. A case that fails does not
+// keep the others from being measured.
+func (r *runner) suite(ctx context.Context, s suite, o options, only string) (lines []result.Line, failed []error) {
 	for _, c := range s.cases(o) {
 		if !strings.Contains(c.name, only) && !strings.Contains(c.peer, only) {
 			continue
 		}
 		if ctx.Err() != nil {
-			return lines, errors.Join(failed, context.Cause(ctx))
+			return lines, append(failed, context.Cause(ctx))
 		}
 		of, err := r.run(ctx, c)
 		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s %s: %w: not measured: %w", s.name, c.name, ErrMissed, err))
+			failed = append(failed, fmt.Errorf("%s %s against %s: %w: %w", s.name, c.name, c.peer, ErrUnmeasured, err))
 			continue
 		}
 		lines = append(lines, of...)
 		for _, l := range of {
 			if !l.OK {
-				failed = errors.Join(failed, fmt.Errorf("%s %s against %s: %w: %s %.2f, want %.2f", l.Suite, l.Case, l.Peer, ErrMissed,
+				failed = append(failed, fmt.Errorf("%s %s against %s: %w: %s %.2f, want %.2f", l.Suite, l.Case, l.Peer, ErrMissed,
 					l.Unit, l.Ratio, *l.Target))
 			}
 		}

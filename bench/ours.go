@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
@@ -11,8 +12,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// consume is our side wherever the jobs come from: a consumer, from its start to its end, with the defaults of the library but for the
-// concurrency. It calls begin and end. The actor
+// consume is our side wherever the jobs come from: a consumer with the defaults of the library but for the concurrency. The clock runs from
+// its start until it holds nothing any more: every job has run, and its settlement was handed to the broker. The actor
 // system is there before, as it is for the pair.
 func consume(ctx context.Context, t *trial, source queue.Source, concurrency int, b gentask.Behavior) error {
 	c, err := gentask.New(source, b, gentask.Config{
@@ -26,8 +27,11 @@ func consume(ctx context.Context, t *trial, source queue.Source, concurrency int
 		return err
 	}
 	ranErr := t.tally.wait(ctx)
-	report, err := c.Stop(ctx)
+	for ranErr == nil && c.Health().Held > 0 {
+		ranErr = sleep(ctx, 100*time.Microsecond)
+	}
 	t.end()
+	report, err := c.Stop(ctx)
 	if err := errors.Join(ranErr, err, c.Err()); err != nil {
 		return err
 	}

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/gentask/gentask/bench/result"
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
-
-// ErrNoServer is wrapped by the error of a side whose server does not answer.
-var ErrNoServer = errors.New("server missing")
 
 // peers are other job runners, each on its own store and as fast as it can be set up. Against a store, a broker that promises the same: a
 // commit of PostgreSQL and an entry of a quorum queue are on the disk when they are confirmed; what Redis or JetStream confirm, a kill

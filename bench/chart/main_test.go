@@ -1,0 +1,57 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const results = `{"suite":"rabbitmq","case":"quorum/p1000","peer":"amqp091-go","unit":"jobs/s","ours":51000,"theirs":42800,"ratio_min":1.15,"ratio":1.19,"ratio_max":1.24,"target":1.2,"ok":false}
+{"suite":"storm","case":"half & half","peer":"calm","unit":"jobs/s","ours":2,"theirs":3,"ratio_min":0.6,"ratio":0.7,"ratio_max":0.8,"target":null,"ok":true}
+`
+
+func document(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "doc.md")
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+func TestResultsStandBetweenTheMarks(t *testing.T) {
+	doc := document(t, "before\n"+beginMark+"old\n"+endMark+"after\n")
+	require.NoError(t, run(strings.NewReader(results), doc))
+	require.NoError(t, run(strings.NewReader(results), doc), "again")
+	text, err := os.ReadFile(doc)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(text), "before\n"+beginMark))
+	require.True(t, strings.HasSuffix(string(text), endMark+"after\n"))
+	require.NotContains(t, string(text), "old")
+	require.Equal(t, 1, strings.Count(string(text), "| quorum/p1000 | amqp091-go | jobs/s | 51000 | 42800 | 1.19 (1.15 - 1.24) | at least 1.20 | **missed** |"))
+}
+
+func TestChartsAreWellFormed(t *testing.T) {
+	doc := document(t, beginMark+endMark)
+	require.NoError(t, run(strings.NewReader(results), doc))
+	for _, suite := range []string{"rabbitmq", "storm"} {
+		f, err := os.Open(filepath.Join(filepath.Dir(doc), "performance", suite+".svg"))
+		require.NoError(t, err)
+		d := xml.NewDecoder(f)
+		for err == nil {
+			_, err = d.Token()
+		}
+		require.True(t, errors.Is(err, io.EOF), err)
+		require.NoError(t, f.Close())
+	}
+}
+
+func TestADocumentWithoutMarksIsLeftAlone(t *testing.T) {
+	doc := document(t, "no place\n")
+	require.ErrorIs(t, run(strings.NewReader(results), doc), errNoMarks)
+	require.ErrorIs(t, run(strings.NewReader(""), doc), errNoResults)
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const fine = `goos: linux
+BenchmarkKernel-2   100000   6652 ns/op   12703 cpu-ns/op   2756 B/op   33 allocs/op
+BenchmarkPair-2     100000   9028 ns/op   14310 cpu-ns/op   2752 B/op   46 allocs/op
+BenchmarkKernel-2   100000  99000 ns/op   13766 cpu-ns/op   2749 B/op   33 allocs/op
+BenchmarkBlocked-2       1  3315838061 ns/op  5225 B/job  443454752 B/op  3829820 allocs/op
+PASS
+`
+
+func TestTheBestRunCounts(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, check(strings.NewReader(fine), &out))
+	require.Contains(t, out.String(), "0.74", "the ratio of the best runs")
+}
+
+func TestWhatIsDearerIsFound(t *testing.T) {
+	for name, dearer := range map[string]*strings.Replacer{
+		"allocations": strings.NewReplacer("33 allocs", "40 allocs"),
+		"bytes":       strings.NewReplacer("2756 B", "3756 B", "2749 B", "3749 B"),
+		"time":        strings.NewReplacer("6652 ns", "16652 ns"),
+		"blocked":     strings.NewReplacer("5225 B/job", "7225 B/job"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			require.ErrorContains(t, check(strings.NewReader(dearer.Replace(fine)), &out), "1 of 4 limits exceeded")
+		})
+	}
+}
+
+func TestAMissingBenchmarkIsNoPass(t *testing.T) {
+	for _, name := range []string{"Kernel", "Pair", "Blocked"} {
+		var out strings.Builder
+		input := strings.ReplaceAll(fine, "Benchmark"+name, "Was"+name)
+		require.ErrorContains(t, check(strings.NewReader(input), &out), "no Benchmark"+name)
+	}
+}
