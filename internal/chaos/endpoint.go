@@ -22,6 +22,7 @@ const (
 	Quorum  Kind = "RabbitMQ quorum"
 	Classic Kind = "RabbitMQ classic"
 	Stream  Kind = "JetStream"
+	Stream3 Kind = "JetStream, 3 replicas"
 )
 
 // lease is that of JetStream queues: what a dead process held comes back after it.
@@ -54,8 +55,12 @@ func Open(kind Kind, at, name string) (*Endpoint, error) {
 		}
 		e.broker, e.rabbit, e.close = b, b.Queue(name), b.Close
 		e.Source, e.Publisher = e.rabbit, e.rabbit
-	case Stream:
-		b, err := nats.New(at, nats.Config{Lease: lease})
+	case Stream, Stream3:
+		cfg := nats.Config{Lease: lease}
+		if kind == Stream3 {
+			cfg.Replicas = 3
+		}
+		b, err := nats.New(at, cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +81,7 @@ func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
 	switch e.kind {
 	case Quorum, Classic:
 		letters, err = e.rabbit.DeadLetters(ctx, most)
-	case Stream:
+	case Stream, Stream3:
 		letters, err = e.stream.DeadLetters(ctx, most)
 	}
 	ids := map[string]int{}
@@ -86,9 +91,17 @@ func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
 	return ids, err
 }
 
+// Waiting implements queue.Gauge.
+func (e *Endpoint) Waiting(ctx context.Context) (int, error) {
+	if e.stream != nil {
+		return e.stream.Waiting(ctx)
+	}
+	return e.rabbit.Waiting(ctx)
+}
+
 // Delete deletes the queue as somebody who does not ask.
 func (e *Endpoint) Delete(ctx context.Context) error {
-	if e.kind == Stream {
+	if e.stream != nil {
 		return e.deleteStream(ctx)
 	}
 	return e.rabbit.Delete(ctx)
@@ -127,7 +140,7 @@ func (e *Endpoint) state(ctx context.Context) (state, error) {
 	case Quorum, Classic:
 		s, err := e.rabbit.Inspect(ctx)
 		return state{s.Ready, s.DeadLettered, s.Consumers}, err
-	case Stream:
+	case Stream, Stream3:
 		s, err := e.stream.Inspect(ctx)
 		return state{s.Ready + s.Held, s.DeadLettered, -1}, err
 	}

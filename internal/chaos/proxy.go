@@ -45,9 +45,29 @@ func NewProxy(at string) (*Proxy, error) {
 
 // URL is the broker's, by way of the proxy.
 func (p *Proxy) URL() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	at := *p.broker
 	at.Host = p.addr
 	return at.String()
+}
+
+// Redirect leads new connections to another broker.
+func (p *Proxy) Redirect(at string) error {
+	broker, err := url.Parse(at)
+	if err != nil {
+		return errors.New("chaos: proxy: the URL can't be parsed")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broker = broker
+	return nil
+}
+
+func (p *Proxy) host() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.broker.Host
 }
 
 // Cut closes every connection that there is; new ones are passed on as before.
@@ -169,7 +189,7 @@ func (p *Proxy) connect(l net.Listener, client net.Conn) {
 	if w, changed := p.now(); w.shuffle > 0 {
 		pause(changed, rand.N(w.shuffle)) //nolint:gosec // chaos
 	}
-	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.broker.Host)
+	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.host())
 	if err != nil {
 		return
 	}

@@ -108,6 +108,19 @@ func (y *Tally) Done() int {
 	return len(y.done)
 }
 
+// unfinished returns the ids of those that a node has begun and not done.
+func (y *Tally) unfinished(node string) map[string]bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	ids := map[string]bool{}
+	for _, m := range y.begun {
+		if m.Node == node && !y.done[m.ID] {
+			ids[m.ID] = true
+		}
+	}
+	return ids
+}
+
 // open returns how many messages have not run to their end, those aside that are poison.
 func (y *Tally) open() int {
 	y.mu.Lock()

@@ -32,6 +32,8 @@ type Trial struct {
 	Work time.Duration
 	// Limit bounds every wait. It is a minute.
 	Limit time.Duration
+	// Pure says that no message is poison: no copy has to be published, and so no second connection of the consumers is in use.
+	Pure bool
 	// Forgetful says that the broker may have forgotten, when it was killed, what it had delivered: a second delivery is not marked as one.
 	Forgetful bool
 
@@ -90,7 +92,7 @@ func (tr *Trial) Publish(n int) {
 		for i := first; i < first+n; i += batch {
 			var msgs []queue.Message
 			for k := i; k < min(i+batch, first+n); k++ {
-				msgs = append(msgs, message(k))
+				msgs = append(msgs, tr.message(k))
 			}
 			tr.publish(ctx, msgs)
 		}
@@ -105,6 +107,14 @@ func message(k int) queue.Message {
 		body = "{"
 	}
 	return queue.Message{ID: id, Body: []byte(body)}
+}
+
+func (tr *Trial) message(k int) queue.Message {
+	m := message(k)
+	if tr.Pure {
+		m.Body = []byte(m.ID)
+	}
+	return m
 }
 
 func (tr *Trial) publish(ctx context.Context, msgs []queue.Message) {
@@ -307,7 +317,15 @@ func (tr *Trial) empty(ctx context.Context) bool {
 		}
 	}
 	at, err := tr.direct.state(ctx)
-	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery-tr.gone
+	return err == nil && at.left == 0 && (tr.Pure || at.dead >= tr.next/poisonEvery-tr.gone)
+}
+
+// answers says whether the broker says anything of the queue.
+func (tr *Trial) answers() bool {
+	ctx, cancel := within(time.Second)
+	defer cancel()
+	_, err := tr.direct.state(ctx)
+	return err == nil
 }
 
 // Bury notes the dead letters, before a fault deletes them.

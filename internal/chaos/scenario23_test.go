@@ -1,0 +1,78 @@
+package chaos
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestScenario23_WorkerKilled: two worker processes consume, and again and again one of them is killed -9 in the middle of its jobs, and
+// replaced. The other one gets what it held at once, as a further attempt. Nothing is lost, and everything ends acknowledged.
+func TestScenario23_WorkerKilled(t *testing.T) {
+	for _, kind := range []Kind{Quorum, Classic, Stream} {
+		t.Run(string(kind), func(t *testing.T) {
+			kills, jobs := scaled(4, 50), scaled(500, 20_000)
+			if full && kind != Quorum {
+				kills, jobs = 10, 4000
+			}
+			table.Add(workersKilled(t, kind, kills, jobs))
+		})
+	}
+}
+
+func workersKilled(t *testing.T, kind Kind, kills, jobs int) Row {
+	t.Helper()
+	const concurrency = 10
+	at := shared(t, kind)
+	h, err := newHome()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, h.close()) }()
+	tr := NewTrial(t, "worker process killed -9", kind, at, at)
+	tr.Work = 20 * time.Millisecond
+	tr.Publish(jobs)
+	workers := make([]*Worker, 2)
+	for i := range workers {
+		workers[i] = tr.StartWorker(h, fmt.Sprintf("worker-%d", i), concurrency)
+		defer func() { workers[i].Kill() }()
+	}
+	var slowest, sum time.Duration
+	for i := range kills {
+		tr.Ran(jobs / (4 * kills))
+		victim := workers[i%2]
+		tr.Eventually("it is in the middle of its jobs", func() bool {
+			if tr.open() == 0 {
+				tr.Publish(poisonEvery)
+			}
+			return len(tr.unfinished(victim.Node)) > 0
+		})
+		killed := time.Now()
+		victim.Kill()
+		held := tr.unfinished(victim.Node)
+		workers[i%2] = tr.StartWorker(h, fmt.Sprintf("worker-%d", i+2), concurrency)
+		if len(held) == 0 {
+			continue // it had just finished
+		}
+		again := tr.again(killed, victim.Node, held)
+		slowest, sum = max(slowest, again), sum+again
+		tr.row.Times++
+	}
+	t.Logf("%s: %d kills; from kill to first redelivery %v at most, %v on average", kind, tr.row.Times, slowest, sum/time.Duration(max(tr.row.Times, 1)))
+	tr.row.Resumed = Span(slowest)
+	require.LessOrEqual(t, tr.row.Resumed, soon)
+	return tr.Finish(len(workers))
+}
+
+// again waits until another node runs one of the jobs that the victim held, and returns how long after the kill that was. The broker says that
+// it is a further delivery.
+func (tr *Trial) again(killed time.Time, victim string, held map[string]bool) time.Duration {
+	tr.Helper()
+	var first Mark
+	tr.Eventually("what it held runs elsewhere", func() (ok bool) {
+		first, ok = tr.firstAfter(killed, func(m Mark) bool { return held[m.ID] && m.Node != victim })
+		return ok
+	})
+	require.True(tr, first.Again, "%+v is not marked as a further delivery", first)
+	return first.At.Sub(killed)
+}
