@@ -108,7 +108,11 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	return s, nil
 }
 
+// start asks for all that a session needs. It does not wait long: a question to a cluster that has just lost its leader is never answered, and
+// the next one is.
 func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	for _, name := range []string{q.name, q.name + deadSuffix} {
 		if err := q.broker.makeStream(ctx, l, name); err != nil {
 			return nil, err
