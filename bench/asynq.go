@@ -19,7 +19,7 @@ func onAsynq(workers int) side {
 	return func(ctx context.Context, t *trial) error {
 		redis := asynq.RedisClientOpt{Addr: env("GENTASK_REDIS_ADDR", redisDefault)}
 		inspector := asynq.NewInspector(redis)
-		defer inspector.Close()
+		defer func() { _ = inspector.Close() }()
 		if _, err := inspector.Queues(); err != nil {
 			return fmt.Errorf("%w: Redis at %s: %w", ErrNoServer, redis.Addr, err)
 		}
@@ -36,7 +36,7 @@ func onAsynq(workers int) side {
 func fillAsynq(ctx context.Context, t *trial, redis asynq.RedisClientOpt, queue string) error {
 	const publishers = 16
 	client := asynq.NewClient(redis)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	bodies := make(chan []byte, t.jobs)
 	for _, body := range t.tally.bodies(usual) {
 		bodies <- body

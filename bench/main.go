@@ -81,15 +81,15 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return fmt.Errorf("%q is no flag; want -suite NAME", flags.Arg(0))
 	}
 	r := &runner{pairs: *pairs, progress: progress}
-	print := tables
+	show := tables
 	if *asJSON {
-		print = jsonLines
+		show = jsonLines
 	}
 	var missed []error
 	for _, s := range chosen {
 		lines, errs := r.suite(ctx, s, o, *only)
 		missed = append(missed, errs...)
-		if err := print(out, lines); err != nil {
+		if err := show(out, lines); err != nil {
 			return err
 		}
 	}

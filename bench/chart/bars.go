@@ -50,7 +50,8 @@ func bars(lines []result.Line) string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12">`+"\n",
 		chartWidth, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", chartWidth, height)
-	fmt.Fprintf(&b, `<text x="8" y="20" font-weight="bold">%s, %s (%s is better)</text>`+"\n", drawn[0].Suite, html.EscapeString(string(unit)), better(unit))
+	fmt.Fprintf(&b, `<text x="8" y="20" font-weight="bold">%s, %s (%s is better)</text>`+"\n",
+		drawn[0].Suite, html.EscapeString(string(unit)), better(unit))
 	for i, l := range drawn {
 		group(&b, titleRoom+i*(2*barHeight+groupGap), l, float64(chartWidth-labelWidth-valueRoom)/longest)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/xml"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const results = `{"suite":"rabbitmq","case":"quorum/p1000","peer":"amqp091-go","unit":"jobs/s","ours":51000,"theirs":42800,"ratio_min":1.15,"ratio":1.19,"ratio_max":1.24,"target":1.2,"ok":false}
-{"suite":"storm","case":"half & half","peer":"calm","unit":"jobs/s","ours":2,"theirs":3,"ratio_min":0.6,"ratio":0.7,"ratio_max":0.8,"target":null,"ok":true}
+const results = `{"suite":"rabbitmq","case":"quorum/p1000","peer":"amqp091-go","unit":"jobs/s",
+"ours":51000,"theirs":42800,"ratio_min":1.15,"ratio":1.19,"ratio_max":1.24,"target":1.2,"ok":false}
+{"suite":"storm","case":"half & half","peer":"calm","unit":"jobs/s",
+"ours":2,"theirs":3,"ratio_min":0.6,"ratio":0.7,"ratio_max":0.8,"target":null,"ok":true}
 `
 
 func document(t *testing.T, text string) string {
@@ -32,7 +33,8 @@ func TestResultsStandBetweenTheMarks(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(text), "before\n"+beginMark))
 	require.True(t, strings.HasSuffix(string(text), endMark+"after\n"))
 	require.NotContains(t, string(text), "old")
-	require.Equal(t, 1, strings.Count(string(text), "| quorum/p1000 | amqp091-go | jobs/s | 51000 | 42800 | 1.19 (1.15 - 1.24) | at least 1.20 | **missed** |"))
+	row := "| quorum/p1000 | amqp091-go | jobs/s | 51000 | 42800 | 1.19 (1.15 - 1.24) | at least 1.20 | **missed** |"
+	require.Equal(t, 1, strings.Count(string(text), row))
 }
 
 func TestChartsAreWellFormed(t *testing.T) {
@@ -45,7 +47,7 @@ func TestChartsAreWellFormed(t *testing.T) {
 		for err == nil {
 			_, err = d.Token()
 		}
-		require.True(t, errors.Is(err, io.EOF), err)
+		require.ErrorIs(t, err, io.EOF)
 		require.NoError(t, f.Close())
 	}
 }
