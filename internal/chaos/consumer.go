@@ -59,6 +59,8 @@ func Child() bool {
 		err = serve(config)
 	case "worker":
 		err = consume(config)
+	case "parent":
+		err = parent()
 	default:
 		err = fmt.Errorf("chaos: no such role: %q", role)
 	}
@@ -67,6 +69,21 @@ func Child() bool {
 		os.Exit(1)
 	}
 	return true
+}
+
+// parent is the role of a test process that is killed: it has started a server, and says where.
+func parent() error {
+	if err := os.Unsetenv(roleEnv); err != nil {
+		return err
+	}
+	j, err := StartJetStream(1)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Println(j.URL(0), j.home.dir); err != nil {
+		return err
+	}
+	select {}
 }
 
 // consume is the role of a worker process: it ends when it is killed. Each mark is one write, and so arrives whole or not at all.

@@ -14,8 +14,8 @@ import (
 
 // Times of a connection. They bound how long a dead network can look alive.
 const (
-	dialTimeout  = 5 * time.Second // one server of the list
-	startTimeout = 5 * time.Second // all questions of an Open
+	dialTimeout  = 5 * time.Second         // one server of the list
+	startTimeout = 5 * time.Second         // all questions of an Open
 	pingInterval = 1500 * time.Millisecond // a dead network is noticed within three of them
 	maxPings     = 2
 	writeTimeout = 5 * time.Second       // one write that the network does not take
