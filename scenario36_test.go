@@ -64,7 +64,8 @@ func TestScenario36_IdleIsNotSilent(t *testing.T) {
 			r.Finish()
 		}},
 		{"hands full", func(r *rig.Rig) {
-			r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, time.Minute) }), gentask.Config{Concurrency: 2, Timeout: -1})
+			busy := r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, time.Minute) })
+			r.Start(busy, gentask.Config{Concurrency: 2, Timeout: -1})
 			r.Publish(10)
 			r.Limit = time.Hour
 			r.Finish()

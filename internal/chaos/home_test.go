@@ -16,9 +16,10 @@ func ExampleTable() {
 		Fault: "cable pulled", Broker: Quorum, Times: 3, Published: 100, Acknowledged: 98, DeadLettered: 2, Duplicates: 4,
 		LongestPause: Span(1204 * time.Millisecond), Resumed: Span(71 * time.Millisecond),
 	})
-	_ = t.WriteJSON(os.Stdout)
+	_ = t.Print(os.Stdout)
 	// Output:
-	// {"fault":"cable pulled","broker":"RabbitMQ quorum","times":3,"published":100,"acknowledged":98,"dead_lettered":2,"duplicates":4,"lost":0,"longest_pause_ms":1204,"resumed_ms":71}
+	// FAULT         BROKER           TIMES  PUBLISHED  ACKED  DEAD  DUPLICATES  LOST  LONGEST PAUSE  RESUMED AFTER
+	// cable pulled  RabbitMQ quorum  3      100        98     2     4           0     1.204s         71ms
 }
 
 // TestNothingOutlivesATestProcess: a test process that is killed leaves no server and no files.

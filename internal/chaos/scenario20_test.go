@@ -20,7 +20,10 @@ func TestScenario20_ForcedOff(t *testing.T) {
 		on     func(r *RabbitMQ, p *Proxy) error
 		refuse bool // the broker answers: the wait for the next attempt grows
 	}{
-		{"connections refused", func(_ *RabbitMQ, p *Proxy) error { p.Refuse(); return nil }, func(_ *RabbitMQ, p *Proxy) error { return p.Accept() }, false},
+		{"connections refused", func(_ *RabbitMQ, p *Proxy) error {
+			p.Refuse()
+			return nil
+		}, func(_ *RabbitMQ, p *Proxy) error { return p.Accept() }, false},
 		{"wrong password", func(r *RabbitMQ, _ *Proxy) error {
 			return errors.Join(r.SetPassword("wrong"), r.CloseConnections())
 		}, func(r *RabbitMQ, _ *Proxy) error { return r.SetPassword(Password) }, true},

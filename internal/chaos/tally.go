@@ -74,6 +74,19 @@ func (y *Tally) phantoms() []string {
 	return ids
 }
 
+// unearned returns what the broker was told is done, and was not.
+func (y *Tally) unearned() []string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	var ids []string
+	for id := range y.acked {
+		if !y.done[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // bury notes what became of the dead letters, before they are deleted by a fault.
 func (y *Tally) bury(dead map[string]int) {
 	y.mu.Lock()

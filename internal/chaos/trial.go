@@ -302,6 +302,8 @@ func (tr *Trial) Finish(registered int) Row {
 	row.Fault, row.Broker, row.Times, row.Resumed = tr.row.Fault, tr.row.Broker, tr.row.Times, tr.row.Resumed
 	require.Zero(tr, row.Lost, "lost: %+v", row)
 	require.Equal(tr, row.Published, row.Acknowledged+row.DeadLettered, "%+v", row)
+	require.Empty(tr, tr.unearned(), "acknowledged, and had not run to the end")
+	require.Empty(tr, tr.phantoms(), "ran, and was not published")
 	if !tr.Forgetful {
 		require.Empty(tr, tr.unmarked, "ran twice, and the broker did not say so")
 	}

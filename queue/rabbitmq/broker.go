@@ -71,8 +71,8 @@ func (b *Broker) Blocked() (reason string, blocked bool) {
 	return "", false
 }
 
-// Close ends the connections for publishing and for questions. Sessions end by their own Close; close them first, for a settlement that publishes fails from
-// now on, and so does Publish: with queue.ErrClosed. A second Close does nothing and returns nil.
+// Close ends the connections for publishing and for questions. Sessions end by their own Close; close them first, for a settlement that
+// publishes fails from now on, and so does Publish: with queue.ErrClosed. A second Close does nothing and returns nil.
 func (b *Broker) Close() error {
 	b.publisher.close()
 	b.gauge.close()
