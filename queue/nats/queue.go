@@ -183,6 +183,9 @@ func (q *Queue) Waiting(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	c, err := l.js.Consumer(ctx, q.name, consumerName)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return stored(ctx, l, q.name) // no session was ever opened
+	}
 	if err != nil {
 		return 0, fmt.Errorf("nats: consumer of %q: %w", q.name, l.answer(ctx, err))
 	}

@@ -74,6 +74,7 @@ func cases() []testCase {
 		cancelCases(),
 		lossCases(),
 		publishCases(),
+		gaugeCases(),
 	} {
 		all = append(all, theme...)
 	}
