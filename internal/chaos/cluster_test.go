@@ -63,5 +63,5 @@ func nodeKilled(tr *Trial, p *Proxy, times int, kill func(int), start func(int) 
 	}
 	row := tr.Finish(2)
 	require.LessOrEqual(tr, row.Resumed, soon+unanswered)
-	table.Add(row)
+	require.NoError(tr, table.Add(row))
 }

@@ -12,7 +12,7 @@ import (
 
 func ExampleTable() {
 	var t Table
-	t.Add(Row{
+	_ = t.Add(Row{
 		Fault: "cable pulled", Broker: Quorum, Times: 3, Published: 100, Acknowledged: 98, DeadLettered: 2, Duplicates: 4,
 		LongestPause: Span(1204 * time.Millisecond), Resumed: Span(71 * time.Millisecond),
 	})

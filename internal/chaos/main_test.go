@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 	if Child() {
 		return
 	}
+	if err := record(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	for _, end := range closes {
 		if err := end(); err != nil {
@@ -35,18 +39,15 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	if err := errors.Join(report(), goleak.Find()); err != nil {
+	if err := errors.Join(table.Print(os.Stdout), goleak.Find()); err != nil {
 		fmt.Println(err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
 }
 
-// report prints the table, and writes it where GENTASK_CHAOS_JSON says.
-func report() error {
-	if err := table.Print(os.Stdout); err != nil {
-		return err
-	}
+// record has the rows written where GENTASK_CHAOS_JSON says.
+func record() error {
 	name := os.Getenv("GENTASK_CHAOS_JSON")
 	if name == "" {
 		return nil
@@ -55,7 +56,9 @@ func report() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(table.WriteJSON(f), f.Close())
+	table.Lines = f
+	closes = append(closes, f.Close)
+	return nil
 }
 
 func sharedRabbit(t *testing.T) *RabbitMQ {

@@ -51,7 +51,7 @@ func TestChaos_Network(t *testing.T) {
 				}
 				row := tr.Finish(2)
 				require.LessOrEqual(t, row.Resumed, tc.within)
-				table.Add(row)
+				require.NoError(t, table.Add(row))
 			})
 		}
 	}
@@ -96,7 +96,7 @@ func TestChaos_Broker(t *testing.T) {
 				}
 				row := tr.Finish(1)
 				require.LessOrEqual(t, row.Resumed, soon)
-				table.Add(row)
+				require.NoError(t, table.Add(row))
 			})
 		}
 	}

@@ -34,15 +34,22 @@ func (s Span) String() string { return time.Duration(s).Round(time.Millisecond).
 
 // Table collects rows. It is safe for concurrent use.
 type Table struct {
+	// Lines gets each row as a line of JSON at once, so that a run that is broken off has told what it knew. Nil if nobody wants that.
+	Lines io.Writer
+
 	mu   sync.Mutex
 	rows []Row
 }
 
-// Add adds a row.
-func (t *Table) Add(r Row) {
+// Add adds a row. It returns the error of Lines.
+func (t *Table) Add(r Row) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows = append(t.rows, r)
+	if t.Lines == nil {
+		return nil
+	}
+	return json.NewEncoder(t.Lines).Encode(r)
 }
 
 // Print writes the rows for a human.
@@ -56,17 +63,4 @@ func (t *Table) Print(w io.Writer) error {
 			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Resumed)
 	}
 	return tw.Flush()
-}
-
-// WriteJSON writes a line for each row.
-func (t *Table) WriteJSON(w io.Writer) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	enc := json.NewEncoder(w)
-	for _, r := range t.rows {
-		if err := enc.Encode(r); err != nil {
-			return err
-		}
-	}
-	return nil
 }

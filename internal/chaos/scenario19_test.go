@@ -28,7 +28,7 @@ func TestScenario19_BrokerKilled(t *testing.T) {
 			}
 			row := tr.Finish(1)
 			require.LessOrEqual(t, row.Resumed, soon)
-			table.Add(row)
+			require.NoError(t, table.Add(row))
 		})
 	}
 }

@@ -54,7 +54,7 @@ func TestScenario20_ForcedOff(t *testing.T) {
 			t.Logf("all are back after %v", time.Since(back))
 			took := time.Since(start)
 			row := tr.Finish(consumers)
-			table.Add(row)
+			require.NoError(t, table.Add(row))
 			if !tc.refuse {
 				require.LessOrEqual(t, row.Resumed, soon)
 			} else {
@@ -102,7 +102,7 @@ func TestScenario20_VirtualHostGone(t *testing.T) {
 	tr.Publish(100)
 	tr.Struck()
 	tr.Eventually("all consume again", func() bool { return consuming(tr) == consumers })
-	table.Add(tr.Finish(consumers))
+	require.NoError(t, table.Add(tr.Finish(consumers)))
 	require.NoError(t, r.DeleteVHost(vhost))
 }
 

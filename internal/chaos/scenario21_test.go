@@ -32,7 +32,7 @@ func TestScenario21_QueueDeleted(t *testing.T) {
 			row := tr.Finish(1)
 			require.LessOrEqual(t, row.Resumed, soon)
 			require.Zero(t, row.Duplicates)
-			table.Add(row)
+			require.NoError(t, table.Add(row))
 		})
 	}
 }

@@ -48,7 +48,7 @@ func TestScenario22_BrokerInAlarm(t *testing.T) {
 			tr.Struck()
 			tr.Eventually("it says that it doesn't", func() bool { _, blocked := tr.direct.Blocked(); return !blocked })
 			tr.maybe("late")
-			table.Add(tr.Finish(1))
+			require.NoError(t, table.Add(tr.Finish(1)))
 		})
 	}
 }
@@ -88,7 +88,7 @@ func TestScenario22_PublisherCut(t *testing.T) {
 				p.Cut()
 				tr.Struck()
 			}
-			table.Add(tr.Finish(1))
+			require.NoError(t, table.Add(tr.Finish(1)))
 		})
 	}
 }

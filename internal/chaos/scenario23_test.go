@@ -17,7 +17,7 @@ func TestScenario23_WorkerKilled(t *testing.T) {
 			if full && kind != Quorum {
 				kills, jobs = 10, 4000
 			}
-			table.Add(workersKilled(t, kind, kills, jobs))
+			require.NoError(t, table.Add(workersKilled(t, kind, kills, jobs)))
 		})
 	}
 }

@@ -41,7 +41,7 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 				require.NotEmpty(t, tr.Events(gentask.EventHealed))
 				require.ErrorIs(t, tr.Events(gentask.EventSessionLost)[0].Reason, gentask.ErrSilent)
 			}
-			table.Add(row)
+			require.NoError(t, table.Add(row))
 		})
 	}
 }
