@@ -11,6 +11,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
+	"github.com/gentask/gentask/task"
 )
 
 // Consumer runs the jobs of one queue. Its methods are safe for concurrent use.
@@ -32,6 +33,7 @@ type Consumer struct {
 // life is one run of a consumer, from its start to its end.
 type life struct {
 	*Consumer
+	tasks    *task.Supervisor
 	ledger   atomic.Pointer[actor.PID] // nil while there is none
 	sys      atomic.Pointer[actor.System]
 	starting chan struct{} // closed when there is a ledger for the first time; nil if Start did not start it
@@ -92,11 +94,33 @@ const (
 // drains the consumer, so it wants a Shutdown of more than DrainTimeout and Grace, or supervision.Infinity. One tree of a consumer may live at
 // a time.
 func (c *Consumer) Props() *actor.Props {
-	l := &life{Consumer: c, done: make(chan struct{})}
+	l := newLife(c)
 	c.mu.Lock()
 	c.life = l
 	c.mu.Unlock()
 	return l.props()
+}
+
+func newLife(c *Consumer) *life {
+	l := &life{Consumer: c, done: make(chan struct{})}
+	tasks, err := task.New(task.Config{
+		Name:         "tasks",
+		MaxAbandoned: c.cfg.maxAbandoned(),
+		Grace:        c.cfg.Grace,
+		OnAbandoned:  l.abandonedNow,
+	})
+	if err != nil {
+		panic(err) // the settings were checked
+	}
+	l.tasks = tasks
+	return l
+}
+
+// abandonedNow passes the number of abandoned tasks on, if there is a ledger: a task may outlive it.
+func (l *life) abandonedNow(n int) {
+	if pid := l.ledger.Load(); pid != nil {
+		actor.Send(l.sys.Load(), pid, &abandonedNow{n})
+	}
 }
 
 func (l *life) props() *actor.Props {
@@ -134,7 +158,8 @@ func (c *Consumer) Start() error {
 		c.mu.Unlock()
 		return ErrRunning
 	}
-	l := &life{Consumer: c, starting: make(chan struct{}), done: make(chan struct{})}
+	l := newLife(c)
+	l.starting = make(chan struct{})
 	c.life = l
 	c.mu.Unlock()
 	sys := c.cfg.System

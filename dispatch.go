@@ -54,8 +54,11 @@ func (l *ledger) dispatch(e *entry) {
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
 	start := l.starter
 	spec := supervision.ChildSpec{
-		Tag:     e,
-		Props:   func() *actor.Props { return start(e) },
+		Tag: e,
+		Props: func() *actor.Props {
+			e.born()
+			return start(e)
+		},
 		Restart: supervision.Temporary,
 		Notify:  l.self,
 	}

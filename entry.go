@@ -20,6 +20,7 @@ type entry struct {
 	cfg      *settings
 
 	mu        sync.Mutex
+	alive     bool       // its worker has been spawned
 	worker    *actor.PID // nil until it has asked for its task
 	task      *task.Task[any]
 	payload   any
@@ -247,6 +248,20 @@ func (e *entry) workerID() string {
 		return ""
 	}
 	return e.worker.Id
+}
+
+// born notes that the worker is being spawned.
+func (e *entry) born() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.alive = true
+}
+
+// unborn says whether the worker that was asked for a while ago has not been spawned yet.
+func (e *entry) unborn(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.alive && now.Sub(e.started) > birthLimit
 }
 
 // begun says whether a task of the job was started, or a decision taken.

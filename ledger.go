@@ -164,24 +164,14 @@ func (l *ledger) started(ctx actor.Context) {
 	l.publish()
 }
 
-// startTasks starts the task supervisor; the first session is opened when it is ready.
+// startTasks starts the task supervisor; the first session is opened when it is ready. It goes on counting where the last one was: the
+// tasks that an earlier ledger had to abandon may still run.
 func (l *ledger) startTasks(ctx actor.Context) {
-	sys, self := l.sys, l.self
-	sup, err := task.New(task.Config{
-		Name:         "tasks",
-		MaxAbandoned: l.cfg.maxAbandoned(),
-		Grace:        l.cfg.Grace,
-		OnAbandoned: func(n int) {
-			if actor.Alive(sys, self) { // the task may outlive the consumer
-				actor.Send(sys, self, &abandonedNow{n})
-			}
-		},
-	})
-	if err != nil {
-		panic(err) // the settings were checked
-	}
+	sup := l.life.tasks
+	stats := sup.Stats()
+	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.book = &book{sys: sys, consumer: self, tasks: sup, life: l.life}
+	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life}
 }
 
 func (l *ledger) startWorkers(ctx actor.Context) {
@@ -208,17 +198,22 @@ func (l *ledger) tasksReady(msg *actor.Ready) {
 func (l *ledger) childExited(ctx actor.Context, msg *actor.Exited) {
 	switch {
 	case msg.PID.Equal(l.workers):
-		l.cfg.Logger.Error("gentask: worker supervisor lost, started anew", "consumer", l.cfg.Name, "reason", msg.Reason)
-		l.emit(Event{Kind: EventWorkersLost, Reason: msg.Reason})
-		l.startWorkers(ctx)
-		for _, e := range inOrder(l.busy) {
-			if !e.begun() && !errors.Is(msg.Reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
-				_ = e.settle(Release(), msg.Reason) // its worker never came to life
-			}
-			l.bereave(e, msg.Reason)
-		}
+		l.workersLost(ctx, msg.Reason)
 	case msg.PID.Equal(l.tasks):
 		actor.Exit(ctx, fmt.Errorf("gentask: task supervisor lost: %w", msg.Reason))
+	}
+}
+
+// workersLost replaces the worker supervisor, and takes over what its workers have left.
+func (l *ledger) workersLost(ctx actor.Context, reason error) {
+	l.cfg.Logger.Error("gentask: worker supervisor lost, started anew", "consumer", l.cfg.Name, "reason", reason)
+	l.emit(Event{Kind: EventWorkersLost, Reason: reason})
+	l.startWorkers(ctx)
+	for _, e := range inOrder(l.busy) {
+		if !e.begun() && !errors.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
+			_ = e.settle(Release(), reason) // its worker never came to life
+		}
+		l.bereave(e, reason)
 	}
 }
 

@@ -3,6 +3,7 @@ package gentask_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
 )
 
 // TestScenario13_WorkerSupervisorKilled: with the prefetch full, within 1 s the slots are free at the broker and the next deliveries arrive.
@@ -157,4 +159,41 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// stubborn has a HandleResult that hangs, for the first job.
+type stubborn struct {
+	release chan struct{}
+	hung    atomic.Bool
+}
+
+func (s *stubborn) Run(context.Context, []byte) (struct{}, error) { return struct{}{}, nil }
+
+func (s *stubborn) HandleResult(gentask.Job[[]byte], task.Outcome[struct{}]) gentask.Decision {
+	if s.hung.CompareAndSwap(false, true) {
+		<-s.release
+	}
+	return gentask.Ack()
+}
+
+// TestScenario13_WorkerSupervisorThatCanNotEnd: killed while a HandleResult hangs, it neither ends nor starts workers; the watchdog replaces it.
+func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Allow.Crashes, r.Allow.Healed = true, true
+		s := &stubborn{release: make(chan struct{})}
+		r.Publish(1)
+		r.Start(gentask.Work(s), gentask.Config{Concurrency: 2})
+		r.Eventually("it hangs", func() bool {
+			jobs, err := r.Nodes()[0].Jobs(r.Context())
+			return err == nil && len(jobs) == 1 && jobs[0].Running
+		})
+		actor.Kill(r.System, r.Find("workers"))
+		r.Publish(3)
+		r.Finish()
+		require.Len(r, r.Events(gentask.EventWorkersLost), 1)
+		healed := r.Events(gentask.EventHealed)
+		require.Len(r, healed, 1)
+		require.ErrorIs(r, healed[0].Reason, gentask.ErrWorkersStuck)
+		close(s.release)
+	})
 }

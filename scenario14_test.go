@@ -192,3 +192,25 @@ func (s *brokenSession) Close(ctx context.Context) error {
 	defer s.source.enter("Close")
 	return s.Session.Close(ctx)
 }
+
+// TestScenario14_AbandonedTasksAreCountedOn: what an earlier ledger had to abandon still runs, and still counts.
+func TestScenario14_AbandonedTasksAreCountedOn(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Allow.Crashes, r.Allow.Overlaps = true, true
+		release := make(chan struct{})
+		r.Publish(1)
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error {
+			if job, _ := gentask.FromContext(ctx); job.Attempt() == 1 {
+				<-release
+			}
+			return nil
+		}), gentask.Config{Concurrency: 2, Timeout: time.Second, Grace: time.Second, Backoff: gentask.Backoff{Base: 20 * time.Second}})
+		r.Eventually("it is abandoned", func() bool { return c.Health().Abandoned == 1 })
+		r.Kill("ledger")
+		r.Eventually("the next ledger consumes", func() bool { return c.Health().State == gentask.Consuming })
+		require.Equal(r, 1, c.Health().Abandoned)
+		close(release)
+		r.Eventually("it has returned", func() bool { return c.Health().Abandoned == 0 && c.Health().Late == 1 })
+		r.Finish()
+	})
+}

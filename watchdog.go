@@ -23,6 +23,10 @@ const (
 	// settled without it.
 	handleLimit = 10 * time.Second
 
+	// birthLimit is how long the worker supervisor may take to start a worker. One that was killed while a HandleResult hangs can't end, and
+	// starts none any more.
+	birthLimit = 5 * time.Second
+
 	// quietFor is how long nothing may come, with slots free, before the broker is asked what waits; and from one answer that nothing waits to the
 	// next question. It is doubled for each session in a row that brought nothing, up to quietDoublings times, for a consumer that the broker
 	// has reason to pass over.
@@ -45,6 +49,9 @@ var (
 	// ErrSilent is the reason of a session that was given up because nothing came, although messages waited at the broker and slots were free.
 	ErrSilent = errors.New("gentask: messages wait and none is delivered")
 
+	// ErrWorkersStuck is the reason of a worker supervisor that was given up because it started no worker for 5 s.
+	ErrWorkersStuck = errors.New("gentask: worker supervisor starts no worker")
+
 	// ErrHandleResult is the reason of a job whose HandleResult did not return within 10 s.
 	ErrHandleResult = errors.New("gentask: HandleResult did not return")
 )
@@ -55,10 +62,15 @@ func (l *ledger) scheduleTick(ctx actor.Context) { actor.SendAfter(ctx, tickEver
 func (l *ledger) tick(ctx actor.Context) {
 	l.scheduleTick(ctx)
 	now := time.Now()
+	unborn := false
 	for _, e := range l.busy {
 		if since := e.decidingSince(); !since.IsZero() && now.Sub(since) > handleLimit {
 			l.unseat(e)
 		}
+		unborn = unborn || e.unborn(now)
+	}
+	if unborn {
+		l.replaceWorkers(ctx)
 	}
 	if l.stalled(now) {
 		l.emit(Event{Kind: EventHealed, Reason: ErrStalled})
@@ -120,6 +132,15 @@ func (l *ledger) stalled(now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// replaceWorkers leaves the worker supervisor behind, as if it had ended.
+func (l *ledger) replaceWorkers(ctx actor.Context) {
+	l.emit(Event{Kind: EventHealed, Reason: ErrWorkersStuck})
+	old := l.workers
+	actor.Kill(l.sys, old)
+	l.workersLost(ctx, ErrWorkersStuck)
+	actor.Abandon(ctx, old)
 }
 
 // unseat takes the slot and the delivery from a worker that hangs in HandleResult.
