@@ -44,12 +44,16 @@ type claim struct {
 type runner struct {
 	pairs    int
 	progress io.Writer
+	profiles string // the directory for profiles of our side; empty for none
 }
 
 // run returns a line for each unit. Which side begins changes from pair to pair.
 func (r *runner) run(ctx context.Context, c comparison) ([]result.Line, error) {
 	fmt.Fprintf(r.progress, "%s %s against %s: ", c.suite, c.name, c.peer)
 	defer fmt.Fprintln(r.progress)
+	if r.profiles != "" {
+		c.ours = profiled(r.profiles, c)
+	}
 	if _, _, err := r.pair(ctx, c, true, false); err != nil {
 		return nil, err
 	}

@@ -63,8 +63,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	pairs := flags.Int("pairs", 5, "how often both sides run, the warm-up not counted")
 	asJSON := flags.Bool("json", false, "print JSON lines instead of tables")
 	var o options
-	flags.IntVar(&o.jobs, "jobs", 0, "at most so many jobs in a trial; 0 for what each suite has")
+	flags.IntVar(&o.jobs, "jobs", 0, "so many jobs in a trial, where the case is not about their number; 0 for what each suite has")
 	flags.BoolVar(&o.quick, "quick", false, "a handful of jobs: to see that it works, not how fast")
+	profiles := flags.String("profile", "", "write profiles of our side to this directory; the figures are then no results")
 	only := flags.String("case", "", "only the cases whose name or peer contains this")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	case flags.NArg() > 0:
 		return fmt.Errorf("%q is no flag; want -suite NAME", flags.Arg(0))
 	}
-	r := &runner{pairs: *pairs, progress: progress}
+	r := &runner{pairs: *pairs, progress: progress, profiles: *profiles}
 	show := tables
 	if *asJSON {
 		show = jsonLines

@@ -40,7 +40,7 @@ func inMemory(o options) []comparison {
 		},
 		{name: "100000 blocked jobs", peer: "goroutine", ours: inChild("gentask"), theirs: inChild("goroutine"), record: held},
 	}
-	return o.each("memory", 100_000, 1_000, cases)
+	return o.sized().each("memory", 100_000, 1_000, cases)
 }
 
 // inChild runs this program once more, to hold t.jobs jobs.

@@ -4,31 +4,32 @@ import "runtime"
 
 // options are what the command line says about the size of things.
 type options struct {
-	jobs  int // of each trial; zero means what the suite says
+	jobs  int // of each trial that has no number of its own; zero means what the suite says
 	quick bool
 }
 
-// each fills in what all cases of a suite have in common: its name, and how many jobs a trial has, usually or if it is to be quick.
+// each fills in what all cases of a suite have in common: its name, and how many jobs a trial has, usually or if it is to be quick. A case
+// that has a number of jobs already has it for a reason, and at most has fewer of them.
 func (o options) each(suite string, usually, quick int, cases []comparison) []comparison {
 	for i := range cases {
-		cases[i].suite = suite
+		c := &cases[i]
+		c.suite = suite
 		switch {
 		case o.quick:
-			cases[i].jobs = quick
-		case cases[i].jobs == 0:
-			cases[i].jobs = o.jobsOf(usually)
+			c.jobs = quick
+		case c.jobs > 0 && o.jobs > 0:
+			c.jobs = min(c.jobs, o.jobs)
+		case c.jobs == 0 && o.jobs > 0:
+			c.jobs = o.jobs
+		case c.jobs == 0:
+			c.jobs = usually
 		}
 	}
 	return cases
 }
 
-// jobsOf is how many jobs a trial has that usually has n.
-func (o options) jobsOf(n int) int {
-	if o.jobs > 0 {
-		return min(o.jobs, max(n, inFlight))
-	}
-	return n
-}
+// sized are the options of a suite that is about a certain number of jobs.
+func (o options) sized() options { return options{quick: o.quick} }
 
 // few is n, or what is quick.
 func (o options) few(n int) int {

@@ -42,18 +42,18 @@ func rabbitMQ(o options) []comparison {
 			claims: []claim{{unit: result.Rate, target: 1.7}},
 		},
 		{
-			name: "classic/p100/jobs of 10 ms", peer: "amqp091-go", jobs: o.jobsOf(10_000), ours: slow.gentask, theirs: slow.bare,
+			name: "classic/p100/jobs of 10 ms", peer: "amqp091-go", jobs: 10_000, ours: slow.gentask, theirs: slow.bare,
 			claims: []claim{{unit: result.Rate, target: 1}},
 		},
 		{
-			name: "classic/p100/jobs of 10 ms", peer: "watermill-amqp", jobs: o.jobsOf(10_000), ours: slow.gentask, theirs: slow.watermill,
+			name: "classic/p100/jobs of 10 ms", peer: "watermill-amqp", jobs: 10_000, ours: slow.gentask, theirs: slow.watermill,
 			share: 0.05, claims: []claim{{unit: result.Rate, target: 50}},
 		},
 	}
 	for _, size := range []int{64, 16 << 10, 1 << 20} {
 		r := rabbit{kind: rabbitmq.Quorum, prefetch: 100, size: size}
 		cases = append(cases, comparison{
-			name: "quorum/p100/payload " + sizeName(size), peer: "amqp091-go", jobs: o.jobsOf(payloadJobs(20_000, size)),
+			name: "quorum/p100/payload " + sizeName(size), peer: "amqp091-go", jobs: payloadJobs(20_000, size),
 			ours: r.gentask, theirs: r.bare,
 		})
 	}

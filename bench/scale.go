@@ -30,7 +30,7 @@ func scale(o options) []comparison {
 		theirs: onProcessors(min(2, runtime.NumCPU()), fromMemory(inFlight, small, noOp)),
 		record: []result.Unit{result.Time, result.Processor, result.Bytes, result.Allocs},
 	})
-	cases = o.each("scale", 400_000, 200, cases)
+	cases = o.sized().each("scale", 400_000, 200, cases)
 	return append(cases, payloads(o)...)
 }
 
@@ -39,12 +39,12 @@ func payloads(o options) []comparison {
 	var cases []comparison
 	for _, size := range []int{1 << 10, 16 << 10, 256 << 10, 1 << 20} {
 		cases = append(cases, comparison{
-			name: "payload " + sizeName(size), peer: "payload 64 B", jobs: o.jobsOf(payloadJobs(20_000, size)),
+			name: "payload " + sizeName(size), peer: "payload 64 B", jobs: payloadJobs(20_000, size),
 			ours: fromMemory(100, size, noOp), theirs: fromMemory(100, small, noOp),
 			record: []result.Unit{result.Time, result.Processor, result.Bytes, result.Allocs},
 		})
 	}
-	return o.each("scale", 20_000, 20, cases)
+	return o.sized().each("scale", 20_000, 20, cases)
 }
 
 // payloadJobs is how many messages of size bytes fit into 256 MiB, n at most.

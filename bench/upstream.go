@@ -28,7 +28,7 @@ func upstream(o options) []comparison {
 	if o.quick {
 		cases[0].claims[0].given = (upstreamFloor / 10).Seconds()
 	}
-	return o.each("upstream", upstreamJobs, upstreamJobs/10, cases)
+	return o.sized().each("upstream", upstreamJobs, upstreamJobs/10, cases)
 }
 
 func upstreamScenario(ctx context.Context, t *trial) error {
