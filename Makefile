@@ -9,7 +9,7 @@ FUZZTIME ?= 10s
 SIM_SEEDS ?= 10000
 BENCH ?= .
 COUNT ?= 1
-TIMEOUT ?= 10m
+TIMEOUT ?= 20m
 
 # bench/ and queue/watermill/ are modules of their own, so that the library depends neither on its peers nor on watermill.
 MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/watermill/go.mod))

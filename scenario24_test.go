@@ -91,7 +91,7 @@ func TestScenario24_ManyAtOnce(t *testing.T) {
 		r.Start(r.Handle(func(ctx context.Context, _ string) error {
 			job, _ := gentask.FromContext(ctx)
 			for i := range settlers {
-				task.Go(ctx, func(context.Context) error {
+				_ = task.Go(ctx, func(context.Context) error {
 					d := gentask.Ack()
 					if i%2 == 1 {
 						d = gentask.DeadLetter(errLate)

@@ -71,7 +71,7 @@ func (r *Rig) checkEvents() {
 	open, starts := map[delivery]int{}, 0
 	for _, ev := range r.Events() {
 		d := delivery{ev.Consumer, ev.ID, ev.Attempt}
-		switch ev.Kind { //nolint:exhaustive // the others are no business of a delivery
+		switch ev.Kind { // the others are no business of a delivery
 		case gentask.EventStart:
 			open[d]++
 			starts++

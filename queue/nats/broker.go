@@ -26,6 +26,7 @@ type Broker struct {
 
 // InProcessServer is a server in this process, such as *server.Server of nats-server.
 type InProcessServer interface {
+	// InProcessConn returns a new connection to the server.
 	InProcessConn() (net.Conn, error)
 }
 

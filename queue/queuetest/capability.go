@@ -93,7 +93,8 @@ func needs() map[string][]Capability {
 		},
 		Delay: {"requeue/with a delay", "requeue/a delay outlives its session"},
 		Loss: {
-			"loss/unsettled deliveries come back", "loss/receive unblocks", "loss/a dead session settles nothing", "loss/a source outlives its sessions",
+			"loss/unsettled deliveries come back", "loss/receive unblocks",
+			"loss/a dead session settles nothing", "loss/a source outlives its sessions",
 			"loss/out of order acks keep what is held", "loss/close after it",
 		},
 	} {

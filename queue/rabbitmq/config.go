@@ -114,7 +114,8 @@ func checkURL(url string) (amqp.URI, error) {
 	}
 	uri, err := amqp.ParseURI(url)
 	if err != nil {
-		return amqp.URI{}, badConfig("url", "one that does not parse", "amqp://user:password@host:5672/vhost, with reserved characters percent-encoded")
+		return amqp.URI{}, badConfig("url", "one that does not parse",
+			"amqp://user:password@host:5672/vhost, with reserved characters percent-encoded")
 	}
 	return uri, nil
 }

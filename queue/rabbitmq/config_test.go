@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -84,5 +83,5 @@ func TestABadQueueNameIsAnErrorOfWhateverIsDone(t *testing.T) {
 	require.ErrorIs(t, err, queue.ErrConfig)
 	_, err = b.Queue("jobs").Open(t.Context(), queue.Options{Prefetch: 65536})
 	require.ErrorContains(t, err, "65536: right would be 1 to 65535")
-	require.False(t, errors.Is(err, ErrRefused))
+	require.NotErrorIs(t, err, ErrRefused)
 }

@@ -43,18 +43,18 @@ func TestDelayIsNeverEarly(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
 			q := newQueue(t, Config{Type: kind, DelayPrefix: "gentask-test-delay."})
-			delays := []time.Duration{1, 15, 17, 50, 50, 50, 119, 333, 501, 700}
-			require.NoError(t, q.Publish(t.Context(), numbered(len(delays))...))
-			s := open(t, q, len(delays))
+			milliseconds := []int{1, 15, 17, 50, 50, 50, 119, 333, 501, 700}
+			require.NoError(t, q.Publish(t.Context(), numbered(len(milliseconds))...))
+			s := open(t, q, len(milliseconds))
 			due := map[string]time.Time{}
 			var batch []queue.Settlement
-			for i := range delays {
-				d, after := receive(t, s), delays[i]*time.Millisecond
+			for _, ms := range milliseconds {
+				d, after := receive(t, s), time.Duration(ms)*time.Millisecond
 				due[d.ID] = time.Now().Add(after)
 				batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Requeue, After: after, Reason: "later"})
 			}
 			require.NoError(t, s.Settle(t.Context(), batch))
-			for range delays {
+			for range milliseconds {
 				d := receive(t, s)
 				late := time.Since(due[d.ID])
 				require.GreaterOrEqual(t, late, time.Duration(0), "delivery %s is early", d.ID)

@@ -56,5 +56,6 @@ func mismatch(err error, reason string) error {
 	if m == nil {
 		return err
 	}
-	return fmt.Errorf("%w: the queue %q exists with other properties: its %s is %s, asked for was %s: %w", queue.ErrConfig, m[2], m[1], m[4], m[3], err)
+	return fmt.Errorf("%w: the queue %q exists with other properties: its %s is %s, asked for was %s: %w",
+		queue.ErrConfig, m[2], m[1], m[4], m[3], err)
 }

@@ -28,7 +28,7 @@ func Example() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	defer emails.Delete(ctx)
+	defer func() { _ = emails.Delete(ctx) }()
 	if err := consume(ctx, emails); err != nil {
 		fmt.Println(err)
 	}

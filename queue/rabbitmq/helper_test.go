@@ -108,7 +108,9 @@ func (r *recorder) Open(ctx context.Context, opts queue.Options) (queue.Session,
 }
 
 // Waiting implements queue.Gauge.
-func (r *recorder) Waiting(ctx context.Context) (int, error) { return r.Source.(queue.Gauge).Waiting(ctx) }
+func (r *recorder) Waiting(ctx context.Context) (int, error) {
+	return r.Source.(queue.Gauge).Waiting(ctx)
+}
 
 // Break cuts the sockets, as a fault of the network would.
 func (r *recorder) Break() {
