@@ -71,9 +71,10 @@ const (
 	// forGood is the age that a declaration of a queue without a lease may have.
 	forGood = 1<<63 - 1
 
-	// noLimit is a delivery limit that is never reached: whether a message has failed too often is decided by the consumer. It is not left out,
-	// because a broker from 4.0 on then has one of 20, and is the same number for every broker, because it is part of the queue's identity.
-	noLimit = 1_000_000
+	// lostLimit is how many deliveries of one message a quorum queue may lose with their sessions before it dead-letters the message. Whether a
+	// message has failed too often is decided by the consumer; this is for one that kills every connection before anybody sees it. It is not left
+	// out, because RabbitMQ 4 would then take 20.
+	lostLimit = 1000
 )
 
 // ensureQueue makes or checks the work queue and its dead-letter queue, once.
@@ -127,7 +128,7 @@ func (q *Queue) check(ch *amqp.Channel) error {
 func (q *Queue) args() amqp.Table {
 	args := amqp.Table{"x-queue-type": string(q.broker.cfg.Type)}
 	if q.broker.cfg.Type == Quorum {
-		args["x-delivery-limit"] = noLimit
+		args["x-delivery-limit"] = lostLimit
 	}
 	return args
 }
