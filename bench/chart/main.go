@@ -57,7 +57,7 @@ func run(in io.Reader, doc string) error {
 		name := suite[0].Suite
 		writeTable(&text, name, suite)
 		if svg := bars(suite); svg != "" {
-			if err := os.WriteFile(filepath.Join(dir, name+".svg"), []byte(svg), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name+".svg"), []byte(svg), 0o644); err != nil {
 				return err
 			}
 			fmt.Fprintf(&text, "![%s: ours against theirs](performance/%s.svg)\n\n", name, name)
@@ -67,7 +67,7 @@ func run(in io.Reader, doc string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", doc, err)
 	}
-	return os.WriteFile(doc, updated, 0o600)
+	return os.WriteFile(doc, updated, 0o644)
 }
 
 // replace puts text between the marks.
