@@ -50,11 +50,11 @@ const unanswered = Span(5 * time.Second)
 func nodeKilled(tr *Trial, p *Proxy, times int, kill func(int), start func(int) error, url func(int) string) {
 	tr.Helper()
 	tr.Work = 5 * time.Millisecond
-	jobs := scaled(1000, 8000)
-	tr.Publish(jobs)
+	jobs := scaled(1000, 4000)
 	tr.Consume(2, gentask.Config{Concurrency: 4, Prefetch: 8})
 	for i := range times {
-		tr.Ran(jobs / (3 * times))
+		tr.Publish(jobs) // each time: a node takes longer to start than the jobs to run
+		tr.Ran(jobs / 10)
 		kill(i % 2)
 		require.NoError(tr, p.Redirect(url((i+1)%2)))
 		tr.Eventually("the queue has a leader", tr.answers)

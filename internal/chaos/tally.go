@@ -45,6 +45,14 @@ func newTally() *Tally {
 	}
 }
 
+// plan notes that a message will be published.
+func (y *Tally) plan(id string, poison bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.published[id] += 0
+	y.poison[id] = poison
+}
+
 // sent notes that a message is about to be published.
 func (y *Tally) sent(id string, poison bool) {
 	y.mu.Lock()
