@@ -1,0 +1,178 @@
+package gentask
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/supervision"
+	"github.com/gentask/gentask/task"
+)
+
+// life is one run of a consumer, from its start to its end.
+type life struct {
+	*Consumer
+	tasks    *task.Supervisor
+	ledger   atomic.Pointer[actor.PID] // nil while there is none
+	sys      atomic.Pointer[actor.System]
+	starting chan struct{} // closed when there is a ledger for the first time; nil if Start did not start it
+	stopping atomic.Bool   // the ledger is not to be started again
+	paused   atomic.Bool   // by Pause, which outlives a ledger that crashes
+	opened   atomic.Bool   // there has been a session
+	done     chan struct{}
+
+	mu     sync.Mutex
+	report Report
+	err    error
+}
+
+const (
+	// ledgerRestarts and ledgerPeriod bound how often the ledger may crash before the consumer gives up. Only a bug of the library's makes it
+	// crash.
+	ledgerRestarts = 10
+	ledgerPeriod   = time.Minute
+)
+
+func newLife(c *Consumer) *life {
+	l := &life{Consumer: c, done: make(chan struct{})}
+	tasks, err := task.New(task.Config{
+		Name:         "tasks",
+		MaxAbandoned: c.cfg.maxAbandoned(),
+		Grace:        c.cfg.Grace,
+		OnAbandoned:  l.abandonedNow,
+	})
+	if err != nil {
+		panic(err) // the settings were checked
+	}
+	l.tasks = tasks
+	return l
+}
+
+// abandonedNow passes the number of abandoned tasks on, if there is a ledger: a task may outlive it.
+func (l *life) abandonedNow(n int) {
+	if pid := l.ledger.Load(); pid != nil {
+		actor.Send(l.sys.Load(), pid, &abandonedNow{n})
+	}
+}
+
+func (l *life) props() *actor.Props {
+	props, err := supervision.Static(supervision.Spec{
+		Intensity:    supervision.Intensity{Restarts: ledgerRestarts, Period: ledgerPeriod},
+		Backoff:      supervision.Backoff{Min: 10 * time.Millisecond, Max: time.Second},
+		AutoShutdown: supervision.AnySignificant,
+		Children: []supervision.ChildSpec{{
+			ID:          "ledger",
+			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
+			Restart:     supervision.Transient,
+			Significant: true,
+			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + 2*closeTimeout,
+		}},
+		OnEvent: l.supervised,
+	})
+	if err != nil {
+		panic(err) // there is nothing of the user's in it
+	}
+	return props
+}
+
+// supervised tells the log what the root supervisor had to do.
+func (l *life) supervised(ev supervision.Event) {
+	if ev.Kind == supervision.ChildRestarting {
+		l.cfg.Logger.Error("gentask: ledger crashed, started anew", "consumer", l.cfg.Name, "reason", ev.Reason, "stack", actor.Stack(ev.Reason))
+	}
+}
+
+// attach is called by each incarnation of the ledger. The first one looks after the end of the tree.
+func (l *life) attach(sys *actor.System, root, ledger *actor.PID) {
+	first := l.sys.Swap(sys) == nil
+	l.ledger.Store(ledger)
+	if !first {
+		return
+	}
+	actor.OnExit(sys, root, func(e *actor.Exited) { l.end(e.Reason) })
+	if l.starting != nil {
+		close(l.starting)
+	}
+}
+
+// fail notes why the consumer gives up.
+func (l *life) fail(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = reason
+}
+
+// end is the end of the tree.
+func (l *life) end(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over() {
+		return
+	}
+	if l.err == nil && actor.Abnormal(reason) {
+		l.err = reason
+		l.gaveUp(reason)
+	}
+	if l.current() == l { // else the next one has begun
+		l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
+	}
+	close(l.done)
+}
+
+// gaveUp tells that the consumer ends by itself.
+func (l *life) gaveUp(reason error) {
+	l.cfg.Logger.Error("gentask: giving up", "consumer", l.cfg.Name, "reason", reason)
+	if l.cfg.OnEvent != nil {
+		l.events.push(Event{Kind: EventGaveUp, Time: time.Now(), Consumer: l.cfg.Name, Reason: reason})
+	}
+}
+
+func (l *life) drained(r Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.report = r
+}
+
+func (l *life) over() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *life) stop(ctx context.Context) (Report, error) {
+	l.stopping.Store(true)
+	if pid, sys := l.ledger.Load(), l.sys.Load(); pid != nil {
+		actor.Send(sys, pid, &drainRequest{within: l.drainTime(ctx)})
+	}
+	if job, ok := FromContext(ctx); ok && job.entry.book.life == l {
+		return Report{}, nil
+	}
+	if l.starting == nil && l.sys.Load() == nil {
+		return Report{}, nil // made by Props, and nobody has spawned it; should somebody do so still, it ends at once
+	}
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+	if err := l.events.wait(ctx); err != nil {
+		return Report{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.report, nil
+}
+
+// drainTime is how long running jobs may take to finish.
+func (l *life) drainTime(ctx context.Context) time.Duration {
+	within := max(l.cfg.DrainTimeout, 0)
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, max(time.Until(deadline)-l.cfg.graceTime(), 0))
+	}
+	return within
+}
