@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 )
 
 const redisDefault = "127.0.0.1:6379"
@@ -17,25 +18,35 @@ const redisDefault = "127.0.0.1:6379"
 // noted, which is in asynq's favour.
 func onAsynq(workers int) side {
 	return func(ctx context.Context, t *trial) error {
-		redis := asynq.RedisClientOpt{Addr: env("GENTASK_REDIS_ADDR", redisDefault)}
-		inspector := asynq.NewInspector(redis)
+		at := asynq.RedisClientOpt{Addr: env("GENTASK_REDIS_ADDR", redisDefault)}
+		inspector := asynq.NewInspector(at)
 		defer func() { _ = inspector.Close() }()
 		if _, err := inspector.Queues(); err != nil {
-			return fmt.Errorf("%w: Redis at %s: %w", ErrNoServer, redis.Addr, err)
+			return fmt.Errorf("%w: Redis at %s: %w", ErrNoServer, at.Addr, err)
 		}
 		queue := fmt.Sprintf("gentask-bench-%x", rand.Uint64())
-		err := errors.Join(fillAsynq(ctx, t, redis, queue), runAsynq(ctx, t, redis, queue, workers), t.tally.check())
+		err := errors.Join(fillAsynq(ctx, t, at, queue), runAsynq(ctx, t, at, queue, workers), t.tally.check())
 		if err == nil {
 			err = checkAsynq(inspector, queue)
 		}
-		return errors.Join(err, inspector.DeleteQueue(queue, true))
+		return errors.Join(err, inspector.DeleteQueue(queue, true), forget(context.WithoutCancel(ctx), at, queue))
 	}
 }
 
+// forget deletes what asynq keeps of a queue that was deleted: its counters.
+func forget(ctx context.Context, at asynq.RedisClientOpt, queue string) error {
+	client := redis.NewClient(&redis.Options{Addr: at.Addr})
+	keys, err := client.Keys(ctx, "asynq:{"+queue+"}:*").Result()
+	if err == nil && len(keys) > 0 {
+		err = client.Del(ctx, keys...).Err()
+	}
+	return errors.Join(err, client.Close())
+}
+
 // fillAsynq enqueues from a few goroutines: asynq takes one task at a time.
-func fillAsynq(ctx context.Context, t *trial, redis asynq.RedisClientOpt, queue string) error {
+func fillAsynq(ctx context.Context, t *trial, at asynq.RedisClientOpt, queue string) error {
 	const publishers = 16
-	client := asynq.NewClient(redis)
+	client := asynq.NewClient(at)
 	defer func() { _ = client.Close() }()
 	bodies := make(chan []byte, t.jobs)
 	for _, body := range t.tally.bodies(usual) {
@@ -59,8 +70,8 @@ func fillAsynq(ctx context.Context, t *trial, redis asynq.RedisClientOpt, queue 
 	return errors.Join(errs...)
 }
 
-func runAsynq(ctx context.Context, t *trial, redis asynq.RedisClientOpt, queue string, workers int) error {
-	s := asynq.NewServer(redis, asynq.Config{
+func runAsynq(ctx context.Context, t *trial, at asynq.RedisClientOpt, queue string, workers int) error {
+	s := asynq.NewServer(at, asynq.Config{
 		Concurrency: workers, Queues: map[string]int{queue: 1}, Logger: silent{}, LogLevel: asynq.FatalLevel,
 		TaskCheckInterval: 10 * time.Millisecond,
 	})
