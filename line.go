@@ -125,11 +125,7 @@ func (l *line) adopt(session queue.Session) bool {
 // errNoDelivery ends the session of a driver that breaks its contract.
 var errNoDelivery = errors.New("gentask: Session.Receive returned neither a delivery nor an error")
 
-// lookEvery is how often a cancelled session is asked whether it still is one.
-const lookEvery = time.Second
-
 func (l *line) receive() {
-	dry := false
 	for {
 		d, err := l.session.Receive(l.ctx)
 		switch {
@@ -139,10 +135,12 @@ func (l *line) receive() {
 		case err == nil:
 			l.tell(&delivered{line: l, delivery: d})
 		case errors.Is(err, queue.ErrCancelled):
-			if !dry {
-				l.tell(&dried{line: l})
+			l.tell(&dried{line: l})
+			select {
+			case <-l.resumed:
+			case <-l.ctx.Done():
+				return
 			}
-			dry = !l.awaitResume()
 		default:
 			if l.ctx.Err() == nil {
 				l.tell(&broken{line: l, err: err})
@@ -150,19 +148,6 @@ func (l *line) receive() {
 			return
 		}
 	}
-}
-
-// awaitResume says whether the intake was resumed; if not, it is time to look whether the session has been lost meanwhile.
-func (l *line) awaitResume() bool {
-	look := time.NewTimer(lookEvery)
-	defer look.Stop()
-	select {
-	case <-l.resumed:
-		return true
-	case <-look.C:
-	case <-l.ctx.Done():
-	}
-	return false
 }
 
 // settle passes a settlement on, and doesn't block.

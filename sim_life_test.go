@@ -112,6 +112,7 @@ func (s *sim) play() {
 // peace ends the trouble.
 func (s *sim) peace() {
 	s.until(time.Second, func() bool { return s.stops == 0 })
+	s.until(closeTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	s.trace.note("peace", "", 0)
 	s.calm.Store(true)
 	s.q.SetFaults(memory.Faults{})
