@@ -112,11 +112,11 @@ func (s *sim) play() {
 // peace ends the trouble.
 func (s *sim) peace() {
 	s.until(time.Second, func() bool { return s.stops == 0 })
-	s.until(closeTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	s.trace.note("peace", "", 0)
 	s.calm.Store(true)
 	s.q.SetFaults(memory.Faults{})
 	s.broker.setSlow(0)
+	s.until(closeTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	if l := s.consumer.current(); l.stopping.Load() {
 		if !s.until(time.Minute, l.over) {
 			s.fail("the consumer does not stop: %+v", s.consumer.Health())
