@@ -193,17 +193,6 @@ func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
 	actor.SendAfter(ctx, l.cfg.Reconnect.delay(e.tries, l.cfg.random), &retry{e})
 }
 
-// settleMended clears the error when the last settlement that had failed is done.
-func (l *ledger) settleMended() {
-	for _, e := range l.held {
-		if e.tries > 0 {
-			return
-		}
-	}
-	l.lastError = nil
-	l.publish()
-}
-
 func (l *ledger) retry(e *entry) {
 	if l.held[e.delivery] == e {
 		e.line.settle(e.settlement())

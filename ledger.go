@@ -272,9 +272,6 @@ func (l *ledger) strike(e *entry, s *queue.Settlement) {
 	delete(l.held, e.delivery)
 	l.moved = time.Now()
 	e.closed, e.verb, e.after = true, s.Verb, s.After
-	if e.tries > 0 {
-		l.settleMended()
-	}
 	l.drain.struck(e)
 	l.conclude(e)
 }

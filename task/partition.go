@@ -7,7 +7,8 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// partition is the actor that supervises a share of the tasks: it spawns them, holds their timers, and tells their owners how they ended.
+// partition is the actor that supervises a share of the tasks: it spawns them, holds their timers, and tells their owners of
+// those that run on past their time, or that it abandons. A task that ends tells its owner itself: see run.Ended.
 type partition struct {
 	share    *share
 	grace    time.Duration
