@@ -58,9 +58,12 @@ type Config struct {
 	// Restarts is how often a worker made by Receive may crash within 5 s and be started anew, for the same job. Zero means 3, -1 never.
 	Restarts int
 
-	// Decode turns a body into the value that into points to. It runs in the job's task, and may fail or panic: the message is dead-lettered.
-	// Nil means DecodeJSON.
-	Decode func(contentType string, body []byte, into any) error
+	// Decode turns the body of msg into the value that into points to. It runs in the job's task, and may fail or panic: the message is
+	// dead-lettered. It must not change msg. Nil means DecodeJSON.
+	Decode func(msg *queue.Message, into any) error
+
+	// Policy is what else a job system may do for its jobs. The zero value does none of it.
+	Policy Policy
 
 	// OnEvent is called for each Event, one after the other, in order, on a goroutine of its own. If it blocks, events pile up; if it panics,
 	// that one is lost to it.
@@ -73,17 +76,17 @@ type Config struct {
 	System *actor.System
 }
 
-// DecodeJSON decodes a body as JSON. A *[]byte gets the body as it is, without a copy; a *string likewise.
-func DecodeJSON(_ string, body []byte, into any) error {
+// DecodeJSON decodes a body as JSON, whatever its content type says. A *[]byte gets the body as it is, without a copy; a *string likewise.
+func DecodeJSON(msg *queue.Message, into any) error {
 	switch into := into.(type) {
 	case *[]byte:
-		*into = body
+		*into = msg.Body
 		return nil
 	case *string:
-		*into = string(body)
+		*into = string(msg.Body)
 		return nil
 	}
-	return json.Unmarshal(body, into)
+	return json.Unmarshal(msg.Body, into)
 }
 
 // settings are a Config that has been checked, with its defaults filled in.
@@ -169,11 +172,7 @@ func (c Config) check() error {
 			return fmt.Errorf("%w: %s is %v; want %s", ErrConfig, f.name, f.value, f.want)
 		}
 	}
-	return nil
-}
-
-func (s *settings) decode(contentType string, body []byte, into any) error {
-	return s.Decode(contentType, body, into)
+	return c.Policy.check()
 }
 
 // taskTimeout is what the task supervisor takes for Timeout: zero is never.

@@ -82,7 +82,7 @@ func newEntry(d *queue.Delivery, l *line, b *book, cfg *settings) *entry {
 
 // decode turns the body into what into points to.
 func (e *entry) decode(into any) error {
-	return e.cfg.decode(e.delivery.ContentType, e.delivery.Body, into)
+	return e.cfg.Decode(&e.delivery.Message, into)
 }
 
 func (e *entry) keepPayload(payload any) {

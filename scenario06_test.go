@@ -126,7 +126,7 @@ func TestScenario06_AHandleResultThatHangs(t *testing.T) {
 
 // TestScenario06_ADecoderThatPanics is a payload that can't be decoded.
 func TestScenario06_ADecoderThatPanics(t *testing.T) {
-	cfg := gentask.Config{Decode: func(string, []byte, any) error { panic("bug in the decoder") }}
+	cfg := gentask.Config{Decode: func(*queue.Message, any) error { panic("bug in the decoder") }}
 	run := func(context.Context, int) (int, error) { t.Error("run"); return 0, nil }
 	handle := func(gentask.Job[int], task.Outcome[int]) gentask.Decision { t.Error("asked"); return gentask.Ack() }
 	for name, behavior := range map[string]gentask.Behavior{

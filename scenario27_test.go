@@ -63,11 +63,11 @@ func TestScenario27_DecoderFails(t *testing.T) {
 						r.Publish(2)
 						r.Send(queue.Message{ID: "bad", Body: []byte("bad")})
 						r.Publish(2)
-						r.Start(behavior(r), gentask.Config{Decode: func(contentType string, body []byte, into any) error {
-							if string(body) == "bad" {
+						r.Start(behavior(r), gentask.Config{Decode: func(msg *queue.Message, into any) error {
+							if string(msg.Body) == "bad" {
 								return fail()
 							}
-							return gentask.DecodeJSON(contentType, body, into)
+							return gentask.DecodeJSON(msg, into)
 						}})
 						r.Finish()
 						reason := requireDeadLetter(r, "bad")
@@ -92,7 +92,7 @@ func TestScenario27_DecoderCallsGoexit(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Publish(1)
-				r.Start(behavior(r), gentask.Config{MaxAttempts: 3, Decode: func(string, []byte, any) error {
+				r.Start(behavior(r), gentask.Config{MaxAttempts: 3, Decode: func(*queue.Message, any) error {
 					runtime.Goexit()
 					return nil
 				}})

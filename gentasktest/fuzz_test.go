@@ -44,7 +44,7 @@ func FuzzPayload(f *testing.F) {
 		require.GreaterOrEqual(t, got.Attempt, 1)
 		if got.Settlement == queue.Ack {
 			require.Equal(t, 1, runs)
-			require.NoError(t, gentask.DecodeJSON(contentType, []byte(body), new(order)))
+			require.NoError(t, gentask.DecodeJSON(&msg, new(order)))
 			return
 		}
 		require.Equal(t, queue.DeadLetter, got.Settlement)
