@@ -11,12 +11,15 @@ import (
 )
 
 // fill gives what waits to workers, as long as there are free slots.
-func (l *ledger) fill() {
-	for l.ready.len() > 0 && len(l.busy) < l.cfg.Concurrency && l.intake() && l.book != nil {
-		e := l.ready.pop()
-		if l.held[e.delivery] == e {
-			l.dispatch(e)
+func (l *ledger) fill(ctx actor.Context) {
+	for l.lineup.len() > 0 && len(l.busy) < l.cfg.Concurrency && l.intake() && l.book != nil {
+		now := time.Now()
+		e, again := l.lineup.next(now)
+		if e == nil {
+			l.setAlarm(ctx, again)
+			return
 		}
+		l.dispatch(e, now)
 	}
 }
 
@@ -28,23 +31,22 @@ func (l *ledger) saturated() bool {
 	return l.cfg.MaxAbandoned != never && l.abandoned >= l.cfg.MaxAbandoned
 }
 
-// dispatch gives an entry to a worker of its own, unless another run of the same message has not ended on this node: then it waits for that.
-func (l *ledger) dispatch(e *entry) {
-	id := e.delivery.ID
+// admit lines a delivery up, unless it has no attempt left.
+func (l *ledger) admit(e *entry) {
 	if l.cfg.spent(e.delivery.Attempt) {
 		reason := &AttemptsError{Attempt: e.delivery.Attempt, Max: l.cfg.MaxAttempts}
 		_ = e.settle(DeadLetter(reason), reason)
-		l.unpark(id)
 		return
 	}
-	if l.ids[id] != nil {
-		l.parked[id] = append(l.parked[id], e)
-		return
-	}
-	e.started = time.Now()
-	l.moved = e.started
+	l.lineup.push(e)
+}
+
+// dispatch gives an entry to a worker of its own.
+func (l *ledger) dispatch(e *entry, now time.Time) {
+	e.started, l.moved = now, now
 	e.busy = true
-	l.busy[e.serial], l.ids[id] = e, e
+	l.busy[e.serial] = e
+	l.lineup.begun(e, now)
 	l.count()
 	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
 }
@@ -169,13 +171,10 @@ func (l *ledger) resign(e *entry, reason error) {
 	delete(l.busy, e.serial)
 	e.busy = false
 	l.moved = time.Now()
-	if id := e.delivery.ID; l.ids[id] == e {
-		delete(l.ids, id)
-		l.unpark(id)
-	}
 	if !e.decided() {
 		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
 	}
+	l.lineup.ended(e, l.moved)
 	l.conclude(e)
 }
 
@@ -190,18 +189,4 @@ func (e *entry) byDefault(reason error) (Decision, error) {
 	}
 	o := task.Outcome[any]{Status: task.Exit, Reason: reason}
 	return DefaultDecision(Job[any]{entry: e}, o), reason
-}
-
-// unpark lets the next delivery of the same message have its turn.
-func (l *ledger) unpark(id string) {
-	waiting := l.parked[id]
-	if len(waiting) == 0 || l.ids[id] != nil {
-		return
-	}
-	l.ready.push(waiting[0])
-	if len(waiting) == 1 {
-		delete(l.parked, id)
-		return
-	}
-	l.parked[id] = waiting[1:]
 }

@@ -40,6 +40,7 @@ type entry struct {
 	busy     bool       // it has a worker, or a task that has not ended
 	leaving  error      // how the worker ended that left a task behind
 	resume   func(bool) // restarts the worker when the task that it left behind has ended
+	spot     spot       // its place in the lineup
 	closed   bool       // settled, or lost: nothing is owed to the broker
 	verb     queue.Verb // how it was settled; zero if it was lost
 	after    time.Duration
@@ -224,6 +225,14 @@ func (e *entry) verdict() (Decision, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.decision, e.reason
+}
+
+// result says how the task ended, as far as it has: zero if it didn't run or hasn't ended, and how long it ran.
+func (e *entry) result() (status task.Status, ran time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.learn()
+	return e.status, e.runTime
 }
 
 // decided says whether a decision was taken.

@@ -2,9 +2,7 @@ package gentask
 
 import (
 	"errors"
-	"maps"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -73,15 +71,9 @@ func (l *ledger) flowing(msg *flowing) {
 
 // releaseWaiting gives back what has not been started.
 func (l *ledger) releaseWaiting() {
-	for _, e := range l.ready.take() {
+	for _, e := range l.lineup.take() {
 		_ = e.settle(Release(), nil)
 	}
-	for _, id := range slices.Sorted(maps.Keys(l.parked)) {
-		for _, e := range l.parked[id] {
-			_ = e.settle(Release(), nil)
-		}
-	}
-	clear(l.parked)
 }
 
 // broken ends the session: what it held is lost, and the next one is opened after a while.
@@ -116,8 +108,7 @@ func (l *ledger) giveUp(ctx actor.Context, reason error) {
 func (l *ledger) hangUp() {
 	l.up, l.hungUp = false, true
 	l.line.shut()
-	l.ready.take()
-	clear(l.parked)
+	l.lineup.take()
 	for _, e := range inOrder(l.held) {
 		l.lose(e)
 	}

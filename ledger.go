@@ -44,10 +44,9 @@ type ledger struct {
 
 	held    map[*queue.Delivery]*entry // what is unsettled, by the broker's count too
 	busy    map[uint64]*entry          // what has a worker or a task, by its serial number
-	ids     map[string]*entry          // what is busy, by the id of its message
 	orphans map[uint64]*entry          // what has lost its worker while its task runs, by task
-	ready   fifo                       // what waits for a slot
-	parked  map[string][]*entry        // what waits for another run of the same message, by id
+	lineup  *lineup                    // what waits for a slot
+	alarm   alarm                      // for when a gate wants to be asked again
 	serial  uint64
 
 	paused    bool
@@ -77,11 +76,13 @@ type (
 )
 
 func newLedger(c *life) *ledger {
-	return &ledger{
+	l := &ledger{
 		cfg: c.cfg, source: c.source, behavior: c.behavior, starter: c.behavior.prepare(), life: c,
-		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{}, ids: map[string]*entry{},
-		orphans: map[uint64]*entry{}, parked: map[string][]*entry{}, paused: c.paused.Load(),
+		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{},
+		orphans: map[uint64]*entry{}, paused: c.paused.Load(),
 	}
+	l.lineup = newLineup(gatesOf(l))
+	return l
 }
 
 // Receive is one turn of the ledger.
@@ -109,7 +110,7 @@ func (l *ledger) Receive(ctx actor.Context) {
 	default:
 		l.control(ctx)
 	}
-	l.fill()
+	l.fill(ctx)
 	l.checkDrained(ctx)
 }
 
@@ -140,6 +141,10 @@ func (l *ledger) control(ctx actor.Context) {
 		l.abandonedNow(msg.n)
 	case *tick:
 		l.tick(ctx)
+	case *alarmed:
+		l.alarmed(msg)
+	case *unblocked:
+		l.lineup.stir()
 	case *drainUp:
 		l.drainUp(msg)
 	case request:
@@ -230,7 +235,7 @@ func (l *ledger) delivered(msg *delivered) {
 	l.moved, l.quiet.since = e.received, e.received
 	l.count()
 	l.emit(l.eventOf(EventStart, e))
-	l.ready.push(e)
+	l.admit(e)
 	if l.dry {
 		l.releaseWaiting()
 	}
@@ -272,6 +277,7 @@ func (l *ledger) strike(e *entry, s *queue.Settlement) {
 	delete(l.held, e.delivery)
 	l.moved = time.Now()
 	e.closed, e.verb, e.after = true, s.Verb, s.After
+	l.lineup.gone(e, l.moved)
 	l.drain.struck(e)
 	l.conclude(e)
 }
@@ -284,6 +290,7 @@ func (l *ledger) lose(e *entry) {
 	if !l.cfg.FinishLost {
 		e.stop(ErrSessionLost)
 	}
+	l.lineup.gone(e, time.Now())
 	l.drain.struck(e)
 	l.conclude(e)
 }
@@ -309,8 +316,10 @@ func (l *ledger) crashed() {
 		e.stop(ErrWorkerLost)
 		delete(l.busy, e.serial)
 		e.busy = false
+		l.lineup.ended(e, time.Now())
 		l.conclude(e)
 	}
+	l.alarm.stop()
 	if l.drain != nil && !l.drain.done {
 		l.life.drained(l.drain.report) // cut short: nobody goes on with it
 	}
@@ -321,28 +330,4 @@ func (l *ledger) crashed() {
 // inOrder returns the entries of a map as they came in, for what is done to many at once.
 func inOrder[K comparable](entries map[K]*entry) []*entry {
 	return slices.SortedFunc(maps.Values(entries), func(a, b *entry) int { return cmp.Compare(a.serial, b.serial) })
-}
-
-// fifo is a queue of entries.
-type fifo struct{ entries []*entry }
-
-func (q *fifo) push(e *entry) { q.entries = append(q.entries, e) }
-
-func (q *fifo) len() int { return len(q.entries) }
-
-func (q *fifo) pop() *entry {
-	e := q.entries[0]
-	q.entries[0] = nil
-	q.entries = q.entries[1:]
-	if len(q.entries) == 0 {
-		q.entries = nil
-	}
-	return e
-}
-
-// take empties the queue.
-func (q *fifo) take() []*entry {
-	all := q.entries
-	q.entries = nil
-	return all
 }

@@ -111,8 +111,8 @@ func (s *sim) atRest() {
 	if l.intake() && !l.dry && st.Ready > 0 && st.Held < s.cfg.Prefetch {
 		s.fail("at rest, %d messages wait, and %d are held with prefetch %d", st.Ready, st.Held, s.cfg.Prefetch)
 	}
-	if l.intake() && l.ready.len() > 0 && len(l.busy) < s.cfg.Concurrency {
-		s.fail("at rest, %d deliveries wait for a slot, and %d of %d slots are taken", l.ready.len(), len(l.busy), s.cfg.Concurrency)
+	if l.intake() && l.lineup.turns.first != nil && len(l.busy) < s.cfg.Concurrency {
+		s.fail("at rest, %d deliveries wait for a slot, and %d of %d slots are taken", l.lineup.len(), len(l.busy), s.cfg.Concurrency)
 	}
 	if l.intake() == l.dry {
 		s.fail("at rest, intake is %v, and dry is %v", l.intake(), l.dry)
@@ -122,7 +122,7 @@ func (s *sim) atRest() {
 
 func (s *sim) slots(l *ledger) {
 	for _, e := range l.busy {
-		if l.ids[e.delivery.ID] != e {
+		if l.lineup.ids.by[e.delivery.ID].first != e || e.spot.state != spotBegun {
 			s.fail("at rest, %q is busy, and its id is not", e.delivery.ID)
 		}
 		if e.unfinished() == nil && (e.worker == nil || !actor.Alive(l.sys, e.worker)) && e.resume == nil {
@@ -134,17 +134,8 @@ func (s *sim) slots(l *ledger) {
 			s.fail("at rest, %q is lost, and runs on", e.delivery.ID)
 		}
 	}
-	if len(l.ids) != len(l.busy) {
-		s.fail("at rest, %d are busy with %d ids", len(l.busy), len(l.ids))
-	}
-	next := map[string]bool{}
-	for _, e := range l.ready.entries {
-		next[e.delivery.ID] = true
-	}
-	for id, parked := range l.parked {
-		if l.ids[id] == nil && !next[id] || len(parked) == 0 {
-			s.fail("at rest, %d deliveries of %q wait for nothing", len(parked), id)
-		}
+	for _, fault := range faultsOf(l.lineup) {
+		s.fail("at rest, %s", fault)
 	}
 	for _, e := range l.orphans {
 		if !e.busy {

@@ -126,6 +126,9 @@ func (l *ledger) stalled(now time.Time) bool {
 	if !l.up || !l.intake() || len(l.busy) > 0 || len(l.held) < l.cfg.Prefetch || now.Sub(l.moved) < stillFor {
 		return false
 	}
+	if l.lineup.heldBack() {
+		return false // by a policy, which knows when to go on
+	}
 	for _, e := range l.held {
 		if e.decided() {
 			return false // the broker has yet to answer
