@@ -21,6 +21,10 @@ var (
 
 	// ErrConfig is wrapped by every error about a value that the user gave: it names the field, what it was and what would be right.
 	ErrConfig = errors.New("queue: bad config")
+
+	// ErrUnsupported is wrapped by the error of a message or a settlement that asks for what the broker, or its driver, can't do, so that no
+	// order is silently dropped: it says what, and what would be right. The message was not published, the delivery is still held.
+	ErrUnsupported = errors.New("queue: unsupported")
 )
 
 // SettleError says which settlements of a batch were not applied.

@@ -1,6 +1,9 @@
 package queue
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Message is what is published. The zero value is an empty message, which is legal.
 type Message struct {
@@ -20,6 +23,30 @@ type Message struct {
 
 	// Time is when the message was published, as far as the broker or the publisher said; zero when unknown. Publishers fill a zero one.
 	Time time.Time
+
+	// NotBefore has the broker keep the message until then: it is delivered no earlier, takes nobody's slot meanwhile, and is as durable as any
+	// other. Zero, and what has passed, means at once. It is an order to the publisher: a delivery and a dead letter have none.
+	NotBefore time.Time
+
+	// Priority lets the message overtake those of a lower one that wait: from 0, which is what most messages have, to MaxPriority. What is
+	// already on its way to a session is not overtaken. It stays with the message as long as that lives.
+	Priority int
+
+	// UniqueKey makes repetitions harmless: within the queue's window, of which the driver's Config tells, only the first message with the
+	// key is enqueued; the others are confirmed and dropped, whatever else they say. It is an order to the publisher: a delivery and a
+	// dead letter have none. Empty means that the message is not to be compared with others.
+	UniqueKey string
+}
+
+// MaxPriority is the highest Message.Priority.
+const MaxPriority = 9
+
+// Check returns an error that wraps ErrConfig when m can't be right, whoever is to publish it. Publishers call it.
+func (m *Message) Check() error {
+	if m.Priority < 0 || m.Priority > MaxPriority {
+		return fmt.Errorf("%w: Message.Priority is %d: right would be 0, for most messages, to %d", ErrConfig, m.Priority, MaxPriority)
+	}
+	return nil
 }
 
 // Headers of the library. They are written by drivers, and shown to users in Message.Headers.

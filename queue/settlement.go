@@ -18,7 +18,8 @@ const (
 	// prefetch slot meanwhile, and its delay survives what the queue survives.
 	Requeue
 
-	// Release gives the message back at once without costing an attempt: it was not started, or interrupted through no fault of its own.
+	// Release gives the message back without costing an attempt: it was not started, or interrupted through no fault of its own. It is at
+	// once there for others; with Settlement.After it is put off instead: delivered again no earlier, and kept meanwhile as Requeue keeps it.
 	Release
 
 	// DeadLetter takes the message out of the queue and keeps it in the queue's dead-letter queue with reason, attempt and stack.
@@ -48,7 +49,7 @@ type Settlement struct {
 	// Verb is what becomes of it.
 	Verb Verb
 
-	// After is the least time until the next delivery, for Requeue; zero or less means at once.
+	// After is the least time until the next delivery, for Requeue and Release; zero or less means at once.
 	After time.Duration
 
 	// Reason is why, for Requeue and DeadLetter; it ends up in HeaderReason where the driver publishes a copy.
@@ -92,11 +93,11 @@ type Session interface {
 	// was already on its way is left, ErrClosed after Close, and ctx.Err() when ctx ends, which loses no delivery.
 	Receive(ctx context.Context) (*Delivery, error)
 
-	// Settle ends the deliveries of batch, each exactly once, and returns when that is as certain as the driver makes it: for a
-	// settlement that has to publish a copy (Requeue with a delay, DeadLetter), after the broker's confirm. Order within the batch does not
-	// matter. It returns nil when all were applied. It returns an error that wraps ErrSessionLost when the session is over; the broker
-	// then delivers again, to anyone, what was not applied. Otherwise it returns a *SettleError that names those not applied: with
-	// ErrSettled (settled before, or not of this session: nothing reached the wire), or with another reason, and then the delivery is
+	// Settle ends the deliveries of batch, each exactly once, and returns when that is as certain as the driver makes it: for a settlement that
+	// has to publish a copy (Requeue or Release with a delay, DeadLetter), after the broker's confirm. Order within the batch does not matter.
+	// It returns nil when all were applied. It returns an error that wraps ErrSessionLost when the session is over; the broker then delivers
+	// again, to anyone, what was not applied. Otherwise it returns a *SettleError that names those not applied: with ErrSettled (settled
+	// before, or not of this session: nothing reached the wire), or with another reason, ErrUnsupported among them, and then the delivery is
 	// still held and may be settled again. The caller keeps batch.
 	Settle(ctx context.Context, batch []Settlement) error
 
@@ -115,7 +116,7 @@ type Session interface {
 // Publisher puts messages into a queue. Its methods are safe for concurrent use.
 type Publisher interface {
 	// Publish returns nil when the broker has confirmed every message: they are as durable as the queue. Otherwise it returns a
-	// *PublishError that names those without a confirm; they may or may not have arrived. It honours ctx, also while the broker blocks
-	// publishers. Publishing none does nothing.
+	// *PublishError that names those without a confirm; they may or may not have arrived, but for those that were refused, with ErrConfig or
+	// ErrUnsupported: they have not. It honours ctx, also while the broker blocks publishers. Publishing none does nothing.
 	Publish(ctx context.Context, msgs ...Message) error
 }

@@ -75,6 +75,8 @@ func (a *audit) entry(e Entry) {
 	case Published:
 		a.sum.Published++
 		a.copies[e.ID]++
+	case Repeated:
+		a.sum.Repeated++
 	case Duplicated:
 		a.sum.Duplicated++
 		a.copies[e.ID]++

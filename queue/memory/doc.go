@@ -1,8 +1,8 @@
 // Package memory is a queue inside the process: the broker of tests, and the executable specification of package queue.
 //
-// It delivers at least once, first in, first out. A requeue at once goes to the tail, a delayed one to the tail when its time has come, a
-// release to the head; what a session held and did not settle returns to the head, in the order in which it was delivered. Requeues and
-// lost sessions count as attempts, releases do not.
+// It delivers at least once, first in, first out, a higher priority before a lower one. A requeue at once goes to the tail, whatever is
+// delayed to the tail when its time has come, a release to the head, each among its priority; what a session held and did not settle returns
+// to the head, in the order in which it was delivered. Requeues and lost sessions count as attempts, releases do not.
 //
 // Everything that goes wrong with a real broker can be made to go wrong here, by Faults and by LoseSession and Stall. What happened can be
 // asked: Stats counts, Held lists, Journal tells it step by step, and Check goes over the books. All randomness comes from Config.Seed, and

@@ -14,6 +14,7 @@ type Op uint8
 // The ops. Each says which fields of Entry it fills besides Time.
 const (
 	Published  Op = iota + 1 // a message was accepted: ID, Attempt
+	Repeated                 // a message was dropped for its UniqueKey: ID
 	Duplicated               // a fault made a copy of a message: ID, Attempt
 	Due                      // the delay of a message has passed: ID, Attempt of its next delivery
 	Opened                   // a session was opened: Session, Prefetch
@@ -30,6 +31,8 @@ func (o Op) String() string {
 	switch o {
 	case Published:
 		return "published"
+	case Repeated:
+		return "repeated"
 	case Duplicated:
 		return "duplicated"
 	case Due:

@@ -12,14 +12,17 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Publish puts messages behind the tail, all or none. It copies the headers. It returns a *queue.PublishError when ctx ends before, also
-// while Faults block it, or when the queue is closed.
+// Publish puts messages behind the tail of their priority, when their time has come, all or none. It copies the headers. It returns a
+// *queue.PublishError when ctx ends before, also while Faults block it, when the queue is closed, or when one of the messages can't be right.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	err := q.admit(ctx)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err == nil && q.closed {
 		err = queue.ErrClosed
+	}
+	if err == nil {
+		err = q.check(msgs)
 	}
 	if err != nil {
 		return notPublished(err, msgs)
@@ -48,19 +51,33 @@ func (q *Queue) admit(ctx context.Context) error {
 	}
 }
 
-// accept puts one message behind the tail. A copy that a driver published goes on with its attempts.
+// accept puts one message behind the tail, or where it waits for its time. A copy that a driver published goes on with its attempts.
 func (q *Queue) accept(m queue.Message) {
 	if m.ID == "" {
 		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())
 	}
-	if m.Time.IsZero() {
-		m.Time = time.Now()
+	now := time.Now()
+	if m.UniqueKey != "" && q.keys.repeated(m.UniqueKey, now) {
+		q.stats.Repeated++
+		q.note(Entry{Op: Repeated, ID: m.ID})
+		return
 	}
-	m.Headers = maps.Clone(m.Headers)
+	if m.Time.IsZero() {
+		m.Time = now
+	}
+	after := time.Duration(0)
+	if !m.NotBefore.IsZero() {
+		after = m.NotBefore.Sub(now)
+	}
+	m.Headers, m.NotBefore, m.UniqueKey = maps.Clone(m.Headers), time.Time{}, ""
 	it := item{Message: m, attempt: used(m.Headers) + 1}
 	q.stats.Published++
-	q.ready.pushBack(it)
 	q.note(Entry{Op: Published, ID: it.ID, Attempt: it.attempt})
+	if after > 0 {
+		q.delay(it, after)
+		return
+	}
+	q.ready.pushBack(it)
 }
 
 // used returns how many attempts were used up before this copy of a message was published; 0 when the headers do not tell.

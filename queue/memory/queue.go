@@ -22,6 +22,10 @@ type Config struct {
 	// Faults are in force from the start. The zero value is none.
 	Faults Faults
 
+	// Unique is how long a Message.UniqueKey is remembered. Zero means 2 minutes; -1 never, and a message with a key is refused then, with
+	// queue.ErrUnsupported, as by a broker that can't.
+	Unique time.Duration
+
 	// Journal keeps an Entry of everything that happens, for Journal and Check. It grows without bound.
 	Journal bool
 }
@@ -36,8 +40,9 @@ type Queue struct {
 	faults   Faults
 	changed  chan struct{} // closed when the faults change or the queue is closed, for those who wait for it
 	closed   bool
-	ready    ring[item]
+	ready    levels
 	delayed  map[*time.Timer]item
+	keys     keys
 	letters  []queue.Message
 	sessions []*Session // the open ones, in the order of opening
 	waiting  int        // how many of their Receives wait
@@ -59,6 +64,9 @@ func New(cfg Config) *Queue {
 	if cfg.Name == "" {
 		cfg.Name = "memory"
 	}
+	if cfg.Unique == 0 {
+		cfg.Unique = defaultUnique
+	}
 	name := fnv.New64a()
 	_, _ = name.Write([]byte(cfg.Name)) // a hash takes everything
 	return &Queue{
@@ -67,6 +75,7 @@ func New(cfg Config) *Queue {
 		faults:  cfg.Faults,
 		changed: make(chan struct{}),
 		delayed: map[*time.Timer]item{},
+		keys:    keys{window: cfg.Unique},
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *Session) applyAll(batch []queue.Settlement) error {
 		switch {
 		case err != nil:
 			failed = append(failed, s.refuse(&batch[i], err))
-		case batch[i].Verb == queue.Release:
+		case batch[i].Verb == queue.Release && batch[i].After <= 0:
 			released = append(released, h)
 		default:
 			s.q.apply(h, &batch[i])
@@ -117,7 +117,9 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 		q.stats.Acked++
 	case queue.Requeue:
 		q.requeue(h, st)
-	case queue.Release: // with the others of its batch, in release
+	case queue.Release: // one without a delay is in release, with the others of its batch
+		q.stats.Released++
+		q.delay(item{h.Message, h.Attempt, true, h.copied}, st.After)
 	case queue.DeadLetter:
 		q.bury(h, st)
 	}

@@ -20,6 +20,7 @@ type Stats struct {
 	// What has happened to messages so far.
 
 	Published    int // messages accepted from publishers
+	Repeated     int // messages confirmed and dropped, for one with their UniqueKey was published within the window
 	Duplicated   int // copies made by Faults.Duplicate
 	Delivered    int // deliveries handed out
 	Acked        int // settlements applied, by verb

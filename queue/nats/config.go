@@ -25,9 +25,10 @@ type Config struct {
 	// made.
 	Replicas int
 
-	// Duplicates is how long the server remembers Message.IDs: what is published again within that is confirmed, and not stored again, so
-	// that a publish without a confirm can be repeated. Zero means what the queue has, and 2 minutes when it has to be made; otherwise at
-	// least 100 ms. -1 means never: every publish stores a message.
+	// Duplicates is how long the server remembers Message.IDs and UniqueKeys: what is published again within that is confirmed, and not stored
+	// again, so that a publish without a confirm can be repeated. It is a property of the queue at the server. Zero means what the queue has,
+	// and 2 minutes when it has to be made; otherwise at least 100 ms. -1 means never: every publish stores a message, and one with a UniqueKey
+	// is refused with queue.ErrUnsupported.
 	Duplicates time.Duration
 
 	// Name is shown at the server as the name of the connections. Empty means "gentask".
@@ -67,6 +68,9 @@ func (c Config) check() error {
 func (c Config) dedup(m queue.Message) string {
 	if c.Duplicates == neverDuplicates {
 		return ""
+	}
+	if m.UniqueKey != "" {
+		return "unique:" + m.UniqueKey
 	}
 	if died := m.Headers[queue.HeaderDeadAt]; died != "" {
 		return m.ID + " after " + died

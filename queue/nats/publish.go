@@ -33,6 +33,9 @@ func (p *publication) add(msg *natsgo.Msg, id string) {
 	p.pending = append(p.pending, pendingMsg{msg: msg, id: id})
 }
 
+// refuse keeps the message that was added last from being sent, unless err is nil.
+func (p *publication) refuse(err error) { p.pending[len(p.pending)-1].err = err }
+
 // confirm sends everything and waits for the confirms. It returns those that have none, in order. It does not outlast ctx.
 func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 	for some := range slices.Chunk(p.pending, maxInFlight) {
@@ -53,7 +56,10 @@ func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 func (p *publication) send(ctx context.Context, some []pendingMsg) {
 	_ = p.link.write(ctx, func() error {
 		for i := range some {
-			if some[i].err = ctx.Err(); some[i].err == nil {
+			if some[i].err == nil {
+				some[i].err = ctx.Err()
+			}
+			if some[i].err == nil {
 				some[i].ack, some[i].err = p.link.js.PublishMsgAsync(some[i].msg)
 			}
 		}

@@ -33,8 +33,8 @@ type Stats struct {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-// Publish implements queue.Publisher. It makes the queue if there is none. A message whose ID was published within Config.Duplicates is
-// confirmed, and not stored again.
+// Publish implements queue.Publisher. It makes the queue if there is none. A message whose UniqueKey, or without one whose ID, was published
+// within Config.Duplicates is confirmed, and not stored again.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	if len(msgs) == 0 {
 		return nil
@@ -47,6 +47,7 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	for _, m := range msgs {
 		m = complete(m)
 		p.add(encode(q.name, q.broker.config.dedup(m), m), m.ID)
+		p.refuse(q.broker.config.checkOrder(&m))
 	}
 	failed := p.confirm(ctx)
 	if len(failed) == 0 {

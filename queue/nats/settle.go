@@ -73,7 +73,12 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 	switch one.Verb {
 	case queue.Ack, queue.Requeue:
 		delete(s.held, h.Tag)
-	case queue.Release, queue.DeadLetter:
+	case queue.Release:
+		if one.After > 0 {
+			return nil, fmt.Errorf("nats: %w: Settlement.After of a release is %v: right would be 0", queue.ErrUnsupported, one.After)
+		}
+		h.copying = true
+	case queue.DeadLetter:
 		h.copying = true
 	default:
 		return nil, fmt.Errorf("nats: %w: Settlement.Verb is %v, must be one of the verbs", queue.ErrConfig, one.Verb)

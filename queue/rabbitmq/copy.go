@@ -63,8 +63,14 @@ func (h *held) again(s *queue.Settlement) amqp.Publishing {
 	return msg
 }
 
-// released is the copy that is the same attempt. It has all headers: where they leave no room, it is refused, and the original is given back.
-func (h *held) released() amqp.Publishing { return h.copyOf(h.Attempt-1, 0) }
+// released is the copy that is the same attempt. At once, it has all headers: where they leave no room, it is refused, and the original is given
+// back. One that is put off has to go out, for the original would come back too early.
+func (h *held) released(later bool) amqp.Publishing {
+	if later {
+		return h.copyOf(h.Attempt-1, h.room-ours)
+	}
+	return h.copyOf(h.Attempt-1, 0)
+}
 
 // letter is the copy that goes to the dead-letter queue.
 func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {

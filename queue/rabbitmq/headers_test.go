@@ -86,7 +86,7 @@ func FuzzHeaders(f *testing.F) {
 			require.LessOrEqual(t, used, maxAttempts)
 			h := &held{raw: raw, Delivery: queue.Delivery{Message: message(&raw), Attempt: used + 1}}
 			st := &queue.Settlement{Reason: reason, Stack: strings.Repeat(reason, 9)}
-			for _, msg := range []amqp.Publishing{h.again(st), h.released(), h.letter(st, "q")} {
+			for _, msg := range []amqp.Publishing{h.again(st), h.released(false), h.released(true), h.letter(st, "q")} {
 				require.NoError(t, msg.Headers.Validate())
 				require.NotContains(t, msg.Headers, "CC")
 				require.NotContains(t, msg.Headers, "x-death")

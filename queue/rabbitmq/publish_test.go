@@ -37,7 +37,9 @@ func TestScenario22_UnroutableIsNamed(t *testing.T) {
 		})
 	}
 	errs := q.broker.publisher.publish(t.Context(), []outgoing{
-		{q.name, amqp.Publishing{MessageId: "lost"}}, {other.name, amqp.Publishing{MessageId: "fine"}}, {q.name, amqp.Publishing{MessageId: "too"}},
+		{queue: q.name, msg: amqp.Publishing{MessageId: "lost"}},
+		{queue: other.name, msg: amqp.Publishing{MessageId: "fine"}},
+		{queue: q.name, msg: amqp.Publishing{MessageId: "too"}},
 	})
 	wg.Wait()
 	require.ErrorIs(t, errs[0], ErrUnroutable)

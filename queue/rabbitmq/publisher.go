@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -28,6 +29,8 @@ func newPublisher(b *Broker) *publisher {
 type outgoing struct {
 	queue string
 	msg   amqp.Publishing
+	delay time.Duration // the rung on which it waits for its time; zero for none
+	lease time.Time     // when the lease of that began
 }
 
 // window is how many messages of one call are in flight together. The client looks through all that are for each confirm.

@@ -25,21 +25,23 @@ func (q *Queue) Name() string { return q.name }
 // those of other calls, so their order in the queue is that of one call. The first Publish makes or checks the queue. Otherwise it returns a
 // *queue.PublishError that names each message without a confirm: its error wraps ErrUnroutable when there is no such queue (any more),
 // ErrNacked when the broker refused it, ErrUnconfirmed when the connection broke (the next Publish makes a new one), queue.ErrConfig when it
-// does not fit the wire, or ctx.Err(). A broker that blocks publishers holds Publish until ctx ends.
+// does not fit the wire or can't be right, queue.ErrUnsupported for a UniqueKey, or ctx.Err(). A broker that blocks publishers holds Publish until
+// ctx ends. A message with NotBefore waits in a delay queue, up to 40 days, and comes up to an eighth of that time late.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	out := make([]outgoing, len(msgs))
-	for i, m := range msgs {
-		out[i] = q.outgoing(m)
+	out, errs := make([]outgoing, len(msgs)), make([]error, len(msgs))
+	for i := range msgs {
+		out[i] = q.outgoing(msgs[i])
+		out[i].delay, errs[i] = q.order(&msgs[i])
 	}
-	errs, err := make([]error, len(out)), checkName(q.name)
+	err := checkName(q.name)
 	if err == nil {
 		err = q.ensureQueue(ctx)
 	}
 	if err == nil {
-		errs = q.broker.publisher.publish(ctx, out)
+		q.send(ctx, out, errs)
 	}
 	var failed []queue.PublishFailure
 	for i, e := range errs {

@@ -3,14 +3,13 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/gentask/gentask/queue"
 )
 
 // Settle ends deliveries. An ack, and a release where the broker does not count it, is on the wire within a millisecond of the return, for
 // acknowledgements that come together are sent together; Close flushes them. Everything else publishes a copy, waits for the broker's confirm, and
-// only then acknowledges the original: when the connection breaks in between, the message is there twice. A release whose copy is not
+// only then acknowledges the original: when the connection breaks in between, the message is there twice. A release at once whose copy is not
 // confirmed gives the original back, which costs an attempt. See queue.Session.
 func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	moves, failed, err := s.take(batch)
@@ -33,12 +32,10 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 
 // move is a delivery on its way into another queue, or to the end of its own.
 type move struct {
-	held  *held
-	verb  queue.Verb
-	out   outgoing
-	delay time.Duration // the rung; zero for none
-	lease time.Time     // when the target's lease began; zero for a target without
-	err   error
+	held *held
+	verb queue.Verb
+	out  outgoing
+	err  error
 }
 
 // take applies what needs no copy, and claims what does. Its error says that the session is over.
@@ -73,24 +70,24 @@ func (s *session) takeOne(st *queue.Settlement) (*move, error) {
 	if h == nil || &h.Delivery != st.Delivery || h.claimed {
 		return nil, queue.ErrSettled
 	}
+	if err := checkDelay(st.After); err != nil {
+		return nil, err
+	}
 	m := &move{held: h, verb: st.Verb, out: outgoing{queue: s.queue.name}}
+	if st.After > 0 && (st.Verb == queue.Requeue || st.Verb == queue.Release) {
+		m.out.delay = rung(st.After)
+	}
 	switch st.Verb {
 	case queue.Ack:
 		s.acknowledge(h)
 		return nil, nil
 	case queue.Release:
-		if s.backIsFree {
+		if st.After <= 0 && s.backIsFree {
 			s.giveBack(h)
 			return nil, nil
 		}
-		m.out.msg = h.released()
+		m.out.msg = h.released(st.After > 0)
 	case queue.Requeue:
-		if err := checkDelay(st.After); err != nil {
-			return nil, err
-		}
-		if st.After > 0 {
-			m.delay = rung(st.After)
-		}
 		m.out.msg = h.again(st)
 	case queue.DeadLetter:
 		m.out.queue = s.queue.deadName()
@@ -104,22 +101,13 @@ func (s *session) takeOne(st *queue.Settlement) (*move, error) {
 
 // publish publishes the copies, all in flight together. A move whose err is set was not confirmed.
 func (s *session) publish(ctx context.Context, moves []*move) {
-	var out []outgoing
-	var sent []*move
-	for _, m := range moves {
-		if m.delay > 0 {
-			m.out.queue = s.queue.delayName(m.delay)
-			m.lease, m.err = s.queue.ensureDelay(ctx, m.delay)
-		}
-		if m.err == nil {
-			out, sent = append(out, m.out), append(sent, m)
-		}
+	out, errs := make([]outgoing, len(moves)), make([]error, len(moves))
+	for i, m := range moves {
+		out[i] = m.out
 	}
-	for i, err := range s.queue.broker.publisher.publish(ctx, out) {
-		sent[i].err = err
-		if err == nil && !sent[i].lease.IsZero() && time.Since(sent[i].lease) > lease {
-			sent[i].err = errLease
-		}
+	s.queue.send(ctx, out, errs)
+	for i, m := range moves {
+		m.err = errs[i]
 	}
 }
 
@@ -137,7 +125,7 @@ func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error
 		case m.err == nil:
 			s.acknowledge(m.held)
 			applied++
-		case m.verb == queue.Release:
+		case m.verb == queue.Release && m.out.delay == 0:
 			s.giveBack(m.held)
 			applied++
 		default:

@@ -67,7 +67,10 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	var failed []queue.PublishFailure
 	for _, m := range msgs {
 		m = complete(m)
-		err := q.do(ctx, q.initialize)
+		err := checkOrder(&m)
+		if err == nil {
+			err = q.do(ctx, q.initialize)
+		}
 		if err == nil {
 			err = q.send(ctx, q.cfg.Publisher, q.topic, encode(m))
 		}

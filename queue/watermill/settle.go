@@ -48,6 +48,9 @@ func (s *session) claim(st *queue.Settlement) (*held, error) {
 	if st.Verb < queue.Ack || st.Verb > queue.DeadLetter {
 		return nil, fmt.Errorf("watermill: %w: Settlement.Verb is %v: right would be one of the verbs", queue.ErrConfig, st.Verb)
 	}
+	if st.Verb == queue.Release && st.After > 0 {
+		return nil, fmt.Errorf("watermill: %w: Settlement.After of a release is %v: right would be 0", queue.ErrUnsupported, st.After)
+	}
 	h.claimed = true
 	return h, nil
 }

@@ -1,0 +1,54 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// order is what a message asks of the broker beside being kept: it says what of that can't be done, and when it is to arrive.
+func (q *Queue) order(m *queue.Message) (delay time.Duration, err error) {
+	switch err := m.Check(); {
+	case err != nil:
+		return 0, fmt.Errorf("rabbitmq: %w", err)
+	case m.UniqueKey != "":
+		return 0, fmt.Errorf("rabbitmq: %w: Message.UniqueKey is %q: RabbitMQ compares no messages: right would be a queue of JetStream's",
+			queue.ErrUnsupported, m.UniqueKey)
+	case m.Priority != 0:
+		return 0, fmt.Errorf("rabbitmq: %w: Message.Priority is %d: right would be 0", queue.ErrUnsupported, m.Priority)
+	case m.NotBefore.IsZero():
+		return 0, nil
+	}
+	after := time.Until(m.NotBefore)
+	if after > maxRung {
+		return 0, badConfig("Message.NotBefore", m.NotBefore.Format(time.RFC3339), fmt.Sprintf("%v from now at most", maxRung))
+	}
+	if after <= 0 {
+		return 0, nil
+	}
+	return rung(after), nil
+}
+
+// send publishes out, all in flight together, those with a delay to the queue of that. It returns an error for each, nil for a confirmed one.
+// What has an error already is left out.
+func (q *Queue) send(ctx context.Context, out []outgoing, errs []error) {
+	sent, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
+	for i := range out {
+		o := out[i]
+		if errs[i] == nil && o.delay > 0 {
+			o.queue = q.delayName(o.delay)
+			o.lease, errs[i] = q.ensureDelay(ctx, o.delay)
+		}
+		if errs[i] == nil {
+			sent, at = append(sent, o), append(at, i)
+		}
+	}
+	for i, err := range q.broker.publisher.publish(ctx, sent) {
+		if err == nil && sent[i].delay > 0 && time.Since(sent[i].lease) > lease {
+			err = errLease
+		}
+		errs[at[i]] = err
+	}
+}
