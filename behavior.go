@@ -75,7 +75,7 @@ func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
 			return err
 		})
 		switch {
-		case isDecodeError(err):
+		case undecodable(err):
 			return refuse(e, err)
 		case err != nil:
 			return crash(err)
@@ -122,7 +122,7 @@ func (f *functions[J, R]) decide(e *entry, o *task.Outcome[any]) Decision {
 	payload, decoded := e.keptPayload().(J)
 	job := Job[J]{entry: e, payload: payload}
 	typed := task.As[R](o)
-	if f.handle == nil || (!decoded && isDecodeError(o.Reason)) {
+	if f.handle == nil || (!decoded && undecodable(o.Reason)) {
 		return DefaultDecision(job, typed)
 	}
 	d := f.handle(job, typed)

@@ -32,7 +32,8 @@ type Config struct {
 	// MaxAttempts is how many attempts a message has before Requeue becomes a dead letter. Zero means 20, -1 that they never end.
 	MaxAttempts int
 
-	// Backoff says how long the default policy waits before the next attempt. Its zero fields mean 1 s and 10 min.
+	// Backoff says how long the default policy waits before the next attempt: anything up to its d (full jitter). Its zero fields mean 1 s and
+	// 10 min. Policy.Retry can say it otherwise.
 	Backoff Backoff
 
 	// MaxAbandoned is the most abandoned tasks that still run; while there are so many, the consumer takes no work and is unhealthy. Zero means
@@ -47,9 +48,9 @@ type Config struct {
 	// anyone. Off, the job is cancelled with ErrSessionLost.
 	FinishLost bool
 
-	// Reconnect says how long to wait before a session is opened again. Its zero fields mean 100 ms and 30 s. While nobody answers at the
-	// broker's address the wait stays at eight times Base, so that consumers are back at once when the broker is. The wait is back to Base after
-	// a session that brought a delivery.
+	// Reconnect says how long to wait before a session is opened again: between half of its d and d. Its zero fields mean 100 ms and 30 s.
+	// While nobody answers at the broker's address the wait stays at eight times Base, so that consumers are back at once when the broker is.
+	// The wait is back to Base after a session that brought a delivery.
 	Reconnect Backoff
 
 	// OpenTimeout is how long opening a session may take. Zero means 30 s.

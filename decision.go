@@ -7,8 +7,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue, Release, DeadLetter or Wait; the zero
-// Decision is none, and the default policy decides instead.
+// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue, Release, Snooze, Pause, DeadLetter or Wait; the
+// zero Decision is none, and the default policy decides instead.
 type Decision struct {
 	kind   decisionKind
 	after  time.Duration
@@ -22,6 +22,7 @@ const (
 	decideAck
 	decideRequeue
 	decideRelease
+	decidePause
 	decideDeadLetter
 	decideWait
 )
@@ -37,6 +38,16 @@ func Requeue(after time.Duration) Decision {
 
 // Release gives the message back at once, and costs no attempt: the job was not started, or interrupted through no fault of its own.
 func Release() Decision { return Decision{kind: decideRelease} }
+
+// Snooze gives the message back, to be tried again no earlier than after from now, and costs no attempt: it isn't time for it yet. A job that is
+// snoozed again and again never ends. Zero or less is a Release.
+func Snooze(after time.Duration) Decision {
+	return Decision{kind: decideRelease, after: max(after, 0)}
+}
+
+// Pause gives the message back, as Release does, and pauses the consumer, as Consumer.Pause does: what it needs is wrong for every job, and somebody
+// has to look before it is resumed.
+func Pause() Decision { return Decision{kind: decidePause} }
 
 // DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason, and its stack if it has one. A nil reason
 // becomes the outcome's.
@@ -56,7 +67,12 @@ func (d Decision) String() string {
 	case decideRequeue:
 		return fmt.Sprintf("requeue after %v", d.after)
 	case decideRelease:
+		if d.after > 0 {
+			return fmt.Sprintf("snooze %v", d.after)
+		}
 		return "release"
+	case decidePause:
+		return "pause"
 	case decideDeadLetter:
 		return fmt.Sprintf("dead letter: %v", d.reason)
 	case decideWait:
@@ -72,7 +88,7 @@ func (d Decision) verb() (v queue.Verb, ok bool) {
 		return queue.Ack, true
 	case decideRequeue:
 		return queue.Requeue, true
-	case decideRelease:
+	case decideRelease, decidePause:
 		return queue.Release, true
 	case decideDeadLetter:
 		return queue.DeadLetter, true

@@ -187,6 +187,5 @@ func (e *entry) byDefault(reason error) (Decision, error) {
 	if cause != nil && !errors.Is(reason, cause) {
 		reason = fmt.Errorf("%w: %w", cause, reason)
 	}
-	o := task.Outcome[any]{Status: task.Exit, Reason: reason}
-	return DefaultDecision(Job[any]{entry: e}, o), reason
+	return e.defaultDecision(task.Exit, reason, false), reason
 }

@@ -186,6 +186,20 @@ func (e *entry) heard(o *task.Outcome[any]) {
 	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
 }
 
+// ended says how the task ended, as far as that has been heard; zero if it hasn't.
+func (e *entry) ended() (task.Status, error) {
+	e.mu.Lock()
+	s, t := e.status, e.task
+	e.mu.Unlock()
+	switch {
+	case s == task.Timeout:
+		return s, task.ErrTimeout
+	case t == nil || !t.Over():
+		return s, nil
+	}
+	return s, t.Yield(0).Reason
+}
+
 // learn notes what heard does for a worker of the user's, which hears the outcome itself, when its task is over. It is called with mu held.
 func (e *entry) learn() {
 	if e.status != 0 || e.task == nil || !e.task.Over() {

@@ -32,7 +32,7 @@ const (
 	EventWorkersLost
 	// EventHealed says that the watchdog found what must never be, in Reason, and mended it.
 	EventHealed
-	// EventPaused follows Pause.
+	// EventPaused follows Pause; Reason is that of the job whose decision it was, if one's was.
 	EventPaused
 	// EventResumed follows Resume.
 	EventResumed

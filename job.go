@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/task"
 )
 
 // Job is one delivery as its worker sees it. It is a small value, to be copied; its methods are safe for concurrent use.
@@ -44,10 +45,15 @@ func (j Job[J]) Headers() map[string]string { return maps.Clone(j.entry.delivery
 // Published is when the message was published; zero if unknown.
 func (j Job[J]) Published() time.Time { return j.entry.delivery.Time }
 
-// Backoff is how long to wait before the next attempt: Config.Backoff of this one.
+// Backoff is how long to wait before the next attempt: what Policy.Retry says for this one and, in HandleResult, for how it ended; or else
+// Config.Backoff.
 func (j Job[J]) Backoff() time.Duration {
-	cfg := j.entry.cfg
-	return cfg.Backoff.delay(j.Attempt(), cfg.random)
+	e := j.entry
+	s, reason := e.ended()
+	if s != task.Exit && s != task.Timeout {
+		return e.backoff(nil, nil)
+	}
+	return e.backoff(e.rule(s, reason), reason)
 }
 
 // Settle ends the delivery now, whatever its task still does; what is decided later is ignored. It returns ErrSettled if the delivery was

@@ -243,6 +243,10 @@ func (l *ledger) delivered(msg *delivered) {
 
 // decided carries a decision out.
 func (l *ledger) decided(e *entry) {
+	if d, reason := e.verdict(); d.kind == decidePause {
+		l.cfg.Logger.Warn("gentask: paused by a job", "consumer", l.cfg.Name, "id", e.delivery.ID, "reason", reason)
+		l.pause(true, reason)
+	}
 	if l.held[e.delivery] != e {
 		return // lost with its session
 	}

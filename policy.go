@@ -4,18 +4,23 @@ import "fmt"
 
 // Policy is what a consumer does beside running its jobs and settling them. Each field is one policy, off at its zero value; any of them may be
 // on at the same time.
-type Policy struct{}
+type Policy struct {
+	// Retry says which failures are tried again, and when.
+	Retry Retry
+}
 
 // policyPart is a field of Policy.
 type policyPart struct {
 	name string
-	// check returns what makes no sense, beginning with the field's name within the part: "Burst is -3; want ...".
+	// check returns what makes no sense; unfit words it.
 	check func() error
 }
 
 // parts has a line for each field.
 func (p Policy) parts() []policyPart {
-	return []policyPart{}
+	return []policyPart{
+		{"Retry", p.Retry.check},
+	}
 }
 
 // check refuses what makes no sense, by field.
@@ -26,4 +31,9 @@ func (p Policy) check() error {
 		}
 	}
 	return nil
+}
+
+// unfit is the error of a part about one of its fields.
+func unfit(field string, value any, want string) error {
+	return fmt.Errorf("%s is %v; want %s", field, value, want)
 }

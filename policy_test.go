@@ -80,7 +80,7 @@ func TestJob(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestBackoff: between half of d and d, d doubled with each attempt, up to Max; and not always the same.
+// TestBackoff: from nothing to d, d doubled with each attempt, up to Max; and all over that range.
 func TestBackoff(t *testing.T) {
 	for _, c := range []struct {
 		config    gentask.Backoff
@@ -102,15 +102,16 @@ func TestBackoff(t *testing.T) {
 			gentasktest.Run(t, gentask.Work(&work[mail, int]{
 				run: func(context.Context, mail) (int, error) { return 0, nil },
 				handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
-					for range 100 {
-						require.GreaterOrEqual(t, job.Backoff(), d/2)
-						require.LessOrEqual(t, job.Backoff(), d)
-						seen[job.Backoff()] = true
+					for range 200 {
+						wait := job.Backoff()
+						require.GreaterOrEqual(t, wait, time.Duration(0))
+						require.LessOrEqual(t, wait, d)
+						seen[10*wait/(d+1)] = true
 					}
 					return gentask.Ack()
 				},
 			}), gentasktest.Attempt(gentasktest.JSON(t, mail{}), attempt), cfg)
-			require.Greater(t, len(seen), 10, "jitter")
+			require.Greater(t, len(seen), 6, "full jitter: of ten tenths")
 		}
 	}
 }
@@ -122,6 +123,8 @@ func TestDecision(t *testing.T) {
 		"requeue after 1s":     gentask.Requeue(time.Second),
 		"requeue after 0s":     gentask.Requeue(-time.Second),
 		"release":              gentask.Release(),
+		"snooze 1m0s":          gentask.Snooze(time.Minute),
+		"pause":                gentask.Pause(),
 		"dead letter: bounced": gentask.DeadLetter(fmt.Errorf("bounced")),
 		"wait 1m0s":            gentask.Wait(time.Minute),
 	} {

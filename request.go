@@ -20,17 +20,23 @@ type pauseRequest struct {
 }
 
 func (r *pauseRequest) serve(_ actor.Context, l *ledger) {
-	if l.paused != r.on {
-		l.paused = r.on
-		l.life.paused.Store(r.on)
-		kind := EventResumed
-		if r.on {
-			kind = EventPaused
-		}
-		l.emit(Event{Kind: kind})
-		l.steer()
-	}
+	l.pause(r.on, nil)
 	r.answer(nil)
+}
+
+// pause takes no more work, or takes it again. reason is why a job asked for it.
+func (l *ledger) pause(on bool, reason error) {
+	if l.paused == on {
+		return
+	}
+	l.paused = on
+	l.life.paused.Store(on)
+	kind := EventResumed
+	if on {
+		kind = EventPaused
+	}
+	l.emit(Event{Kind: kind, Reason: reason})
+	l.steer()
 }
 
 type cancelRequest struct {

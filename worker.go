@@ -126,7 +126,7 @@ func refuse(e *entry, reason error) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
 			e.heard(&task.Outcome[any]{Status: task.Exit})
-			_ = e.settle(DeadLetter(reason), reason)
+			_ = e.settle(e.defaultDecision(task.Exit, reason, true), reason)
 			ctx.Stop(ctx.Self())
 		}
 	})
@@ -139,11 +139,6 @@ func crash(reason error) *actor.Props {
 			actor.Exit(ctx, reason)
 		}
 	})
-}
-
-func isDecodeError(err error) bool {
-	var undecodable *DecodeError
-	return errors.As(err, &undecodable)
 }
 
 // contain runs f in a goroutine of its own and returns its error; a panic and a Goexit are errors too.

@@ -1,0 +1,158 @@
+package gentask
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/task"
+)
+
+// Retry says what becomes of jobs that fail, where DefaultDecision decides. How often they are tried is Config.MaxAttempts.
+//
+// Its functions are called in the worker of the job that failed, and must return promptly. One that panics has said nothing: the next rule is asked,
+// Config.Backoff decides.
+type Retry struct {
+	// Rules are asked in order, and the first that matches decides. If none does, DefaultDecision goes on in its table.
+	Rules []Rule
+
+	// Backoff says how long to wait after the given attempt, from 1, which ended for reason; zero or less means not at all. Fixed and
+	// Exponential make one. Nil means Config.Backoff.
+	Backoff func(attempt int, reason error) time.Duration
+}
+
+// Rule says what becomes of a job that ended in a certain way. It has a Do, or has the job tried again.
+type Rule struct {
+	// When says for which end the rule is. It must not be nil: Failed is for whatever is left.
+	When Match
+
+	// Do is what becomes of the job: any decision but Wait. The zero Decision means that it is tried again after Backoff.
+	Do Decision
+
+	// Backoff is Retry.Backoff for this rule. Nil means that one.
+	Backoff func(attempt int, reason error) time.Duration
+
+	// MaxAttempts is Config.MaxAttempts for this rule, if it is less. Zero means that one.
+	MaxAttempts int
+}
+
+// Match says whether a rule is for a job that ended with s, Exit or Timeout, for reason.
+type Match func(s task.Status, reason error) bool
+
+// ErrorIs matches what errors.Is finds target in.
+func ErrorIs(target error) Match {
+	return func(_ task.Status, reason error) bool { return errors.Is(reason, target) }
+}
+
+// ErrorAs matches what errors.As finds an E in.
+func ErrorAs[E error]() Match {
+	return func(_ task.Status, reason error) bool {
+		var e E
+		return errors.As(reason, &e)
+	}
+}
+
+// Panicked matches a job that panicked.
+func Panicked(_ task.Status, reason error) bool {
+	var p *actor.PanicError
+	return errors.As(reason, &p) && !undecodable(reason)
+}
+
+// CalledGoexit matches a job that called runtime.Goexit.
+func CalledGoexit(_ task.Status, reason error) bool {
+	return errors.Is(reason, actor.ErrGoexit) && !undecodable(reason)
+}
+
+// TimedOut matches a job that outlived Config.Timeout. It has been stopped when the rule's decision counts; if it returned a value meanwhile, that
+// counts instead.
+func TimedOut(s task.Status, reason error) bool {
+	return s == task.Timeout || errors.Is(reason, task.ErrTimeout)
+}
+
+// Failed matches everything that could go better next time: all but a payload that can't be decoded, and a job that was cancelled.
+func Failed(_ task.Status, reason error) bool {
+	return !undecodable(reason) && !errors.Is(reason, ErrCancelled)
+}
+
+func undecodable(reason error) bool {
+	var e *DecodeError
+	return errors.As(reason, &e)
+}
+
+// check refuses what makes no sense.
+func (r Retry) check() error {
+	for i, rule := range r.Rules {
+		if err := rule.check(); err != nil {
+			return fmt.Errorf("Rules[%d].%w", i, err)
+		}
+	}
+	return nil
+}
+
+func (r Rule) check() error {
+	settles := r.Do.kind != undecided
+	switch {
+	case r.When == nil:
+		return unfit("When", "nil", "ErrorIs, ErrorAs, Panicked or the like; Failed for whatever is left")
+	case r.Do.kind == decideWait:
+		return unfit("Do", r.Do, "a decision that settles, or none")
+	case settles && r.Backoff != nil:
+		return unfit("Do", r.Do, "no Backoff with it, or no Do")
+	case settles && r.Do.kind != decideRequeue && r.MaxAttempts != 0:
+		return unfit("MaxAttempts", r.MaxAttempts, fmt.Sprintf("0, for there is nothing to count when Do is %v", r.Do))
+	case r.MaxAttempts < 0:
+		return unfit("MaxAttempts", r.MaxAttempts, "0 for Config.MaxAttempts, or more")
+	}
+	return nil
+}
+
+// rule returns the first rule for a job that ended so; nil if there is none.
+func (e *entry) rule(s task.Status, reason error) *Rule {
+	rules := e.cfg.Policy.Retry.Rules
+	for i := range rules {
+		matches := false
+		e.consult("Match", func() { matches = rules[i].When(s, reason) })
+		if matches {
+			return &rules[i]
+		}
+	}
+	return nil
+}
+
+// decide is what the rule makes of a job.
+func (r *Rule) decide(e *entry, reason error) Decision {
+	tryAgain := r.Do.kind == undecided || r.Do.kind == decideRequeue
+	if attempt := e.delivery.Attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
+		return DeadLetter(&AttemptsError{Attempt: attempt, Max: r.MaxAttempts, Err: reason})
+	}
+	if r.Do.kind == undecided {
+		return Requeue(e.backoff(r, reason))
+	}
+	return r.Do
+}
+
+// backoff asks the rule, if it is not nil, then the policy, then Config.Backoff.
+func (e *entry) backoff(rule *Rule, reason error) time.Duration {
+	custom := e.cfg.Policy.Retry.Backoff
+	if rule != nil && rule.Backoff != nil {
+		custom = rule.Backoff
+	}
+	if custom != nil {
+		var d time.Duration
+		if e.consult("Backoff", func() { d = custom(e.delivery.Attempt, reason) }) {
+			return max(d, 0)
+		}
+	}
+	return e.cfg.Backoff.fully(e.delivery.Attempt, e.cfg.random)
+}
+
+// consult calls a function of the user's, and says whether it returned.
+func (e *entry) consult(what string, f func()) bool {
+	err := contain(func() error { f(); return nil })
+	if err != nil {
+		e.cfg.Logger.Error("gentask: function of Policy.Retry failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
+			"function", what, "reason", err, "stack", actor.Stack(err))
+	}
+	return err == nil
+}

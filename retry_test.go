@@ -1,0 +1,262 @@
+package gentask_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/gentasktest"
+	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// codeError is an error that carries something.
+type codeError struct{ code int }
+
+func (e *codeError) Error() string { return fmt.Sprintf("code %d", e.code) }
+
+var errGone = errors.New("gone")
+
+// hotel is a set of rules with one of each kind.
+func hotel() gentask.Policy {
+	return gentask.Policy{Retry: gentask.Retry{
+		Backoff: func(attempt int, _ error) time.Duration { return time.Duration(attempt) * time.Hour },
+		Rules: []gentask.Rule{
+			{When: gentask.ErrorIs(errGone), Do: gentask.Ack()},
+			{When: gentask.Panicked, MaxAttempts: 2},
+			{When: gentask.TimedOut, Backoff: gentask.Fixed(7 * time.Minute)},
+			{When: gentask.CalledGoexit, Do: gentask.Release()},
+			{When: func(_ task.Status, reason error) bool {
+				var e *codeError
+				return errors.As(reason, &e) && e.code == 429
+			}, Do: gentask.Requeue(time.Minute)},
+			{When: gentask.ErrorAs[*codeError](), Do: gentask.DeadLetter(nil)},
+		},
+	}}
+}
+
+// TestRetryRules: the first that matches decides, for Handle and for a HandleResult that decides nothing. What no rule matches is decided by the
+// default table, with the back-off of the policy.
+func TestRetryRules(t *testing.T) {
+	for name, c := range map[string]struct {
+		run     func(context.Context) error
+		attempt int
+		want    queue.Verb
+		after   time.Duration
+	}{
+		"ok":                    {func(context.Context) error { return nil }, 1, queue.Ack, 0},
+		"ErrorIs":               {func(context.Context) error { return fmt.Errorf("room: %w", errGone) }, 1, queue.Ack, 0},
+		"ErrorAs":               {func(context.Context) error { return fmt.Errorf("room: %w", &codeError{404}) }, 1, queue.DeadLetter, 0},
+		"the first":             {func(context.Context) error { return &codeError{429} }, 1, queue.Requeue, time.Minute},
+		"panic":                 {func(context.Context) error { panic("x") }, 1, queue.Requeue, time.Hour},
+		"panic, once too often": {func(context.Context) error { panic("x") }, 2, queue.DeadLetter, 0},
+		"Goexit":                {func(context.Context) error { runtime.Goexit(); return nil }, 1, queue.Release, 0},
+		"timeout":               {func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, 3, queue.Requeue, 7 * time.Minute},
+		"no rule":               {func(context.Context) error { return errOwn }, 3, queue.Requeue, 3 * time.Hour},
+		"permanent":             {func(context.Context) error { return gentask.Permanent(errGone) }, 1, queue.DeadLetter, 0},
+	} {
+		for kind, behavior := range map[string]gentask.Behavior{
+			"Handle": gentask.Handle(func(ctx context.Context, _ mail) error { return c.run(ctx) }),
+			"Work": gentask.Work(&work[mail, int]{
+				run:    func(ctx context.Context, _ mail) (int, error) { return 0, c.run(ctx) },
+				handle: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Decision{} },
+			}),
+		} {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					got := gentasktest.Run(t, behavior, gentasktest.Attempt(gentasktest.JSON(t, mail{}), c.attempt), gentask.Config{Policy: hotel()})
+					require.Equal(t, c.want, got.Settlement, "%v", got.Reason)
+					require.Equal(t, c.after, got.After)
+				})
+			})
+		}
+	}
+}
+
+// TestRetryRules_MaxAttempts says how many there were.
+func TestRetryRules_MaxAttempts(t *testing.T) {
+	got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { panic(errOwn) }),
+		gentasktest.Attempt(gentasktest.JSON(t, mail{}), 5), gentask.Config{Policy: hotel(), MaxAttempts: -1})
+	var spent *gentask.AttemptsError
+	require.ErrorAs(t, got.Reason, &spent)
+	require.Equal(t, 5, spent.Attempt)
+	require.Equal(t, 2, spent.Max)
+	require.ErrorIs(t, got.Reason, errOwn)
+	require.NotEmpty(t, actor.Stack(got.Reason))
+}
+
+// TestRetryRules_OnWhatNeverRan: a payload that can't be decoded is a failure that a rule can name, but that Failed doesn't.
+func TestRetryRules_OnWhatNeverRan(t *testing.T) {
+	for name, c := range map[string]struct {
+		when gentask.Match
+		want queue.Verb
+	}{
+		"named":    {gentask.ErrorAs[*gentask.DecodeError](), queue.Requeue},
+		"Failed":   {gentask.Failed, queue.DeadLetter},
+		"Panicked": {gentask.Panicked, queue.DeadLetter},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for kind, behavior := range map[string]gentask.Behavior{
+				"Handle":  gentask.Handle(func(context.Context, int) error { return nil }),
+				"Receive": gentask.Receive(func(gentask.Job[int]) *actor.Props { return nil }),
+			} {
+				cfg := gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Rules: []gentask.Rule{{When: c.when}}}}}
+				cfg.Decode = func(*queue.Message, any) error { panic("no") }
+				got := gentasktest.Run(t, behavior, gentasktest.JSON(t, "?"), cfg)
+				require.Equal(t, c.want, got.Settlement, kind)
+			}
+		})
+	}
+}
+
+// TestScenario06_ARetryPolicyThatFails has said nothing: the next rule is asked, and Config.Backoff decides.
+func TestScenario06_ARetryPolicyThatFails(t *testing.T) {
+	for name, crash := range crashes {
+		t.Run(name, func(t *testing.T) {
+			cfg := gentask.Config{Backoff: gentask.Backoff{Base: time.Nanosecond, Max: time.Nanosecond}}
+			cfg.Policy.Retry.Backoff = func(int, error) time.Duration { crash(); return time.Hour }
+			cfg.Policy.Retry.Rules = []gentask.Rule{
+				{When: func(task.Status, error) bool { crash(); return true }, Do: gentask.Ack()},
+				{When: gentask.ErrorIs(errGone), Do: gentask.DeadLetter(nil)},
+			}
+			for reason, want := range map[error]queue.Verb{errGone: queue.DeadLetter, errOwn: queue.Requeue} {
+				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return reason }), gentasktest.JSON(t, mail{}), cfg)
+				require.Equal(t, want, got.Settlement)
+				require.ErrorIs(t, got.Reason, reason)
+				require.LessOrEqual(t, got.After, time.Nanosecond)
+			}
+		})
+	}
+}
+
+// TestScenario06_ARetryPolicyThatHangs loses its slot and its delivery as a HandleResult does, and the ledger doesn't ask it again.
+func TestScenario06_ARetryPolicyThatHangs(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Allow.Healed = true
+		release, asked := make(chan struct{}), 0
+		cfg := gentask.Config{Concurrency: 1}
+		cfg.Policy.Retry.Backoff = func(int, error) time.Duration {
+			if asked++; asked == 1 {
+				<-release
+			}
+			return time.Second
+		}
+		r.Publish(2)
+		r.Start(r.Handle(func(ctx context.Context, id string) error {
+			if job, _ := gentask.FromContext(ctx); id == "1" && job.Attempt() == 1 {
+				return errOwn
+			}
+			return nil
+		}), cfg)
+		r.Finish()
+		require.Equal(r, 1, asked)
+		require.Equal(r, 2, r.Runs.Of("1"))
+		close(release)
+	})
+}
+
+// TestJobBackoff is that of the rule for how the job ended, and of no rule while it runs.
+func TestJobBackoff(t *testing.T) {
+	for reason, want := range map[error]time.Duration{nil: time.Hour, errOwn: time.Hour, errGone: time.Second} {
+		cfg := gentask.Config{}
+		cfg.Policy.Retry = gentask.Retry{
+			Backoff: gentask.Fixed(time.Hour),
+			Rules:   []gentask.Rule{{When: gentask.ErrorIs(errGone), Backoff: gentask.Fixed(time.Second)}},
+		}
+		var running time.Duration
+		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
+			run: func(ctx context.Context, _ mail) (int, error) {
+				job, _ := gentask.FromContext(ctx)
+				running = job.Backoff()
+				return 0, reason
+			},
+			handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+				return gentask.Requeue(job.Backoff())
+			},
+		}), gentasktest.JSON(t, mail{}), cfg)
+		require.Equal(t, want, got.After)
+		require.Equal(t, time.Hour, running)
+	}
+}
+
+// TestJobBackoff_AfterATimeout is that of the rule for timeouts, while the task still runs.
+func TestJobBackoff_AfterATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
+			run: func(ctx context.Context, _ mail) (int, error) { <-ctx.Done(); return 0, ctx.Err() },
+			handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+				return gentask.Requeue(job.Backoff())
+			},
+		}), gentasktest.JSON(t, mail{}), gentask.Config{Policy: hotel()})
+		require.Equal(t, 7*time.Minute, got.After)
+	})
+}
+
+// TestExponential keeps to its bounds, however many attempts there were.
+func TestExponential(t *testing.T) {
+	backoff := gentask.Exponential(time.Second, time.Minute)
+	for attempt, most := range map[int]time.Duration{-1: time.Second, 1: time.Second, 3: 4 * time.Second, 7: time.Minute, 1 << 40: time.Minute} {
+		for range 100 {
+			require.LessOrEqual(t, backoff(attempt, nil), most)
+			require.GreaterOrEqual(t, backoff(attempt, nil), time.Duration(0))
+		}
+	}
+}
+
+func TestPermanent(t *testing.T) {
+	require.NoError(t, gentask.Permanent(nil))
+	err := fmt.Errorf("send: %w", gentask.Permanent(&codeError{404}))
+	require.EqualError(t, err, "send: code 404")
+	var code *codeError
+	require.ErrorAs(t, err, &code)
+}
+
+// TestPauseDecision: the job is given back, nothing else is started, and the event says why; Resume goes on where it was.
+func TestPauseDecision(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		cfg := gentask.Config{Concurrency: 1, MaxAttempts: 1}
+		cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.ErrorIs(errGone), Do: gentask.Pause()}}
+		r.Publish(10)
+		c := r.Start(r.Handle(func(context.Context, string) error {
+			if r.Runs.Total() == 3 {
+				return errGone
+			}
+			return nil
+		}), cfg)
+		r.Eventually("it is paused", func() bool { return len(r.Events(gentask.EventPaused)) == 1 })
+		time.Sleep(time.Minute)
+		require.Equal(r, gentask.Paused, c.Health().State)
+		require.ErrorIs(r, r.Events(gentask.EventPaused)[0].Reason, errGone)
+		require.Equal(r, 3, r.Runs.Total())
+		require.Equal(r, 8, r.Memory.Stats().Ready)
+		require.NoError(r, c.Resume(r.Context()))
+		r.Finish()
+		require.Equal(r, 10, r.Memory.Stats().Acked)
+		require.Equal(r, 11, r.Runs.Total())
+	})
+}
+
+func TestRetry_IsChecked(t *testing.T) {
+	match := gentask.ErrorIs(errGone)
+	for want, rule := range map[string]gentask.Rule{
+		"Policy.Retry.Rules[1].When is nil; want ErrorIs":                      {Do: gentask.Ack()},
+		"Policy.Retry.Rules[1].Do is wait 1s; want a decision that settles":    {When: match, Do: gentask.Wait(time.Second)},
+		"Policy.Retry.Rules[1].Do is ack; want no Backoff":                     {When: match, Do: gentask.Ack(), Backoff: gentask.Fixed(0)},
+		"Policy.Retry.Rules[1].MaxAttempts is 3; want 0, for there is nothing": {When: match, Do: gentask.Release(), MaxAttempts: 3},
+		"Policy.Retry.Rules[1].MaxAttempts is -2; want 0":                      {When: match, MaxAttempts: -2},
+	} {
+		cfg := gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Rules: []gentask.Rule{{When: match}, rule}}}}
+		_, err := gentask.New(outbox(), gentask.Handle(func(context.Context, int) error { return nil }), cfg)
+		require.ErrorIs(t, err, gentask.ErrConfig)
+		require.ErrorContains(t, err, want)
+	}
+}
