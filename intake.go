@@ -136,14 +136,14 @@ func (l *ledger) shut(ctx actor.Context, msg *shut) {
 	l.publish()
 }
 
-// knocks is the most failures that count while nobody answers at the broker's address. An attempt costs nobody anything then, and when the
-// broker is back its consumers are, too: it is not asked less often, the longer it was away.
+// knocks is the most failures that count while nobody answers at the broker's address, or for the queue. An attempt costs next to nothing then, and
+// when the broker is back its consumers are, too: it is not asked less often, the longer it was away.
 const knocks = 4
 
-// unreachable says that no connection was made: nobody has refused anything.
+// unreachable says that nobody has refused anything: no connection was made, or the driver says that the queue can't be reached through it.
 func unreachable(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, queue.ErrUnavailable) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // abandonedNow hears how many abandoned tasks still run. At the cap the consumer takes no work until one of them ends.

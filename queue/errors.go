@@ -19,6 +19,10 @@ var (
 	// ErrClosed is returned by every method of a session, source or publisher that was closed by its user.
 	ErrClosed = errors.New("queue: closed")
 
+	// ErrUnavailable is wrapped by the error of an Open that nobody has refused: the broker answers nothing, or says that whoever keeps the queue (a
+	// node, a leader that is being elected) is not there just now. It is worth asking again soon. See also Source.Open.
+	ErrUnavailable = errors.New("queue: unavailable at the moment")
+
 	// ErrConfig is wrapped by every error about a value that the user gave: it names the field, what it was and what would be right.
 	ErrConfig = errors.New("queue: bad config")
 

@@ -62,7 +62,8 @@ type Settlement struct {
 // Source is where deliveries come from: one queue of one broker. Its methods are safe for concurrent use, so that many consumers can share one.
 type Source interface {
 	// Open connects, makes or checks the queue, and starts a session. It returns when deliveries flow, or with the error that says what
-	// was refused and what would be right. It honours ctx: no dead network can hold it for longer.
+	// was refused and what would be right. An error that wraps ErrUnavailable, or a failed dial (*net.OpError), says that nobody refused anything:
+	// the consumer asks again within a second then, instead of less and less often. Open honours ctx: no dead network can hold it for longer.
 	Open(ctx context.Context, opts Options) (Session, error)
 }
 

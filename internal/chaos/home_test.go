@@ -14,12 +14,12 @@ func ExampleTable() {
 	var t Table
 	_ = t.Add(Row{
 		Fault: "cable pulled", Broker: Quorum, Times: 3, Published: 100, Acknowledged: 98, DeadLettered: 2, Duplicates: 4,
-		LongestPause: Span(1204 * time.Millisecond), Resumed: Span(71 * time.Millisecond),
+		LongestPause: Span(1204 * time.Millisecond), Away: Span(940 * time.Millisecond), Resumed: Span(71 * time.Millisecond),
 	})
 	_ = t.Print(os.Stdout)
 	// Output:
-	// FAULT         BROKER           TIMES  PUBLISHED  ACKED  DEAD  DUPLICATES  LOST  LONGEST PAUSE  RESUMED AFTER
-	// cable pulled  RabbitMQ quorum  3      100        98     2     4           0     1.204s         71ms
+	// FAULT         BROKER           TIMES  PUBLISHED  ACKED  DEAD  DUPLICATES  LOST  LONGEST PAUSE  AWAY   RESUMED AFTER
+	// cable pulled  RabbitMQ quorum  3      100        98     2     4           0     1.204s         940ms  71ms
 }
 
 // TestNothingOutlivesATestProcess: a test process that is killed leaves no server and no files.

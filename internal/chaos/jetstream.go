@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -21,14 +19,6 @@ type JetStream struct {
 	home    *home
 	servers []serverConfig
 	running []*process
-}
-
-// serverConfig is what a server process is told.
-type serverConfig struct {
-	Name, Dir   string
-	Port        int
-	ClusterPort int
-	Routes      []string // none: not a cluster
 }
 
 // roleEnv tells a process of the test binary what it is, see Child; configEnv tells it more.
@@ -123,6 +113,45 @@ func (j *JetStream) answers(i int) error {
 // URL is where server i serves.
 func (j *JetStream) URL(i int) string { return "nats://127.0.0.1:" + strconv.Itoa(j.servers[i].Port) }
 
+// URLs are all servers, as a client takes them.
+func (j *JetStream) URLs() string {
+	var all []string
+	for i := range j.servers {
+		all = append(all, j.URL(i))
+	}
+	return strings.Join(all, ",")
+}
+
+// Leader says which server leads a queue: its stream; its consumer may be led by another. It is an error that one of the two has none.
+func (j *JetStream) Leader(name string) (int, error) {
+	conn, err := natsgo.Connect(j.URLs(), natsgo.NoReconnect(), natsgo.Timeout(time.Second))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := within(leaderTime)
+	defer cancel()
+	c, err := js.Consumer(ctx, name, "gentask")
+	if err != nil {
+		return 0, err
+	}
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	if s.CachedInfo().Cluster == nil || c.CachedInfo().Cluster == nil {
+		return 0, errors.New("chaos: not a cluster")
+	}
+	return slices.IndexFunc(j.servers, func(one serverConfig) bool { return one.Name == s.CachedInfo().Cluster.Leader }), nil
+}
+
+// leaderTime bounds the question; while there is no leader it is not answered.
+const leaderTime = 150 * time.Millisecond
+
 // Kill kills server i, as kill -9 does, and returns when it is gone.
 func (j *JetStream) Kill(i int) { j.running[i].kill() }
 
@@ -134,44 +163,4 @@ func (j *JetStream) Close() error {
 		}
 	}
 	return j.home.close()
-}
-
-// self is this program in another role.
-func self(role, config string) (*exec.Cmd, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(path) //nolint:gosec // ourselves
-	cmd.Env = append(os.Environ(), roleEnv+"="+role, configEnv+"="+config)
-	return cmd, nil
-}
-
-// serve is the role of a server: it ends when it is killed.
-func serve(config string) error {
-	var c serverConfig
-	if err := json.Unmarshal([]byte(config), &c); err != nil {
-		return err
-	}
-	opts := &server.Options{
-		ServerName: c.Name, Host: "127.0.0.1", Port: c.Port, JetStream: true, StoreDir: c.Dir, NoSigs: true, NoLog: true,
-		JetStreamMaxMemory: 256 << 20, JetStreamMaxStore: 4 << 30,
-	}
-	for _, route := range c.Routes {
-		at, err := url.Parse(route)
-		if err != nil {
-			return err
-		}
-		opts.Routes = append(opts.Routes, at)
-	}
-	if len(c.Routes) > 0 {
-		opts.Cluster = server.ClusterOpts{Name: "chaos", Host: "127.0.0.1", Port: c.ClusterPort}
-	}
-	s, err := server.NewServer(opts)
-	if err != nil {
-		return err
-	}
-	s.Start()
-	s.WaitForShutdown()
-	return nil
 }

@@ -20,7 +20,8 @@ type Row struct {
 	Duplicates   int    `json:"duplicates"` // runs and dead letters beyond the first of a message
 	Lost         int    `json:"lost"`
 	LongestPause Span   `json:"longest_pause_ms"` // in which no job began
-	Resumed      Span   `json:"resumed_ms"`       // the longest time from the end of the fault until a job began
+	Away         Span   `json:"away_ms"`          // the longest time from the beginning of the fault until the broker could be reached again; 0: not measured
+	Resumed      Span   `json:"resumed_ms"`       // the longest time from then until a job began
 }
 
 // Span is a time that is shown in milliseconds.
@@ -57,10 +58,10 @@ func (t *Table) Print(w io.Writer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "FAULT\tBROKER\tTIMES\tPUBLISHED\tACKED\tDEAD\tDUPLICATES\tLOST\tLONGEST PAUSE\tRESUMED AFTER") //nolint:errcheck // Flush says
+	fmt.Fprintln(tw, "FAULT\tBROKER\tTIMES\tPUBLISHED\tACKED\tDEAD\tDUPLICATES\tLOST\tLONGEST PAUSE\tAWAY\tRESUMED AFTER") //nolint:errcheck // Flush says
 	for _, r := range t.rows {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\n", //nolint:errcheck // Flush says
-			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Resumed)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush says
+			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Away, r.Resumed)
 	}
 	return tw.Flush()
 }

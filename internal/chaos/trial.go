@@ -44,8 +44,9 @@ type Trial struct {
 	consumers []*gentask.Consumer
 	events    []gentask.Event
 	publishes sync.WaitGroup
-	next      int // of ids
-	gone      int // dead letters that Bury has noted
+	struckAt  time.Time // when the fault that strikes now began; zero: not noted
+	next      int       // of ids
+	gone          int // dead letters that Bury has noted
 }
 
 // limit is long for a broker on a busy machine.
@@ -69,10 +70,7 @@ func NewTrial(t testing.TB, fault string, kind Kind, at, direct string) *Trial {
 // after half a second, and a queue without a name never comes to life again.
 func (tr *Trial) Settle() {
 	tr.Helper()
-	ctx, cancel := within(tr.Limit)
-	defer cancel()
-	_, err := tr.direct.state(ctx)
-	require.NoError(tr, err)
+	tr.Eventually("the queue is made", tr.answers) // a cluster may have to find itself first
 	pause(nil, 1500*time.Millisecond)
 }
 
@@ -269,11 +267,17 @@ func (tr *Trial) Ran(n int) {
 	tr.Eventually(fmt.Sprintf("%d more have run", n), func() bool { return tr.Done() >= from+n || tr.open() == 0 })
 }
 
+// Strikes notes that the fault begins now, so that Struck can tell for how long the broker was away.
+func (tr *Trial) Strikes() { tr.struckAt = time.Now() }
+
 // Struck notes that the fault struck once more, and is over now: it waits until a job begins, and notes how long that took.
 func (tr *Trial) Struck() {
 	tr.Helper()
 	at := time.Now()
 	tr.row.Times++
+	if !tr.struckAt.IsZero() {
+		tr.row.Away, tr.struckAt = max(tr.row.Away, Span(at.Sub(tr.struckAt))), time.Time{}
+	}
 	var first Mark
 	tr.Eventually("a job begins", func() (ok bool) {
 		first, ok = tr.firstAfter(at, func(Mark) bool { return true })
@@ -302,7 +306,7 @@ func (tr *Trial) Finish(registered int) Row {
 	dead, err := tr.direct.DeadLetters(ctx)
 	require.NoError(tr, err)
 	row := tr.sum(dead)
-	row.Fault, row.Broker, row.Times, row.Resumed = tr.row.Fault, tr.row.Broker, tr.row.Times, tr.row.Resumed
+	row.Fault, row.Broker, row.Times, row.Away, row.Resumed = tr.row.Fault, tr.row.Broker, tr.row.Times, tr.row.Away, tr.row.Resumed
 	require.Zero(tr, row.Lost, "lost: %+v", row)
 	require.Equal(tr, row.Published, row.Acknowledged+row.DeadLettered, "%+v", row)
 	require.Empty(tr, tr.unearned(), "acknowledged, and had not run to the end")

@@ -22,6 +22,7 @@ type Broker struct {
 	mu    sync.Mutex
 	pub   *link           // for publishing and for questions; nil until it is needed
 	known map[string]bool // queues that are known to exist, by way of pub
+	dead  map[string]bool // dead-letter queues that a session has found in order
 }
 
 // InProcessServer is a server in this process, such as *server.Server of nats-server.
@@ -51,7 +52,7 @@ func newBroker(url string, server InProcessServer, cfg Config) (*Broker, error) 
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Broker{url: url, server: server, config: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{})}, nil
+	return &Broker{url: url, server: server, config: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{}), dead: map[string]bool{}}, nil
 }
 
 // Queue returns the queue of that name. The name is checked when the queue is used: it has no white space and none of . * > / \ in it.
@@ -153,4 +154,17 @@ func (b *Broker) remember(l *link, name string, exists bool) {
 	if b.pub == l {
 		b.known[name] = exists
 	}
+}
+
+// seen reports whether a dead-letter queue was there and in order before.
+func (b *Broker) seen(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dead[name]
+}
+
+func (b *Broker) see(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dead[name] = true
 }

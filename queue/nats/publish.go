@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,8 +18,10 @@ const maxInFlight = 1024
 
 // publication is a batch of messages on its way, each of which is confirmed or fails by itself.
 type publication struct {
-	link    *link
-	pending []pendingMsg
+	link     *link
+	pending  []pendingMsg
+	patience *time.Timer // runs out when nothing is confirmed any more
+	over     bool        // it has
 }
 
 // pendingMsg is one message, in the order of publishing.
@@ -36,13 +39,20 @@ func (p *publication) add(msg *natsgo.Msg, id string) {
 // refuse keeps the message that was added last from being sent, unless err is nil.
 func (p *publication) refuse(err error) { p.pending[len(p.pending)-1].err = err }
 
-// confirm sends everything and waits for the confirms. It returns those that have none, in order. It does not outlast ctx.
+// confirmTimeout is how long nothing may be confirmed before what waits is given up: a leader that was lost takes what was sent to it along, and
+// nobody would ever say so. It is longer than a disk is slow, and starts anew with each confirm.
+const confirmTimeout = 5 * time.Second
+
+// confirm sends everything and waits for the confirms. It returns those that have none, in order. It does not outlast ctx, and ends confirmTimeout
+// after the last confirm.
 func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 	for some := range slices.Chunk(p.pending, maxInFlight) {
 		p.send(ctx, some)
+		p.patience = time.NewTimer(confirmTimeout)
 		for i := range some {
 			p.wait(ctx, &some[i])
 		}
+		p.patience.Stop()
 	}
 	var failed []queue.PublishFailure
 	for _, one := range p.pending {
@@ -57,7 +67,7 @@ func (p *publication) send(ctx context.Context, some []pendingMsg) {
 	_ = p.link.write(ctx, func() error {
 		for i := range some {
 			if some[i].err == nil {
-				some[i].err = ctx.Err()
+				some[i].err = p.hopeless(ctx)
 			}
 			if some[i].err == nil {
 				some[i].ack, some[i].err = p.link.js.PublishMsgAsync(some[i].msg)
@@ -67,20 +77,45 @@ func (p *publication) send(ctx context.Context, some []pendingMsg) {
 	})
 }
 
+// hopeless says why nothing more is sent.
+func (p *publication) hopeless(ctx context.Context) error {
+	if p.over {
+		return errUnconfirmed
+	}
+	return ctx.Err()
+}
+
 // wait waits for the confirm of one message.
 func (p *publication) wait(ctx context.Context, one *pendingMsg) {
-	if one.err == nil {
-		select {
-		case <-one.ack.Ok():
-			return
-		case one.err = <-one.ack.Err():
-		case <-p.link.lost:
-			one.err = p.link.why()
-		case <-ctx.Done():
-			one.err = ctx.Err()
-		}
+	if one.err == nil && p.confirmed(ctx, one) {
+		p.patience.Reset(confirmTimeout)
+		return
 	}
 	one.err = p.failure(ctx, one)
+}
+
+func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
+	select {
+	case <-one.ack.Ok():
+		return true // also when nothing was, for too long
+	default:
+	}
+	if p.over {
+		one.err = errUnconfirmed
+		return false
+	}
+	select {
+	case <-one.ack.Ok():
+		return true
+	case one.err = <-one.ack.Err():
+	case <-p.link.lost:
+		one.err = p.link.why()
+	case <-ctx.Done():
+		one.err = ctx.Err()
+	case <-p.patience.C:
+		one.err, p.over = errUnconfirmed, true
+	}
+	return false
 }
 
 // failure says what would be right, where that is known.

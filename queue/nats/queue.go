@@ -34,7 +34,8 @@ type Stats struct {
 func (q *Queue) Name() string { return q.name }
 
 // Publish implements queue.Publisher. It makes the queue if there is none. A message whose UniqueKey, or without one whose ID, was published
-// within Config.Duplicates is confirmed, and not stored again.
+// within Config.Duplicates is confirmed, and not stored again. When the server has confirmed nothing for 5 s, what is left fails, and may be
+// published again.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	if len(msgs) == 0 {
 		return nil
@@ -104,20 +105,20 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	s, err := q.start(ctx, l, opts.Prefetch)
 	if err != nil {
 		l.close()
-		return nil, err
+		return nil, unavailable(err)
 	}
 	return s, nil
 }
 
-// start asks for all that a session needs. It does not wait long: a question to a cluster that has just lost its leader is never answered, and
-// the next one is.
+// start asks for all that a session needs. It does not wait long: whoever is not there now may be reached over the next connection.
 func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, name := range []string{q.name, q.name + deadSuffix} {
-		if err := q.broker.makeStream(ctx, l, name); err != nil {
-			return nil, err
-		}
+	if err := q.broker.makeStream(ctx, l, q.name); err != nil {
+		return nil, err
+	}
+	if err := q.makeDead(ctx, l); err != nil {
+		return nil, err
 	}
 	lease, err := q.broker.makeConsumer(ctx, l, q.name)
 	if err != nil {
@@ -128,6 +129,25 @@ func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, err
 		return nil, err
 	}
 	return s, nil
+}
+
+// makeDead makes or checks the dead-letter queue. One that was there before may have no leader just now: jobs need not wait for it, only dead letters do.
+func (q *Queue) makeDead(ctx context.Context, l *link) error {
+	name := q.name + deadSuffix
+	if !q.broker.seen(name) {
+		err := q.broker.makeStream(ctx, l, name)
+		if err == nil {
+			q.broker.see(name)
+		}
+		return err
+	}
+	one, cancel := context.WithTimeout(ctx, firstPatience)
+	defer cancel()
+	err := q.broker.makeStream(one, l, name)
+	if err != nil && ctx.Err() == nil && (one.Err() != nil || notNow(err)) {
+		return l.lostIfOver()
+	}
+	return err
 }
 
 // DeadLetters returns the oldest dead letters, at most limit, and takes none out. To run them again, open the queue whose name ends in
