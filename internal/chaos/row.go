@@ -20,7 +20,7 @@ type Row struct {
 	Duplicates   int    `json:"duplicates"` // runs and dead letters beyond the first of a message
 	Lost         int    `json:"lost"`
 	LongestPause Span   `json:"longest_pause_ms"` // in which no job began
-	Away         Span   `json:"away_ms"`          // the longest time from the beginning of the fault until the broker could be reached again; 0: not measured
+	Away         Span   `json:"away_ms"`          // the longest time from when the fault struck until the broker was there again; 0: not noted
 	Resumed      Span   `json:"resumed_ms"`       // the longest time from then until a job began
 }
 
@@ -53,12 +53,14 @@ func (t *Table) Add(r Row) error {
 	return json.NewEncoder(t.Lines).Encode(r)
 }
 
+const heading = "FAULT\tBROKER\tTIMES\tPUBLISHED\tACKED\tDEAD\tDUPLICATES\tLOST\tLONGEST PAUSE\tAWAY\tRESUMED AFTER"
+
 // Print writes the rows for a human.
 func (t *Table) Print(w io.Writer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "FAULT\tBROKER\tTIMES\tPUBLISHED\tACKED\tDEAD\tDUPLICATES\tLOST\tLONGEST PAUSE\tAWAY\tRESUMED AFTER") //nolint:errcheck // Flush says
+	fmt.Fprintln(tw, heading) //nolint:errcheck // Flush says
 	for _, r := range t.rows {
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush says
 			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Away, r.Resumed)

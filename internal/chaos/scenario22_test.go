@@ -53,6 +53,29 @@ func TestScenario22_BrokerInAlarm(t *testing.T) {
 	}
 }
 
+// TestScenario22_AlarmIsNoSilence: a broker in alarm reads nothing from whom publishes, for longer than a frozen connection is put up with, and
+// more is on its way than the socket takes. The connection is not given up: the broker goes on to send heartbeats.
+func TestScenario22_AlarmIsNoSilence(t *testing.T) {
+	r := sharedRabbit(t)
+	t.Cleanup(func() { require.NoError(t, r.SetMemoryAlarm(false)) })
+	tr := NewTrial(t, "", Classic, r.URL(0), r.URL(0))
+	require.NoError(t, tr.direct.Publish(t.Context(), message(1)))
+	require.NoError(t, r.SetMemoryAlarm(true))
+	result := make(chan error, 1)
+	go func() {
+		result <- tr.direct.Publish(t.Context(), queue.Message{ID: "large", Body: make([]byte, 64<<20)})
+	}()
+	tr.Eventually("the broker says that it blocks", func() bool { _, blocked := tr.direct.Blocked(); return blocked })
+	pause(nil, 8*time.Second)
+	require.Empty(t, result, "given up")
+	require.NoError(t, r.SetMemoryAlarm(false))
+	require.NoError(t, <-result)
+	at, err := tr.direct.state(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, at.left)
+	require.NoError(t, tr.direct.Delete(t.Context()))
+}
+
 // TestScenario22_Unroutable: the queue was deleted by somebody else; the error names each message, and the next attempt makes the queue again.
 func TestScenario22_Unroutable(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic} {

@@ -46,7 +46,7 @@ type Trial struct {
 	publishes sync.WaitGroup
 	struckAt  time.Time // when the fault that strikes now began; zero: not noted
 	next      int       // of ids
-	gone          int // dead letters that Bury has noted
+	gone      int       // dead letters that Bury has noted
 }
 
 // limit is long for a broker on a busy machine.

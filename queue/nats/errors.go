@@ -18,7 +18,7 @@ var (
 	// ErrRefused is returned when the server refuses the credentials.
 	ErrRefused = errors.New("nats: refused: check user, password or token in the URL, or the credentials in Config.Options")
 
-	errUnconfirmed = fmt.Errorf("the server is there, and has confirmed nothing for %v: the stream has no leader, or its disk is slow", confirmTimeout)
+	errUnconfirmed = fmt.Errorf("nothing was confirmed for %v: the stream has no leader, or its disk is slow", confirmTimeout)
 
 	errSilent = errors.New("nats: the server sends nothing, not even heartbeats")
 )

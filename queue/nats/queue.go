@@ -131,7 +131,8 @@ func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, err
 	return s, nil
 }
 
-// makeDead makes or checks the dead-letter queue. One that was there before may have no leader just now: jobs need not wait for it, only dead letters do.
+// makeDead makes or checks the dead-letter queue. One that was there before may have no leader just now: jobs need not wait for it, only dead
+// letters do.
 func (q *Queue) makeDead(ctx context.Context, l *link) error {
 	name := q.name + deadSuffix
 	if !q.broker.seen(name) {

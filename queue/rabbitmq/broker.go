@@ -2,19 +2,17 @@ package rabbitmq
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"strconv"
 
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/internal/address"
 )
 
 // Broker is one RabbitMQ server or cluster, as one user sees it. Its queues share a connection for publishing; each session has one of its
 // own. It is safe for concurrent use.
 type Broker struct {
-	url string // with the password
-	at  string // without
-	cfg Config
+	addresses *address.Book
+	cfg       Config
 
 	host      string
 	topology  *topology
@@ -23,17 +21,14 @@ type Broker struct {
 }
 
 // New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps for TLS. At most one Config may be given;
-// none is the zero Config. New only checks what it is given, and returns an error that wraps queue.ErrConfig when that is not right: a
-// connection is made when the first session is opened or the first message is published, so that a broker that is down is no error here.
+// none is the zero Config. With Config.URLs, url is empty. New only checks what it is given, and returns an error that wraps queue.ErrConfig
+// when that is not right: a connection is made when the first session is opened or the first message is published, so that a broker that is
+// down is no error here.
 func New(url string, cfg ...Config) (*Broker, error) {
-	uri, err := checkURL(url)
-	if err != nil {
-		return nil, err
-	}
 	if len(cfg) > 1 {
 		return nil, badConfig("cfg", fmt.Sprintf("%d of them", len(cfg)), "one Config or none")
 	}
-	b := &Broker{url: url}
+	b := &Broker{}
 	if len(cfg) == 1 {
 		b.cfg = cfg[0]
 	}
@@ -41,12 +36,28 @@ func New(url string, cfg ...Config) (*Broker, error) {
 	if err := b.cfg.check(); err != nil {
 		return nil, err
 	}
-	b.at = fmt.Sprintf("%s://%s@%s, vhost %q", uri.Scheme, uri.Username, net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), uri.Vhost)
+	if err := b.find(url); err != nil {
+		return nil, err
+	}
 	b.host = hostname()
 	b.topology = newTopology()
 	b.publisher = newPublisher(b)
 	b.gauge = newGauge(b)
 	return b, nil
+}
+
+// find sets where the broker is.
+func (b *Broker) find(url string) error {
+	if b.cfg.URLs == nil {
+		b.addresses = address.Fixed(url)
+		_, err := checkURL("url", url)
+		return err
+	}
+	b.addresses = address.Asked(b.cfg.URLs)
+	if url != "" {
+		return badConfig("url", "set, and Config.URLs is too", "one of the two")
+	}
+	return nil
 }
 
 // hostname is for names that a human reads.

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -41,7 +42,8 @@ type Config struct {
 	DelayPrefix string
 
 	// Heartbeat is the interval in which both sides ask for a sign of life, in whole seconds, at least one; a peer that is silent for
-	// about twice as long is given up. Zero means DefaultHeartbeat. A heartbeat in the URL has precedence.
+	// about twice as long is given up. Zero means DefaultHeartbeat. A heartbeat in the URL has precedence. The connection for publishing has
+	// heartbeats of 2 s at most, in any case: by them alone a network that is dead is told from a broker that is in alarm.
 	Heartbeat time.Duration
 
 	// DialTimeout bounds how long connecting, logging in and declaring may take altogether, also where the context would allow more.
@@ -50,6 +52,13 @@ type Config struct {
 
 	// Name is shown at the broker in the names of connections. Empty means "gentask".
 	Name string
+
+	// URLs, if it is set, says where the broker is, instead of the URL given to New. It is asked anew for each connection, so passwords may be
+	// rotated, and nodes may come and go: the next connection follows. The URLs are tried in the order of the slice until one of them lets us
+	// in, each for its share of the time that is left; to spread consumers over the nodes of a cluster, return them in another order each time.
+	// The function is called by up to 16 goroutines at a time, and has to honour its context, which ends with the attempt. An error, a panic and
+	// a late answer fail the attempt like a broker that refuses.
+	URLs func(ctx context.Context) ([]string, error)
 
 	// TLS is for URLs with the scheme amqps. Nil means the system's root certificates and the URL's host name, or what the URL's
 	// parameters (cacertfile, certfile, keyfile, server_name_indication) say. It is copied for each connection.
@@ -106,15 +115,15 @@ const (
 	maxQueueName = 120
 )
 
-// checkURL refuses what is no AMQP URL. The error does not show url, for its password may be the part that does not parse.
-func checkURL(url string) (amqp.URI, error) {
+// checkURL refuses what is no AMQP URL. The error names the field and does not show url, for its password may be the part that does not parse.
+func checkURL(field, url string) (amqp.URI, error) {
 	scheme, _, found := strings.Cut(url, "://")
 	if !found || scheme != "amqp" && scheme != "amqps" {
-		return amqp.URI{}, badConfig("url", "scheme "+fmt.Sprintf("%q", schemeOf(scheme, found)), "amqp://user:password@host:5672/vhost or amqps://")
+		return amqp.URI{}, badConfig(field, "scheme "+fmt.Sprintf("%q", schemeOf(scheme, found)), "amqp://user:password@host:5672/vhost or amqps://")
 	}
 	uri, err := amqp.ParseURI(url)
 	if err != nil {
-		return amqp.URI{}, badConfig("url", "one that does not parse",
+		return amqp.URI{}, badConfig(field, "one that does not parse",
 			"amqp://user:password@host:5672/vhost, with reserved characters percent-encoded")
 	}
 	return uri, nil

@@ -1,7 +1,9 @@
 package rabbitmq
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +48,11 @@ func (c *cork) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.Conn.Close() // whoever hangs in a write must return, too
+	}
+	return n, err
 }
 
 // SetReadDeadline is how the client bounds its wait for heartbeats.

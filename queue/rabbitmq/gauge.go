@@ -26,11 +26,7 @@ func (q *Queue) Waiting(ctx context.Context) (int, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.broker.cfg.DialTimeout)
 	defer cancel()
-	n, err := q.broker.gauge.ready(ctx, q.name)
-	if err != nil {
-		return 0, q.broker.failed(ctx, fmt.Sprintf("ask what waits in queue %q", q.name), err)
-	}
-	return n, nil
+	return q.broker.gauge.ready(ctx, q.name)
 }
 
 func (g *gauge) ready(ctx context.Context, name string) (n int, err error) {
@@ -47,10 +43,13 @@ func (g *gauge) ready(ctx context.Context, name string) (n int, err error) {
 	stop := context.AfterFunc(ctx, g.link.cut)
 	defer stop()
 	found, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-	if err != nil {
-		return 0, err // which has closed the channel
+	if err == nil { // an error has closed the channel
+		n, err = found.Messages, ch.Close()
 	}
-	return found.Messages, ch.Close()
+	if err != nil {
+		return 0, failed(ctx, g.link.at, fmt.Sprintf("ask what waits in queue %q", name), err)
+	}
+	return n, nil
 }
 
 // channel opens one, on a new connection if the last is lost.
@@ -59,7 +58,7 @@ func (g *gauge) channel(ctx context.Context) (*amqp.Channel, error) {
 		return nil, queue.ErrClosed
 	}
 	if g.link == nil || g.link.IsClosed() {
-		l, err := g.broker.dial(ctx, "gauge")
+		l, err := g.broker.dial(ctx, "gauge", 0)
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,14 @@ func newQueue(t testing.TB, cfg Config) *Queue {
 	return q
 }
 
+// url is where its broker is.
+func (q *Queue) url(t testing.TB) string {
+	t.Helper()
+	urls, err := q.broker.addresses.URLs(t.Context())
+	require.NoError(t, err)
+	return urls[0]
+}
+
 // open opens a session and closes it after the test.
 func open(t testing.TB, q queue.Source, prefetch int) *session {
 	t.Helper()

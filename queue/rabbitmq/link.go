@@ -2,9 +2,13 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -14,12 +18,49 @@ import (
 // network, and a broker that is short of memory stops reading.
 type link struct {
 	*amqp.Connection
+	at     string // where it leads, without the password
 	socket *cork
 }
 
-// dial connects and logs in. Only ctx bounds it.
-func (b *Broker) dial(ctx context.Context, purpose string) (*link, error) {
-	l := &link{}
+// dial connects and logs in at the first of the broker's addresses that lets us in. Only ctx bounds it. pulse is the longest heartbeat, 0 for what
+// the config and the URL say.
+func (b *Broker) dial(ctx context.Context, purpose string, pulse time.Duration) (*link, error) {
+	urls, err := b.addresses.URLs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("rabbitmq: %w", err)
+	}
+	var failures []error
+	for i, url := range urls {
+		uri, err := checkURL(b.field(i), url)
+		if err != nil {
+			return nil, err
+		}
+		l, err := b.dialShare(ctx, len(urls)-i, url, uri, purpose, pulse)
+		if err == nil {
+			return l, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, tell(failures)
+}
+
+// field names the URL in errors.
+func (b *Broker) field(i int) string {
+	if b.cfg.URLs == nil {
+		return "url"
+	}
+	return fmt.Sprintf("Config.URLs, result %d", i+1)
+}
+
+// dialShare dials one of left addresses, for as long as all of them can be given.
+func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.URI, purpose string, pulse time.Duration) (*link, error) {
+	at := fmt.Sprintf("%s://%s@%s, vhost %q", uri.Scheme, uri.Username, net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), uri.Vhost)
+	if end, bounded := ctx.Deadline(); bounded && left > 1 {
+		share, cancel := context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+		ctx = share
+	}
+	l := &link{at: at}
 	stop := func() bool { return true }
 	config := b.amqpConfig(purpose)
 	config.Dial = func(network, addr string) (net.Conn, error) {
@@ -31,16 +72,55 @@ func (b *Broker) dial(ctx context.Context, purpose string) (*link, error) {
 		stop = context.AfterFunc(ctx, l.cut)
 		return l.socket, nil
 	}
-	conn, err := amqp.DialConfig(b.url, config)
+	conn, err := amqp.DialConfig(withPulse(url, pulse, &config), config)
 	if !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
 		l.cut()
-		return nil, b.failed(ctx, "connect", err)
+		return nil, failed(ctx, at, "connect", err)
 	}
 	l.Connection = conn
 	return l, nil
+}
+
+// tell is the error of a dial that failed everywhere. A refusal says more than a node that is down, and only it is told as an error: whoever is
+// refused is to ask less often.
+func tell(failures []error) error {
+	if len(failures) == 1 {
+		return failures[0]
+	}
+	told := slices.IndexFunc(failures, func(err error) bool { return errors.Is(err, ErrRefused) })
+	told = max(told, 0)
+	text := ""
+	for i, err := range failures {
+		if i != told {
+			text += "; " + err.Error()
+		}
+	}
+	return fmt.Errorf("%w%s", failures[told], text)
+}
+
+// withPulse bounds the heartbeat, that of the config and that of the URL, which has precedence.
+func withPulse(at string, pulse time.Duration, config *amqp.Config) string {
+	if pulse == 0 {
+		return at
+	}
+	config.Heartbeat = min(config.Heartbeat, pulse)
+	u, err := url.Parse(at)
+	if err != nil {
+		return at // the client says so
+	}
+	q := u.Query()
+	if !q.Has("heartbeat") {
+		return at
+	}
+	most := int(pulse / time.Second)
+	if n, err := strconv.Atoi(q.Get("heartbeat")); err == nil && (n == 0 || n > most) {
+		q.Set("heartbeat", strconv.Itoa(most))
+		u.RawQuery = q.Encode()
+	}
+	return u.String()
 }
 
 // amqpConfig is new for each connection: the client writes into parts of it. Its Recovery stays off: it would keep a channel across a reconnect,
@@ -57,11 +137,11 @@ func (b *Broker) title(purpose string) string {
 }
 
 // failed adds what was tried and where, without the password.
-func (b *Broker) failed(ctx context.Context, what string, err error) error {
+func failed(ctx context.Context, at, what string, err error) error {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("not within the time allowed: %w", ctx.Err())
 	}
-	return fmt.Errorf("rabbitmq: %s: %s: %w", b.at, what, explain(err))
+	return fmt.Errorf("rabbitmq: %s: %s: %w", at, what, explain(err))
 }
 
 // cut ends the connection at once and without a word. Whatever waits on it returns.
@@ -84,7 +164,7 @@ func (l *link) leave(ctx context.Context) {
 func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Channel) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.DialTimeout)
 	defer cancel()
-	l, err := b.dial(ctx, "control")
+	l, err := b.dial(ctx, "control", 0)
 	if err != nil {
 		return err
 	}
@@ -96,7 +176,7 @@ func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Chann
 		err = f(ch)
 	}
 	if err != nil {
-		return b.failed(ctx, what, err)
+		return failed(ctx, l.at, what, err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.broker.cfg.DialTimeout)
 	defer cancel()
-	l, err := q.broker.dial(ctx, strings.TrimSpace("consumer "+opts.Name))
+	l, err := q.broker.dial(ctx, strings.TrimSpace("consumer "+opts.Name), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	defer stop()
 	if err := s.start(); err != nil {
 		l.cut()
-		return nil, q.broker.failed(ctx, fmt.Sprintf("consume queue %q", q.name), err)
+		return nil, failed(ctx, l.at, fmt.Sprintf("consume queue %q", q.name), err)
 	}
 	return s, nil
 }

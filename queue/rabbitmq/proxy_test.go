@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -30,6 +29,7 @@ type pair struct {
 	mu      sync.Mutex
 	open    *sync.Cond
 	stalled bool
+	mute    bool // the broker's words are held up, too
 	waiting bool // something is held up
 }
 
@@ -125,17 +125,20 @@ func (o *pair) forward() {
 // backward passes on what the broker says.
 func (o *pair) backward() {
 	defer o.close()
-	if o.slow == 0 {
-		_, _ = io.Copy(o.client, o.server) // ends with either connection
-		return
-	}
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := o.server.Read(buffer)
 		if err != nil {
 			return
 		}
-		<-time.After(o.slow)
+		if o.slow > 0 {
+			<-time.After(o.slow)
+		}
+		o.mu.Lock()
+		for o.mute {
+			o.open.Wait()
+		}
+		o.mu.Unlock()
 		if _, err := o.client.Write(buffer[:n]); err != nil {
 			return
 		}
@@ -149,11 +152,18 @@ func (o *pair) stall() {
 	o.stalled = true
 }
 
+// freeze lets nothing through in either direction, and tells nobody.
+func (o *pair) freeze() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stalled, o.mute = true, true
+}
+
 // resume reads on.
 func (o *pair) resume() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.stalled = false
+	o.stalled, o.mute = false, false
 	o.open.Broadcast()
 }
 

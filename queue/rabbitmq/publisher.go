@@ -99,11 +99,21 @@ func (p *publisher) connection(ctx context.Context) (*pubConn, error) {
 	return conn, err
 }
 
+const (
+	// pulse is the longest heartbeat of a connection for publishing. The broker sends twice in it when it has nothing else to say, whether or not
+	// it reads: it is in alarm, or slow, and not gone.
+	pulse = 2 * time.Second
+
+	// silence is after what time without a byte of the broker's the connection is cut, so that what waits for a confirm is published again on
+	// the next one. A message that the broker had taken before is there twice then.
+	silence = 2 * pulse
+)
+
 // connect makes a connection with a channel that confirms.
 func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.broker.cfg.DialTimeout)
 	defer cancel()
-	l, err := p.broker.dial(ctx, "publisher")
+	l, err := p.broker.dial(ctx, "publisher", pulse)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +125,9 @@ func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
 	}
 	if err != nil {
 		l.cut()
-		return nil, p.broker.failed(ctx, "open a channel for publishing", err)
+		return nil, failed(ctx, l.at, "open a channel for publishing", err)
 	}
+	l.socket.expect(silence)
 	return newPubConn(l, ch, &p.blocked), nil
 }
 

@@ -42,7 +42,7 @@ func TestMissingVirtualHostIsRefused(t *testing.T) {
 func TestQueueWithOtherPropertiesIsNamed(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{}))
-	err := openAt(t, q.broker.url, q.name, Config{Type: Quorum})
+	err := openAt(t, q.url(t), q.name, Config{Type: Quorum})
 	require.ErrorIs(t, err, queue.ErrConfig)
 	require.ErrorContains(t, err, `the queue "`+q.name+`.dead" exists with other properties: its x-queue-type is`)
 	require.ErrorContains(t, err, "classic")
@@ -52,7 +52,7 @@ func TestQueueWithOtherPropertiesIsNamed(t *testing.T) {
 
 func TestPassiveOnlyLooks(t *testing.T) {
 	q := newQueue(t, Config{})
-	passive, err := New(q.broker.url, Config{Passive: true})
+	passive, err := New(q.url(t), Config{Passive: true})
 	require.NoError(t, err)
 	defer passive.Close()
 	looked := passive.Queue(q.name)
@@ -77,7 +77,7 @@ func TestMissingRightsAreRefused(t *testing.T) {
 	foreign(t, func(ch *amqp.Channel) {
 		_, err := ch.QueueDeclare(q.deadName(), false, false, true, false, nil)
 		require.NoError(t, err)
-		err = openAt(t, q.broker.url, q.name, q.broker.cfg)
+		err = openAt(t, q.url(t), q.name, q.broker.cfg)
 		require.ErrorContains(t, err, q.deadName())
 		require.ErrorContains(t, err, "exclusive")
 	})
