@@ -25,11 +25,12 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 			continue
 		}
 		msg, most := s.copyOf(*c), s.link.nc.MaxPayload()
-		if c.settlement.Verb == queue.Release && !fits(msg, most) {
+		if c.settlement.Verb == queue.Release && c.settlement.After <= 0 && !fits(msg, most) {
 			s.giveBackWhole(c)
 			continue
 		}
 		p.add(shed(msg, most), c.ID)
+		c.copied = true
 		copied = append(copied, *c)
 	}
 	if len(copied) == 0 {
@@ -77,12 +78,10 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	m := c.Message
 	m.Headers = make(map[string]string, len(c.Headers)+5)
 	maps.Copy(m.Headers, c.Headers)
-	if c.settlement.Verb == queue.Release {
-		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.Attempt - 1)
-		// The attempt is part of the name: a copy that came back and is released once more is another copy.
-		return encode(s.queue, fmt.Sprintf("release:%s:%d", c.dedup, c.Attempt), m)
-	}
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.Attempt)
+	if c.settlement.Verb != queue.DeadLetter {
+		return s.again(c, m)
+	}
 	m.Headers[queue.HeaderQueue] = s.queue
 	m.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
 	m.Headers[queue.HeaderReason] = cut(c.settlement.Reason, queue.MaxReason)
@@ -90,6 +89,21 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 		m.Headers[queue.HeaderStack] = cut(c.settlement.Stack, queue.MaxStack)
 	}
 	return encode(s.queue+deadSuffix, "dead:"+c.dedup, m)
+}
+
+// again is the copy for the queue that the original came from. The attempt is part of its name: a copy that came back and is given back once
+// more is another copy.
+func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
+	if c.settlement.Verb == queue.Release {
+		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.Attempt - 1)
+	}
+	if c.settlement.Reason != "" {
+		m.Headers[queue.HeaderReason] = cut(c.settlement.Reason, queue.MaxReason)
+	}
+	if c.settlement.After > 0 {
+		m.NotBefore = time.Now().Add(c.settlement.After)
+	}
+	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Verb, c.dedup, c.Attempt), m)
 }
 
 // shed drops headers, the largest first, until the server takes the message, whose max_payload is most. A stranger may fill that to its last

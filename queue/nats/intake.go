@@ -93,20 +93,26 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 		s.link.fail(fmt.Errorf("nats: message with reply %q: %w", m.Reply, err))
 		return
 	}
+	in.wanted--
+	h := &holding{reply: m.Reply, renewed: in.heard, dedup: dedupOf(meta)}
+	h.Message = decode(m.Header, m.Data, h.dedup, meta.Timestamp)
+	early := h.count(int(meta.NumDelivered))
+	if early > 0 && (meta.NumDelivered == 1 || s.closing) {
+		s.bounce(h, early)
+		return
+	}
 	if s.taken == s.prefetch {
 		s.link.fail(fmt.Errorf("nats: the server sends more than was asked for, %d are held", s.taken))
 		return
 	}
-	in.wanted--
 	s.taken++
 	s.lastTag++
-	h := &holding{reply: m.Reply, renewed: in.heard, dedup: dedupOf(meta)}
-	h.Message = decode(m.Header, m.Data, h.dedup, meta.Timestamp)
-	before, copied := usedUp(h.Message)
 	h.Tag = s.lastTag
-	h.Attempt = before + int(meta.NumDelivered)
-	h.Redelivered = copied || meta.NumDelivered > 1
 	s.held[h.Tag] = h
+	if early > 0 {
+		s.putOff(h, early)
+		return
+	}
 	s.ready <- &h.Delivery
 }
 

@@ -17,8 +17,6 @@ func (c Config) checkOrder(m *queue.Message) error {
 	case m.UniqueKey != "" && c.Duplicates == neverDuplicates:
 		return fmt.Errorf("%w: Message.UniqueKey is %q and Config.Duplicates is -1: right would be a window, or no key",
 			queue.ErrUnsupported, m.UniqueKey)
-	case !m.NotBefore.IsZero():
-		return fmt.Errorf("%w: Message.NotBefore is set: right would be zero", queue.ErrUnsupported)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Stats struct {
 	// Ready is how many messages wait that were never delivered.
 	Ready int
 
-	// Held is how many messages were delivered and are not settled, and those that were requeued and wait for their next delivery:
+	// Held is how many messages were delivered and are not settled, and those that wait for their time, requeued or delayed:
 	// JetStream counts them together.
 	Held int
 

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"fmt"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 
@@ -20,6 +21,7 @@ var (
 type claim struct {
 	*holding
 	settlement queue.Settlement
+	copied     bool // a copy takes the place of the original
 }
 
 // Settle implements queue.Session.
@@ -71,14 +73,13 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 		return nil, err
 	}
 	switch one.Verb {
-	case queue.Ack, queue.Requeue:
+	case queue.Ack:
 		delete(s.held, h.Tag)
-	case queue.Release:
-		if one.After > 0 {
-			return nil, fmt.Errorf("nats: %w: Settlement.After of a release is %v: right would be 0", queue.ErrUnsupported, one.After)
+	case queue.Requeue:
+		if h.copying = h.miscounted; !h.copying {
+			delete(s.held, h.Tag)
 		}
-		h.copying = true
-	case queue.DeadLetter:
+	case queue.Release, queue.DeadLetter:
 		h.copying = true
 	default:
 		return nil, fmt.Errorf("nats: %w: Settlement.Verb is %v, must be one of the verbs", queue.ErrConfig, one.Verb)
@@ -157,12 +158,20 @@ func (c claim) answer() []byte {
 	case queue.DeadLetter:
 		return answerTerm
 	case queue.Requeue:
+		if c.copied {
+			return answerAck
+		}
 		if c.settlement.After > 0 {
-			return fmt.Appendf(nil, `%s {"delay": %d}`, answerNak, c.settlement.After.Nanoseconds())
+			return nakIn(c.settlement.After)
 		}
 		return answerNak
 	}
 	return answerNak // claimOne refuses other verbs
+}
+
+// nakIn has the server deliver again after d.
+func nakIn(d time.Duration) []byte {
+	return fmt.Appendf(nil, `%s {"delay": %d}`, answerNak, d.Nanoseconds())
 }
 
 // free gives slots back. It comes after the answers were written, so that the server never sees more than the prefetch unanswered.

@@ -19,6 +19,7 @@ import (
 const (
 	headerID          = "gentask-id" // where Nats-Msg-Id must be another
 	headerTime        = "gentask-time"
+	headerNotBefore   = "gentask-not-before"
 	headerContentType = "Content-Type"
 
 	// escaped marks a header whose name or value the wire would change, or that would mean something to the server or to this driver: the
@@ -33,8 +34,12 @@ func complete(m queue.Message) queue.Message {
 	if m.ID == "" {
 		m.ID = rand.Text()
 	}
+	now := time.Now()
 	if m.Time.IsZero() {
-		m.Time = time.Now()
+		m.Time = now
+	}
+	if !m.NotBefore.After(now) {
+		m.NotBefore = time.Time{}
 	}
 	return m
 }
@@ -57,6 +62,9 @@ func encode(subject, dedup string, m queue.Message) *natsgo.Msg {
 		put(h, headerContentType, m.ContentType)
 	}
 	put(h, headerTime, m.Time.UTC().Format(time.RFC3339Nano))
+	if !m.NotBefore.IsZero() {
+		put(h, headerNotBefore, m.NotBefore.UTC().Format(time.RFC3339Nano))
+	}
 	return &natsgo.Msg{Subject: subject, Header: h, Data: m.Body}
 }
 
@@ -81,7 +89,7 @@ func putUser(h natsgo.Header, name, value string) {
 // reserved reports whether a header of that name would be taken for something else.
 func reserved(name string) bool {
 	lower := strings.ToLower(name)
-	return name == headerID || name == headerTime || name == headerContentType || strings.HasPrefix(name, ".") ||
+	return name == headerID || name == headerTime || name == headerNotBefore || name == headerContentType || strings.HasPrefix(name, ".") ||
 		strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, escaped)
 }
 
@@ -132,6 +140,10 @@ func setField(m *queue.Message, name, value string) bool {
 	case headerTime:
 		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
 			m.Time = t
+		}
+	case headerNotBefore:
+		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
+			m.NotBefore = t
 		}
 	default:
 		return false
