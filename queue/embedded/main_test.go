@@ -53,6 +53,7 @@ func TestConformance(t *testing.T) {
 			Publisher:   q,
 			DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
 			Break:       func() { kick(t, b.server) },
+			Lacks:       map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 		}
 	})
 }

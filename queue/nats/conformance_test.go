@@ -31,5 +31,6 @@ func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
 		Publisher:   q,
 		DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
 		Break:       p.cut,
+		Lacks:       map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 	}
 }

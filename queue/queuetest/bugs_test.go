@@ -49,6 +49,18 @@ func deliveryBugs() map[string]bug {
 			found:   "delivery/bodies_of_every_size",
 			publish: func(m *queue.Message) { m.Body = []byte(cmp.Or(string(m.Body), "null")) },
 		},
+		"a message is not kept until its time": {
+			found:   "order/not_before_its_time",
+			publish: func(m *queue.Message) { m.NotBefore = time.Time{} },
+		},
+		"a priority is ignored": {
+			found:   "order/priority_overtakes",
+			publish: func(m *queue.Message) { m.Priority = min(m.Priority, 0) },
+		},
+		"a unique key is ignored": {
+			found:   "order/a_unique_key_is_enqueued_once",
+			publish: func(m *queue.Message) { m.UniqueKey = "" },
+		},
 		"redelivered is never said": {
 			found:   "loss/unsettled_deliveries_come_back",
 			deliver: func(d *queue.Delivery) { d.Redelivered = false },
@@ -79,6 +91,17 @@ func settleBugs() map[string]bug {
 		"a release costs an attempt": {
 			found:  "release/costs_no_attempt",
 			settle: replace(queue.Release, queue.Requeue),
+		},
+		"a release is always at once": {
+			found: "release/put_off",
+			settle: func(_ *session, batch []queue.Settlement) []queue.Settlement {
+				for i := range batch {
+					if batch[i].Verb == queue.Release {
+						batch[i].After = 0
+					}
+				}
+				return batch
+			},
 		},
 		"a requeue costs none": {
 			found:  "requeue/at_once",

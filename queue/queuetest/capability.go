@@ -20,6 +20,15 @@ const (
 
 	// Loss is to end a session whose connection is cut.
 	Loss Capability = "loss"
+
+	// NotBefore is to keep a message from being delivered before its Message.NotBefore.
+	NotBefore Capability = "not before"
+
+	// Priority is to deliver a message of a higher Message.Priority first.
+	Priority Capability = "priority"
+
+	// Unique is to enqueue what has the same Message.UniqueKey once.
+	Unique Capability = "unique"
 )
 
 // lacks says what holds instead where a capability is missing. It takes the place of each case that needs it, so that what is declared as missing
@@ -27,6 +36,9 @@ const (
 func lacks() map[Capability]func(b *bench) {
 	return map[Capability]func(b *bench){
 		Keeping: lacksKeeping, Delay: lacksDelay, Loss: lacksLoss,
+		NotBefore: refused("Message.NotBefore", queue.Message{ID: "a", NotBefore: time.Now().Add(time.Minute)}),
+		Priority:  refused("Message.Priority", queue.Message{ID: "a", Priority: 1}),
+		Unique:    refused("Message.UniqueKey", queue.Message{ID: "a", UniqueKey: "k"}),
 	}
 }
 
@@ -48,9 +60,15 @@ func lacksDelay(b *bench) {
 	s := b.open(1)
 	b.publish("a")
 	start := time.Now()
-	b.requeue(s, b.receive(s), delay)
+	b.putOff(s, b.receive(s), delay)
 	b.silent(s)
 	d := b.receive(s)
+	b.notBefore(start, delay)
+	require.Equal(b.t, 1, d.Attempt)
+	start = time.Now()
+	b.requeue(s, d, delay)
+	b.silent(s)
+	d = b.receive(s)
 	b.notBefore(start, delay)
 	require.Equal(b.t, 2, d.Attempt)
 	b.requeue(s, d, time.Hour)
@@ -89,9 +107,18 @@ func needs() map[string][]Capability {
 			"session/close gives back", "session/close twice",
 			"session/after close", "session/two share a queue", "session/settled from many goroutines", "cancel/sends no more",
 			"cancel/held deliveries can be settled", "cancel/what was on its way is not lost", "cancel/resume", "cancel/resume without cancel",
-			"publish/many in one call", "publish/from many goroutines", "publish/to nobody",
+			"publish/many in one call", "publish/from many goroutines", "publish/to nobody", "release/put off",
+			"release/put off outlives its session",
 		},
-		Delay: {"requeue/with a delay", "requeue/a delay outlives its session"},
+		Delay: {
+			"requeue/with a delay", "requeue/a delay outlives its session", "release/put off", "release/put off outlives its session",
+		},
+		NotBefore: {
+			"order/not before its time", "order/not before, with nobody there", "order/delays of different length",
+			"order/a time that has passed is at once",
+		},
+		Priority: {"order/priority overtakes", "order/priority stays with the message"},
+		Unique:   {"order/a unique key is enqueued once", "order/a unique key holds whatever became of the message"},
 		Loss: {
 			"loss/unsettled deliveries come back", "loss/receive unblocks",
 			"loss/a dead session settles nothing", "loss/a source outlives its sessions",
@@ -112,7 +139,7 @@ func (f Fixture) instead(t *testing.T, tc testCase) func(b *bench) {
 		require.Contains(t, lacks(), c, "Fixture.Lacks names no capability")
 		require.NotEmpty(t, reason, "Fixture.Lacks has to say why %q is missing", c)
 	}
-	for _, c := range []Capability{Keeping, Delay, Loss} {
+	for _, c := range []Capability{NotBefore, Priority, Unique, Keeping, Delay, Loss} {
 		for _, need := range needs()[tc.name] {
 			if need == c && f.Lacks[c] != "" {
 				t.Logf("lacks %s: %s", c, f.Lacks[c])

@@ -74,6 +74,7 @@ func cases() []testCase {
 		cancelCases(),
 		lossCases(),
 		publishCases(),
+		orderCases(),
 		gaugeCases(),
 	} {
 		all = append(all, theme...)

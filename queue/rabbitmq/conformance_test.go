@@ -20,6 +20,10 @@ func TestConformance(t *testing.T) {
 					DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
 					Break:       source.Break,
 					Held:        source.Held,
+					Lacks: map[queuetest.Capability]string{
+						queuetest.Unique:   "RabbitMQ compares no messages",
+						queuetest.Priority: "the queue has none",
+					},
 				}
 			})
 		})
