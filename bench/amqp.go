@@ -128,19 +128,25 @@ func (r rabbit) client(name string, consume func(*amqp.Channel, <-chan amqp.Deli
 		return err
 	}
 	return errors.Join(func() error {
-		ch, err := conn.Channel()
-		if err != nil {
-			return err
-		}
-		if err := ch.Qos(r.prefetch, 0, false); err != nil {
-			return err
-		}
-		deliveries, err := ch.Consume(name, consumerTag, false, false, false, false, nil)
+		ch, deliveries, err := consumeBare(conn, name, r.prefetch)
 		if err != nil {
 			return err
 		}
 		return consume(ch, deliveries)
 	}(), conn.Close())
+}
+
+// consumeBare consumes a queue with the client alone.
+func consumeBare(conn *amqp.Connection, name string, prefetch int) (*amqp.Channel, <-chan amqp.Delivery, error) {
+	ch, err := conn.Channel()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := ch.Qos(prefetch, 0, false); err != nil {
+		return nil, nil, err
+	}
+	deliveries, err := ch.Consume(name, consumerTag, false, false, false, false, nil)
+	return ch, deliveries, err
 }
 
 func next(ctx context.Context, deliveries <-chan amqp.Delivery) (amqp.Delivery, error) {

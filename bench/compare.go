@@ -161,15 +161,19 @@ func values(samples []sample, u result.Unit) []float64 {
 func (c comparison) line(u result.Unit, ours, theirs []float64) result.Line {
 	ratios := make([]float64, len(ours))
 	for i := range ours {
-		ratios[i] = 1 // of nothing to nothing
-		if ours[i] != theirs[i] {
-			ratios[i] = ours[i] / max(theirs[i], 1e-9)
-		}
+		ratios[i] = ratio(ours[i], theirs[i])
 	}
 	return result.Line{
 		Suite: c.suite, Case: c.name, Peer: c.peer, Unit: u, Ours: median(ours), Theirs: median(theirs),
 		RatioMin: slices.Min(ratios), Ratio: median(ratios), RatioMax: slices.Max(ratios), OK: true,
 	}
+}
+
+func ratio(ours, theirs float64) float64 {
+	if ours == theirs {
+		return 1 // of nothing to nothing, too
+	}
+	return ours / max(theirs, 1e-9)
 }
 
 func median(values []float64) float64 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 
 	"github.com/gentask/gentask/bench/result"
 )
@@ -34,37 +35,19 @@ func main() {
 	}
 }
 
-// suite is a group of comparisons that need the same things.
-type suite struct {
-	name  string
-	cases func(options) []comparison
-}
-
-// suites are all there are, in the order of their needs.
-func suites() []suite {
-	return []suite{
-		{"kernel", kernel},
-		{"memory", inMemory},
-		{"storm", storm},
-		{"scale", scale},
-		{"upstream", upstream},
-		{"jetstream", jetStream},
-		{"rabbitmq", rabbitMQ},
-		{"peers", peers},
-	}
-}
-
 // run is the command: figures go to out, progress to progress. It returns errors that wrap ErrMissed or ErrUnmeasured, joined, if not every
 // target was reached.
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	name := flags.String("suite", "kernel", "which suite: "+suiteNames()+", or all")
+	name := flags.String("suite", "kernel", "which suite: "+suiteNames()+"; or all, but for load and soak")
 	pairs := flags.Int("pairs", 5, "how often both sides run, the warm-up not counted")
 	asJSON := flags.Bool("json", false, "print JSON lines instead of tables")
 	var o options
 	flags.IntVar(&o.jobs, "jobs", 0, "so many jobs in a trial, where the case is not about their number; 0 for what each suite has")
 	flags.BoolVar(&o.quick, "quick", false, "a handful of jobs: to see that it works, not how fast")
+	flags.IntVar(&o.rate, "rate", 0, "of load and soak: publish at most so many jobs a second; 0 for what each suite has")
+	flags.DurationVar(&o.lasts, "for", time.Hour, "how long soak lasts")
 	profiles := flags.String("profile", "", "write profiles of our side to this directory; the figures are then no results")
 	only := flags.String("case", "", "only the cases whose name or peer contains this")
 	if err := flags.Parse(args); err != nil {
@@ -78,6 +61,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return fmt.Errorf("-pairs is %d; want 1 or more, 5 for a result", *pairs)
 	case o.jobs < 0:
 		return fmt.Errorf("-jobs is %d; want 0 for what each suite has, or more", o.jobs)
+	case o.rate < 0:
+		return fmt.Errorf("-rate is %d; want 0 for what each suite has, or more", o.rate)
+	case o.lasts < leastSoak:
+		return fmt.Errorf("-for is %v; want %v at least, an hour for a result", o.lasts, leastSoak)
 	case flags.NArg() > 0:
 		return fmt.Errorf("%q is no flag; want -suite NAME", flags.Arg(0))
 	}
@@ -105,32 +92,32 @@ func suiteNames() string {
 	return strings.Join(names, ", ")
 }
 
-func choose(name string) ([]suite, error) {
-	if name == "all" {
-		return suites(), nil
-	}
+func choose(name string) (chosen []suite, err error) {
 	for _, s := range suites() {
-		if s.name == name {
-			return []suite{s}, nil
+		if s.name == name || (name == "all" && !s.long) {
+			chosen = append(chosen, s)
 		}
 	}
-	return nil, fmt.Errorf("-suite is %q; want one of %s, or all", name, suiteNames())
+	if chosen == nil {
+		return nil, fmt.Errorf("-suite is %q; want one of %s, or all", name, suiteNames())
+	}
+	return chosen, nil
 }
 
 // suite runs the cases of s, and returns an error for each that could not be measured and each missed target. A case that fails does not
 // keep the others from being measured.
 func (r *runner) suite(ctx context.Context, s suite, o options, only string) (lines []result.Line, failed []error) {
-	for _, c := range s.cases(o) {
-		if !strings.Contains(c.name, only) && !strings.Contains(c.peer, only) {
+	for _, m := range s.of(o) {
+		_, name, peer := m.names()
+		if !strings.Contains(name, only) && !strings.Contains(peer, only) {
 			continue
 		}
 		if ctx.Err() != nil {
 			return lines, append(failed, context.Cause(ctx))
 		}
-		of, err := r.run(ctx, c)
+		of, err := m.measure(ctx, r)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s %s against %s: %w: %w", s.name, c.name, c.peer, ErrUnmeasured, err))
-			continue
+			failed = append(failed, fmt.Errorf("%s %s against %s: %w: %w", s.name, name, peer, ErrUnmeasured, err))
 		}
 		lines = append(lines, of...)
 		for _, l := range of {

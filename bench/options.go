@@ -1,11 +1,16 @@
 package main
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // options are what the command line says about the size of things.
 type options struct {
 	jobs  int // of each trial that has no number of its own; zero means what the suite says
 	quick bool
+	rate  int           // of load and soak: the most jobs published in a second; zero means what the suite says
+	lasts time.Duration // of soak
 }
 
 // each fills in what all cases of a suite have in common: its name, and how many jobs a trial has, usually or if it is to be quick. A case

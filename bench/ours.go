@@ -12,13 +12,21 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// consume is our side wherever the jobs come from: a consumer with the defaults of the library but for the concurrency. The clock runs from
-// its start until it holds nothing any more: every job has run, and its settlement was handed to the broker. The actor
-// system is there before, as it is for the pair.
+// consume is our side wherever the jobs come from: a consumer with the defaults of the library but for the concurrency. It fails unless every
+// job ran exactly once.
 func consume(ctx context.Context, t *trial, source queue.Source, concurrency int, b gentask.Behavior) error {
-	c, err := gentask.New(source, b, gentask.Config{
-		Concurrency: concurrency, System: actor.NewSystem(actor.SystemConfig{}),
-	})
+	if err := consumeAll(ctx, t, source, gentask.Config{Concurrency: concurrency}, b); err != nil {
+		return err
+	}
+	return t.tally.check()
+}
+
+// consumeAll consumes until every job has run. The clock runs from the start of the consumer until it holds nothing any more: every job has run,
+// and its settlement was handed to the broker. The actor system is there before, as it is for the pair. When it returns, however, the
+// consumer is gone.
+func consumeAll(ctx context.Context, t *trial, source queue.Source, cfg gentask.Config, b gentask.Behavior) error {
+	cfg.System = actor.NewSystem(actor.SystemConfig{})
+	c, err := gentask.New(source, b, cfg)
 	if err != nil {
 		return err
 	}
@@ -31,14 +39,29 @@ func consume(ctx context.Context, t *trial, source queue.Source, concurrency int
 		ranErr = sleep(ctx, 100*time.Microsecond)
 	}
 	t.end()
-	report, err := c.Stop(ctx)
+	report, err := stop(ctx, c)
 	if err := errors.Join(ranErr, err, c.Err()); err != nil {
 		return err
 	}
-	if report.Lost != 0 || len(report.Cancelled) != 0 || len(report.Abandoned) != 0 {
-		return fmt.Errorf("a drain that was none: %+v", report)
+	return wasIdle(report)
+}
+
+// stopTime is what a consumer gets to stop, which it does in no time unless something is wrong.
+const stopTime = 30 * time.Second
+
+// stop stops c, also when ctx has ended.
+func stop(ctx context.Context, c *gentask.Consumer) (gentask.Report, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return c.Stop(ctx)
+}
+
+// wasIdle fails if there was something left to drain.
+func wasIdle(r gentask.Report) error {
+	if r.Lost != 0 || len(r.Cancelled) != 0 || len(r.Abandoned) != 0 {
+		return fmt.Errorf("a drain that was none: %+v", r)
 	}
-	return t.tally.check()
+	return nil
 }
 
 // noOp is a job that does nothing but being counted.

@@ -68,22 +68,36 @@ type rabbit struct {
 	takes    time.Duration // each job; zero is a no-op
 }
 
-// queue returns a new queue that holds t's messages, persistent and confirmed. Every side consumes such a queue, made by the same driver.
-// finish fails unless the queue is empty, which it is not while something is unacknowledged and its consumer is gone; it deletes the queue.
+// queue returns a new queue that holds t's messages, persistent and confirmed. Every side consumes such a queue, made by the same driver. See
+// empty for finish.
 func (r rabbit) queue(ctx context.Context, t *trial) (q *rabbitmq.Queue, finish func() error, err error) {
-	b, err := rabbitmq.New(env("GENTASK_RABBITMQ_URL", rabbitDefault), rabbitmq.Config{Type: r.kind, Name: "gentask-bench"})
+	q, finish, err = r.empty(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.fill(ctx, t, q); err != nil {
+		return nil, nil, errors.Join(err, finish())
+	}
+	return q, finish, nil
+}
+
+// empty returns a new queue. finish deletes it, and fails unless it is empty, which it is not while something is unacknowledged and its
+// consumer is gone.
+func (r rabbit) empty(ctx context.Context) (q *rabbitmq.Queue, finish func() error, err error) {
+	b, err := r.broker()
 	if err != nil {
 		return nil, nil, err
 	}
 	q = b.Queue(fmt.Sprintf("gentask-bench.%x", rand.Uint64()))
-	if err := r.fill(ctx, t, q); err != nil {
-		return nil, nil, errors.Join(err, q.Delete(context.WithoutCancel(ctx)), b.Close())
-	}
 	return q, func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		return errors.Join(checkRabbit(ctx, q), q.Delete(ctx), b.Close())
 	}, nil
+}
+
+func (r rabbit) broker() (*rabbitmq.Broker, error) {
+	return rabbitmq.New(env("GENTASK_RABBITMQ_URL", rabbitDefault), rabbitmq.Config{Type: r.kind, Name: "gentask-bench"})
 }
 
 // fill publishes in batches, each of which is confirmed before the next.

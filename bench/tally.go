@@ -18,14 +18,15 @@ const smallest = 8
 // tally knows which jobs ran, by the number in their bodies, so that none is lost, run twice or made up on either side. Its methods are safe
 // for concurrent use.
 type tally struct {
-	seen   []atomic.Bool
+	jobs   int
+	seen   []atomic.Uint64 // a bit for each
 	left   atomic.Int64
 	extra  atomic.Int64 // run twice, or not ours
 	allRan chan struct{}
 }
 
 func newTally(jobs int) *tally {
-	t := &tally{seen: make([]atomic.Bool, jobs), allRan: make(chan struct{})}
+	t := &tally{jobs: jobs, seen: make([]atomic.Uint64, (jobs+63)/64), allRan: make(chan struct{})}
 	t.left.Store(int64(jobs))
 	return t
 }
@@ -33,7 +34,7 @@ func newTally(jobs int) *tally {
 // bodies returns a body for each job, size bytes long, smallest at least.
 func (t *tally) bodies(size int) [][]byte {
 	size = max(size, smallest)
-	all := make([][]byte, len(t.seen))
+	all := make([][]byte, t.jobs)
 	for i := range all {
 		all[i] = make([]byte, size)
 		binary.BigEndian.PutUint64(all[i], uint64(i))
@@ -43,7 +44,7 @@ func (t *tally) bodies(size int) [][]byte {
 
 // messages returns a message for each job.
 func (t *tally) messages(size int) []queue.Message {
-	msgs := make([]queue.Message, len(t.seen))
+	msgs := make([]queue.Message, t.jobs)
 	for i, body := range t.bodies(size) {
 		msgs[i] = queue.Message{ID: strconv.Itoa(i), Body: body}
 	}
@@ -60,24 +61,32 @@ func batches[T any](items []T, n int, f func([]T) error) error {
 	return nil
 }
 
-// ran notes that the job with this body has run.
-func (t *tally) ran(body []byte) {
+// ran notes that the job with this body has run, and says whether it was the first time.
+func (t *tally) ran(body []byte) bool {
 	if len(body) < smallest {
 		t.extra.Add(1)
-		return
+		return false
 	}
-	t.ranNumber(binary.BigEndian.Uint64(body))
+	return t.ranNumber(number(body))
 }
 
-func (t *tally) ranNumber(i uint64) {
-	if i >= uint64(len(t.seen)) || t.seen[i].Swap(true) {
+// number is the number of the job with this body.
+func number(body []byte) uint64 { return binary.BigEndian.Uint64(body) }
+
+func (t *tally) ranNumber(i uint64) bool {
+	bit := uint64(1) << (i % 64)
+	if i >= uint64(t.jobs) || t.seen[i/64].Or(bit)&bit != 0 {
 		t.extra.Add(1)
-		return
+		return false
 	}
 	if t.left.Add(-1) == 0 {
 		close(t.allRan)
 	}
+	return true
 }
+
+// done is how many jobs have run.
+func (t *tally) done() int64 { return int64(t.jobs) - t.left.Load() }
 
 // wait waits until every job has run.
 func (t *tally) wait(ctx context.Context) error {
@@ -85,14 +94,14 @@ func (t *tally) wait(ctx context.Context) error {
 	case <-t.allRan:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%d of %d jobs have not run: %w", t.left.Load(), len(t.seen), context.Cause(ctx))
+		return fmt.Errorf("%d of %d jobs have not run: %w", t.left.Load(), t.jobs, context.Cause(ctx))
 	}
 }
 
 // check fails unless every job ran exactly once.
 func (t *tally) check() error {
 	if lost, extra := t.left.Load(), t.extra.Load(); lost != 0 || extra != 0 {
-		return fmt.Errorf("of %d jobs %d were lost, and %d runs were too many", len(t.seen), lost, extra)
+		return fmt.Errorf("of %d jobs %d were lost, and %d runs were too many", t.jobs, lost, extra)
 	}
 	return nil
 }

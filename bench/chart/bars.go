@@ -47,9 +47,7 @@ func bars(lines []result.Line) string {
 	}
 	var b strings.Builder
 	height := titleRoom + len(drawn)*(2*barHeight+groupGap)
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12">`+"\n",
-		chartWidth, height)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", chartWidth, height)
+	begin(&b, height)
 	fmt.Fprintf(&b, `<text x="8" y="20" font-weight="bold">%s, %s (%s is better)</text>`+"\n",
 		drawn[0].Suite, html.EscapeString(string(unit)), better(unit))
 	for i, l := range drawn {
@@ -57,6 +55,13 @@ func bars(lines []result.Line) string {
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+// begin begins a picture of a height.
+func begin(b *strings.Builder, height int) {
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" font-family="sans-serif" font-size="12">`+"\n",
+		chartWidth, height)
+	fmt.Fprintf(b, `<rect width="%d" height="%d" fill="white"/>`+"\n", chartWidth, height)
 }
 
 // group draws one case at y.

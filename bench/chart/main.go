@@ -1,17 +1,20 @@
-// Command chart puts the results of `go run . -json`, which it reads from the standard input, into the documentation: the table between the
-// two marks, and a bar chart for each suite next to it.
+// Command chart puts the results of `go run . -json`, which it reads from the standard input, into the documentation: a table for each suite
+// between the two marks, and a chart next to it: bars, or curves of what was watched over time. The results of other suites stay as they are.
 //
 //	go run . -suite all -json | go run ./chart
+//	go run . -suite soak -json | go run ./chart
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gentask/gentask/bench/result"
 )
@@ -52,32 +55,75 @@ func run(in io.Reader, doc string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	var text bytes.Buffer
+	var parts []section
 	for _, suite := range bySuite(lines) {
-		name := suite[0].Suite
-		writeTable(&text, name, suite)
-		if svg := bars(suite); svg != "" {
-			if err := os.WriteFile(filepath.Join(dir, name+".svg"), []byte(svg), 0o644); err != nil {
-				return err
-			}
-			fmt.Fprintf(&text, "![%s: ours against theirs](performance/%s.svg)\n\n", name, name)
+		part, err := written(dir, suite)
+		if err != nil {
+			return err
 		}
+		parts = append(parts, part)
 	}
-	updated, err := replace(old, text.Bytes())
+	updated, err := replace(old, parts)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doc, err)
 	}
 	return os.WriteFile(doc, updated, 0o644)
 }
 
-// replace puts text between the marks.
-func replace(doc, text []byte) ([]byte, error) {
+// section is what stands in the document for one suite.
+type section struct {
+	suite string
+	text  []byte
+}
+
+// written draws the chart of a suite, and returns its section.
+func written(dir string, lines []result.Line) (section, error) {
+	suite := lines[0].Suite
+	var text bytes.Buffer
+	writeTable(&text, suite, lines)
+	svg := cmp.Or(curves(lines), bars(lines))
+	if svg == "" {
+		return section{suite, text.Bytes()}, nil
+	}
+	fmt.Fprintf(&text, "![%s](performance/%s.svg)\n\n", suite, suite)
+	return section{suite, text.Bytes()}, os.WriteFile(filepath.Join(dir, suite+".svg"), []byte(svg), 0o644)
+}
+
+// replace puts the parts between the marks, each where its suite was before, or at the end.
+func replace(doc []byte, parts []section) ([]byte, error) {
 	before, rest, begins := bytes.Cut(doc, []byte(beginMark))
-	_, after, ends := bytes.Cut(rest, []byte(endMark))
+	old, after, ends := bytes.Cut(rest, []byte(endMark))
 	if !begins || !ends {
 		return nil, errNoMarks
 	}
-	return bytes.Join([][]byte{before, []byte(beginMark), []byte("\n"), text, []byte(endMark), after}, nil), nil
+	all := sections(old)
+	for _, part := range parts {
+		i := slices.IndexFunc(all, func(s section) bool { return s.suite == part.suite })
+		if i < 0 {
+			i = len(all)
+			all = append(all, section{})
+		}
+		all[i] = part
+	}
+	out := [][]byte{before, []byte(beginMark), []byte("\n")}
+	for _, s := range all {
+		out = append(out, s.text)
+	}
+	return bytes.Join(append(out, []byte(endMark), after), nil), nil
+}
+
+// sections are what stands there already, by its headings.
+func sections(text []byte) []section {
+	var all []section
+	for line := range bytes.Lines(text) {
+		if suite, is := bytes.CutPrefix(line, []byte("### ")); is {
+			all = append(all, section{suite: string(bytes.TrimSpace(suite))})
+		}
+		if n := len(all); n > 0 {
+			all[n-1].text = append(all[n-1].text, line...)
+		}
+	}
+	return all
 }
 
 // bySuite keeps the order.

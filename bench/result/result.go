@@ -8,7 +8,8 @@ import (
 	"io"
 )
 
-// Line is one comparison in one unit: medians of both sides, and the ratio ours/theirs pair by pair.
+// Line is one comparison in one unit: medians of both sides, and the ratio ours/theirs pair by pair. Of a run that is compared with itself,
+// ours is how it was late, theirs how it was early, and the ratios are those of everything that came later.
 type Line struct {
 	Suite    string   `json:"suite"`
 	Case     string   `json:"case"`
@@ -21,6 +22,13 @@ type Line struct {
 	RatioMax float64  `json:"ratio_max"`
 	Target   *float64 `json:"target"` // nil: for the record only, and OK
 	OK       bool     `json:"ok"`
+	Over     *Series  `json:"over,omitempty"` // nil: not watched over time
+}
+
+// Series is a figure over time, from the beginning of a run.
+type Series struct {
+	Every  float64   `json:"every"` // seconds between two values
+	Values []float64 `json:"values"`
 }
 
 // Unit is what is compared.
@@ -35,6 +43,18 @@ const (
 	Allocs    Unit = "allocs/job"
 	Held      Unit = "B/job in flight" // heap and stacks in use
 	Wall      Unit = "s"
+
+	Live       Unit = "MiB live heap" // what the last collection found in use
+	Mapped     Unit = "MiB in use"    // all that the Go runtime has from the system and has not given back
+	Resident   Unit = "MiB resident"  // of the process, as the system counts it
+	Goroutines Unit = "goroutines"
+	Median     Unit = "us to start, median" // from publishing to the first run
+	Slowest    Unit = "us to start, p99"
+	Lost       Unit = "jobs lost"
+	Again      Unit = "runs too many" // a job that had run to its end ran once more
+
+	HeldEach       Unit = "B/consumer" // heap and stacks in use
+	GoroutinesEach Unit = "goroutines/consumer"
 )
 
 // Meets says whether ratio reaches target: at least, where more is better, else at most.
