@@ -21,7 +21,7 @@ type Worker[J, R any] interface {
 	HandleResult(job Job[J], o task.Outcome[R]) Decision
 }
 
-// Behavior says what a consumer does with a job. Make one with Handle, Work or Receive.
+// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch or Receive.
 type Behavior struct {
 	// prepare is called once for each incarnation of a consumer; nil for a behaviour made of nothing.
 	prepare func() starter
@@ -29,6 +29,8 @@ type Behavior struct {
 	transient bool
 	// byDefault says that the default policy decides, whatever the outcome.
 	byDefault bool
+	// check refuses a config that the behaviour can't live with; nil takes any.
+	check func(*settings) error
 }
 
 // starter returns the Props of a worker for the job. It is called in the worker supervisor, immediately before each start of the worker.

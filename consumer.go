@@ -40,6 +40,11 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	if err != nil {
 		return nil, err
 	}
+	if behavior.check != nil {
+		if err := behavior.check(s); err != nil {
+			return nil, err
+		}
+	}
 	return &Consumer{cfg: s, source: source, behavior: behavior, events: feed{hook: s.OnEvent}}, nil
 }
 

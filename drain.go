@@ -46,6 +46,9 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	l.life.stopping.Store(true)
 	l.drain = &drain{}
 	l.emit(Event{Kind: EventDraining})
+	if l.book != nil {
+		l.book.batches.drain()
+	}
 	l.cfg.Logger.Info("gentask: draining", "consumer", l.cfg.Name, "running", len(l.busy), "held", len(l.held))
 	switch {
 	case l.line == nil:

@@ -53,6 +53,7 @@ type book struct {
 	consumer *actor.PID
 	tasks    *task.Supervisor
 	life     *life
+	batches  *batches
 }
 
 // entryContext is the entry as the context that its task's derives from: never cancelled, and all that it holds is the entry.

@@ -28,6 +28,9 @@ var (
 	// ErrWorkerLost is the reason of a job whose worker ended without a decision.
 	ErrWorkerLost = errors.New("gentask: worker ended without a decision")
 
+	// ErrNoResult is the reason of a job that the function of a Batch has forgotten.
+	ErrNoResult = errors.New("gentask: no result for this job of the batch")
+
 	// ErrNotRunning is returned by the methods of a Consumer that has not been started, or has ended.
 	ErrNotRunning = errors.New("gentask: consumer not running")
 

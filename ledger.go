@@ -176,7 +176,7 @@ func (l *ledger) startTasks(ctx actor.Context) {
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life}
+	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life, batches: newBatches(l.cfg)}
 }
 
 func (l *ledger) startWorkers(ctx actor.Context) {
