@@ -80,7 +80,7 @@ func consumeIdeal(b *testing.B, q *Queue, prefetch int) {
 	for range b.N {
 		d := <-deliveries
 		mu.Lock()
-		p.hold(d.DeliveryTag)
+		p.hold(heldAs(d.DeliveryTag))
 		mu.Unlock()
 		jobs.Go(func() {
 			mu.Lock()

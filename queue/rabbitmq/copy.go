@@ -15,9 +15,13 @@ import (
 // the same again: the broker's records about the original, its time to live (it arrived in time), more recipients (they had theirs), and
 // the user who sent it (the broker takes only our own name). Headers that take more than room are shed, when that is positive.
 func (h *held) copyOf(used, room int) amqp.Publishing {
-	headers := maps.Clone(h.raw.Headers)
+	raw := h.original()
+	headers := maps.Clone(raw.Headers)
 	if headers == nil {
-		headers = make(amqp.Table, 1)
+		headers = make(amqp.Table, 2)
+	}
+	if raw.Timestamp.Nanosecond() > 0 {
+		headers[headerMillis] = raw.Timestamp.UnixMilli()
 	}
 	for _, name := range []string{
 		headerCount, "x-acquired-count", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason",
@@ -28,9 +32,9 @@ func (h *held) copyOf(used, room int) amqp.Publishing {
 	shed(headers, room)
 	headers[queue.HeaderAttempts] = strconv.Itoa(used)
 	return amqp.Publishing{
-		Headers: headers, ContentType: h.raw.ContentType, ContentEncoding: h.raw.ContentEncoding, DeliveryMode: amqp.Persistent,
-		Priority: h.raw.Priority, CorrelationId: h.raw.CorrelationId, ReplyTo: h.raw.ReplyTo, MessageId: h.ID,
-		Timestamp: h.raw.Timestamp, Type: h.raw.Type, AppId: h.raw.AppId, Body: h.raw.Body,
+		Headers: headers, ContentType: raw.ContentType, ContentEncoding: raw.ContentEncoding, DeliveryMode: amqp.Persistent,
+		Priority: raw.Priority, CorrelationId: raw.CorrelationId, ReplyTo: raw.ReplyTo, MessageId: h.ID,
+		Timestamp: raw.Timestamp, Type: raw.Type, AppId: raw.AppId, Body: raw.Body,
 	}
 }
 

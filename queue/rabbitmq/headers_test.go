@@ -84,7 +84,7 @@ func FuzzHeaders(f *testing.F) {
 			used := usedUp(&raw, strict)
 			require.GreaterOrEqual(t, used, 0)
 			require.LessOrEqual(t, used, maxAttempts)
-			h := &held{raw: raw, Delivery: queue.Delivery{Message: message(&raw), Attempt: used + 1}}
+			h := &held{raw: &raw, Delivery: queue.Delivery{Message: message(&raw), Attempt: used + 1}}
 			st := &queue.Settlement{Reason: reason, Stack: strings.Repeat(reason, 9)}
 			for _, msg := range []amqp.Publishing{h.again(st), h.released(false), h.released(true), h.letter(st, "q")} {
 				require.NoError(t, msg.Headers.Validate())
@@ -121,7 +121,7 @@ func TestForgedHeadersOverTheWire(t *testing.T) {
 				require.NotEmpty(t, d.ID)
 				require.Equal(t, "7", d.Headers["int"])
 				require.Equal(t, `["a",2]`, d.Headers["list"])
-				raw := s.held[d.Tag].raw
+				raw := s.prefix.find(d.Tag).original()
 				require.Equal(t, []any{uint8(3), "job", "c"}, []any{raw.Priority, raw.Type, raw.CorrelationId})
 				require.Equal(t, int32(7), raw.Headers["int"], "a copy keeps the types")
 				require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Requeue}}))
@@ -133,10 +133,17 @@ func TestForgedHeadersOverTheWire(t *testing.T) {
 func TestTimeKeepsItsMilliseconds(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	at := time.UnixMilli(1_700_000_000_123)
-	require.NoError(t, q.Publish(t.Context(), queue.Message{Time: at}))
-	d := receive(t, open(t, q, 1))
-	require.True(t, at.Equal(d.Time), "%v", d.Time)
-	require.Empty(t, d.Headers)
+	s := open(t, q, 1)
+	for _, headers := range []map[string]string{nil, {"a": "b"}} {
+		require.NoError(t, q.Publish(t.Context(), queue.Message{Time: at, Headers: headers}))
+		d := receive(t, s)
+		require.True(t, at.Equal(d.Time), "%v", d.Time)
+		require.Equal(t, headers, d.Headers)
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Requeue}}))
+		d = receive(t, s)
+		require.True(t, at.Equal(d.Time), "%v, in a copy", d.Time)
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+	}
 }
 
 // TestHeadersThatFillTheFrame: a dead letter whose original has headers as large as a frame takes is kept all the same, with a shorter stack.

@@ -143,7 +143,7 @@ func (r *recorder) Held(ctx context.Context) (int, error) {
 			return 0, err
 		}
 		s.mu.Lock()
-		n += len(s.held)
+		n += s.prefix.open
 		s.mu.Unlock()
 	}
 	return n, nil

@@ -20,6 +20,7 @@ type link struct {
 	*amqp.Connection
 	at     string // where it leads, without the password
 	socket *cork
+	tap    *tap // what the client reads from socket
 }
 
 // dial connects and logs in at the first of the broker's addresses that lets us in. Only ctx bounds it. pulse is the longest heartbeat, 0 for what
@@ -69,8 +70,9 @@ func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.U
 			return nil, err
 		}
 		l.socket = &cork{Conn: conn}
+		l.tap = newTap(l.socket)
 		stop = context.AfterFunc(ctx, l.cut)
-		return l.socket, nil
+		return l.tap, nil
 	}
 	conn, err := amqp.DialConfig(withPulse(url, pulse, &config), config)
 	if !stop() {

@@ -56,7 +56,7 @@ func newSession(q *Queue, l *link, opts queue.Options) *session {
 		classic:    !cfg.Passive && cfg.Type == Classic,
 		strict:     quorum,
 		backIsFree: quorum && countsFailuresOnly(l.Properties),
-		held:       make(map[uint64]*held),
+		arrival:    make(chan struct{}, 1),
 		turn:       make(chan struct{}, 1),
 		dirty:      make(chan struct{}, 1),
 		full:       make(chan struct{}, 1),
@@ -81,6 +81,7 @@ func (s *session) start() error {
 	}
 	cancels := s.channel.NotifyCancel(make(chan string, 4))
 	closes := s.channel.NotifyClose(make(chan *amqp.Error, 1))
+	s.link.tap.sink.Store(&sink{take: s.arrive, rest: s.deliver})
 	if err = s.consume(); err != nil {
 		return err
 	}

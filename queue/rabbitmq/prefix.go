@@ -1,18 +1,37 @@
 package rabbitmq
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// prefix turns the settlements of one channel into the fewest frames. RabbitMQ acknowledges with one frame every delivery up to a tag,
-// finished or not, so such a frame may go only over tags that are all settled: the contiguous settled prefix. It knows nothing of
-// connections, and is not safe for concurrent use.
+// prefix is the book of one channel: what was handed out, in the order of tags, and what has become of it. It turns settlements into the
+// fewest frames. RabbitMQ acknowledges with one frame every delivery up to a tag, finished or not, so such a frame may go only over tags that
+// are all settled: the contiguous settled prefix. It knows nothing of connections, and is not safe for concurrent use.
 //
 // It takes tags in rising order, as a channel hands them out, and each settled once; its caller sees to both.
 type prefix struct {
-	open  map[uint64]struct{} // handed out and not settled
-	order []uint64            // rising: all of open, and settled tags that were not swept away yet
-	acks  []uint64            // acknowledged, not on the wire
-	backs []uint64            // given back, not on the wire
+	rows  []row    // rising by tag: all that are open, and settled ones that were not swept away yet
+	open  int      // how many are
+	acks  int      // acknowledged, not on the wire
+	backs []uint64 // given back, not on the wire
 }
+
+// row is one tag in the book.
+type row struct {
+	tag   uint64
+	held  *held // nil when it is settled: the book keeps no message longer than its user
+	state rowState
+}
+
+// rowState is how far a delivery has come. The set is closed.
+type rowState uint8
+
+const (
+	rowOpen  rowState = iota // handed out and not settled
+	rowAcked                 // acknowledged, not on the wire
+	rowDone                  // on the wire, or given back
+)
 
 // frame is one settlement on the wire.
 type frame struct {
@@ -29,29 +48,56 @@ const (
 	giveBack                  // returns tag to the queue
 )
 
-// hold notes a tag that was handed out.
-func (p *prefix) hold(tag uint64) {
-	if p.open == nil {
-		p.open = make(map[uint64]struct{})
+// hold notes a delivery that was handed out.
+func (p *prefix) hold(h *held) {
+	p.rows = append(p.rows, row{tag: h.Tag, held: h})
+	p.open++
+}
+
+// find returns what is held under tag, nil for a tag that is not, or no longer.
+func (p *prefix) find(tag uint64) *held {
+	if r := p.row(tag); r != nil {
+		return r.held
 	}
-	p.open[tag] = struct{}{}
-	p.order = append(p.order, tag)
+	return nil
 }
 
-// ack settles tag.
+// row finds a tag where it is as a rule, for tags are contiguous, or else among the rows before: rows that were swept away make it sit nearer.
+func (p *prefix) row(tag uint64) *row {
+	if len(p.rows) == 0 || tag < p.rows[0].tag {
+		return nil
+	}
+	i := int(min(tag-p.rows[0].tag, uint64(len(p.rows)-1)))
+	if p.rows[i].tag != tag {
+		at, found := slices.BinarySearchFunc(p.rows[:i], tag, func(r row, tag uint64) int { return cmp.Compare(r.tag, tag) })
+		if !found {
+			return nil
+		}
+		i = at
+	}
+	return &p.rows[i]
+}
+
+// ack settles a tag that is open.
 func (p *prefix) ack(tag uint64) {
-	delete(p.open, tag)
-	p.acks = append(p.acks, tag)
+	p.settle(tag, rowAcked)
+	p.acks++
 }
 
-// giveBack settles tag by returning it.
+// giveBack settles a tag that is open by returning it.
 func (p *prefix) giveBack(tag uint64) {
-	delete(p.open, tag)
+	p.settle(tag, rowDone)
 	p.backs = append(p.backs, tag)
 }
 
+func (p *prefix) settle(tag uint64, state rowState) {
+	r := p.row(tag)
+	r.held, r.state = nil, state
+	p.open--
+}
+
 // pending is how many settlements are not on the wire.
-func (p *prefix) pending() int { return len(p.acks) + len(p.backs) }
+func (p *prefix) pending() int { return p.acks + len(p.backs) }
 
 // flush appends to frames what is to be sent now, in this order, and forgets it: everything in the settled prefix, and everything given back.
 // Acknowledgements beyond the prefix wait for it to grow, unless there are more than patience of them.
@@ -60,49 +106,43 @@ func (p *prefix) flush(frames []frame, patience int) []frame {
 		frames = append(frames, frame{tag, giveBack})
 	}
 	p.backs = p.backs[:0]
-	slices.Sort(p.acks)
-	n := p.within()
-	switch {
-	case n == 1:
-		frames = append(frames, frame{p.acks[0], ackOne})
-	case n > 1:
-		frames = append(frames, frame{p.acks[n-1], ackUpTo}) // A tag that is unsettled at the broker, or it would refuse.
+	frames = p.advance(frames)
+	if p.acks > patience {
+		frames = p.scatter(frames)
 	}
-	p.acks = p.acks[:copy(p.acks, p.acks[n:])]
-	if len(p.acks) <= patience {
-		return frames
+	if len(p.rows) > 2*p.open+64 {
+		p.rows = slices.DeleteFunc(p.rows, func(r row) bool { return r.state == rowDone })
 	}
-	for _, tag := range p.acks {
-		frames = append(frames, frame{tag, ackOne})
-	}
-	p.acks = p.acks[:0]
 	return frames
 }
 
-// within is how many acks lie below every open tag.
-func (p *prefix) within() int {
-	p.sweep()
-	if len(p.order) == 0 {
-		return len(p.acks)
+// advance takes the settled prefix off the book.
+func (p *prefix) advance(frames []frame) []frame {
+	n, acks, last := 0, 0, uint64(0)
+	for ; n < len(p.rows) && p.rows[n].state != rowOpen; n++ {
+		if p.rows[n].state == rowAcked {
+			acks, last = acks+1, p.rows[n].tag // A tag that is unsettled at the broker, or it would refuse.
+		}
 	}
-	n, _ := slices.BinarySearch(p.acks, p.order[0])
-	return n
+	p.rows = slices.Delete(p.rows, 0, n)
+	p.acks -= acks
+	switch acks {
+	case 0:
+		return frames
+	case 1:
+		return append(frames, frame{last, ackOne})
+	}
+	return append(frames, frame{last, ackUpTo})
 }
 
-// sweep drops settled tags from the front of order, and from all of it when they are the most: one slow delivery must not cost memory
-// for all that pass it by.
-func (p *prefix) sweep() {
-	n := 0
-	for n < len(p.order) && !p.isOpen(p.order[n]) {
-		n++
+// scatter acknowledges one by one what lies beyond the prefix.
+func (p *prefix) scatter(frames []frame) []frame {
+	for i := range p.rows {
+		if r := &p.rows[i]; r.state == rowAcked {
+			r.state = rowDone
+			frames = append(frames, frame{r.tag, ackOne})
+		}
 	}
-	p.order = p.order[:copy(p.order, p.order[n:])]
-	if len(p.order) > 2*len(p.open)+64 {
-		p.order = slices.DeleteFunc(p.order, func(tag uint64) bool { return !p.isOpen(tag) })
-	}
-}
-
-func (p *prefix) isOpen(tag uint64) bool {
-	_, open := p.open[tag]
-	return open
+	p.acks = 0
+	return frames
 }

@@ -4,9 +4,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gentask/gentask/queue"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
+
+// heldAs is a delivery of that tag.
+func heldAs(tag uint64) *held { return &held{Delivery: queue.Delivery{Tag: tag}} }
 
 // channelModel is what a broker does with the frames of one channel.
 type channelModel struct {
@@ -66,13 +70,16 @@ func TestPrefixAgainstModel(t *testing.T) {
 			"hold": func(*rapid.T) {
 				next++
 				open = append(open, next)
-				p.hold(next)
+				p.hold(heldAs(next))
 				broker.unacked = append(broker.unacked, next)
 			},
 			"ack":       func(t *rapid.T) { settle(t, acked, p.ack) },
 			"give back": func(t *rapid.T) { settle(t, back, p.giveBack) },
 			"flush":     func(t *rapid.T) { flush(t, rapid.IntRange(0, 8).Draw(t, "patience")) },
 		})
+		for tag := range next + 2 {
+			require.Equal(t, slices.Contains(open, tag), p.find(tag) != nil, "tag %d", tag)
+		}
 		flush(t, 0)
 		require.Equal(t, acked, broker.acked)
 		require.Equal(t, back, broker.back)
@@ -84,7 +91,7 @@ func TestPrefixAgainstModel(t *testing.T) {
 func TestPrefixOfOneFrame(t *testing.T) {
 	var p prefix
 	for tag := range uint64(100) {
-		p.hold(tag + 1)
+		p.hold(heldAs(tag + 1))
 	}
 	for _, tag := range []uint64{3, 1, 2, 5} {
 		p.ack(tag)
@@ -97,12 +104,13 @@ func TestPrefixOfOneFrame(t *testing.T) {
 // TestPrefixForgets: one delivery that takes for ever costs no memory for those that pass it by.
 func TestPrefixForgets(t *testing.T) {
 	var p prefix
-	p.hold(1)
+	p.hold(heldAs(1))
 	for tag := uint64(2); tag < 100_000; tag++ {
-		p.hold(tag)
+		p.hold(heldAs(tag))
 		p.ack(tag)
 		p.flush(nil, 0)
 	}
-	require.Less(t, cap(p.order), 1024)
-	require.Less(t, cap(p.acks), 1024)
+	require.Less(t, cap(p.rows), 1024)
+	require.NotNil(t, p.find(1))
+	require.Nil(t, p.find(2))
 }

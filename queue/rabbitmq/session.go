@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"github.com/gentask/gentask/queue"
@@ -37,23 +36,20 @@ type session struct {
 
 	sending sync.Mutex // held while settlements are written
 
+	arrived []*held       // since the last look at the inbox; the connection's reader has it for itself
+	arrival chan struct{} // the inbox was filled
+	next    []*held       // what came out of the inbox; whoever receives has it for himself
+	taken   int           // how many of next were handed out
+
 	mu        sync.Mutex
 	streams   []<-chan amqp.Delivery // of the consumers so far, the oldest first; Receive drops those that ended
 	cancelled bool
-	held      map[uint64]*held // handed out and not settled
-	prefix    prefix
-	fresh     int  // settlements since the last flush
-	armed     bool // the flusher knows that something waits
-	over      bool // nothing more is settled
+	inbox     []*held
+	prefix    prefix // the book of what is held
+	fresh     int    // settlements since the last flush
+	armed     bool   // the flusher knows that something waits
+	over      bool   // nothing more is settled
 	pace      pace
-}
-
-// held is a delivery with what its copies need.
-type held struct {
-	queue.Delivery
-	raw     amqp.Delivery
-	room    int  // how many bytes of headers a copy may have; 0 for any
-	claimed bool // somebody is settling it
 }
 
 // Receive waits for the next delivery. See queue.Session.
@@ -62,16 +58,23 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 		if err := s.ended(); err != nil {
 			return nil, err
 		}
+		if h := s.take(); h != nil {
+			return &h.Delivery, nil
+		}
 		stream, err := s.stream()
 		if err != nil {
 			return nil, err
 		}
 		select {
+		case <-s.arrival:
 		case raw, ok := <-stream:
 			if ok {
-				return s.hold(raw), nil
+				s.note(s.hold(&raw)) // under TLS
+			} else if h := s.take(); h != nil {
+				return &h.Delivery, nil // before the end
+			} else {
+				s.endOfStream()
 			}
-			s.endOfStream()
 		case <-s.lost:
 		case <-s.closed:
 		case <-ctx.Done():
@@ -103,21 +106,4 @@ func (s *session) endOfStream() {
 		return
 	}
 	_ = s.end()
-}
-
-// hold notes a delivery, and returns what its user sees of it.
-func (s *session) hold(raw amqp.Delivery) *queue.Delivery {
-	h := &held{raw: raw, room: headerRoom(s.link.Config.FrameSize)}
-	used := usedUp(&h.raw, s.strict)
-	h.Delivery = queue.Delivery{
-		Message: message(&h.raw), Tag: raw.DeliveryTag, Attempt: used + 1, Redelivered: raw.Redelivered || isCopy(raw.Headers),
-	}
-	if h.ID == "" {
-		h.ID = s.queue.broker.host + "-" + s.nonce + "-" + strconv.FormatUint(h.Tag, 10)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held[h.Tag] = h
-	s.prefix.hold(h.Tag)
-	return &h.Delivery
 }

@@ -12,7 +12,7 @@ import (
 // only then acknowledges the original: when the connection breaks in between, the message is there twice. A release at once whose copy is not
 // confirmed gives the original back, which costs an attempt. See queue.Session.
 func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
-	moves, failed, err := s.take(batch)
+	moves, failed, err := s.claim(batch)
 	if err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ type move struct {
 	err  error
 }
 
-// take applies what needs no copy, and claims what does. Its error says that the session is over.
-func (s *session) take(batch []queue.Settlement) (moves []*move, failed []queue.SettleFailure, err error) {
+// claim applies what needs no copy, and claims what does. Its error says that the session is over.
+func (s *session) claim(batch []queue.Settlement) (moves []*move, failed []queue.SettleFailure, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
@@ -47,7 +47,7 @@ func (s *session) take(batch []queue.Settlement) (moves []*move, failed []queue.
 	}
 	applied := 0
 	for i := range batch {
-		m, err := s.takeOne(&batch[i])
+		m, err := s.claimOne(&batch[i])
 		switch {
 		case err != nil:
 			failed = append(failed, queue.SettleFailure{Tag: tagOf(&batch[i]), Err: err})
@@ -61,29 +61,31 @@ func (s *session) take(batch []queue.Settlement) (moves []*move, failed []queue.
 	return moves, failed, nil
 }
 
-// takeOne applies or claims one settlement: the returned move is what is left to do.
-func (s *session) takeOne(st *queue.Settlement) (*move, error) {
+// claimOne applies or claims one settlement: the returned move is what is left to do.
+func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	if st.Delivery == nil {
 		return nil, badConfig("Settlement.Delivery", "nil", "what Receive returned")
 	}
-	h := s.held[st.Delivery.Tag]
+	h := s.prefix.find(st.Delivery.Tag)
 	if h == nil || &h.Delivery != st.Delivery || h.claimed {
 		return nil, queue.ErrSettled
 	}
 	if err := checkDelay(st.After); err != nil {
 		return nil, err
 	}
+	if st.Verb == queue.Ack {
+		s.prefix.ack(h.Tag)
+		return nil, nil
+	}
 	m := &move{held: h, verb: st.Verb, out: outgoing{queue: s.queue.name}}
 	if st.After > 0 && (st.Verb == queue.Requeue || st.Verb == queue.Release) {
 		m.out.delay = rung(st.After)
 	}
 	switch st.Verb {
-	case queue.Ack:
-		s.acknowledge(h)
-		return nil, nil
+	case queue.Ack: // see above
 	case queue.Release:
 		if st.After <= 0 && s.backIsFree {
-			s.giveBack(h)
+			s.prefix.giveBack(h.Tag)
 			return nil, nil
 		}
 		m.out.msg = h.released(st.After > 0)
@@ -123,10 +125,10 @@ func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error
 	for _, m := range moves {
 		switch {
 		case m.err == nil:
-			s.acknowledge(m.held)
+			s.prefix.ack(m.held.Tag)
 			applied++
 		case m.verb == queue.Release && m.out.delay == 0:
-			s.giveBack(m.held)
+			s.prefix.giveBack(m.held.Tag)
 			applied++
 		default:
 			m.held.claimed = false
@@ -136,18 +138,6 @@ func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error
 	}
 	s.wake(applied)
 	return failed, nil
-}
-
-// acknowledge lets go of h. The caller holds mu.
-func (s *session) acknowledge(h *held) {
-	delete(s.held, h.Tag)
-	s.prefix.ack(h.Tag)
-}
-
-// giveBack returns h to the broker. The caller holds mu.
-func (s *session) giveBack(h *held) {
-	delete(s.held, h.Tag)
-	s.prefix.giveBack(h.Tag)
 }
 
 // settledTooLate is the error of a settlement after the end. The broker delivers again in either case, so it is a lost session too when the user

@@ -1,0 +1,278 @@
+package rabbitmq
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// errMalformed is the end of a connection whose broker sends what is no AMQP.
+var errMalformed = errors.New("rabbitmq: malformed delivery")
+
+// maxDepth is how deep tables and arrays may be nested, and maxEntries how long they may be, for the client, which ends its connection over more.
+// Nothing else can be taken in here: it must be readable in the dead-letter queue, too.
+const (
+	maxDepth   = 32
+	maxEntries = 8192
+)
+
+// payload reads the payload of one frame. What reads beyond its end, or finds what AMQP has not, returns nothing, and bad says so at the end.
+type payload struct {
+	rest  []byte
+	words lexicon
+	flags uint64 // which properties there are
+	bad   bool
+}
+
+// lexicon keeps one copy of each word that comes with every message: names of headers, types of content. Nil keeps none.
+type lexicon map[string]string
+
+// maxWords bounds it: a stranger may use another name each time.
+const maxWords = 256
+
+func (l lexicon) word(b []byte) string {
+	w, known := l[string(b)]
+	if !known {
+		w = string(b)
+		if l != nil && len(l) < maxWords {
+			l[w] = w
+		}
+	}
+	return w
+}
+
+// take returns the next n bytes, which are valid as long as the frame is.
+func (p *payload) take(n int) []byte {
+	if n < 0 || n > len(p.rest) {
+		p.fail()
+		return nil
+	}
+	b := p.rest[:n]
+	p.rest = p.rest[n:]
+	return b
+}
+
+// number returns an unsigned number of n bytes, at most 8.
+func (p *payload) number(n int) uint64 {
+	var all [8]byte
+	copy(all[8-n:], p.take(n))
+	return binary.BigEndian.Uint64(all[:])
+}
+
+func (p *payload) byte() byte { return byte(p.number(1)) }
+
+// short and long are the two kinds of strings.
+func (p *payload) short() []byte { return p.take(int(p.byte())) }
+func (p *payload) long() []byte  { return p.take(int(p.number(4))) }
+
+// word returns a short string that is likely to come again.
+func (p *payload) word() string { return p.words.word(p.short()) }
+
+// peek returns the next byte, and leaves it; zero at the end.
+func (p *payload) peek() byte {
+	if len(p.rest) == 0 {
+		return 0
+	}
+	return p.rest[0]
+}
+
+func (p *payload) timestamp() time.Time { return time.Unix(int64(p.number(8)), 0) }
+
+// inside returns what a length in front delimits.
+func (p *payload) inside() *payload { return &payload{rest: p.long(), words: p.words} }
+
+func (p *payload) table(depth int) amqp.Table {
+	all := amqp.Table{}
+	in := p.inside()
+	for len(in.rest) > 0 {
+		name := in.word()
+		all = in.put(all, name, in.value(depth))
+	}
+	p.bad = p.bad || in.bad
+	return all
+}
+
+// put makes a table with its first entry: most messages have none.
+func (p *payload) put(t amqp.Table, name string, value any) amqp.Table {
+	if t == nil {
+		t = make(amqp.Table)
+	}
+	t[name] = value
+	p.bound(len(t))
+	return t
+}
+
+func (p *payload) bound(entries int) {
+	if entries > maxEntries {
+		p.fail()
+	}
+}
+
+// fail ends the reading.
+func (p *payload) fail() { p.bad, p.rest = true, nil }
+
+func (p *payload) array(depth int) []any {
+	var all []any
+	in := p.inside()
+	for len(in.rest) > 0 {
+		all = append(all, in.value(depth))
+		in.bound(len(all))
+	}
+	p.bad = p.bad || in.bad
+	return all
+}
+
+// value returns a value of the Go type that the client would return, and writes.
+func (p *payload) value(depth int) any {
+	switch kind := p.byte(); kind {
+	case 'S':
+		return string(p.long())
+	case 'x':
+		return append([]byte{}, p.long()...)
+	case 't':
+		return p.byte() != 0
+	case 'V':
+		return nil
+	case 'T':
+		return p.timestamp()
+	case 'f':
+		return math.Float32frombits(uint32(p.number(4)))
+	case 'd':
+		return math.Float64frombits(p.number(8))
+	case 'D':
+		return amqp.Decimal{Scale: p.byte(), Value: int32(p.number(4))}
+	case 'F', 'A':
+		if depth == maxDepth {
+			p.fail()
+			return nil
+		}
+		if kind == 'A' {
+			return p.array(depth + 1)
+		}
+		return p.table(depth + 1)
+	default:
+		return p.integer(kind)
+	}
+}
+
+func (p *payload) integer(kind byte) any {
+	switch kind {
+	case 'b':
+		return int8(p.number(1))
+	case 'B':
+		return p.byte()
+	case 's':
+		return int16(p.number(2))
+	case 'u':
+		return uint16(p.number(2))
+	case 'I':
+		return int32(p.number(4))
+	case 'i':
+		return uint32(p.number(4))
+	case 'l':
+		return int64(p.number(8))
+	}
+	p.fail()
+	return nil
+}
+
+// deliver reads the arguments of basic.deliver. Consumer, exchange and routing key are of no interest.
+func (p *payload) deliver(d *amqp.Delivery) {
+	p.short()
+	d.DeliveryTag = p.number(8)
+	d.Redelivered = p.byte()&1 != 0
+	p.short()
+	p.short()
+}
+
+// properties reads what a content header says of the message, and returns the length of the body.
+func (p *payload) properties(d *amqp.Delivery) (size uint64) {
+	p.take(4) // class and weight
+	size = p.number(8)
+	p.flags = p.number(2)
+	d.ContentType = p.wordIf(15)
+	d.ContentEncoding = p.wordIf(14)
+	millis := p.headersIf(13, d)
+	d.DeliveryMode = p.byteIf(12)
+	d.Priority = p.byteIf(11)
+	d.CorrelationId = p.textIf(10)
+	d.ReplyTo = p.textIf(9)
+	d.Expiration = p.textIf(8)
+	d.MessageId = p.textIf(7)
+	if p.has(6) {
+		d.Timestamp = p.timestamp()
+	}
+	d.Type = p.wordIf(5)
+	d.UserId = p.wordIf(4)
+	d.AppId = p.wordIf(3)
+	millis.into(d)
+	return size
+}
+
+// has says whether the property of that bit is there; the others are for properties that need not be.
+func (p *payload) has(bit int) bool { return p.flags&(1<<bit) != 0 }
+
+func (p *payload) byteIf(bit int) byte {
+	if !p.has(bit) {
+		return 0
+	}
+	return p.byte()
+}
+
+func (p *payload) textIf(bit int) string {
+	if !p.has(bit) {
+		return ""
+	}
+	return string(p.short())
+}
+
+func (p *payload) wordIf(bit int) string {
+	if !p.has(bit) {
+		return ""
+	}
+	return p.words.word(p.short())
+}
+
+// headersIf reads the headers, but for the time in milliseconds: most messages have no other, and then need no table. Headers that can't be read are
+// left out, so that a stranger's message does not end one session after the other.
+func (p *payload) headersIf(bit int, d *amqp.Delivery) (found millis) {
+	if !p.has(bit) {
+		return millis{}
+	}
+	in := p.inside()
+	for len(in.rest) > 0 {
+		name := in.word()
+		if name == headerMillis && in.peek() == 'l' {
+			in.take(1)
+			found = millis{int64(in.number(8)), true}
+			in.bound(len(d.Headers) + 1)
+			continue
+		}
+		d.Headers = in.put(d.Headers, name, in.value(0))
+	}
+	if in.bad {
+		d.Headers, found = nil, millis{}
+	}
+	return found
+}
+
+// millis is the time in milliseconds, if there is one.
+type millis struct {
+	at    int64
+	found bool
+}
+
+// into makes the timestamp exact where the two belong together. Where they don't, it is a header like any other.
+func (m millis) into(d *amqp.Delivery) {
+	if !m.found {
+		return
+	}
+	if at := time.UnixMilli(m.at); at.Unix() == d.Timestamp.Unix() {
+		d.Timestamp = at
+		return
+	}
+	d.Headers = (&payload{}).put(d.Headers, headerMillis, m.at)
+}
