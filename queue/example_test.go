@@ -41,3 +41,50 @@ func Example() {
 	// first: <nil>
 	// second: queue: 1 not settled: delivery 1: queue: delivery already settled true
 }
+
+// A bug has killed some messages. The operator looks at why, gives back what the fix cures, ten a second, and throws the rest away.
+func ExampleLetters() {
+	ctx := context.Background()
+	emails := memory.New(memory.Config{Name: "emails"})
+	defer emails.Close()
+	session, err := emails.Open(ctx, queue.Options{Prefetch: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for id, reason := range map[string]string{"1": "template: no such field", "2": "json: bad payload"} {
+		if err := emails.Publish(ctx, queue.Message{ID: id}); err != nil {
+			log.Fatal(err)
+		}
+		delivery, err := session.Receive(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := session.Settle(ctx, []queue.Settlement{{Delivery: delivery, Verb: queue.DeadLetter, Reason: reason}}); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	letters := emails.Letters()
+	for letter, err := range letters.All(ctx, queue.LetterFilter{ID: "1"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s, after attempt %d: %s\n", letter.ID, letter.Attempts, letter.Reason)
+	}
+	n, err := letters.Redrive(ctx, queue.LetterFilter{Reason: "template:"}, queue.RedriveOptions{PerSecond: 10})
+	fmt.Println("given back:", n, err)
+	n, err = letters.Purge(ctx, queue.LetterFilter{})
+	fmt.Println("thrown away:", n, err)
+
+	delivery, err := session.Receive(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	letter := queue.ReadLetter(delivery.Message)
+	fmt.Printf("%s, attempt %d, died of: %s\n", delivery.ID, delivery.Attempt, letter.History[0].Reason)
+	// Output:
+	// 1, after attempt 1: template: no such field
+	// given back: 1 <nil>
+	// thrown away: 1 <nil>
+	// 1, attempt 1, died of: template: no such field
+}

@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
 	"github.com/gentask/gentask/queue/queuetest"
@@ -52,10 +55,26 @@ func TestConformance(t *testing.T) {
 			Source:      q,
 			Publisher:   q,
 			DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
+			Letters:     q.Letters(),
+			Bury:        func(ctx context.Context, msgs ...queue.Message) error { return bury(ctx, b.server, q.Name(), msgs) },
 			Break:       func() { kick(t, b.server) },
 			Lacks:       map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 		}
 	})
+}
+
+// bury puts messages into the dead-letter queue with a bare client.
+func bury(ctx context.Context, s *server.Server, name string, msgs []queue.Message) error {
+	nc, err := natsgo.Connect("", natsgo.InProcessServer(s))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	return brokertest.Bury(ctx, js, name+"-dead", msgs)
 }
 
 // kick ends the connection of every session from the server's side.

@@ -36,6 +36,8 @@ func fixture(q *memory.Queue) queuetest.Fixture {
 		Source:      q,
 		Publisher:   q,
 		DeadLetters: func(context.Context) ([]queue.Message, error) { return q.DeadLetters(), nil },
+		Letters:     q.Letters(),
+		Bury:        func(_ context.Context, msgs ...queue.Message) error { q.Bury(msgs...); return nil },
 		Break:       func() { q.LoseSessions() },
 		Held:        func(context.Context) (int, error) { return q.Stats().Held, nil },
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"hash/fnv"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +42,7 @@ type Queue struct {
 	ready    levels
 	delayed  map[*time.Timer]item
 	keys     keys
-	letters  []queue.Message
+	letters  letters
 	sessions []*Session // the open ones, in the order of opening
 	waiting  int        // how many of their Receives wait
 	emptied  chan struct{}
@@ -77,13 +76,6 @@ func New(cfg Config) *Queue {
 		delayed: map[*time.Timer]item{},
 		keys:    keys{window: cfg.Unique},
 	}
-}
-
-// DeadLetters returns a copy of the dead-letter queue, the oldest first.
-func (q *Queue) DeadLetters() []queue.Message {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return slices.Clone(q.letters)
 }
 
 // WaitEmpty waits until every message that was published is acknowledged or dead-lettered: nothing is ready, delayed or held. It returns

@@ -151,18 +151,18 @@ func (q *Queue) release(hs []holding) {
 // bury adds h to the dead letters.
 func (q *Queue) bury(h holding, st *queue.Settlement) {
 	q.stats.DeadLettered++
-	letter := h.Message
-	letter.Headers = with(letter.Headers,
+	m := h.Message
+	m.Headers = with(m.Headers,
 		queue.HeaderAttempts, strconv.Itoa(h.Attempt),
 		queue.HeaderQueue, q.cfg.Name,
 		queue.HeaderDeadAt, time.Now().UTC().Format(time.RFC3339Nano))
 	if st.Reason != "" {
-		letter.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
+		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
 	}
 	if st.Stack != "" {
-		letter.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
+		m.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
 	}
-	q.letters = append(q.letters, letter)
+	q.letters.add(m)
 }
 
 // refuseAll refuses every settlement of batch for the same reason.

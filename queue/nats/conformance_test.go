@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
 	"github.com/gentask/gentask/queue/queuetest"
@@ -30,7 +31,11 @@ func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
 		Source:      q,
 		Publisher:   q,
 		DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
-		Break:       p.cut,
-		Lacks:       map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
+		Letters:     q.Letters(),
+		Bury: func(ctx context.Context, msgs ...queue.Message) error {
+			return brokertest.Bury(ctx, bare(t, "nats://"+standard), q.Name()+"-dead", msgs)
+		},
+		Break: p.cut,
+		Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 	}
 }

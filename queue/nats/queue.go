@@ -151,37 +151,18 @@ func (q *Queue) makeDead(ctx context.Context, l *link) error {
 	return err
 }
 
-// DeadLetters returns the oldest dead letters, at most limit, and takes none out. To run them again, open the queue whose name ends in
-// "-dead", or publish them once more.
+// DeadLetters returns the oldest dead letters, at most limit, and takes none out. Letters does more with them.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
-	l, err := q.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	dead, err := l.js.Stream(ctx, q.name+deadSuffix)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, nil // no session was ever opened
-	}
-	if err != nil {
-		return nil, fmt.Errorf("nats: dead letters of %q: %w", q.name, l.answer(ctx, err))
-	}
-	return peek(ctx, l, dead, limit)
-}
-
-func peek(ctx context.Context, l *link, s jetstream.Stream, limit int) ([]queue.Message, error) {
-	var msgs []queue.Message
-	for seq := uint64(1); len(msgs) < limit; {
-		raw, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(">"))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
+	var letters []queue.Message
+	for letter, err := range q.Letters().All(ctx, queue.LetterFilter{}) {
+		if err != nil {
+			return letters, err
+		}
+		if letters = append(letters, letter.Message); len(letters) >= limit {
 			break
 		}
-		if err != nil {
-			return msgs, fmt.Errorf("nats: message %d of %q: %w", seq, s.CachedInfo().Config.Name, l.answer(ctx, err))
-		}
-		msgs = append(msgs, decode(raw.Header, raw.Data, fmt.Sprintf("%s:%d", raw.Subject, raw.Sequence), raw.Time))
-		seq = raw.Sequence + 1
 	}
-	return msgs, nil
+	return letters, nil
 }
 
 // Inspect asks the server how the queue stands. A queue that was never opened has nothing held.

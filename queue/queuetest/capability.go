@@ -29,13 +29,16 @@ const (
 
 	// Unique is to enqueue what has the same Message.UniqueKey once.
 	Unique Capability = "unique"
+
+	// Letters is to show dead letters to an operator, to give them back and to purge them.
+	Letters Capability = "letters"
 )
 
 // lacks says what holds instead where a capability is missing. It takes the place of each case that needs it, so that what is declared as missing
 // is shown to be, and what is documented instead is what happens.
 func lacks() map[Capability]func(b *bench) {
 	return map[Capability]func(b *bench){
-		Keeping: lacksKeeping, Delay: lacksDelay, Loss: lacksLoss,
+		Keeping: lacksKeeping, Delay: lacksDelay, Loss: lacksLoss, Letters: lacksLetters,
 		NotBefore: refused("Message.NotBefore", queue.Message{ID: "a", NotBefore: time.Now().Add(time.Minute)}),
 		Priority:  refused("Message.Priority", queue.Message{ID: "a", Priority: 1}),
 		Unique:    refused("Message.UniqueKey", queue.Message{ID: "a", UniqueKey: "k"}),
@@ -92,6 +95,15 @@ func lacksLoss(b *bench) {
 	}
 }
 
+// lacksLetters: there is nothing to look with, and a dead letter leaves the queue all the same.
+func lacksLetters(b *bench) {
+	require.Nil(b.t, b.Letters, "Fixture.Lacks says that there are no Letters")
+	s := b.open(1)
+	b.publish("a", "b")
+	b.settle(s, queue.DeadLetter, b.receiveID(s, "a"))
+	b.receiveID(s, "b")
+}
+
 // needs says which capabilities a case needs beside what every driver has.
 func needs() map[string][]Capability {
 	all := map[string][]Capability{}
@@ -110,6 +122,7 @@ func needs() map[string][]Capability {
 			"publish/many in one call", "publish/from many goroutines", "publish/to nobody", "release/put off",
 			"release/put off outlives its session",
 		},
+		Letters: letterNames(),
 		Delay: {
 			"requeue/with a delay", "requeue/a delay outlives its session", "release/put off", "release/put off outlives its session",
 		},
@@ -139,7 +152,7 @@ func (f Fixture) instead(t *testing.T, tc testCase) func(b *bench) {
 		require.Contains(t, lacks(), c, "Fixture.Lacks names no capability")
 		require.NotEmpty(t, reason, "Fixture.Lacks has to say why %q is missing", c)
 	}
-	for _, c := range []Capability{NotBefore, Priority, Unique, Keeping, Delay, Loss} {
+	for _, c := range []Capability{Letters, NotBefore, Priority, Unique, Keeping, Delay, Loss} {
 		for _, need := range needs()[tc.name] {
 			if need == c && f.Lacks[c] != "" {
 				t.Logf("lacks %s: %s", c, f.Lacks[c])

@@ -20,6 +20,13 @@ type Fixture struct {
 	// Required.
 	DeadLetters func(ctx context.Context) ([]queue.Message, error)
 
+	// Letters are the queue's dead letters as an operator sees them. Required, unless Lacks names the capability Letters.
+	Letters *queue.Letters
+
+	// Bury puts messages into the dead-letter queue as a stranger would: the id, if there is one, the body and the headers, and nothing that the
+	// driver writes. It is called after a session was opened. Required together with Letters.
+	Bury func(ctx context.Context, msgs ...queue.Message) error
+
 	// Break cuts the connection of every open session of Source, as a network fault would: nothing is flushed and nobody says goodbye.
 	// It returns when the connections are cut; the sessions need not have noticed. Required.
 	Break func()
@@ -76,6 +83,7 @@ func cases() []testCase {
 		publishCases(),
 		orderCases(),
 		gaugeCases(),
+		letterCases(),
 	} {
 		all = append(all, theme...)
 	}

@@ -59,6 +59,7 @@ func TestDriver(t *testing.T) {
 			Source:      d,
 			Publisher:   d,
 			DeadLetters: func(context.Context) ([]queue.Message, error) { return q.DeadLetters(), nil },
+			Lacks:       map[queuetest.Capability]string{queuetest.Letters: "package memory tests its own"},
 			Break:       func() { q.LoseSessions() },
 			Held:        func(context.Context) (int, error) { return q.Stats().Held, nil },
 		}

@@ -18,6 +18,8 @@ func TestConformance(t *testing.T) {
 					Source:      source,
 					Publisher:   q,
 					DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
+					Letters:     q.Letters(),
+					Bury:        func(_ context.Context, msgs ...queue.Message) error { return bury(t, q, msgs) },
 					Break:       source.Break,
 					Held:        source.Held,
 					Lacks: map[queuetest.Capability]string{

@@ -73,32 +73,21 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 	}}
 }
 
-// DeadLetters returns up to limit dead letters, the oldest first, and leaves them where they are. It looks at them with a connection of its
-// own: meanwhile, for milliseconds, others do not see them, and afterwards the broker calls them redelivered. A limit below 1 is an
-// error that wraps queue.ErrConfig. A queue that was never used has none.
+// DeadLetters returns up to limit dead letters, the oldest first, and leaves them where they are. It looks at them as Letters does: meanwhile,
+// for milliseconds, others do not see them, and afterwards the broker calls them redelivered. A limit below 1 is an error that wraps
+// queue.ErrConfig. A queue that was never used has none.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
-	if err := checkName(q.name); err != nil {
-		return nil, err
-	}
 	if limit < 1 {
 		return nil, badConfig("limit", limit, "at least 1")
 	}
 	var letters []queue.Message
-	err := q.broker.control(ctx, fmt.Sprintf("look at the dead letters of queue %q", q.name), func(ch *amqp.Channel) error {
-		for len(letters) < limit {
-			raw, ok, err := ch.Get(q.deadName(), false)
-			if isNotFound(err) {
-				return nil
-			}
-			if err != nil || !ok {
-				return err
-			}
-			letters = append(letters, message(&raw))
+	for letter, err := range q.Letters().All(ctx, queue.LetterFilter{}) {
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		if letters = append(letters, letter.Message); len(letters) == limit {
+			break
+		}
 	}
 	return letters, nil
 }

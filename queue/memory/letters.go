@@ -1,0 +1,113 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// letters are the dead letters of a queue, the oldest first.
+type letters struct {
+	all  []letter
+	last uint64 // the number of the youngest ever
+}
+
+// letter is a dead letter. The numbers rise from one to the next.
+type letter struct {
+	queue.Message
+	number uint64
+}
+
+// add puts m behind the youngest.
+func (l *letters) add(m queue.Message) {
+	l.last++
+	l.all = append(l.all, letter{m, l.last})
+}
+
+// find returns where the letter of that number is, or would be, and whether it is there.
+func (l *letters) find(number uint64) (int, bool) {
+	return slices.BinarySearchFunc(l.all, number, func(one letter, n uint64) int { return cmp.Compare(one.number, n) })
+}
+
+// remove takes out the letter at place i.
+func (l *letters) remove(i int) { l.all = slices.Delete(l.all, i, i+1) }
+
+// DeadLetters returns a copy of the dead-letter queue, the oldest first.
+func (q *Queue) DeadLetters() []queue.Message {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := make([]queue.Message, len(q.letters.all))
+	for i, l := range q.letters.all {
+		all[i] = l.Message
+	}
+	return all
+}
+
+// Letters returns the dead letters for the operator. A letter that is given back counts as published once more in Stats. In a closed queue letters
+// can be looked at and purged; to give them back is queue.ErrClosed. They hide nothing from each other and from DeadLetters.
+func (q *Queue) Letters() *queue.Letters { return queue.NewLetters(letterBox{q}) }
+
+// letterBox implements queue.LetterBox.
+type letterBox struct{ q *Queue }
+
+func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
+	b.q.mu.Lock()
+	defer b.q.mu.Unlock()
+	return &letterWalk{q: b.q, end: b.q.letters.last}, ctx.Err()
+}
+
+// letterWalk implements queue.LetterWalk.
+type letterWalk struct {
+	q   *Queue
+	at  uint64 // the number of the letter that Next returned last
+	end uint64 // the last number to be seen
+}
+
+func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
+	w.q.mu.Lock()
+	defer w.q.mu.Unlock()
+	i, _ := w.q.letters.find(w.at + 1)
+	if i == len(w.q.letters.all) || w.q.letters.all[i].number > w.end {
+		return queue.Message{}, io.EOF
+	}
+	w.at = w.q.letters.all[i].number
+	return w.q.letters.all[i].Message, ctx.Err()
+}
+
+// Redrive honours the faults of publishing.
+func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, error) {
+	if err := w.q.admit(ctx); err != nil {
+		return false, err
+	}
+	w.q.mu.Lock()
+	defer w.q.mu.Unlock()
+	if w.q.closed {
+		return false, queue.ErrClosed
+	}
+	i, found := w.q.letters.find(w.at)
+	if !found {
+		return false, nil
+	}
+	m := w.q.letters.all[i].Message
+	m.Headers = rewrite.Apply(m.Headers)
+	w.q.letters.remove(i)
+	w.q.accept(m)
+	w.q.wake()
+	return true, nil
+}
+
+func (w *letterWalk) Remove(ctx context.Context) (bool, error) {
+	w.q.mu.Lock()
+	defer w.q.mu.Unlock()
+	i, found := w.q.letters.find(w.at)
+	if err := ctx.Err(); err != nil || !found {
+		return false, err
+	}
+	w.q.letters.remove(i)
+	return true, nil
+}
+
+func (w *letterWalk) Close(context.Context) error { return nil }

@@ -1,0 +1,138 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Letters returns the dead letters for the operator. They are read one by one from the stream "<queue>-dead", which hides them from nobody; also
+// from a consumer of that stream, if there is one: what it holds is given back all the same. Two calls that give back the same letter at once
+// store it once, for the server knows its second copy within the duplicate window.
+func (q *Queue) Letters() *queue.Letters { return queue.NewLetters(letterBox{q}) }
+
+// letterBox implements queue.LetterBox.
+type letterBox struct{ q *Queue }
+
+func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
+	l, err := b.q.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &letterWalk{q: b.q, link: l}
+	w.dead, err = ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, b.q.name+deadSuffix) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return w, nil // no session was ever opened
+	}
+	if err != nil {
+		return nil, w.failed(ctx, err)
+	}
+	w.end = w.dead.CachedInfo().State.LastSeq
+	return w, nil
+}
+
+// letterWalk implements queue.LetterWalk. What dies meanwhile comes after the end.
+type letterWalk struct {
+	q    *Queue
+	link *link
+	dead jetstream.Stream
+	end  uint64 // the last sequence to be seen; 0 for none
+	raw  *jetstream.RawStreamMsg
+}
+
+func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
+	from := uint64(1)
+	if w.raw != nil {
+		from = w.raw.Sequence + 1
+	}
+	if from > w.end {
+		return queue.Message{}, io.EOF
+	}
+	raw, err := w.get(ctx, from, jetstream.WithGetMsgSubject(">"))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return queue.Message{}, io.EOF
+	}
+	if err != nil {
+		return queue.Message{}, w.failed(ctx, err)
+	}
+	if raw.Sequence > w.end {
+		return queue.Message{}, io.EOF
+	}
+	w.raw = raw
+	return w.message(), nil
+}
+
+// message is the last letter.
+func (w *letterWalk) message() queue.Message {
+	return decode(w.raw.Header, w.raw.Data, fmt.Sprintf("%s:%d", w.raw.Subject, w.raw.Sequence), w.raw.Time)
+}
+
+// Redrive looks again first: the letter may have waited for its time, and gone meanwhile.
+func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, error) {
+	there, err := w.there(ctx)
+	if err != nil || !there {
+		return false, err
+	}
+	if err := w.publish(ctx, rewrite); err != nil {
+		return false, err
+	}
+	return w.Remove(ctx)
+}
+
+// publish puts the message into the queue. Its name at the server is that of the letter: who gives the same letter back once more, because
+// somebody else does so too or was killed before the letter was removed, stores no second message.
+func (w *letterWalk) publish(ctx context.Context, rewrite queue.Rewrite) error {
+	m := w.message()
+	m.Headers, m.NotBefore = rewrite.Apply(m.Headers), time.Time{}
+	name := "redrive:" + strconv.FormatUint(w.raw.Sequence, 10) + ":" + strconv.FormatInt(w.raw.Time.UnixNano(), 36)
+	p := publication{link: w.link}
+	p.add(shed(encode(w.q.name, name, m), w.link.nc.MaxPayload()), m.ID)
+	if failed := p.confirm(ctx); len(failed) > 0 {
+		w.q.broker.remember(w.link, w.q.name, false) // the stream may be gone: the next call looks
+		return fmt.Errorf("nats: dead letter %q of %q: %w", m.ID, w.q.name, failed[0].Err)
+	}
+	return nil
+}
+
+func (w *letterWalk) Remove(ctx context.Context) (bool, error) {
+	err := w.dead.DeleteMsg(ctx, w.raw.Sequence)
+	if err == nil {
+		return true, nil
+	}
+	if there, lookErr := w.there(ctx); lookErr == nil && !there {
+		return false, nil
+	}
+	return false, w.failed(ctx, err)
+}
+
+// there reports whether nobody has taken the last letter out.
+func (w *letterWalk) there(ctx context.Context) (bool, error) {
+	_, err := w.get(ctx, w.raw.Sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, w.failed(ctx, err)
+	}
+	return true, nil
+}
+
+// get reads one message of the dead-letter queue.
+func (w *letterWalk) get(ctx context.Context, seq uint64, opts ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
+	return ask(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return w.dead.GetMsg(ctx, seq, opts...) })
+}
+
+// Close has nothing to give back.
+func (w *letterWalk) Close(context.Context) error { return nil }
+
+// failed says what was tried.
+func (w *letterWalk) failed(ctx context.Context, err error) error {
+	return fmt.Errorf("nats: dead letters of %q: %w", w.q.name, w.link.answer(ctx, err))
+}
