@@ -100,7 +100,10 @@ func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
 		return nil, err
 	}
 	e.keepPayload(payload)
-	return f.run(ctx, payload)
+	if e.cfg.handler == nil {
+		return f.run(ctx, payload)
+	}
+	return e.within(ctx, payload, func(ctx context.Context) (any, error) { return f.run(ctx, payload) })
 }
 
 // decode is the one place where the user decodes; a panic is a payload that can't be decoded.

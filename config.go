@@ -93,7 +93,8 @@ func DecodeJSON(msg *queue.Message, into any) error {
 // settings are a Config that has been checked, with its defaults filled in.
 type settings struct {
 	Config
-	random func() float64
+	random  func() float64
+	handler Handler // the middleware; nil without any
 }
 
 // never is what a Config says for "no limit", or "at once", where zero means the default.
@@ -125,7 +126,11 @@ func (c Config) settings() (*settings, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &settings{Config: c, random: defaultRandom}, nil
+	handler, err := wrap(c.Policy.Middleware)
+	if err != nil {
+		return nil, err
+	}
+	return &settings{Config: c, random: defaultRandom, handler: handler}, nil
 }
 
 func or[T comparable](value, byDefault T) T {

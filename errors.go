@@ -31,6 +31,9 @@ var (
 	// ErrNoResult is the reason of a job that the function of a Batch has forgotten.
 	ErrNoResult = errors.New("gentask: no result for this job of the batch")
 
+	// ErrExpired is the reason of a job whose deadline is over: see DeadlineFrom.
+	ErrExpired = errors.New("gentask: deadline over")
+
 	// ErrNotRunning is returned by the methods of a Consumer that has not been started, or has ended.
 	ErrNotRunning = errors.New("gentask: consumer not running")
 

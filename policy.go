@@ -7,6 +7,9 @@ import "fmt"
 type Policy struct {
 	// Retry says which failures are tried again, and when.
 	Retry Retry
+
+	// Middleware is around each run, inside its task and after the decoder, the first outermost.
+	Middleware []Middleware
 }
 
 // policyPart is a field of Policy.

@@ -308,7 +308,8 @@ func TestScenario30_AFunctionThatWillNotStop(t *testing.T) {
 				release, first := make(chan struct{}), true
 				r.Publish(3)
 				got := &batchLog{}
-				cfg := gentask.Config{Concurrency: 3, Timeout: time.Minute, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.Fixed(time.Hour)}}}
+				cfg := gentask.Config{Concurrency: 3, Timeout: time.Minute}
+				cfg.Policy.Retry.Backoff = gentask.Fixed(time.Hour)
 				c := r.Start(got.batch(func(_ context.Context, jobs batchJobs) (gentask.Results, error) {
 					if first {
 						first = false

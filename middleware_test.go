@@ -1,0 +1,181 @@
+package gentask_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/gentasktest"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
+)
+
+// around is a middleware that does f before the job.
+func around(f func(ctx context.Context, job gentask.Job[any]) error) gentask.Middleware {
+	return func(next gentask.Handler) gentask.Handler {
+		return func(ctx context.Context, job gentask.Job[any]) (any, error) {
+			if err := f(ctx, job); err != nil {
+				return nil, err
+			}
+			return next(ctx, job)
+		}
+	}
+}
+
+func withMiddleware(all ...gentask.Middleware) gentask.Config {
+	return gentask.Config{Policy: gentask.Policy{Middleware: all}, Timeout: time.Second}
+}
+
+// TestMiddleware is around each run, in the order written, for every kind of behaviour, and made once.
+func TestMiddleware(t *testing.T) {
+	var order []string
+	made := 0
+	named := func(name string) gentask.Middleware {
+		return func(next gentask.Handler) gentask.Handler {
+			made++
+			return func(ctx context.Context, job gentask.Job[any]) (any, error) {
+				require.Equal(t, mail{To: "anna"}, job.Payload())
+				order = append(order, name)
+				defer func() { order = append(order, "/"+name) }()
+				return next(context.WithValue(ctx, lastKey{}, name), job)
+			}
+		}
+	}
+	run := func(ctx context.Context) (any, error) {
+		require.Equal(t, "b", ctx.Value(lastKey{}))
+		order = append(order, "run")
+		return 7, nil
+	}
+	for name, behavior := range map[string]gentask.Behavior{
+		"Handle": gentask.Handle(func(ctx context.Context, _ mail) error { _, err := run(ctx); return err }),
+		"Work": gentask.Work(&work[mail, int]{
+			run: func(ctx context.Context, _ mail) (int, error) { v, err := run(ctx); return v.(int), err },
+			handle: func(_ gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
+				require.Equal(t, 7, o.Value)
+				return gentask.Ack()
+			},
+		}),
+		"Receive": gentask.Receive(func(job gentask.Job[mail]) *actor.Props {
+			return actor.FromFunc(func(ctx actor.Context) {
+				switch ctx.Message().(type) {
+				case *actor.Started:
+					_ = job.Run(ctx, run)
+				case *task.Outcome[any]:
+					_ = job.Settle(gentask.Ack())
+					actor.Exit(ctx, nil)
+				}
+			})
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			order, made = nil, 0
+			got := gentasktest.Run(t, behavior, gentasktest.JSON(t, mail{To: "anna"}), withMiddleware(named("a"), named("b")))
+			require.Equal(t, queue.Ack, got.Settlement)
+			require.Equal(t, []string{"a", "b", "run", "/b", "/a"}, order)
+			require.Equal(t, 2, made)
+		})
+	}
+}
+
+type lastKey struct{}
+
+// TestScenario06_AMiddlewareThatFails: whatever ends it is how the job's task ends.
+func TestScenario06_AMiddlewareThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		f      func(ctx context.Context, job gentask.Job[any]) error
+		reason error
+	}{
+		"error":  {func(context.Context, gentask.Job[any]) error { return errOwn }, errOwn},
+		"panic":  {func(context.Context, gentask.Job[any]) error { panic(errOwn) }, errOwn},
+		"Goexit": {func(context.Context, gentask.Job[any]) error { runtime.Goexit(); return nil }, actor.ErrGoexit},
+		"hang":   {func(ctx context.Context, _ gentask.Job[any]) error { <-ctx.Done(); return ctx.Err() }, task.ErrTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { t.Error("run"); return nil }),
+					gentasktest.JSON(t, mail{}), withMiddleware(around(c.f)))
+				require.Equal(t, queue.Requeue, got.Settlement)
+				require.ErrorIs(t, got.Reason, c.reason)
+			})
+		})
+	}
+}
+
+// TestMiddleware_ThatLosesItsContext is told so, instead of running a job that can't be stopped.
+func TestMiddleware_ThatLosesItsContext(t *testing.T) {
+	got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { t.Error("run"); return nil }), gentasktest.JSON(t, mail{}),
+		withMiddleware(func(next gentask.Handler) gentask.Handler {
+			return func(_ context.Context, job gentask.Job[any]) (any, error) { return next(t.Context(), job) }
+		}))
+	require.ErrorContains(t, got.Reason, "does not derive from its own")
+}
+
+func TestMiddleware_IsChecked(t *testing.T) {
+	for want, m := range map[string]gentask.Middleware{
+		"Policy.Middleware[1] is nil; want a function":      nil,
+		"Policy.Middleware[1] returned nil; want a Handler": func(gentask.Handler) gentask.Handler { return nil },
+	} {
+		_, err := gentask.New(outbox(), gentask.Handle(func(context.Context, int) error { return nil }),
+			withMiddleware(around(nil), m))
+		require.ErrorIs(t, err, gentask.ErrConfig)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestLogRuns(t *testing.T) {
+	for want, err := range map[string]error{
+		`level=INFO msg="job done" id=`:   nil,
+		`level=WARN msg="job failed" id=`: errOwn,
+	} {
+		var log bytes.Buffer
+		gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return err }), gentasktest.JSON(t, mail{}),
+			withMiddleware(gentask.LogRuns(slog.New(slog.NewTextHandler(&log, nil)))))
+		require.Contains(t, log.String(), want)
+		require.Contains(t, log.String(), "attempt=1")
+	}
+}
+
+// TestDeadlineFrom: what is too late is dead-lettered, whether it was not run at all or cancelled; and only that.
+func TestDeadlineFrom(t *testing.T) {
+	for name, c := range map[string]struct {
+		header string
+		work   time.Duration
+		want   queue.Verb
+		ran    bool
+	}{
+		"none":       {"", 2 * time.Second, queue.Ack, true},
+		"in time":    {"3s", 2 * time.Second, queue.Ack, true},
+		"too long":   {"1s", 2 * time.Second, queue.DeadLetter, true},
+		"over":       {"-1s", 0, queue.DeadLetter, false},
+		"not a time": {"soon", 0, queue.DeadLetter, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				msg := gentasktest.JSON(t, mail{})
+				if c.header != "" {
+					msg.Headers = map[string]string{"expires": c.header}
+				}
+				if d, err := time.ParseDuration(c.header); err == nil {
+					msg.Headers["expires"] = time.Now().Add(d).Format(time.RFC3339)
+				}
+				ran := false
+				cfg := withMiddleware(gentask.DeadlineFrom("expires"))
+				cfg.Timeout = time.Minute
+				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error { ran = true; return pause(ctx, c.work) }), msg, cfg)
+				require.Equal(t, c.want, got.Settlement)
+				require.Equal(t, c.ran, ran)
+				if c.want == queue.DeadLetter && name != "not a time" {
+					require.ErrorIs(t, got.Reason, gentask.ErrExpired)
+				}
+			})
+		})
+	}
+}

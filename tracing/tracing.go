@@ -1,0 +1,75 @@
+// Package tracing carries OpenTelemetry traces over a queue: from who publishes a message, in its headers, to the task that runs its job. By
+// default they are the W3C's (traceparent, tracestate), which any other program can read and write.
+//
+//	tracing.Inject(ctx, nil, &msg)                                                  // before Publish
+//	cfg.Policy.Middleware = []gentask.Middleware{tracing.Middleware(tracer, nil)}   // in the consumer
+package tracing
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/queue"
+)
+
+// Inject puts the span of ctx into the headers of msg, which it replaces by a copy. A nil propagator means propagation.TraceContext.
+func Inject(ctx context.Context, p propagation.TextMapPropagator, msg *queue.Message) {
+	headers := maps.Clone(msg.Headers)
+	if headers == nil {
+		headers = map[string]string{}
+	}
+	or(p).Inject(ctx, propagation.MapCarrier(headers))
+	msg.Headers = headers
+}
+
+// Middleware runs each job in a span of its own, made by tracer, whose parent is the span in the message's headers, if there is one. A span of a job
+// that fails has its error; what a panic said, the job's reason says. A nil propagator means propagation.TraceContext.
+func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Middleware {
+	p = or(p)
+	return func(next gentask.Handler) gentask.Handler {
+		return func(ctx context.Context, job gentask.Job[any]) (value any, err error) {
+			ctx = p.Extract(ctx, propagation.MapCarrier(job.Headers()))
+			ctx, span := tracer.Start(ctx, "process", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+				attribute.String("messaging.system", "gentask"),
+				attribute.String("messaging.message.id", job.ID()),
+				attribute.Int("gentask.attempt", job.Attempt()),
+			))
+			returned := false
+			defer func() {
+				if !returned {
+					end(span, errNotReturned) // the panic goes on to the task, which has its reason and stack
+					return
+				}
+				end(span, err)
+			}()
+			value, err = next(ctx, job)
+			returned = true
+			return value, err
+		}
+	}
+}
+
+// errNotReturned is what a span says of a job that panicked or called runtime.Goexit.
+var errNotReturned = errors.New("tracing: job did not return")
+
+func end(span trace.Span, err error) {
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+func or(p propagation.TextMapPropagator) propagation.TextMapPropagator {
+	if p == nil {
+		return propagation.TraceContext{}
+	}
+	return p
+}
