@@ -76,6 +76,13 @@ type Gauge interface {
 	Waiting(ctx context.Context) (int, error)
 }
 
+// Uniquer is what a Publisher may be besides: one that takes a Message.UniqueKey, and can tell for how long it remembers that.
+type Uniquer interface {
+	// UniqueWindow returns how long a key is remembered after the message with it was enqueued. It asks the broker, if need be, and honours
+	// ctx. The error wraps ErrUnsupported when keys are not remembered at all. It is safe for concurrent use.
+	UniqueWindow(ctx context.Context) (time.Duration, error)
+}
+
 // Options are what a consumer asks of its session.
 type Options struct {
 	// Prefetch is the most unsettled deliveries that the session may hold, at least 1.

@@ -1,7 +1,9 @@
 package nats
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 )
@@ -20,3 +22,21 @@ func (c Config) checkOrder(m *queue.Message) error {
 	}
 	return nil
 }
+
+// UniqueWindow implements queue.Uniquer: it is the duplicate window of the stream, which is made if there is none.
+func (q *Queue) UniqueWindow(ctx context.Context) (time.Duration, error) {
+	if q.broker.config.Duplicates == neverDuplicates {
+		return 0, fmt.Errorf("nats: %w: Config.Duplicates is -1: right would be a window", queue.ErrUnsupported)
+	}
+	l, err := q.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s, err := l.js.Stream(ctx, q.name)
+	if err != nil {
+		return 0, fmt.Errorf("nats: stream %q: %w", q.name, l.answer(ctx, err))
+	}
+	return s.CachedInfo().Config.Duplicates, nil
+}
+
+var _ queue.Uniquer = (*Queue)(nil)

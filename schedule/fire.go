@@ -1,0 +1,87 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// fire publishes one firing, and tries again until the next one is due, or until it could come twice; then it gives up. Its error says that
+// there is no use in going on.
+func (r *runner) fire(ctx context.Context, planned time.Time) error {
+	end := planned.Add(r.margin())
+	if next := r.next(planned); !next.IsZero() && next.Before(end) {
+		end = next
+	}
+	attempt, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	var b backoff
+	for tries := 1; ; tries++ {
+		err := r.publisher.Publish(attempt, r.message(planned))
+		switch {
+		case err == nil:
+			r.fired(ctx, planned, tries)
+			return nil
+		case ctx.Err() != nil:
+			return nil
+		case final(err):
+			return fmt.Errorf("schedule: plan %q: %w", r.Name, err)
+		}
+		wait := b.next()
+		if time.Now().Add(wait).After(end) {
+			r.log.ErrorContext(ctx, "schedule: firing is given up, the broker did not take it in time", "planned", planned, "tries", tries,
+				"error", err)
+			return nil
+		}
+		r.log.WarnContext(ctx, "schedule: firing is not published yet", "planned", planned, "tries", tries, "error", err, "again in", wait)
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+// fired says that the broker has a firing; of this node or of another one, it does not tell.
+func (r *runner) fired(ctx context.Context, planned time.Time, tries int) {
+	if tries > 1 {
+		r.log.WarnContext(ctx, "schedule: firing is published late", "planned", planned, "tries", tries, "late", time.Since(planned))
+		return
+	}
+	r.log.DebugContext(ctx, "schedule: fired", "planned", planned)
+}
+
+// message is the message of one firing: the same on every node.
+func (r *runner) message(planned time.Time) queue.Message {
+	m := r.Message
+	m.ID = r.Name + "@" + planned.UTC().Format(time.RFC3339)
+	m.UniqueKey = "schedule:" + m.ID
+	m.Headers = maps.Clone(m.Headers)
+	if m.Headers == nil {
+		m.Headers = make(map[string]string, 1)
+	}
+	m.Headers[HeaderPlanned] = planned.Format(time.RFC3339)
+	return m
+}
+
+// final says that trying again is of no use.
+func final(err error) bool {
+	return errors.Is(err, queue.ErrUnsupported) || errors.Is(err, queue.ErrConfig) || errors.Is(err, queue.ErrClosed)
+}
+
+// Bounds of the wait between two tries.
+const (
+	firstWait = 100 * time.Millisecond
+	mostWait  = 10 * time.Second
+)
+
+// backoff is an exponential back-off with jitter: between half of the wait and the whole of it. The zero value begins with the shortest.
+type backoff struct{ wait time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.wait = min(max(2*b.wait, firstWait), mostWait)
+	return b.wait/2 + rand.N(b.wait/2) //nolint:gosec // no secret
+}
