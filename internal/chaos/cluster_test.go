@@ -7,10 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/queue"
 )
 
-// TestChaos_RabbitMQCluster: three nodes with a quorum queue, and the node that consumers are connected to is killed -9. They reach the cluster
-// by way of an address that then leads to another node, as with a load balancer. In the short form one cluster of JetStream stands for both.
+// TestChaos_RabbitMQCluster: three nodes, one of which is killed -9. They reach the cluster by way of an address that then leads to another node, as
+// with a load balancer. In the short form one cluster of JetStream stands for both.
 func TestChaos_RabbitMQCluster(t *testing.T) {
 	if !full {
 		t.Log("part of make chaos")
@@ -19,13 +20,63 @@ func TestChaos_RabbitMQCluster(t *testing.T) {
 	r, err := StartRabbitMQ(3)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
-	p := newProxy(t, r.URL(0))
-	tr := NewTrial(t, "3 nodes, the consumers' node killed -9", Quorum, p.URL(), r.URL(2))
+	t.Run("the consumers' node, quorum queue", func(t *testing.T) {
+		p := newProxy(t, r.URL(0))
+		tr := NewTrial(t, "3 nodes, the consumers' node killed -9", Quorum, p.URL(), r.URL(2))
+		tr.Settle()
+		nodeKilled(tr, p, 2,
+			func(i int) { r.Kill(i) },
+			func(i int) error { return r.Start(i) },
+			r.URL, tr.answers)
+	})
+	t.Run("the node of a classic queue", func(t *testing.T) { classicNodeGone(t, r) })
+}
+
+// classicNodeGone: a classic queue lives on one node. When that is killed, consumers on other nodes are cancelled, and a queue that can't be
+// reached is nobody's mistake: they ask about twice a second until the node is back, say why they don't consume, and go on with what was there.
+func classicNodeGone(t *testing.T, r *RabbitMQ) {
+	t.Helper()
+	p := newProxy(t, r.URL(0)) // The queue is made where it is first used.
+	tr := NewTrial(t, "3 nodes, the node of a classic queue killed -9", Classic, r.URL(1), p.URL())
 	tr.Settle()
-	nodeKilled(tr, p, 2,
-		func(i int) { r.Kill(i) },
-		func(i int) error { return r.Start(i) },
-		r.URL, tr.answers)
+	require.NoError(t, p.Redirect(r.URL(1)))
+	p.Cut()
+	tr.Work = 5 * time.Millisecond
+	tr.Consume(2, gentask.Config{Concurrency: 4, Prefetch: 8})
+	for i := range 2 {
+		tr.Publish(3000)
+		tr.Ran(300)
+		tr.Strikes()
+		r.Kill(0)
+		if i == 0 { // also one that begins now waits for the node, and doesn't give up
+			tr.Consume(1, gentask.Config{Concurrency: 4, Prefetch: 8})
+		}
+		tr.Eventually("all have noticed", func() bool { return consuming(tr) == 0 })
+		away(t, tr, 4*time.Second)
+		require.NoError(t, r.Start(0))
+		tr.Eventually("the queue is there", tr.answers)
+		tr.Struck()
+		tr.Eventually("all consume again", func() bool { return consuming(tr) == 3 })
+	}
+	row := tr.Finish(3)
+	require.LessOrEqual(t, row.Resumed, soon)
+	require.NoError(t, table.Add(row))
+}
+
+// away: for a while the queue stays away. Nobody hammers the broker, and each consumer says why it waits.
+func away(t *testing.T, tr *Trial, d time.Duration) {
+	t.Helper()
+	before := len(tr.Events(gentask.EventOpenFailed))
+	pause(nil, d)
+	for _, c := range tr.Consumers() {
+		h := c.Health()
+		require.Equal(t, gentask.Connecting, h.State)
+		require.ErrorIs(t, h.Error, queue.ErrUnavailable)
+		require.ErrorContains(t, h.Error, "down or inaccessible")
+	}
+	attempts := len(tr.Events(gentask.EventOpenFailed)) - before
+	require.LessOrEqual(t, attempts, len(tr.Consumers())*(int(d/(400*time.Millisecond))+3))
+	require.Positive(t, attempts)
 }
 
 // TestChaos_JetStreamCluster is the same with three servers and a stream of three replicas.

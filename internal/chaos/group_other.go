@@ -2,9 +2,18 @@
 
 package chaos
 
-import "os/exec"
+import (
+	"errors"
+	"os/exec"
+)
 
 // Without process groups only the process itself is killed.
 func ownGroup(*exec.Cmd) {}
 
 func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
+
+var errNoSignals = errors.New("chaos: there are no such signals here")
+
+func hangUp(*exec.Cmd) error { return errNoSignals }
+
+func interrupt(*exec.Cmd) error { return errNoSignals }

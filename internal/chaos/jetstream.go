@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -81,11 +80,10 @@ func (j *JetStream) Start(i int) error {
 }
 
 func (j *JetStream) launch(i int) error {
-	config, err := json.Marshal(j.servers[i])
-	if err != nil {
+	if err := j.servers[i].write(Password, everyRight); err != nil {
 		return err
 	}
-	cmd, err := self("jetstream", string(config))
+	cmd, err := self("jetstream", j.servers[i].path())
 	if err != nil {
 		return err
 	}
@@ -95,7 +93,7 @@ func (j *JetStream) launch(i int) error {
 
 // answers says whether JetStream serves there.
 func (j *JetStream) answers(i int) error {
-	conn, err := natsgo.Connect(j.URL(i), natsgo.NoReconnect(), natsgo.Timeout(time.Second))
+	conn, err := natsgo.Connect(j.guestURL(i), natsgo.NoReconnect(), natsgo.Timeout(time.Second))
 	if err != nil {
 		return err
 	}
@@ -110,8 +108,15 @@ func (j *JetStream) answers(i int) error {
 	return err
 }
 
-// URL is where server i serves.
-func (j *JetStream) URL(i int) string { return "nats://127.0.0.1:" + strconv.Itoa(j.servers[i].Port) }
+// URL is where User logs in to server i.
+func (j *JetStream) URL(i int) string { return j.url(i, User, Password) }
+
+// guestURL is the same for one whom no fault concerns.
+func (j *JetStream) guestURL(i int) string { return j.url(i, "guest", "guest") }
+
+func (j *JetStream) url(i int, user, password string) string {
+	return fmt.Sprintf("nats://%s:%s@127.0.0.1:%d", user, password, j.servers[i].Port)
+}
 
 // URLs are all servers, as a client takes them.
 func (j *JetStream) URLs() string {

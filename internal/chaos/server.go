@@ -1,10 +1,10 @@
 package chaos
 
 import (
-	"encoding/json"
-	"net/url"
+	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -15,6 +15,7 @@ type serverConfig struct {
 	Port        int
 	ClusterPort int
 	Routes      []string // none: not a cluster
+	TLS         bool
 }
 
 // self is this program in another role.
@@ -28,26 +29,43 @@ func self(role, config string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// serve is the role of a server: it ends when it is killed.
-func serve(config string) error {
-	var c serverConfig
-	if err := json.Unmarshal([]byte(config), &c); err != nil {
+// Rights of User, as the server's configuration says them.
+const (
+	everyRight = `{ publish = ">", subscribe = ">" }`
+	noRight    = `{ publish = { deny = ">" }, subscribe = { deny = ">" } }`
+)
+
+// config is the server's own configuration. Guest is one whom no fault concerns.
+func (c serverConfig) config(password, rights string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "server_name = %q\nlisten = \"127.0.0.1:%d\"\n", c.Name, c.Port)
+	fmt.Fprintf(&text, "jetstream { store_dir = %q, max_memory_store = 256MB, max_file_store = 4GB }\n", c.Dir)
+	fmt.Fprintf(&text, "authorization { users = [\n { user = %q, password = %q, permissions = %s }\n { user = guest, password = guest } ] }\n",
+		User, password, rights)
+	if len(c.Routes) > 0 {
+		fmt.Fprintf(&text, "cluster { name = chaos, listen = \"127.0.0.1:%d\", routes = [ %q ] }\n", c.ClusterPort, c.Routes)
+	}
+	if c.TLS {
+		fmt.Fprintf(&text, "tls { cert_file = %q, key_file = %q }\n", c.Dir+".crt", c.Dir+".key")
+	}
+	return text.String()
+}
+
+// path is where the configuration is.
+func (c serverConfig) path() string { return c.Dir + ".conf" }
+
+// write writes it.
+func (c serverConfig) write(password, rights string) error {
+	return os.WriteFile(c.path(), []byte(c.config(password, rights)), 0o600)
+}
+
+// serve is the role of a server: it ends when it is killed, and reads its configuration anew when it gets a SIGHUP.
+func serve(path string) error {
+	opts, err := server.ProcessConfigFile(path)
+	if err != nil {
 		return err
 	}
-	opts := &server.Options{
-		ServerName: c.Name, Host: "127.0.0.1", Port: c.Port, JetStream: true, StoreDir: c.Dir, NoSigs: true, NoLog: true,
-		JetStreamMaxMemory: 256 << 20, JetStreamMaxStore: 4 << 30,
-	}
-	for _, route := range c.Routes {
-		at, err := url.Parse(route)
-		if err != nil {
-			return err
-		}
-		opts.Routes = append(opts.Routes, at)
-	}
-	if len(c.Routes) > 0 {
-		opts.Cluster = server.ClusterOpts{Name: "chaos", Host: "127.0.0.1", Port: c.ClusterPort}
-	}
+	opts.NoLog = true
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return err

@@ -22,14 +22,14 @@ const (
 )
 
 // ask puts a question that may be put twice, again and again until it is answered or ctx ends.
-func ask[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, l *link, question func(context.Context) (T, error)) (T, error) {
 	patience := firstPatience
 	for n := 1; ; n++ {
 		one, cancel := context.WithTimeout(ctx, patience)
 		answer, err := question(one)
 		unanswered := one.Err() != nil
 		cancel()
-		if err == nil || ctx.Err() != nil || !unanswered && !notNow(err) {
+		if err == nil || ctx.Err() != nil || l.forbidden() || !unanswered && !notNow(err) {
 			return answer, err
 		}
 		if !unanswered {
@@ -56,8 +56,10 @@ func notNow(err error) bool {
 
 // unavailable marks the error of an Open that nobody has refused. That nobody answers on the API's subjects is how a server begins and ends.
 func unavailable(err error) error {
-	if !errors.Is(err, context.DeadlineExceeded) && !notNow(err) && !errors.Is(err, natsgo.ErrNoResponders) {
-		return err
+	switch {
+	case errors.Is(err, ErrRefused):
+	case errors.Is(err, context.DeadlineExceeded), notNow(err), errors.Is(err, natsgo.ErrNoResponders):
+		return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
 	}
-	return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
+	return err
 }

@@ -15,8 +15,8 @@ var (
 	// ErrNoJetStream is returned when the server runs without JetStream, or the account may not use it.
 	ErrNoJetStream = errors.New("nats: no JetStream: start the server with -js, and enable it for the account")
 
-	// ErrRefused is returned when the server refuses the credentials.
-	ErrRefused = errors.New("nats: refused: check user, password or token in the URL, or the credentials in Config.Options")
+	// ErrRefused is returned when the server refuses the credentials, or the user lacks a right.
+	ErrRefused = errors.New("nats: refused: check user, password or token in the URL, the credentials in Config.Options, and the user's permissions")
 
 	errUnconfirmed = fmt.Errorf("nothing was confirmed for %v: the stream has no leader, or its disk is slow", confirmTimeout)
 

@@ -7,8 +7,9 @@ const renewals = 4
 
 var inProgress = []byte("+WPI")
 
-// keep renews leases and listens for silence until the connection is over.
-func (s *session) keep() {
+// keep renews leases and listens for silence until the connection is over, and then stops the watch.
+func (s *session) keep(stopWatch func()) {
+	defer stopWatch()
 	tick := time.NewTicker(min(s.lease/renewals, heartbeat/2) / 2)
 	defer tick.Stop()
 	for {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -31,6 +32,7 @@ type link struct {
 	js     jetstream.JetStream
 	socket *socket
 	lost   chan struct{} // closed when the connection is over, for whatever reason
+	strict atomic.Bool   // a right that is missing ends it: a session's, from its start on
 
 	mu    sync.Mutex
 	cause error // why the driver itself cut it; nil if it did not
@@ -69,8 +71,7 @@ func (b *Broker) options(l *link, name string) []natsgo.Option {
 		natsgo.MaxPingsOutstanding(maxPings),
 		natsgo.FlusherTimeout(writeTimeout),
 		natsgo.ClosedHandler(func(*natsgo.Conn) { close(l.lost) }),
-		// The connection remembers its last error, and whoever waits for an answer then shows it: nothing goes to the standard output.
-		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { l.complains(err) }),
 	}
 	if b.server != nil {
 		own = append(own, natsgo.InProcessServer(l.socket))
@@ -142,10 +143,21 @@ func (l *link) answer(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if last := l.nc.LastError(); errors.Is(last, natsgo.ErrPermissionViolation) {
-		err = fmt.Errorf("%w: %w", last, err)
+	if l.forbidden() {
+		err = fmt.Errorf("%w: %w: %w", ErrRefused, l.nc.LastError(), err)
 	}
 	return within(ctx, explain(err))
+}
+
+// forbidden says that the server has refused the last thing that was asked, for want of rights: there is no answer to wait for.
+func (l *link) forbidden() bool { return errors.Is(l.nc.LastError(), natsgo.ErrPermissionViolation) }
+
+// complains hears what the server says on the side. The connection remembers it, and whoever waits for an answer then shows it: nothing goes to the
+// standard output. A session whose rights are withdrawn would hear nothing more.
+func (l *link) complains(err error) {
+	if l.strict.Load() && errors.Is(err, natsgo.ErrPermissionViolation) {
+		l.fail(fmt.Errorf("%w: %w", ErrRefused, err))
+	}
 }
 
 // close flushes what was written, closes, and waits until the client has noticed.

@@ -22,7 +22,7 @@ type session struct {
 
 	ready  chan *queue.Delivery // has room for the prefetch: putting one in never blocks
 	closed chan struct{}        // closed when Close begins
-	keeper sync.WaitGroup       // the goroutine that renews leases
+	keeper sync.WaitGroup       // the goroutines that renew leases and watch the queue
 
 	settles sync.WaitGroup // calls of Settle that have not returned; added to under mu, while not closing
 
@@ -61,7 +61,6 @@ func (s *session) start(ctx context.Context) error {
 	if err := flush(ctx, s.link.nc); err != nil {
 		return fmt.Errorf("nats: queue %q: %w", s.queue, s.link.answer(ctx, err))
 	}
-	s.keeper.Go(s.keep)
 	return nil
 }
 

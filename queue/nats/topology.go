@@ -16,11 +16,11 @@ const maxWaiting = 4096
 // makeStream makes the stream of a queue, or checks the one that is there.
 func (b *Broker) makeStream(ctx context.Context, l *link, name string) error {
 	look := func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, name) }
-	s, err := ask(ctx, look)
+	s, err := ask(ctx, l, look)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = l.js.CreateStream(ctx, b.streamConfig(name))
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = ask(ctx, look) // made by somebody else meanwhile, from another Config
+			s, err = ask(ctx, l, look) // made by somebody else meanwhile, from another Config
 		}
 	}
 	if err != nil {
@@ -65,11 +65,11 @@ func (b *Broker) streamDifferences(have jetstream.StreamConfig) []string {
 // makeConsumer makes the consumer that all sessions of a queue share, or checks the one that is there. It returns the queue's lease.
 func (b *Broker) makeConsumer(ctx context.Context, l *link, name string) (time.Duration, error) {
 	look := func(ctx context.Context) (jetstream.Consumer, error) { return l.js.Consumer(ctx, name, consumerName) }
-	c, err := ask(ctx, look)
+	c, err := ask(ctx, l, look)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		c, err = l.js.CreateConsumer(ctx, name, b.consumerConfig())
 		if errors.Is(err, jetstream.ErrConsumerExists) {
-			c, err = ask(ctx, look) // made by somebody else meanwhile, from another Config
+			c, err = ask(ctx, l, look) // made by somebody else meanwhile, from another Config
 		}
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -42,9 +43,18 @@ func explain(err error) error {
 	case amqp.PreconditionFailed:
 		return mismatch(err, reply.Reason)
 	case amqp.NotFound:
+		if isDown(reply) {
+			return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
+		}
 		return fmt.Errorf("%w: %w", queue.ErrConfig, err)
 	}
 	return err
+}
+
+// isDown says that the queue is there, and its node is not: RabbitMQ answers "not found", with "home node '...' of durable queue '...' is down or
+// inaccessible".
+func isDown(reply *amqp.Error) bool {
+	return reply.Code == amqp.NotFound && strings.Contains(reply.Reason, "is down or inaccessible")
 }
 
 // inequivalent is how RabbitMQ says that a queue exists with other properties.

@@ -139,5 +139,5 @@ func (q *Queue) deadName() string { return q.name + ".dead" }
 // isNotFound says that the broker knows no such queue.
 func isNotFound(err error) bool {
 	var reply *amqp.Error
-	return errors.As(err, &reply) && reply.Code == amqp.NotFound
+	return errors.As(err, &reply) && reply.Code == amqp.NotFound && !isDown(reply)
 }
