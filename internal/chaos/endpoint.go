@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -41,11 +42,14 @@ type Endpoint struct {
 }
 
 // Open returns the queue called name at the URL.
-func Open(kind Kind, at, name string) (*Endpoint, error) {
+func Open(kind Kind, at, name string) (*Endpoint, error) { return OpenTLS(kind, at, name, nil) }
+
+// OpenTLS is Open for a URL with TLS.
+func OpenTLS(kind Kind, at, name string, trust *tls.Config) (*Endpoint, error) {
 	e := &Endpoint{kind: kind, at: at}
 	switch kind {
 	case Quorum, Classic:
-		cfg := rabbitmq.Config{Type: rabbitmq.Quorum, Heartbeat: time.Second}
+		cfg := rabbitmq.Config{Type: rabbitmq.Quorum, Heartbeat: time.Second, TLS: trust}
 		if kind == Classic {
 			cfg.Type = rabbitmq.Classic
 		}
@@ -59,6 +63,9 @@ func Open(kind Kind, at, name string) (*Endpoint, error) {
 		cfg := nats.Config{Lease: lease}
 		if kind == Stream3 {
 			cfg.Replicas = 3
+		}
+		if trust != nil {
+			cfg.Options = append(cfg.Options, natsgo.Secure(trust))
 		}
 		b, err := nats.New(at, cfg)
 		if err != nil {

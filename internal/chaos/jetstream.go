@@ -16,6 +16,7 @@ import (
 // too. Its methods are for one goroutine.
 type JetStream struct {
 	home    *home
+	tls     *authority
 	servers []serverConfig
 	running []*process
 }
@@ -44,6 +45,9 @@ func (j *JetStream) begin(n int) error {
 	if err != nil {
 		return err
 	}
+	if j.tls, err = newAuthority(); err != nil {
+		return err
+	}
 	var routes []string
 	for i := range n {
 		if n > 1 {
@@ -53,6 +57,9 @@ func (j *JetStream) begin(n int) error {
 	for i := range n {
 		name := "nats-" + strconv.Itoa(i+1)
 		j.servers = append(j.servers, serverConfig{Name: name, Dir: j.home.path(name), Port: ports[2*i], ClusterPort: ports[2*i+1], Routes: routes})
+		if err := j.tls.issue(j.home.path(name)); err != nil {
+			return err
+		}
 		if err := j.launch(i); err != nil {
 			return err
 		}
@@ -110,6 +117,9 @@ func (j *JetStream) answers(i int) error {
 
 // URL is where User logs in to server i.
 func (j *JetStream) URL(i int) string { return j.url(i, User, Password) }
+
+// TLSURL is the same with TLS.
+func (j *JetStream) TLSURL(i int) string { return strings.Replace(j.URL(i), "nats:", "tls:", 1) }
 
 // guestURL is the same for one whom no fault concerns.
 func (j *JetStream) guestURL(i int) string { return j.url(i, "guest", "guest") }

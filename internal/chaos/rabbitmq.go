@@ -19,6 +19,8 @@ import (
 type RabbitMQ struct {
 	home     *home
 	epmdPort int
+	tlsPort  int // of a cluster of one node
+	tls      *authority
 	nodes    []*node
 }
 
@@ -50,11 +52,17 @@ func StartRabbitMQ(n int) (*RabbitMQ, error) {
 }
 
 func (r *RabbitMQ) begin(n int) error {
-	ports, err := freePorts(1 + 2*n)
+	ports, err := freePorts(2 + 2*n)
 	if err != nil {
 		return err
 	}
-	r.epmdPort = ports[0]
+	r.epmdPort, r.tlsPort = ports[0], ports[1+2*n]
+	if r.tls, err = newAuthority(); err != nil {
+		return err
+	}
+	if err := r.tls.issue(r.home.path("broker")); err != nil {
+		return err
+	}
 	for i := range n {
 		name := fmt.Sprintf("gentask-chaos-%d-%d-%d@localhost", os.Getpid(), ports[0], i+1)
 		r.nodes = append(r.nodes, &node{name: name, port: ports[1+2*i], distPort: ports[2+2*i]})
@@ -82,7 +90,10 @@ func (r *RabbitMQ) writeConfig() error {
 	text.WriteString("log.file.level = warning\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 4GB\n")
 	text.WriteString("cluster_formation.peer_discovery_backend = classic_config\n")
 	text.WriteString("cluster_formation.randomized_startup_delay_range.min = 0\ncluster_formation.randomized_startup_delay_range.max = 1\n")
-	if len(r.nodes) > 1 {
+	if len(r.nodes) == 1 {
+		fmt.Fprintf(&text, "listeners.ssl.default = 127.0.0.1:%d\nssl_options.cacertfile = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s\n",
+			r.tlsPort, r.home.path("broker.ca"), r.home.path("broker.crt"), r.home.path("broker.key"))
+	} else {
 		for i, n := range r.nodes {
 			fmt.Fprintf(&text, "cluster_formation.classic_config.nodes.%d = %s\n", i+1, n.name)
 		}

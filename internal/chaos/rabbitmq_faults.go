@@ -5,6 +5,11 @@ import "fmt"
 // URL is where User logs in to node i, from 0, in the virtual host "/".
 func (r *RabbitMQ) URL(i int) string { return r.nodes[i].url(User, Password, "") }
 
+// TLSURL is the same with TLS, of a cluster of one node.
+func (r *RabbitMQ) TLSURL() string {
+	return fmt.Sprintf("amqps://%s:%s@127.0.0.1:%d/", User, Password, r.tlsPort)
+}
+
 // guestURL is where one logs in whom no fault concerns.
 func (r *RabbitMQ) guestURL(i int) string { return r.nodes[i].url("guest", "guest", "") }
 

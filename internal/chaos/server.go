@@ -15,7 +15,6 @@ type serverConfig struct {
 	Port        int
 	ClusterPort int
 	Routes      []string // none: not a cluster
-	TLS         bool
 }
 
 // self is this program in another role.
@@ -45,9 +44,7 @@ func (c serverConfig) config(password, rights string) string {
 	if len(c.Routes) > 0 {
 		fmt.Fprintf(&text, "cluster { name = chaos, listen = \"127.0.0.1:%d\", routes = [ %q ] }\n", c.ClusterPort, c.Routes)
 	}
-	if c.TLS {
-		fmt.Fprintf(&text, "tls { cert_file = %q, key_file = %q }\n", c.Dir+".crt", c.Dir+".key")
-	}
+	fmt.Fprintf(&text, "tls { cert_file = %q, key_file = %q }\nallow_non_tls = true\n", c.Dir+".crt", c.Dir+".key")
 	return text.String()
 }
 

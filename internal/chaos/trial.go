@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ type Trial struct {
 	Limit time.Duration
 	// Pure says that no message is poison: no copy has to be published, and so no second connection of the consumers is in use.
 	Pure bool
+	// Trust is what consumers take for a broker's certificate, when their URL has TLS.
+	Trust *tls.Config
 	// Forgetful says that the broker may have forgotten, when it was killed, what it had delivered: a second delivery is not marked as one.
 	Forgetful bool
 
@@ -162,7 +165,7 @@ func (tr *Trial) Published() { tr.publishes.Wait() }
 // Consume starts n consumers in this process. The name and the hook of cfg are the trial's.
 func (tr *Trial) Consume(n int, cfg gentask.Config) {
 	tr.Helper()
-	e, err := Open(tr.Kind, tr.url, tr.Queue)
+	e, err := OpenTLS(tr.Kind, tr.url, tr.Queue, tr.Trust)
 	require.NoError(tr, err)
 	tr.Cleanup(func() { require.NoError(tr, e.Close()) })
 	cfg.MaxAttempts = -1

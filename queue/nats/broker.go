@@ -7,13 +7,14 @@ import (
 	"sync"
 
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/internal/address"
 )
 
 // Broker is a JetStream server, or a cluster of them. It is safe for concurrent use.
 type Broker struct {
-	url    string
-	server InProcessServer // nil: dial url
-	config Config
+	addresses *address.Book
+	server    InProcessServer // nil: dial
+	config    Config
 
 	turn   chan struct{} // one element: held while the publishing connection is made
 	closed chan struct{}
@@ -31,13 +32,20 @@ type InProcessServer interface {
 	InProcessConn() (net.Conn, error)
 }
 
-// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme nats, tls, ws or wss. It only checks its
-// arguments, with an error that wraps queue.ErrConfig; connections are made by Open and Publish, so a server that is down is no error here.
+// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme nats, tls, ws or wss; empty with Config.URLs. It
+// only checks its arguments, with an error that wraps queue.ErrConfig; connections are made by Open and Publish, so a server that is down is
+// no error here.
 func New(url string, cfg Config) (*Broker, error) {
-	if err := checkURL(url); err != nil {
+	if cfg.URLs != nil {
+		if url != "" {
+			return nil, fmt.Errorf("nats: %w: url is set, and Config.URLs is too, must be one of the two", queue.ErrConfig)
+		}
+		return newBroker(address.Asked(cfg.URLs), nil, cfg)
+	}
+	if err := checkURL("url", url); err != nil {
 		return nil, err
 	}
-	return newBroker(url, nil, cfg)
+	return newBroker(address.Fixed(url), nil, cfg)
 }
 
 // NewInProcess returns the broker that is server, to which it connects without a network. Closing the broker leaves server running.
@@ -45,14 +53,17 @@ func NewInProcess(server InProcessServer, cfg Config) (*Broker, error) {
 	if server == nil {
 		return nil, fmt.Errorf("nats: %w: server is nil, must be a running server", queue.ErrConfig)
 	}
-	return newBroker("nats://in-process", server, cfg)
+	return newBroker(address.Fixed("nats://in-process"), server, cfg)
 }
 
-func newBroker(url string, server InProcessServer, cfg Config) (*Broker, error) {
+func newBroker(addresses *address.Book, server InProcessServer, cfg Config) (*Broker, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Broker{url: url, server: server, config: cfg, turn: make(chan struct{}, 1), closed: make(chan struct{}), dead: map[string]bool{}}, nil
+	return &Broker{
+		addresses: addresses, server: server, config: cfg,
+		turn: make(chan struct{}, 1), closed: make(chan struct{}), dead: map[string]bool{},
+	}, nil
 }
 
 // Queue returns the queue of that name. The name is checked when the queue is used: it has no white space and none of . * > / \ in it.

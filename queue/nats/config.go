@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -30,6 +31,12 @@ type Config struct {
 	// and 2 minutes when it has to be made; otherwise at least 100 ms. -1 means never: every publish stores a message, and one with a UniqueKey
 	// is refused with queue.ErrUnsupported.
 	Duplicates time.Duration
+
+	// URLs, if it is set, says where the servers are, instead of the URL given to New. It is asked anew for each connection, so passwords and
+	// tokens may be rotated, and servers may come and go: the next connection follows. The client tries the URLs in random order, unless
+	// natsgo.DontRandomize is among the Options. The function is called by up to 16 goroutines at a time, and has to honour its context, which
+	// ends with the attempt. An error, a panic and a late answer fail the attempt like a server that refuses.
+	URLs func(ctx context.Context) ([]string, error)
 
 	// Name is shown at the server as the name of the connections. Empty means "gentask".
 	Name string
@@ -90,23 +97,23 @@ func (c Config) name(session string) string {
 	return name
 }
 
-// checkURL checks a comma-separated list of server URLs.
-func checkURL(list string) error {
+// checkURL checks a comma-separated list of server URLs, which came from field.
+func checkURL(field, list string) error {
 	for _, text := range strings.Split(list, ",") {
 		text = strings.TrimSpace(text)
 		u, err := url.Parse(text)
 		if err != nil {
 			// The parser's error repeats the text, which may hold a password.
-			return fmt.Errorf("nats: %w: url can't be parsed, must be like nats://user:password@host:4222", queue.ErrConfig)
+			return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222", queue.ErrConfig, field)
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":
 		default:
-			return fmt.Errorf("nats: %w: url %q has scheme %q, must be nats, tls, ws or wss: nats://host:4222",
-				queue.ErrConfig, u.Redacted(), u.Scheme)
+			return fmt.Errorf("nats: %w: %s %q has scheme %q, must be nats, tls, ws or wss: nats://host:4222",
+				queue.ErrConfig, field, u.Redacted(), u.Scheme)
 		}
 		if u.Hostname() == "" {
-			return fmt.Errorf("nats: %w: url %q names no host, must be like nats://host:4222", queue.ErrConfig, u.Redacted())
+			return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222", queue.ErrConfig, field, u.Redacted())
 		}
 	}
 	return nil

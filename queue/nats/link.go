@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,9 +41,13 @@ type link struct {
 
 // connect makes a link. It honours ctx also where the client does not, by closing the socket beneath it.
 func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
+	at, err := b.where(ctx)
+	if err != nil {
+		return nil, err
+	}
 	l := &link{socket: &socket{ctx: ctx, server: b.server}, lost: make(chan struct{})}
 	stop := context.AfterFunc(ctx, l.socket.cut)
-	nc, err := natsgo.Connect(b.url, b.options(l, name)...)
+	nc, err := natsgo.Connect(at, b.options(l, name)...)
 	if !stop() && err == nil {
 		nc.Close()
 		err = ctx.Err()
@@ -51,7 +56,7 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 		err = fmt.Errorf("%w: %w", err, l.socket.refused) // the client forgets it
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nats: connect to %s: %w", redact(b.url), within(ctx, explain(err)))
+		return nil, fmt.Errorf("nats: connect to %s: %w", redact(at), within(ctx, explain(err)))
 	}
 	l.nc = nc
 	if l.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(unbounded)); err != nil {
@@ -59,6 +64,19 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 		return nil, fmt.Errorf("nats: %w", err)
 	}
 	return l, nil
+}
+
+// where returns the list of servers.
+func (b *Broker) where(ctx context.Context) (string, error) {
+	urls, err := b.addresses.URLs(ctx)
+	if err != nil {
+		return "", fmt.Errorf("nats: %w", err)
+	}
+	at := strings.Join(urls, ",")
+	if b.config.URLs == nil {
+		return at, nil
+	}
+	return at, checkURL("a result of Config.URLs", at)
 }
 
 // options are the user's, and then those that make a connection what a session needs: one that does not heal itself.

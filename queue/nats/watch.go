@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// watchEvery is how often a session looks whether its stream and its consumer are still what they were: nothing tells it that somebody has changed
-	// them, and some changes show in nothing but messages that are lost, or run twice, or do not come.
+	// watchEvery is how often a session looks whether its stream and its consumer are still what they were: nothing tells it that somebody has
+	// changed them, and some changes show in nothing but messages that are lost, or run twice, or do not come.
 	watchEvery = 3 * time.Second
 
 	// watchTime bounds the look. Whether the server lives is for others to find out.
@@ -39,14 +39,14 @@ func (q *Queue) unchanged(ctx context.Context, l *link, lease time.Duration) err
 	defer cancel()
 	stream, err := l.js.Stream(ctx, q.name)
 	if err != nil {
-		return nil //nolint:nilerr // it can't be told
+		return nil
 	}
 	if diff := q.broker.streamDifferences(stream.CachedInfo().Config); len(diff) > 0 {
 		return &MismatchError{Kind: "stream", Name: q.name, Differences: slices.Clip(diff)}
 	}
 	consumer, err := l.js.Consumer(ctx, q.name, consumerName)
 	if err != nil {
-		return nil //nolint:nilerr // it can't be told
+		return nil
 	}
 	have := consumer.CachedInfo().Config
 	if diff := q.broker.consumerDifferences(have); len(diff) > 0 {
