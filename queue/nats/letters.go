@@ -27,7 +27,7 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 		return nil, err
 	}
 	w := &letterWalk{q: b.q, link: l}
-	w.dead, err = ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, b.q.name+deadSuffix) })
+	w.dead, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, b.q.name+deadSuffix) })
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return w, nil // no session was ever opened
 	}
@@ -126,7 +126,7 @@ func (w *letterWalk) there(ctx context.Context) (bool, error) {
 
 // get reads one message of the dead-letter queue.
 func (w *letterWalk) get(ctx context.Context, seq uint64, opts ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
-	return ask(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return w.dead.GetMsg(ctx, seq, opts...) })
+	return ask(ctx, w.link, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return w.dead.GetMsg(ctx, seq, opts...) })
 }
 
 // Close has nothing to give back.
