@@ -130,5 +130,5 @@ func (s *share) runs() []*run {
 	return all
 }
 
-// send posts a message to the partition.
-func (s *share) send(msg any) { actor.Send(s.sys, s.part, msg) }
+// send posts a message to the partition, which may be gone: then nobody misses it, for the tasks have outcomes.
+func (s *share) send(msg any) { actor.Notify(s.sys, s.part, msg) }
