@@ -35,16 +35,18 @@ func (f fleet) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	fmt.Fprintf(r.progress, "%s %s\n", suite, name)
 	ctx, cancel := within(ctx)
 	defer cancel()
+	s := &squad{fleet: f, trial: newTrial(f.consumers*f.jobs, false), system: actor.NewSystem(actor.SystemConfig{})}
+	before := weigh().goroutines
 	broker, err := f.rabbit.broker()
 	if err != nil {
 		return nil, err
 	}
-	s := &squad{fleet: f, trial: newTrial(f.consumers*f.jobs, false), system: actor.NewSystem(actor.SystemConfig{})}
 	prefix := fmt.Sprintf("gentask-bench.%x", rand.Uint64())
 	for i := range f.consumers {
 		s.queues = append(s.queues, broker.Queue(fmt.Sprintf("%s.%d", prefix, i)))
 	}
 	err = errors.Join(s.sail(ctx), s.delete(ctx), broker.Close())
+	left := quiet(before)
 	lines := s.trial.tally.books(suite, name)
 	if err != nil {
 		return lines, err
@@ -57,7 +59,7 @@ func (f fleet) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 		against(l, "itself before the jobs", result.HeldEach, s.after.bytes, s.idle.bytes, 0),
 		against(l, "itself before the jobs", result.GoroutinesEach, s.after.goroutines, s.idle.goroutines, growth),
 		against(l, "the deadline", result.Wall, s.stopping.Seconds(), stopTime.Seconds(), 1),
-		against(l, "before the start", result.Goroutines, s.left, s.before, 1),
+		against(l, "before the start", result.Goroutines, left, before, 1),
 	), nil
 }
 
@@ -79,8 +81,7 @@ type squad struct {
 	queues []*rabbitmq.Queue
 	all    []*gentask.Consumer
 
-	idle, after, bare weight  // each consumer: idle, idle again after the jobs, and with the client alone
-	before, left      float64 // goroutines of the process
+	idle, after, bare weight // each consumer: idle, idle again after the jobs, and with the client alone
 	stopping          time.Duration
 }
 
@@ -94,7 +95,7 @@ func (w weight) each(before weight, n int) weight {
 	return weight{(w.bytes - before.bytes) / float64(n), (w.goroutines - before.goroutines) / float64(n)}
 }
 
-// sail starts the consumers, gives each its jobs, stops them all, and makes sure that nothing is left here or at the broker.
+// sail starts the consumers, gives each its jobs, stops them all, and makes sure that nothing is left at the broker.
 func (s *squad) sail(ctx context.Context) error {
 	for i, q := range s.queues {
 		c, err := gentask.New(q, s.behavior(i), gentask.Config{Concurrency: s.fleet.rabbit.prefetch, System: s.system})
@@ -104,7 +105,6 @@ func (s *squad) sail(ctx context.Context) error {
 		s.all = append(s.all, c)
 	}
 	before := weigh()
-	s.before = before.goroutines
 	err := s.start(ctx)
 	if err == nil {
 		s.idle = weigh().each(before, len(s.all))
@@ -117,7 +117,6 @@ func (s *squad) sail(ctx context.Context) error {
 	if err := errors.Join(err, s.stop(ctx)); err != nil {
 		return err
 	}
-	s.left = quiet(s.before)
 	if err := each(s.queues, func(_ int, q *rabbitmq.Queue) error { return checkRabbit(ctx, q) }); err != nil {
 		return err
 	}

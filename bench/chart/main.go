@@ -7,7 +7,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -81,11 +80,14 @@ func written(dir string, lines []result.Line) (section, error) {
 	suite := lines[0].Suite
 	var text bytes.Buffer
 	writeTable(&text, suite, lines)
-	svg := cmp.Or(curves(lines), bars(lines))
+	svg, what := curves(lines), "over time"
+	if svg == "" {
+		svg, what = bars(lines), "ours against theirs"
+	}
 	if svg == "" {
 		return section{suite, text.Bytes()}, nil
 	}
-	fmt.Fprintf(&text, "![%s](performance/%s.svg)\n\n", suite, suite)
+	fmt.Fprintf(&text, "![%s: %s](performance/%s.svg)\n\n", suite, what, suite)
 	return section{suite, text.Bytes()}, os.WriteFile(filepath.Join(dir, suite+".svg"), []byte(svg), 0o644)
 }
 
