@@ -11,6 +11,8 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/bench/result"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
 )
 
 const (
@@ -78,17 +80,35 @@ func (s soaked) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	return append(lines, compared...), err
 }
 
-// run publishes and consumes everything, and goes over the books.
+// run publishes and consumes everything, throws away the dead letters each minute, as an operator does who has looked at them, and goes over the
+// books.
 func (s soaked) run(ctx context.Context, t *trial, w *soakWorker) error {
 	q := newMemory(t)
 	defer q.Close()
+	purges, stop := context.WithCancel(ctx)
+	purged := make(chan error, 1)
+	go func() { purged <- s.purge(purges, q) }()
 	err := w.feed.through(ctx, q, gentask.Config{
 		Concurrency: 200, Timeout: soakTimeout, Grace: soakTimeout, Backoff: gentask.Backoff{Base: soakTimeout / 10, Max: soakTimeout},
 	}, gentask.Handle(w.run))
-	if err != nil {
+	stop()
+	if err := errors.Join(err, <-purged, q.Check()); err != nil {
 		return err
 	}
-	return checkMemory(q)
+	if n := q.Stats(); n.Acked+n.DeadLettered != n.Published || n.DeadLettered == 0 || n.Ready+n.Delayed+n.Held+n.Sessions != 0 {
+		return fmt.Errorf("not everything is acknowledged, or dead-lettered that was to be: %+v", n)
+	}
+	return nil
+}
+
+// purge purges each minute until ctx ends.
+func (s soaked) purge(ctx context.Context, q *memory.Queue) error {
+	for sleep(ctx, s.minute) == nil {
+		if _, err := q.Letters().Purge(context.WithoutCancel(ctx), queue.LetterFilter{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lines compare the last minute with the second. Of what was looked at each second, a minute has the median.

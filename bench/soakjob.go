@@ -30,7 +30,11 @@ func newSoakWorker(t *trial, rate int) *soakWorker {
 func (w *soakWorker) run(ctx context.Context, body []byte) error {
 	if job, _ := gentask.FromContext(ctx); job.Attempt() == 1 {
 		w.delays.add(w.feed.age(body))
-		if err := mishap(ctx, number(body)); err != nil {
+		err := mishap(ctx, number(body))
+		if permanent := new(gentask.PermanentError); errors.As(err, &permanent) {
+			w.feed.ran(body)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -38,14 +42,17 @@ func (w *soakWorker) run(ctx context.Context, body []byte) error {
 	return nil
 }
 
-// mishap is what happens to the first run of a job: of 2,000, 60 end with an error, 40 panic, 10 end their goroutine, 20 time out and one of
-// those that do will not even then return. Another 200 take 5 ms. The numbers are mixed, so that it does not come in waves.
+// mishap is what happens to the first run of a job: of 2,000, 60 end with an error, 40 panic, 10 end their goroutine, 19 time out and one of
+// those that do will not even then return, and one can never succeed. Another 200 take 5 ms. The numbers are mixed, so that it does not come
+// in waves.
 func mishap(ctx context.Context, number uint64) error {
 	const of, mix = 2_000, 7_919
 	switch n := number * mix % of; {
 	case n < 1:
 		time.Sleep(4 * soakTimeout) // long past its grace
 		return errSoak
+	case n < 2:
+		return gentask.Permanent(errSoak)
 	case n < 20:
 		<-ctx.Done()
 		return context.Cause(ctx)
