@@ -30,6 +30,14 @@ type Span time.Duration
 // MarshalJSON writes the milliseconds.
 func (s Span) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Milliseconds()) }
 
+// orNone is for a time that was not noted.
+func (s Span) orNone() string {
+	if s == 0 {
+		return "-"
+	}
+	return s.String()
+}
+
 // String rounds to milliseconds.
 func (s Span) String() string { return time.Duration(s).Round(time.Millisecond).String() }
 
@@ -63,7 +71,7 @@ func (t *Table) Print(w io.Writer) error {
 	fmt.Fprintln(tw, heading) //nolint:errcheck // Flush says
 	for _, r := range t.rows {
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush says
-			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Away, r.Resumed)
+			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Away.orNone(), r.Resumed)
 	}
 	return tw.Flush()
 }

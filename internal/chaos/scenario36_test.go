@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// TestScenario36_FrozenConnection: the connection of the session goes silent, as one does whose state a firewall has forgotten, while messages
-// wait. New connections work. Within 5 s the consumer has noticed, without the help of heartbeats, and opened the next session.
+// TestScenario36_FrozenConnection: every connection goes silent, that of the session and that for publishing, as one does whose state a firewall
+// has forgotten, while messages wait. New connections work. Within 5 s the consumer has noticed, without the help of the heartbeats that the URL asks
+// for, and opened the next session; dead letters that were on their way are published again.
 func TestScenario36_FrozenConnection(t *testing.T) {
 	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
@@ -22,7 +23,7 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 				through += "?heartbeat=60"
 			}
 			tr := NewTrial(t, "connection goes silent while messages wait", kind, through, at)
-			tr.Work, tr.Pure = 5*time.Millisecond, true
+			tr.Work = 5 * time.Millisecond
 			jobs := scaled(2000, 5000)
 			tr.Publish(jobs)
 			tr.Consume(1, gentask.Config{Concurrency: 4, Prefetch: 8})

@@ -33,8 +33,6 @@ type Trial struct {
 	Work time.Duration
 	// Limit bounds every wait. It is a minute.
 	Limit time.Duration
-	// Pure says that no message is poison: no copy has to be published, and so no second connection of the consumers is in use.
-	Pure bool
 	// Trust is what consumers take for a broker's certificate, when their URL has TLS.
 	Trust *tls.Config
 	// Forgetful says that the broker may have forgotten, when it was killed, what it had delivered: a second delivery is not marked as one.
@@ -89,7 +87,7 @@ func (tr *Trial) Publish(n int) {
 	first := tr.next + 1
 	tr.next += n
 	for k := first; k < first+n; k++ {
-		m := tr.message(k)
+		m := message(k)
 		tr.plan(m.ID, string(m.Body) == "{")
 	}
 	ctx := context.WithoutCancel(tr.Context())
@@ -97,7 +95,7 @@ func (tr *Trial) Publish(n int) {
 		for i := first; i < first+n; i += batch {
 			var msgs []queue.Message
 			for k := i; k < min(i+batch, first+n); k++ {
-				msgs = append(msgs, tr.message(k))
+				msgs = append(msgs, message(k))
 			}
 			tr.publish(ctx, msgs)
 		}
@@ -112,14 +110,6 @@ func message(k int) queue.Message {
 		body = "{"
 	}
 	return queue.Message{ID: id, Body: []byte(body)}
-}
-
-func (tr *Trial) message(k int) queue.Message {
-	m := message(k)
-	if tr.Pure {
-		m.Body = []byte(m.ID)
-	}
-	return m
 }
 
 func (tr *Trial) publish(ctx context.Context, msgs []queue.Message) {
@@ -329,7 +319,7 @@ func (tr *Trial) empty(ctx context.Context) bool {
 		}
 	}
 	at, err := tr.direct.state(ctx)
-	return err == nil && at.left == 0 && (tr.Pure || at.dead >= tr.next/poisonEvery-tr.gone)
+	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery-tr.gone
 }
 
 // answers says whether the broker says anything of the queue.

@@ -65,3 +65,19 @@ func exampleServer() (url string, stopServer func()) {
 		_ = os.RemoveAll(dir)
 	}
 }
+
+// Where the servers are is asked anew for each connection, and a server that is down is passed over.
+func Example_urls() {
+	url, stop := exampleServer()
+	defer stop()
+	broker, err := nats.New("", nats.Config{URLs: func(context.Context) ([]string, error) {
+		return []string{"nats://127.0.0.1:1", url}, nil
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer broker.Close()
+	fmt.Println(broker.Queue("emails").Publish(context.Background(), queue.Message{ID: "7"}))
+	// Output:
+	// <nil>
+}
