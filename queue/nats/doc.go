@@ -25,6 +25,12 @@
 // The server can't tell a dead client from a slow one, so each delivery has a lease (AckWait), 5 s by default, which the session renews for
 // everything it holds. What a lost session held comes back when its lease ends, as the next attempt. Close gives back what it holds at once.
 //
+// # Changes by somebody else
+//
+// A session looks every 3 s whether its stream and consumer are still what a queue must be. When somebody has changed them it ends, and says what was
+// changed: the next session takes what is allowed, such as another lease, and refuses the rest. It ends at once when a right is withdrawn. A
+// question that a cluster without a leader does not answer is put again, so that a session is opened as soon as there is one.
+//
 // # Message ids
 //
 // Message.ID travels as Nats-Msg-Id: what is published twice with one ID within Config.Duplicates, 2 minutes by default, is stored once. An ID
