@@ -12,7 +12,8 @@ import (
 
 // fill gives what waits to workers, as long as there are free slots.
 func (l *ledger) fill(ctx actor.Context) {
-	for l.lineup.len() > 0 && len(l.busy) < l.cfg.Concurrency && l.intake() && l.book != nil {
+	l.lookAtBreaker(ctx)
+	for l.lineup.len() > 0 && len(l.busy) < l.slots() && l.intake() && l.book != nil {
 		now := time.Now()
 		e, again := l.lineup.next(now)
 		if e == nil {
@@ -24,7 +25,9 @@ func (l *ledger) fill(ctx actor.Context) {
 }
 
 // intake says whether the consumer takes work.
-func (l *ledger) intake() bool { return !l.paused && !l.saturated() && l.drain == nil }
+func (l *ledger) intake() bool {
+	return !l.paused && !l.saturated() && !l.breakerOpen() && l.drain == nil
+}
 
 // saturated says that so many abandoned tasks still run that no more may be risked.
 func (l *ledger) saturated() bool {
@@ -48,42 +51,32 @@ func (l *ledger) dispatch(e *entry, now time.Time) {
 	l.busy[e.serial] = e
 	l.lineup.begun(e, now)
 	l.count()
-	if k := l.behavior.kernel; k != nil {
-		hire(e, k)
-		return
-	}
 	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
 }
 
-// dismiss ends the worker of an entry, as soon as it can be ended.
-func (l *ledger) dismiss(e *entry, reason error) {
-	if e.own != nil {
-		e.own.Exit(reason)
-		return
-	}
-	if pid := e.workerPID(); pid != nil {
-		actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: pid.Id})
-	}
-}
-
-// childSpec is that of a worker of the user's. It is transient: a crash starts it anew, but never while its old task still runs.
+// childSpec is the worker's. A worker of the library's own is not started again: its crash is a HandleResult that panicked. One of the user's is
+// transient: a crash starts it anew, but never while its old task still runs.
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
-	props := l.behavior.props
-	return supervision.ChildSpec{
+	start := l.starter
+	spec := supervision.ChildSpec{
 		Tag: e,
 		Props: func() *actor.Props {
 			e.born()
-			return props(e)
+			return start(e)
 		},
-		Restart:       supervision.Transient,
-		BeforeRestart: e.beforeRestart,
-		Notify:        l.self,
+		Restart: supervision.Temporary,
+		Notify:  l.self,
 	}
+	if l.behavior.transient {
+		spec.Restart = supervision.Transient
+		spec.BeforeRestart = e.beforeRestart
+	}
+	return spec
 }
 
 // beforeRestart runs in the worker supervisor.
 func (e *entry) beforeRestart(reason error, resume func(bool)) {
-	e.book.tell(&restarting{entry: e, reason: reason, resume: resume})
+	actor.Send(e.book.sys, e.book.consumer, &restarting{entry: e, reason: reason, resume: resume})
 }
 
 // restartingWorker lets a crashed worker start again, when it has a job still and its old task has ended.
@@ -108,19 +101,7 @@ func (e *entry) leftBehind() bool {
 	return t != nil && t.Over() && errors.Is(t.Yield(0).Reason, task.ErrAbandoned)
 }
 
-// workerGone hears that a worker of the library's own is gone, and what it has decided.
-func (l *ledger) workerGone(w *worker) {
-	e := w.entry
-	if !e.busy {
-		return // it was given up before
-	}
-	if e.decided() {
-		l.decided(e)
-	}
-	l.bereave(e, w.reason)
-}
-
-// workerEnded hears that a worker of the user's is gone for good.
+// workerEnded hears that the worker is gone for good.
 func (l *ledger) workerEnded(msg *supervision.Ended) {
 	if e, ok := msg.Tag.(*entry); ok && e.busy {
 		l.bereave(e, msg.Reason)

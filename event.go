@@ -36,6 +36,12 @@ const (
 	EventPaused
 	// EventResumed follows Resume.
 	EventResumed
+	// EventBreakerOpened says that Policy.Breaker takes no more work, because of failures like Reason; it probes after After.
+	EventBreakerOpened
+	// EventBreakerProbing says that the breaker lets one job at a time run.
+	EventBreakerProbing
+	// EventBreakerClosed says that the breaker lets everything run again.
+	EventBreakerClosed
 	// EventDraining says that the consumer has begun to stop.
 	EventDraining
 	// EventDrained says that the consumer has stopped, with Report.
@@ -69,6 +75,12 @@ func (k EventKind) String() string {
 		return "paused"
 	case EventResumed:
 		return "resumed"
+	case EventBreakerOpened:
+		return "breaker opened"
+	case EventBreakerProbing:
+		return "breaker probing"
+	case EventBreakerClosed:
+		return "breaker closed"
 	case EventDraining:
 		return "draining"
 	case EventDrained:
@@ -104,6 +116,9 @@ type Event struct {
 
 	// Reason is why: of the settlement, or of what the kind says.
 	Reason error
+
+	// Key is whose breaker it is, for EventBreakerOpened and what follows it; empty for the consumer's own.
+	Key string
 
 	// Count is for EventAbandoned, Report for EventDrained.
 	Count  int

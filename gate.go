@@ -54,8 +54,8 @@ func (v verdict) String() string {
 
 // gatesOf makes the gates of one incarnation of a consumer, in the order in which they are asked: those that hold back one delivery come before
 // those that hold back all, and what reserves is the last.
-func gatesOf(*ledger) []gate {
-	return nil
+func gatesOf(l *ledger) []gate {
+	return l.life.flow.gates(l)
 }
 
 // unblocked tells the ledger that a gate has opened by itself.

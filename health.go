@@ -20,6 +20,10 @@ const (
 	Paused
 	// Saturated says that so many abandoned tasks still run (Config.MaxAbandoned) that no work is taken.
 	Saturated
+	// BreakerOpen says that Policy.Breaker takes no work, because most runs have failed; what runs goes on.
+	BreakerOpen
+	// Probing says that Policy.Breaker lets one job at a time run, to see whether it may close.
+	Probing
 	// Draining says that it is on the way to its end.
 	Draining
 )
@@ -37,6 +41,10 @@ func (s State) String() string {
 		return "paused"
 	case Saturated:
 		return "saturated"
+	case BreakerOpen:
+		return "breaker open"
+	case Probing:
+		return "probing"
 	case Draining:
 		return "draining"
 	}
@@ -59,11 +67,23 @@ type Health struct {
 
 	// Late is how many abandoned tasks have returned after all; their results were dropped.
 	Late int
+
+	// Concurrency is how many jobs may run at a time: what the user said, or Policy.Adaptive has come to. Zero when stopped.
+	Concurrency int
+
+	// Breakers are the breakers that are not closed.
+	Breakers []BreakerHealth
 }
 
-// Healthy says whether the consumer does what it was told: it consumes, or is paused, and its settlements are taken.
+// Healthy says whether the consumer does what it was told: it consumes, or is paused, or its breaker is open, and its settlements are taken. What a
+// breaker tells of is for an alarm; to start the process anew doesn't mend it, and forgets what the breaker knows.
 func (h Health) Healthy() bool {
-	return (h.State == Consuming || h.State == Paused) && h.Error == nil
+	switch h.State {
+	case Consuming, Paused, BreakerOpen, Probing:
+		return h.Error == nil
+	case Stopped, Connecting, Saturated, Draining:
+	}
+	return false
 }
 
 // gauges are the numbers that change with every job.
@@ -81,7 +101,10 @@ func (l *ledger) publish() {
 	if old := l.life.health.Load(); old != nil && old.State == state {
 		since = old.Since
 	}
-	l.life.health.Store(&Health{State: state, Since: since, Error: l.trouble(), Abandoned: l.abandoned, Late: l.late})
+	l.life.health.Store(&Health{
+		State: state, Since: since, Error: l.trouble(), Abandoned: l.abandoned, Late: l.late,
+		Concurrency: l.width(), Breakers: l.breakers(),
+	})
 }
 
 // trouble is the last error, as long as it has not been mended.
@@ -107,6 +130,10 @@ func (l *ledger) state() State {
 		return Saturated
 	case l.paused:
 		return Paused
+	case l.breakerOpen():
+		return BreakerOpen
+	case l.breakerProbes():
+		return Probing
 	}
 	return Consuming
 }

@@ -24,6 +24,7 @@ type ledger struct {
 	cfg      *settings
 	source   queue.Source
 	behavior Behavior
+	starter  starter
 	life     *life // where the outside looks
 
 	sys     *actor.System
@@ -49,8 +50,9 @@ type ledger struct {
 	serial  uint64
 
 	paused    bool
-	abandoned int // tasks that still run
-	late      int // and those that have returned
+	ending    bool // on the way to its end, with tasks that may still run
+	abandoned int  // tasks that still run
+	late      int  // and those that have returned
 	drain     *drain
 	moved     time.Time // when something moved last
 	quiet     silence
@@ -76,7 +78,7 @@ type (
 
 func newLedger(c *life) *ledger {
 	l := &ledger{
-		cfg: c.cfg, source: c.source, behavior: c.behavior, life: c,
+		cfg: c.cfg, source: c.source, behavior: c.behavior, starter: c.behavior.prepare(), life: c,
 		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{},
 		orphans: map[uint64]*entry{}, paused: c.paused.Load(),
 	}
@@ -89,8 +91,6 @@ func (l *ledger) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivered:
 		l.delivered(msg)
-	case *workerGone:
-		l.workerGone((*worker)(msg))
 	case *decided:
 		l.decided((*entry)(msg))
 	case *supervision.Ended:
@@ -107,11 +107,13 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.crashed()
 		return
 	case *actor.Stopped:
+		l.life.flow.over()
 		return
 	default:
 		l.control(ctx)
 	}
 	l.fill(ctx)
+	l.life.flow.rest()
 	l.checkDrained(ctx)
 }
 
@@ -165,9 +167,7 @@ func (l *ledger) started(ctx actor.Context) {
 	}
 	l.moved = time.Now()
 	l.startTasks(ctx)
-	if l.behavior.props != nil {
-		l.startWorkers(ctx)
-	}
+	l.startWorkers(ctx)
 	l.scheduleTick(ctx)
 	l.publish()
 }
@@ -179,10 +179,9 @@ func (l *ledger) startTasks(ctx actor.Context) {
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker"}
+	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life, batches: newBatches(l.cfg)}
 }
 
-// startWorkers starts the supervisor of the workers of the user's. The library's own are the ledger's to supervise.
 func (l *ledger) startWorkers(ctx actor.Context) {
 	props, err := supervision.Dynamic(supervision.DynamicSpec{
 		ChildIntensity: &supervision.Intensity{Restarts: max(l.cfg.Restarts, 0), Period: workerPeriod},
@@ -219,9 +218,6 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 	l.emit(Event{Kind: EventWorkersLost, Reason: reason})
 	l.startWorkers(ctx)
 	for _, e := range inOrder(l.busy) {
-		if e.own != nil {
-			continue
-		}
 		if !e.begun() && !errors.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
 			_ = e.settle(Release(), reason) // its worker never came to life
 		}
@@ -250,10 +246,6 @@ func (l *ledger) delivered(msg *delivered) {
 
 // decided carries a decision out.
 func (l *ledger) decided(e *entry) {
-	if e.sent {
-		return // told twice: early, and by the worker's end
-	}
-	e.sent = true
 	if d, reason := e.verdict(); d.kind == decidePause {
 		l.cfg.Logger.Warn("gentask: paused by a job", "consumer", l.cfg.Name, "id", e.delivery.ID, "reason", reason)
 		l.pause(true, reason)
@@ -321,14 +313,7 @@ func (l *ledger) conclude(e *entry) {
 // crashed is the end by whatever way. After an orderly one there is nothing left. Otherwise the session is closed before the next incarnation
 // can open another; the children see to the tasks.
 func (l *ledger) crashed() {
-	if l.book != nil {
-		l.book.over.Store(true)
-	}
-	for _, e := range l.busy {
-		if e.own != nil {
-			e.own.Exit(ErrWorkerLost) // nobody is asked any more what becomes of its job
-		}
-	}
+	l.ending = true
 	if l.line != nil {
 		l.line.abort()
 	}

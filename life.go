@@ -21,6 +21,7 @@ type life struct {
 	stopping atomic.Bool   // the ledger is not to be started again
 	paused   atomic.Bool   // by Pause, which outlives a ledger that crashes
 	opened   atomic.Bool   // there has been a session
+	flow     *flow
 	done     chan struct{}
 
 	mu     sync.Mutex
@@ -39,7 +40,6 @@ func newLife(c *Consumer) *life {
 	l := &life{Consumer: c, done: make(chan struct{})}
 	tasks, err := task.New(task.Config{
 		Name:         "tasks",
-		Partitions:   c.cfg.partitions,
 		MaxAbandoned: c.cfg.maxAbandoned(),
 		Grace:        c.cfg.Grace,
 		OnAbandoned:  l.abandonedNow,
@@ -48,6 +48,7 @@ func newLife(c *Consumer) *life {
 		panic(err) // the settings were checked
 	}
 	l.tasks = tasks
+	l.flow = newFlow(l)
 	return l
 }
 
@@ -116,6 +117,7 @@ func (l *life) end(reason error) {
 		l.err = reason
 		l.gaveUp(reason)
 	}
+	l.flow.over()
 	if l.current() == l { // else the next one has begun
 		l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
 	}

@@ -10,6 +10,23 @@ type Policy struct {
 
 	// Middleware is around each run, inside its task and after the decoder, the first outermost.
 	Middleware []Middleware
+
+	// Breaker stops taking work while most runs fail.
+	Breaker Breaker
+
+	// Failure says whether an error that a run returned tells of trouble with what jobs depend on; if it doesn't, the run counts neither as a
+	// failure nor as a success for Breaker and Adaptive. It is called in the job's task, as part of the run. Nil means that every error
+	// does. It is not asked about panics and timeouts, which do, and about decode errors, Permanent, snoozes and interruptions, which don't.
+	Failure func(err error) bool
+
+	// Rate limits how many runs begin.
+	Rate Rate
+
+	// Adaptive finds out how many jobs should run at a time.
+	Adaptive Adaptive
+
+	// Pool is one budget of running jobs for several consumers.
+	Pool PoolShare
 }
 
 // policyPart is a field of Policy.
@@ -23,6 +40,10 @@ type policyPart struct {
 func (p Policy) parts() []policyPart {
 	return []policyPart{
 		{"Retry", p.Retry.check},
+		{"Breaker", p.Breaker.check},
+		{"Rate", p.Rate.check},
+		{"Adaptive", p.Adaptive.check},
+		{"Pool", p.Pool.check},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/supervision"
 )
 
 // tick lets the watchdog look.
@@ -151,7 +152,7 @@ func (l *ledger) unseat(e *entry) {
 	ev := l.eventOf(EventHealed, e)
 	ev.Reason = ErrHandleResult
 	l.emit(ev)
-	l.dismiss(e, ErrHandleResult)
+	actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: e.workerID()})
 	e.answered()
 	l.bereave(e, ErrHandleResult)
 }

@@ -27,5 +27,5 @@ func (m *mailbox) ready(call *readyCall) {
 		return
 	}
 	m.link.ready = false
-	Notify(m.sys, m.ctx().Parent(), &Ready{PID: m.self})
+	notify(m.sys, m.ctx().Parent(), &Ready{PID: m.self})
 }

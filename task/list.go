@@ -3,6 +3,7 @@ package task
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -42,16 +43,20 @@ func (s *Supervisor) Stacks(ctx context.Context) ([]Info, error) {
 }
 
 func (s *Supervisor) runs(ctx context.Context) ([]*run, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	l := s.life.Load()
 	if l == nil {
 		return nil, ErrClosed
 	}
 	var all []*run
 	for _, sh := range l.shares {
-		all = append(all, sh.runs()...)
+		runs, err := actor.Ask(ctx, l.sys, sh.part, func(answer func([]*run)) any { return &list{answer} })
+		if errors.Is(err, actor.ErrNoProcess) {
+			return nil, ErrClosed
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runs...)
 	}
 	return all, nil
 }

@@ -1,0 +1,93 @@
+package gentask
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/breaker"
+)
+
+// breakerGate holds everything back while the consumer's breaker is open, and all but the probe while it probes.
+type breakerGate struct {
+	ledger  *ledger
+	fuse    *fuse
+	tickets map[*entry]breaker.Ticket
+}
+
+func newBreakerGate(l *ledger, f *fuse) *breakerGate {
+	f.Forget() // what was on its way belonged to the ledger before
+	return &breakerGate{ledger: l, fuse: f, tickets: map[*entry]breaker.Ticket{}}
+}
+
+func (g *breakerGate) pass(_ *entry, now time.Time) (v verdict, until time.Time) {
+	was := g.fuse.State()
+	admits := g.fuse.Admits(now)
+	g.ledger.breakerTurned(g.fuse, was, "")
+	if admits {
+		return goAhead, time.Time{}
+	}
+	return notNow, g.fuse.NextProbe()
+}
+
+func (g *breakerGate) begun(e *entry, _ time.Time) { g.tickets[e] = g.fuse.Begin() }
+
+func (g *breakerGate) ended(e *entry, now time.Time) {
+	was := g.fuse.State()
+	g.fuse.end(g.tickets[e], e, now)
+	delete(g.tickets, e)
+	g.ledger.breakerTurned(g.fuse, was, "")
+}
+
+func (*breakerGate) gone(*entry, time.Time) {}
+
+// end passes on what the run says.
+func (f *fuse) end(t breaker.Ticket, e *entry, now time.Time) {
+	was, result := f.State(), e.evidence()
+	f.End(t, now, result)
+	if f.State() == breaker.Open && was != breaker.Open {
+		_, f.cause = e.verdict()
+	}
+}
+
+// lookAtBreaker has the intake resumed when an open breaker's time is up: nothing else would, for nothing comes. It is part of every turn.
+func (l *ledger) lookAtBreaker(ctx actor.Context) {
+	f := l.life.flow.breaker
+	if f == nil || f.State() != breaker.Open {
+		return
+	}
+	f.Admits(time.Now())
+	l.breakerTurned(f, breaker.Open, "")
+	l.setAlarm(ctx, f.NextProbe())
+}
+
+// breakerOpen says that the consumer's breaker takes no work.
+func (l *ledger) breakerOpen() bool {
+	f := l.life.flow.breaker
+	return f != nil && f.State() == breaker.Open
+}
+
+func (l *ledger) breakerProbes() bool {
+	f := l.life.flow.breaker
+	return f != nil && f.State() == breaker.Probing
+}
+
+// breakerTurned does what is to be done when a breaker's state isn't what it was.
+func (l *ledger) breakerTurned(f *fuse, was breaker.State, key string) {
+	if f.State() == was {
+		return
+	}
+	ev := Event{Key: key}
+	switch f.State() {
+	case breaker.Open:
+		ev.Kind, ev.Reason, ev.After = EventBreakerOpened, f.cause, time.Until(f.NextProbe())
+		l.cfg.Logger.Warn("gentask: breaker opened", "consumer", l.cfg.Name, "key", key, "probe", ev.After, "cause", f.cause)
+	case breaker.Probing:
+		ev.Kind = EventBreakerProbing
+	case breaker.Closed:
+		ev.Kind = EventBreakerClosed
+		f.cause = nil
+		l.cfg.Logger.Info("gentask: breaker closed", "consumer", l.cfg.Name, "key", key)
+	}
+	l.emit(ev)
+	l.steer()
+}

@@ -1,0 +1,132 @@
+package gentask
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/adapt"
+)
+
+// flow is what says how much may run. It lives as long as the consumer runs, and so outlives a ledger that crashes: a breaker stays open, and a
+// crash is no way to a fresh burst. It belongs to the goroutine of the ledger, of which there is one at a time.
+type flow struct {
+	breaker     *fuse          // nil when off, like the others
+	limiter     *adapt.Limiter //
+	rate        meter
+	limited     bool // there is a gate for it
+	share       *share
+	concurrency int // by SetConcurrency; zero if it wasn't called
+}
+
+func newFlow(l *life) *flow {
+	p := &l.cfg.Policy
+	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on()}
+	if m := p.Breaker.machine(l.cfg.random); m != nil {
+		f.breaker = &fuse{Machine: m}
+	}
+	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
+	if p.Pool.Pool != nil {
+		f.share = p.Pool.Pool.share(p.Pool.Weight, l.unblock)
+	}
+	return f
+}
+
+// unblock tells the ledger, if there is one, that a gate has opened by itself.
+func (l *life) unblock() {
+	if pid := l.ledger.Load(); pid != nil {
+		actor.Send(l.sys.Load(), pid, &unblocked{})
+	}
+}
+
+// gates are those of one incarnation of the ledger. They hold back everything; that of the pool, which reserves what it grants, comes last.
+func (f *flow) gates(l *ledger) []gate {
+	var gates []gate
+	if f.breaker != nil {
+		gates = append(gates, newBreakerGate(l, f.breaker))
+	}
+	if f.limiter != nil {
+		gates = append(gates, &adaptiveGate{ledger: l, limiter: f.limiter})
+	}
+	if f.limited {
+		gates = append(gates, rateGate{f.rate})
+	}
+	if f.share != nil {
+		gates = append(gates, &poolGate{ledger: l, share: f.share})
+	}
+	return gates
+}
+
+// over is called when the ledger's tasks are gone, whatever way it ended.
+func (f *flow) over() {
+	if f.share != nil {
+		f.share.reset()
+	}
+}
+
+// rest ends a turn of the ledger.
+func (f *flow) rest() {
+	if f.share != nil {
+		f.share.rest()
+	}
+}
+
+// slots is how many jobs may run at a time, as far as the user has said.
+func (l *ledger) slots() int { return cmp.Or(l.life.flow.concurrency, l.cfg.Concurrency) }
+
+// width is how many jobs may run at a time, as far as is known.
+func (l *ledger) width() int {
+	if limiter := l.life.flow.limiter; limiter != nil {
+		return min(l.slots(), limiter.Limit())
+	}
+	return l.slots()
+}
+
+// breakers describes those that are not closed.
+func (l *ledger) breakers() []BreakerHealth {
+	if !l.breakerOpen() && !l.breakerProbes() {
+		return nil
+	}
+	return []BreakerHealth{l.life.flow.breaker.health("")}
+}
+
+// rateGate holds everything back that is too fast.
+type rateGate struct{ meter }
+
+func (g rateGate) pass(_ *entry, now time.Time) (v verdict, until time.Time) {
+	ok, at := g.ready(now)
+	if ok {
+		return goAhead, time.Time{}
+	}
+	return notNow, at
+}
+
+func (g rateGate) begun(_ *entry, now time.Time) { g.count(now) }
+
+func (rateGate) ended(*entry, time.Time) {}
+
+func (rateGate) gone(*entry, time.Time) {}
+
+// poolGate holds everything back while the pool has no place for this consumer.
+type poolGate struct {
+	ledger *ledger
+	share  *share
+}
+
+func (g *poolGate) pass(*entry, time.Time) (v verdict, until time.Time) {
+	if g.share.take() {
+		return goAhead, time.Time{}
+	}
+	return notNow, time.Time{} // it is woken
+}
+
+func (g *poolGate) begun(*entry, time.Time) { g.share.use() }
+
+// ended gives the place back. That of a ledger that ends is kept until its tasks are gone.
+func (g *poolGate) ended(*entry, time.Time) {
+	if !g.ledger.ending {
+		g.share.giveBack()
+	}
+}
+
+func (*poolGate) gone(*entry, time.Time) {}

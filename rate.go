@@ -1,0 +1,71 @@
+package gentask
+
+import (
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Rate limits how many runs a consumer begins: in any while of d at most Burst + PerSecond*d. What may not begin yet is held, up to
+// Config.Prefetch. Consumer.SetRate changes it.
+type Rate struct {
+	// PerSecond is how many runs begin each second, on the average. Zero is off.
+	PerSecond float64
+
+	// Burst is how many may begin at once after a lull. Zero means as many as come in 100 ms, and 1 at least.
+	Burst int
+}
+
+func (r Rate) check() error {
+	switch {
+	case math.IsNaN(r.PerSecond) || math.IsInf(r.PerSecond, 0) || r.PerSecond < 0:
+		return unfit("PerSecond", r.PerSecond, "0 for no limit, or more")
+	case r.Burst < 0:
+		return unfit("Burst", r.Burst, "0 for as many as come in 100ms, or more")
+	case r.PerSecond == 0 && r.Burst > 0:
+		return unfit("PerSecond", r.PerSecond, "the runs that begin each second; there is a Burst")
+	}
+	return nil
+}
+
+func (r Rate) on() bool { return r.PerSecond > 0 }
+
+// limit is the rate as the meter's limiter takes it.
+func (r Rate) limit() (rate.Limit, int) {
+	if !r.on() {
+		return rate.Inf, 1
+	}
+	return rate.Limit(r.PerSecond), or(r.Burst, max(int(r.PerSecond/10), 1))
+}
+
+// meter counts what a Rate lets through.
+type meter struct{ limiter *rate.Limiter }
+
+func newMeter(r Rate) meter { return meter{rate.NewLimiter(r.limit())} }
+
+// ready says whether one more may begin, or when.
+func (m meter) ready(now time.Time) (ok bool, at time.Time) {
+	missing := 1 - m.limiter.TokensAt(now)
+	if missing <= rounding || m.limiter.Limit() == rate.Inf {
+		return true, time.Time{}
+	}
+	wait := math.Ceil(missing / float64(m.limiter.Limit()) * float64(time.Second))
+	return false, now.Add(time.Duration(min(wait, float64(longest))))
+}
+
+// rounding is what may be missing of a whole run: it is no number of the user's, but of floating point.
+const rounding = 1e-6
+
+// longest is how long a ledger waits at the most before it looks again.
+const longest = 24 * time.Hour
+
+// count takes note of one that begins.
+func (m meter) count(now time.Time) { m.limiter.ReserveN(now, 1) }
+
+// set changes the rate. What has begun counts on.
+func (m meter) set(r Rate, now time.Time) {
+	limit, burst := r.limit()
+	m.limiter.SetLimitAt(now, limit)
+	m.limiter.SetBurstAt(now, burst)
+}
