@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -140,12 +141,18 @@ func (h *home) output(name string) string {
 // startTime bounds the start of a broker; on a busy machine with two cores it takes ten seconds.
 const startTime = 2 * time.Minute
 
+// errEnded says that there is nothing to wait for.
+var errEnded = errors.New("it has ended")
+
 // await asks until the answer is yes, for startTime at the most.
 func await(what string, ask func() error) error {
 	for end := time.Now().Add(startTime); ; time.Sleep(20 * time.Millisecond) {
 		err := ask()
 		if err == nil {
 			return nil
+		}
+		if errors.Is(err, errEnded) {
+			return fmt.Errorf("chaos: %s: %w", what, err)
 		}
 		if time.Now().After(end) {
 			return fmt.Errorf("chaos: %s: not within %v: %w", what, startTime, err)

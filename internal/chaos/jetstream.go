@@ -79,7 +79,12 @@ func (j *JetStream) Start(i int) error {
 			return err
 		}
 	}
-	err := await(j.servers[i].Name, func() error { return j.answers(i) })
+	err := await(j.servers[i].Name, func() error {
+		if !j.running[i].running() {
+			return errEnded
+		}
+		return j.answers(i)
+	})
 	if err != nil {
 		return fmt.Errorf("%w; it said: %s", err, j.home.output(j.servers[i].Name))
 	}

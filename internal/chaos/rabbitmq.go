@@ -113,7 +113,7 @@ func (r *RabbitMQ) startEPMD() error {
 	}
 	return await("epmd", func() error {
 		if !p.running() {
-			return errors.New("it has ended")
+			return errEnded
 		}
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
@@ -137,7 +137,7 @@ func (r *RabbitMQ) Start(i int) error {
 	}
 	err := await("node "+n.name, func() error {
 		if !n.process.running() {
-			return errors.New("it has ended")
+			return errEnded
 		}
 		return n.answers()
 	})

@@ -42,7 +42,7 @@ func (c serverConfig) config(password, rights string) string {
 	fmt.Fprintf(&text, "authorization { users = [\n { user = %q, password = %q, permissions = %s }\n { user = guest, password = guest } ] }\n",
 		User, password, rights)
 	if len(c.Routes) > 0 {
-		fmt.Fprintf(&text, "cluster { name = chaos, listen = \"127.0.0.1:%d\", routes = [ %q ] }\n", c.ClusterPort, c.Routes)
+		fmt.Fprintf(&text, "cluster { name = chaos, listen = \"127.0.0.1:%d\", routes = [ %s ] }\n", c.ClusterPort, strings.Join(c.Routes, ", "))
 	}
 	fmt.Fprintf(&text, "tls { cert_file = %q, key_file = %q }\nallow_non_tls = true\n", c.Dir+".crt", c.Dir+".key")
 	return text.String()
