@@ -58,13 +58,10 @@ func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, erro
 		}
 		return handle(ctx, jobs)
 	}}
-	behavior := behaviorOf(&functions[J, struct{}]{
+	return Behavior{byDefault: true, check: cfg.check, kernel: &functions[J, struct{}]{
 		run:    func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, b.join(ctx, payload) },
 		handle: func(job Job[J], o task.Outcome[struct{}]) Decision { return b.decide(job.entry, o.Status) },
-	})
-	behavior.byDefault = true
-	behavior.check = cfg.check
-	return behavior
+	}}
 }
 
 // check refuses what makes no sense.

@@ -21,20 +21,18 @@ type Worker[J, R any] interface {
 	HandleResult(job Job[J], o task.Outcome[R]) Decision
 }
 
-// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch or Receive.
+// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch or Receive. The zero value is one made of nothing, which New
+// refuses.
 type Behavior struct {
-	// prepare is called once for each incarnation of a consumer; nil for a behaviour made of nothing.
-	prepare func() starter
-	// transient workers are started again when they crash.
-	transient bool
+	// kernel is what workers of the library's own run.
+	kernel kernel
+	// props makes those of the user's; nil for none. It is called in the worker supervisor, immediately before each start of the worker.
+	props func(e *entry) *actor.Props
 	// byDefault says that the default policy decides, whatever the outcome.
 	byDefault bool
 	// check refuses a config that the behaviour can't live with; nil takes any.
 	check func(*settings) error
 }
-
-// starter returns the Props of a worker for the job. It is called in the worker supervisor, immediately before each start of the worker.
-type starter func(e *entry) *actor.Props
 
 // Handle makes a behaviour of one function. The payload is decoded into a J (see Config.Decode). An error, a panic, a Goexit or a timeout is
 // tried again with back-off, and dead-lettered in the end: see DefaultDecision.
@@ -42,11 +40,9 @@ func Handle[J any](f func(ctx context.Context, payload J) error) Behavior {
 	if f == nil {
 		return Behavior{}
 	}
-	b := behaviorOf(&functions[J, struct{}]{
+	return Behavior{byDefault: true, kernel: &functions[J, struct{}]{
 		run: func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, f(ctx, payload) },
-	})
-	b.byDefault = true
-	return b
+	}}
 }
 
 // Work makes a behaviour of a Worker.
@@ -54,7 +50,7 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 	if w == nil {
 		return Behavior{}
 	}
-	return behaviorOf(&functions[J, R]{run: w.Run, handle: w.HandleResult})
+	return Behavior{kernel: &functions[J, R]{run: w.Run, handle: w.HandleResult}}
 }
 
 // Receive makes a behaviour of a props factory: the worker is an actor of the user's own. It runs the risky part with Job.Run, gets the
@@ -84,7 +80,7 @@ func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
 		}
 		return p
 	}
-	return Behavior{prepare: func() starter { return start }, transient: true}
+	return Behavior{props: start}
 }
 
 // functions is a Worker in two functions; without handle, the default policy decides.

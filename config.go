@@ -93,8 +93,9 @@ func DecodeJSON(msg *queue.Message, into any) error {
 // settings are a Config that has been checked, with its defaults filled in.
 type settings struct {
 	Config
-	random  func() float64
-	handler Handler // the middleware; nil without any
+	random     func() float64
+	handler    Handler // the middleware; nil without any
+	partitions int     // of the task supervisor; zero for one for each processor
 }
 
 // never is what a Config says for "no limit", or "at once", where zero means the default.

@@ -51,32 +51,42 @@ func (l *ledger) dispatch(e *entry, now time.Time) {
 	l.busy[e.serial] = e
 	l.lineup.begun(e, now)
 	l.count()
+	if k := l.behavior.kernel; k != nil {
+		hire(e, k)
+		return
+	}
 	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
 }
 
-// childSpec is the worker's. A worker of the library's own is not started again: its crash is a HandleResult that panicked. One of the user's is
-// transient: a crash starts it anew, but never while its old task still runs.
+// dismiss ends the worker of an entry, as soon as it can be ended.
+func (l *ledger) dismiss(e *entry, reason error) {
+	if e.own != nil {
+		e.own.Exit(reason)
+		return
+	}
+	if pid := e.workerPID(); pid != nil {
+		actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: pid.Id})
+	}
+}
+
+// childSpec is that of a worker of the user's. It is transient: a crash starts it anew, but never while its old task still runs.
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
-	start := l.starter
-	spec := supervision.ChildSpec{
+	props := l.behavior.props
+	return supervision.ChildSpec{
 		Tag: e,
 		Props: func() *actor.Props {
 			e.born()
-			return start(e)
+			return props(e)
 		},
-		Restart: supervision.Temporary,
-		Notify:  l.self,
+		Restart:       supervision.Transient,
+		BeforeRestart: e.beforeRestart,
+		Notify:        l.self,
 	}
-	if l.behavior.transient {
-		spec.Restart = supervision.Transient
-		spec.BeforeRestart = e.beforeRestart
-	}
-	return spec
 }
 
 // beforeRestart runs in the worker supervisor.
 func (e *entry) beforeRestart(reason error, resume func(bool)) {
-	actor.Send(e.book.sys, e.book.consumer, &restarting{entry: e, reason: reason, resume: resume})
+	e.book.tell(&restarting{entry: e, reason: reason, resume: resume})
 }
 
 // restartingWorker lets a crashed worker start again, when it has a job still and its old task has ended.
@@ -101,7 +111,19 @@ func (e *entry) leftBehind() bool {
 	return t != nil && t.Over() && errors.Is(t.Yield(0).Reason, task.ErrAbandoned)
 }
 
-// workerEnded hears that the worker is gone for good.
+// workerGone hears that a worker of the library's own is gone, and what it has decided.
+func (l *ledger) workerGone(w *worker) {
+	e := w.entry
+	if !e.busy {
+		return // it was given up before
+	}
+	if e.decided() {
+		l.decided(e)
+	}
+	l.bereave(e, w.reason)
+}
+
+// workerEnded hears that a worker of the user's is gone for good.
 func (l *ledger) workerEnded(msg *supervision.Ended) {
 	if e, ok := msg.Tag.(*entry); ok && e.busy {
 		l.bereave(e, msg.Reason)

@@ -1,9 +1,9 @@
 package gentask
 
 import (
-	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -20,8 +20,9 @@ type entry struct {
 	cfg      *settings
 
 	mu        sync.Mutex
-	alive     bool       // its worker has been spawned
-	worker    *actor.PID // nil until it has asked for its task
+	own       *worker    // its worker, if that is one of the library's own
+	alive     bool       // or one of the user's, and that it has been spawned
+	theirs    *actor.PID // and where, once it has asked for its task
 	task      *task.Task[any]
 	payload   any
 	cause     error    // why the job is to stop, if it is
@@ -43,6 +44,7 @@ type entry struct {
 	resume   func(bool) // restarts the worker when the task that it left behind has ended
 	spot     spot       // its place in the lineup
 	closed   bool       // settled, or lost: nothing is owed to the broker
+	sent     bool       // its decision is being carried out
 	verb     queue.Verb // how it was settled; zero if it was lost
 	after    time.Duration
 	tries    int // failed settlements
@@ -55,6 +57,16 @@ type book struct {
 	tasks    *task.Supervisor
 	life     *life
 	batches  *batches
+
+	workerName string      // the first part of the names of the library's own workers
+	over       atomic.Bool // the consumer has ended
+}
+
+// tell posts a message to the consumer, unless that has ended: then it has left nothing to be told.
+func (b *book) tell(msg any) {
+	if !b.over.Load() {
+		actor.Send(b.sys, b.consumer, msg)
+	}
 }
 
 // entryContext is the entry as the context that its task's derives from: never cancelled, and all that it holds is the entry.
@@ -103,23 +115,23 @@ func (e *entry) keptPayload() any {
 // errTaskRunning is returned by run for a job that has a task already.
 var errTaskRunning = errors.New("gentask: a task of the job runs already")
 
-// run starts the job's task for owner, unless the job is to stop.
-func (e *entry) run(owner *actor.PID, f func(context.Context) (any, error)) error {
+// run starts the job's task as spec says, which has its owner, unless the job is to stop.
+func (e *entry) run(spec task.Spec) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.worker = owner
+	e.theirs = spec.Owner
 	switch {
 	case e.cause != nil:
 		return e.cause
 	case e.task != nil && !e.task.Over():
 		return errTaskRunning
 	}
-	t, err := e.book.tasks.Spawn(task.Spec{
-		Run: e.watched(f), Owner: owner, Name: e.delivery.ID, Timeout: e.cfg.taskTimeout(), Parent: (*entryContext)(e),
-	})
+	spec.Run = e.watched(spec.Run)
+	spec.Name, spec.Timeout, spec.Parent = e.delivery.ID, e.cfg.taskTimeout(), (*entryContext)(e)
+	t, err := e.book.tasks.Spawn(spec)
 	if err != nil {
 		if errors.Is(err, task.ErrClosed) {
-			actor.Send(e.book.sys, e.book.consumer, &tasksEnding{})
+			e.book.tell(&tasksEnding{})
 		}
 		return err
 	}
@@ -142,6 +154,15 @@ func (e *entry) stop(cause error) {
 
 // settle takes the decision, once, and has the consumer carry it out. The reason goes with a requeue or a dead letter that has none of its own.
 func (e *entry) settle(d Decision, reason error) error {
+	err := e.decide(d, reason)
+	if err == nil {
+		e.book.tell((*decided)(e))
+	}
+	return err
+}
+
+// decide takes the decision, for a worker that tells the consumer so with its end.
+func (e *entry) decide(d Decision, reason error) error {
 	if _, ok := d.verb(); !ok {
 		return ErrUndecided
 	}
@@ -150,17 +171,14 @@ func (e *entry) settle(d Decision, reason error) error {
 	}
 	d, reason = e.limit(d, reason)
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	switch {
 	case e.decision.kind != undecided:
-		e.mu.Unlock()
 		return ErrSettled
 	case e.lost:
-		e.mu.Unlock()
 		return ErrSessionLost
 	}
 	e.decision, e.reason = d, reason
-	e.mu.Unlock()
-	actor.Send(e.book.sys, e.book.consumer, (*decided)(e))
 	return nil
 }
 
@@ -265,17 +283,25 @@ func (e *entry) stopped() bool {
 	return e.cause != nil
 }
 
-// workerID names the worker to its supervisor; empty before it has asked for its task.
-func (e *entry) workerID() string {
+// workerPID is the worker's address; nil if there is none, or one of the user's that has not asked for its task yet.
+func (e *entry) workerPID() *actor.PID {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.worker == nil {
-		return ""
+	own, theirs := e.own, e.theirs
+	e.mu.Unlock()
+	if own != nil {
+		return own.PID()
 	}
-	return e.worker.Id
+	return theirs
 }
 
-// born notes that the worker is being spawned.
+// employ notes the worker.
+func (e *entry) employ(w *worker) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.own = w
+}
+
+// born notes that the worker, one of the user's, is being spawned.
 func (e *entry) born() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -286,7 +312,7 @@ func (e *entry) born() {
 func (e *entry) unborn(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !e.alive && now.Sub(e.started) > birthLimit
+	return e.own == nil && !e.alive && now.Sub(e.started) > birthLimit
 }
 
 // begun says whether a task of the job was started, or a decision taken.

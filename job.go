@@ -69,9 +69,9 @@ func (j Job[J]) Cancel() { j.entry.stop(ErrCancelled) }
 // Timeout it decides: task.Extend, task.Stop, or Settle. It returns an error if a task of the job runs already, the job has been stopped
 // (then the error is the cause), or no task can be started; the worker then settles, or ends and leaves it to the default policy.
 func (j Job[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) error {
-	e := j.entry
-	if e.cfg.handler == nil {
-		return e.run(ctx.Self(), f)
+	e, run := j.entry, f
+	if e.cfg.handler != nil {
+		run = func(c context.Context) (any, error) { return e.within(c, j.payload, f) }
 	}
-	return e.run(ctx.Self(), func(c context.Context) (any, error) { return e.within(c, j.payload, f) })
+	return e.run(task.Spec{Run: run, Owner: ctx.Self()})
 }

@@ -24,7 +24,6 @@ type ledger struct {
 	cfg      *settings
 	source   queue.Source
 	behavior Behavior
-	starter  starter
 	life     *life // where the outside looks
 
 	sys     *actor.System
@@ -78,7 +77,7 @@ type (
 
 func newLedger(c *life) *ledger {
 	l := &ledger{
-		cfg: c.cfg, source: c.source, behavior: c.behavior, starter: c.behavior.prepare(), life: c,
+		cfg: c.cfg, source: c.source, behavior: c.behavior, life: c,
 		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{},
 		orphans: map[uint64]*entry{}, paused: c.paused.Load(),
 	}
@@ -91,6 +90,8 @@ func (l *ledger) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivered:
 		l.delivered(msg)
+	case *workerGone:
+		l.workerGone((*worker)(msg))
 	case *decided:
 		l.decided((*entry)(msg))
 	case *supervision.Ended:
@@ -167,7 +168,9 @@ func (l *ledger) started(ctx actor.Context) {
 	}
 	l.moved = time.Now()
 	l.startTasks(ctx)
-	l.startWorkers(ctx)
+	if l.behavior.props != nil {
+		l.startWorkers(ctx)
+	}
 	l.scheduleTick(ctx)
 	l.publish()
 }
@@ -179,9 +182,10 @@ func (l *ledger) startTasks(ctx actor.Context) {
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life, batches: newBatches(l.cfg)}
+	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker"}
 }
 
+// startWorkers starts the supervisor of the workers of the user's. The library's own are the ledger's to supervise.
 func (l *ledger) startWorkers(ctx actor.Context) {
 	props, err := supervision.Dynamic(supervision.DynamicSpec{
 		ChildIntensity: &supervision.Intensity{Restarts: max(l.cfg.Restarts, 0), Period: workerPeriod},
@@ -218,6 +222,9 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 	l.emit(Event{Kind: EventWorkersLost, Reason: reason})
 	l.startWorkers(ctx)
 	for _, e := range inOrder(l.busy) {
+		if e.own != nil {
+			continue
+		}
 		if !e.begun() && !errors.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
 			_ = e.settle(Release(), reason) // its worker never came to life
 		}
@@ -246,6 +253,10 @@ func (l *ledger) delivered(msg *delivered) {
 
 // decided carries a decision out.
 func (l *ledger) decided(e *entry) {
+	if e.sent {
+		return // told twice: early, and by the worker's end
+	}
+	e.sent = true
 	if d, reason := e.verdict(); d.kind == decidePause {
 		l.cfg.Logger.Warn("gentask: paused by a job", "consumer", l.cfg.Name, "id", e.delivery.ID, "reason", reason)
 		l.pause(true, reason)
@@ -314,6 +325,14 @@ func (l *ledger) conclude(e *entry) {
 // can open another; the children see to the tasks.
 func (l *ledger) crashed() {
 	l.ending = true
+	if l.book != nil {
+		l.book.over.Store(true)
+	}
+	for _, e := range l.busy {
+		if e.own != nil {
+			e.own.Exit(ErrWorkerLost) // nobody is asked any more what becomes of its job
+		}
+	}
 	if l.line != nil {
 		l.line.abort()
 	}

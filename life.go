@@ -40,6 +40,7 @@ func newLife(c *Consumer) *life {
 	l := &life{Consumer: c, done: make(chan struct{})}
 	tasks, err := task.New(task.Config{
 		Name:         "tasks",
+		Partitions:   c.cfg.partitions,
 		MaxAbandoned: c.cfg.maxAbandoned(),
 		Grace:        c.cfg.Grace,
 		OnAbandoned:  l.abandonedNow,

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue/memory"
 )
@@ -154,6 +155,10 @@ func TestJobs_Lists(t *testing.T) {
 		time.Sleep(time.Second)
 		jobs, err := c.Jobs(r.Context())
 		require.NoError(r, err)
+		for i := range jobs {
+			require.Equal(r, jobs[i].Running, actor.Alive(r.System, jobs[i].Worker), "whoever runs has a worker")
+			jobs[i].Worker = nil
+		}
 		require.ElementsMatch(r, []gentask.JobStatus{
 			{ID: "1", Attempt: 1, Running: true, Decision: "undecided", Age: time.Second, RunTime: time.Second},
 			{ID: "2", Attempt: 1, Running: true, Decision: "requeue after 1h0m0s", Age: time.Second, RunTime: time.Second},

@@ -68,6 +68,8 @@ func (l *ledger) all() []*entry {
 type JobStatus struct {
 	ID      string
 	Attempt int
+	// Worker is the address of its worker; nil if it has none, or one made by Receive that has not asked for its task yet.
+	Worker *actor.PID
 	// Running says that it has a worker; the others wait for a slot, or for the broker to take their settlement.
 	Running bool
 	// Decision is what was decided, or "undecided".
@@ -90,7 +92,7 @@ func (r *statusRequest) serve(_ actor.Context, l *ledger) {
 func statusOf(e *entry) JobStatus {
 	d, _ := e.verdict()
 	s := JobStatus{
-		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Running: e.busy,
+		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Worker: e.workerPID(), Running: e.busy,
 		Decision: d.String(), Age: time.Since(e.received),
 	}
 	if s.Running {

@@ -24,6 +24,7 @@ func (d *deaf) sleep() { <-d.release }
 // listen is a worker whose jobs named in deafs do not stop. It keeps what HandleResult hears of them.
 type listen struct {
 	deafs map[string]*deaf
+	takes time.Duration // of the others
 
 	mu    sync.Mutex
 	heard map[string][]task.Outcome[string]
@@ -35,7 +36,7 @@ func (l *listen) Run(ctx context.Context, _ []byte) (string, error) {
 		d.sleep()
 		return "too late", nil
 	}
-	return "in time", nil
+	return "in time", pause(ctx, l.takes)
 }
 
 func (l *listen) HandleResult(job gentask.Job[[]byte], o task.Outcome[string]) gentask.Decision {
@@ -95,7 +96,7 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 // TestScenario05_AtTheCapTheConsumerTakesNoWork until one of the tasks returns that were abandoned.
 func TestScenario05_AtTheCapTheConsumerTakesNoWork(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
-		l := &listen{deafs: map[string]*deaf{"1": newDeaf(), "2": newDeaf()}}
+		l := &listen{deafs: map[string]*deaf{"1": newDeaf(), "2": newDeaf()}, takes: time.Millisecond}
 		r.Publish(6)
 		c := r.Start(gentask.Work(l), gentask.Config{Concurrency: 2, Prefetch: 4, Timeout: time.Second, Grace: time.Second})
 		r.Eventually("the cap is reached", func() bool { return c.Health().State == gentask.Saturated })

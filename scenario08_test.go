@@ -1,10 +1,7 @@
 package gentask_test
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,21 +64,23 @@ func TestScenario08_TheWorkerStartsExactlyOnce(t *testing.T) {
 // workerOf waits for a worker, and returns the first.
 func workerOf(r *rig.Rig) *actor.PID {
 	r.Helper()
-	r.Eventually("there is a worker", func() bool { return len(workers(r.System)) > 0 })
-	return workers(r.System)[0]
+	r.Eventually("there is a worker", func() bool { return len(workers(r)) > 0 })
+	return workers(r)[0]
 }
 
-// workers lists the workers of all consumers in the system.
-func workers(sys *actor.System) []*actor.PID {
+// workers lists the workers of all consumers of the rig.
+func workers(r *rig.Rig) []*actor.PID {
+	r.Helper()
 	var all []*actor.PID
-	for _, m := range sys.ProcessRegistry.LocalPIDs.LocalPIDs {
-		m.IterCb(func(id string, _ any) {
-			if _, below, _ := strings.Cut(id, "/workers-"); strings.Contains(below, "/") {
-				all = append(all, sys.NewLocalPID(id))
+	for _, c := range r.Nodes() {
+		jobs, err := c.Jobs(r.Context())
+		require.NoError(r, err)
+		for _, j := range jobs {
+			if j.Worker != nil {
+				all = append(all, j.Worker)
 			}
-		})
+		}
 	}
-	slices.SortFunc(all, func(a, b *actor.PID) int { return cmp.Compare(a.Id, b.Id) })
 	return all
 }
 

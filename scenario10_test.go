@@ -96,7 +96,7 @@ func TestScenario10_AllWorkersAreKilledAllTheTime(t *testing.T) {
 		}), gentask.Config{Concurrency: 20, MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}})
 		for i := range 50 {
 			time.Sleep(time.Duration(i) * 3 * time.Millisecond)
-			for _, pid := range workers(r.System) {
+			for _, pid := range workers(r) {
 				if pid.Id[len(pid.Id)-1]%2 == 0 {
 					actor.Kill(r.System, pid)
 				} else {

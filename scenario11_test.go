@@ -76,7 +76,7 @@ func (f *fragile) count(id string) int {
 
 // crashWorkers has every worker of now crash.
 func (f *fragile) crashWorkers(crash func()) {
-	for _, pid := range workers(f.System) {
+	for _, pid := range workers(f.Rig) {
 		actor.Send(f.System, pid, crash)
 	}
 }

@@ -24,7 +24,7 @@ func realOutage(r *rig.Rig) {
 	var mu sync.Mutex
 	failed := map[string]bool{}
 	r.Publish(jobs)
-	c := r.Start(r.Handle(func(_ context.Context, id string) error {
+	c := r.Start(r.Actors(func(_ context.Context, id string) error {
 		if up.Load() {
 			return nil
 		}

@@ -20,7 +20,7 @@ func supervisorKilled(r *rig.Rig) {
 	r.Allow.Crashes = true
 	const concurrency, prefetch, jobs = 10, 20, 60
 	r.Publish(jobs)
-	c := r.Start(r.Handle(func(ctx context.Context, _ string) error {
+	c := r.Start(r.Actors(func(ctx context.Context, _ string) error {
 		if r.Runs.Total() > concurrency {
 			return nil
 		}

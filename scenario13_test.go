@@ -13,7 +13,6 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/task"
 )
 
 // TestScenario13_WorkerSupervisorKilled: with the prefetch full, within 1 s the slots are free at the broker and the next deliveries arrive.
@@ -23,7 +22,7 @@ func TestScenario13_WorkerSupervisorKilled(t *testing.T) {
 		const concurrency, prefetch, jobs = 10, 20, 60
 		var hang sync.Map // the first ten, on their first run
 		r.Publish(jobs)
-		r.Start(r.Handle(func(ctx context.Context, id string) error {
+		r.Start(r.Actors(func(ctx context.Context, id string) error {
 			job, _ := gentask.FromContext(ctx)
 			if job.Attempt() > 1 || r.Runs.Total() > concurrency {
 				return nil
@@ -55,7 +54,7 @@ func TestScenario13_KilledAgainAndAgain(t *testing.T) {
 		r.Allow.Crashes = true
 		const kills = 20
 		r.Publish(2000)
-		r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Millisecond) }),
+		r.Start(r.Actors(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Millisecond) }),
 			gentask.Config{Concurrency: 10, Prefetch: 30, MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}})
 		for range kills {
 			time.Sleep(7 * time.Millisecond)
@@ -161,32 +160,27 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// stubborn has a HandleResult that hangs, for the first job.
-type stubborn struct {
-	release chan struct{}
-	hung    atomic.Bool
-}
-
-func (s *stubborn) Run(context.Context, []byte) (struct{}, error) { return struct{}{}, nil }
-
-func (s *stubborn) HandleResult(gentask.Job[[]byte], task.Outcome[struct{}]) gentask.Decision {
-	if s.hung.CompareAndSwap(false, true) {
-		<-s.release
-	}
-	return gentask.Ack()
-}
-
-// TestScenario13_WorkerSupervisorThatCanNotEnd: killed while a HandleResult hangs, it neither ends nor starts workers; the watchdog replaces it.
+// TestScenario13_WorkerSupervisorThatCanNotEnd: killed while the Receive of a worker hangs, it neither ends nor starts workers; the watchdog
+// replaces it.
 func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.Healed = true, true
-		s := &stubborn{release: make(chan struct{})}
+		release := make(chan struct{})
+		var hung atomic.Bool
 		r.Publish(1)
-		r.Start(gentask.Work(s), gentask.Config{Concurrency: 2})
-		r.Eventually("it hangs", func() bool {
-			jobs, err := r.Nodes()[0].Jobs(r.Context())
-			return err == nil && len(jobs) == 1 && jobs[0].Running
-		})
+		r.Start(gentask.Receive(func(job gentask.Job[string]) *actor.Props {
+			return actor.FromFunc(func(ctx actor.Context) {
+				if _, ok := ctx.Message().(*actor.Started); !ok {
+					return
+				}
+				if hung.CompareAndSwap(false, true) {
+					<-release
+				}
+				_ = job.Settle(gentask.Ack())
+				ctx.Stop(ctx.Self())
+			})
+		}), gentask.Config{Concurrency: 2})
+		r.Eventually("it hangs", hung.Load)
 		actor.Kill(r.System, r.Find("workers"))
 		r.Publish(3)
 		r.Finish()
@@ -194,6 +188,33 @@ func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
 		healed := r.Events(gentask.EventHealed)
 		require.Len(r, healed, 1)
 		require.ErrorIs(r, healed[0].Reason, gentask.ErrWorkersStuck)
-		close(s.release)
+		close(release)
+	})
+}
+
+// TestScenario13_AllWorkersKilled: with the prefetch full, all workers of the library's own are killed, whose supervisor is the ledger: within 1 s
+// the slots are free at the broker and the next deliveries arrive.
+func TestScenario13_AllWorkersKilled(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		const concurrency, prefetch, jobs = 10, 20, 60
+		r.Publish(jobs)
+		r.Start(r.Handle(func(ctx context.Context, _ string) error {
+			if job, _ := gentask.FromContext(ctx); job.Attempt() > 1 || r.Runs.Total() > concurrency {
+				return nil
+			}
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}), gentask.Config{Concurrency: concurrency, Prefetch: prefetch, Timeout: -1})
+		r.Eventually("the prefetch is full", func() bool { return r.Memory.Stats().Held == prefetch && r.Runs.Now() == concurrency })
+
+		killed := time.Now()
+		for _, pid := range workers(r) {
+			actor.Kill(r.System, pid)
+		}
+		r.Eventually("ten others have run", func() bool { return r.Runs.Total() >= 2*concurrency })
+		require.Less(r, time.Since(killed), time.Second)
+		r.Finish()
+		require.Equal(r, jobs+concurrency, r.Runs.Total(), "each of the ten ran again, the others once")
+		require.Empty(r, r.Events(gentask.EventSessionLost), "the session is none of the workers' business")
 	})
 }

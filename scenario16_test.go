@@ -154,7 +154,11 @@ func TestScenario16_CutShort(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Allow.Crashes, r.Allow.GaveUp = victim != "session", victim == "gentask"
 				r.Publish(10)
-				c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }),
+				behavior := r.Handle
+				if victim == "workers" {
+					behavior = r.Actors
+				}
+				c := r.Start(behavior(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }),
 					gentask.Config{Concurrency: 5, Prefetch: 8})
 				r.Eventually("five run", func() bool { return r.Runs.Now() == 5 && r.Memory.Stats().Held == 8 })
 				stopped := make(chan gentask.Report, 1)

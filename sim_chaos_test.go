@@ -77,9 +77,9 @@ func (s *sim) ask(msg any) {
 }
 
 func killWorker(s *sim, l *ledger) {
-	if e := s.someBusy(l); e != nil && e.worker != nil {
+	if e := s.someBusy(l); e != nil && e.workerPID() != nil {
 		s.trace.note("killed worker of", e.delivery.ID, e.delivery.Attempt)
-		actor.Kill(l.sys, e.worker)
+		actor.Kill(l.sys, e.workerPID())
 	}
 }
 

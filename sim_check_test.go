@@ -125,7 +125,7 @@ func (s *sim) slots(l *ledger) {
 		if l.lineup.ids.by[e.delivery.ID].first != e || e.spot.state != spotBegun {
 			s.fail("at rest, %q is busy, and its id is not", e.delivery.ID)
 		}
-		if e.unfinished() == nil && (e.worker == nil || !actor.Alive(l.sys, e.worker)) && e.resume == nil {
+		if e.unfinished() == nil && (e.workerPID() == nil || !actor.Alive(l.sys, e.workerPID())) && e.resume == nil {
 			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
 		}
 	}

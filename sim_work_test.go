@@ -137,13 +137,13 @@ func (s *sim) anyDecision(most time.Duration) Decision {
 
 // behavior draws how the work is packed.
 func (s *sim) behavior() Behavior {
-	switch s.below(4) {
+	switch s.below(5) {
 	case 0:
 		return Handle(func(ctx context.Context, j simJob) error {
 			_, err := s.Run(ctx, j)
 			return err
 		})
-	case 1:
+	case 1, 2:
 		return Receive(func(job Job[simJob]) *actor.Props {
 			if s.mishap() {
 				panic("in the factory")

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/supervision"
 )
 
 // tick lets the watchdog look.
@@ -152,7 +151,7 @@ func (l *ledger) unseat(e *entry) {
 	ev := l.eventOf(EventHealed, e)
 	ev.Reason = ErrHandleResult
 	l.emit(ev)
-	actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: e.workerID()})
+	l.dismiss(e, ErrHandleResult)
 	e.answered()
 	l.bereave(e, ErrHandleResult)
 }

@@ -14,58 +14,72 @@ type kernel interface {
 	decide(e *entry, o *task.Outcome[any]) Decision
 }
 
-// worker is the transient actor that owns one delivery. It never runs risky code and never blocks: it starts the task, hears how it ended,
-// and passes the decision on. Whatever else reaches its mailbox is ignored.
+// worker is the transient actor that owns one delivery, for behaviours of which the library has both halves, Run and HandleResult. It never runs
+// risky code and never blocks: it has its task started, hears how it ended, and passes the decision on. Whatever else reaches its mailbox is
+// ignored.
+//
+// The ledger supervises it: it is never started again, so there is nothing that another supervisor could decide. (Those of Receive are, and have
+// one.) That is why it can be a Cell: see docs/decisions/0015-workers-are-cells.md.
 type worker struct {
+	actor.Cell
 	entry *entry
 	kernel
-	began bool
 	// afterTimeout is what was decided when the task timed out. It counts when the task has been stopped without a value.
 	afterTimeout Decision
+	reason       error // how it ended
 }
 
-func behaviorOf(k kernel) Behavior {
-	return Behavior{prepare: func() starter {
-		var next *entry // handed over to the producer, which the spawn calls at once, in the same goroutine
-		props := actor.Eager(func() actor.Actor { return &worker{entry: next, kernel: k} })
-		return func(e *entry) *actor.Props {
-			next = e
-			return props
-		}
-	}}
-}
-
-// Receive is one turn of the worker.
-func (w *worker) Receive(ctx actor.Context) {
-	switch msg := ctx.Message().(type) {
-	case *actor.Started:
-		if !w.began { // anybody can send one
-			w.began = true
-			w.begin(ctx)
-		}
-	case *task.Outcome[any]:
-		if w.entry.owns(msg.Task) {
-			w.outcome(ctx, msg)
-		}
-	case *stillborn:
-		w.outcome(ctx, &task.Outcome[any]{Status: task.Exit, Reason: msg.reason})
-	}
-}
+// workerGone says that a worker of the library's own is gone.
+type workerGone worker
 
 // stillborn says that the job was stopped before it began.
 type stillborn struct{ reason error }
 
-func (w *worker) begin(ctx actor.Context) {
-	err := w.entry.run(ctx.Self(), func(c context.Context) (any, error) { return w.execute(c, w.entry) })
+// hire starts the worker of an entry, and its task, on the ledger's goroutine. Nothing of the user's runs there.
+func hire(e *entry, k kernel) {
+	w := &worker{entry: e, kernel: k}
+	w.Start(e.book.sys, e.book.workerName, w)
+	e.employ(w)
+	err := e.run(task.Spec{Run: w.run, Listener: w})
 	switch {
 	case err == nil:
 	case refused(err):
-		w.end(ctx, Release(), err)
+		w.end(Release(), err)
 	case errors.Is(err, ErrSessionLost):
-		w.end(ctx, Release(), err) // lost before it began: nothing has run, and nothing is owed
-	default: // by a message, for this is the supervisor's goroutine, which HandleResult must not hold up
-		actor.Send(ctx.ActorSystem(), ctx.Self(), &stillborn{reason: err})
+		w.end(Release(), err) // lost before it began: nothing has run, and nothing is owed
+	default: // by a message, for HandleResult must not hold up the ledger
+		w.Post(&stillborn{reason: err})
 	}
+}
+
+// run is what the task runs.
+func (w *worker) run(ctx context.Context) (any, error) { return w.execute(ctx, w.entry) }
+
+// Hear implements task.Listener. After the task's end the outcome is processed on its goroutine, which has nothing else to do.
+func (w *worker) Hear(o *task.Outcome[any], last bool) {
+	if last {
+		w.PostLast(o)
+		return
+	}
+	w.Post(o)
+}
+
+// Receive is one turn of the worker.
+func (w *worker) Receive(msg any) {
+	switch msg := msg.(type) {
+	case *task.Outcome[any]:
+		if w.entry.owns(msg.Task) {
+			w.outcome(msg)
+		}
+	case *stillborn:
+		w.outcome(&task.Outcome[any]{Status: task.Exit, Reason: msg.reason})
+	}
+}
+
+// Ended tells the ledger that the worker is gone, and with it, what it has decided.
+func (w *worker) Ended(reason error) {
+	w.reason = reason
+	w.entry.book.tell((*workerGone)(w))
 }
 
 // refused says that the task supervisor would not start a task: nothing has run, so it costs no attempt.
@@ -80,17 +94,17 @@ func (e *entry) owns(t *task.Task[any]) bool {
 	return t != nil && e.task == t
 }
 
-func (w *worker) outcome(ctx actor.Context, o *task.Outcome[any]) {
+func (w *worker) outcome(o *task.Outcome[any]) {
 	switch o.Status {
 	case task.OK:
-		w.end(ctx, w.ask(o), nil)
+		w.end(w.ask(o), nil)
 	case task.Exit:
 		if w.afterTimeout.kind != undecided && errors.Is(o.Reason, task.ErrTimeout) {
 			w.entry.heard(&task.Outcome[any]{Status: task.Timeout, Reason: o.Reason, RunTime: o.RunTime})
-			w.end(ctx, w.afterTimeout, o.Reason)
+			w.end(w.afterTimeout, o.Reason)
 			return
 		}
-		w.end(ctx, w.ask(o), o.Reason)
+		w.end(w.ask(o), o.Reason)
 	case task.Timeout:
 		w.timeout(o)
 	}
@@ -115,10 +129,10 @@ func (w *worker) ask(o *task.Outcome[any]) Decision {
 	return d
 }
 
-func (w *worker) end(ctx actor.Context, d Decision, reason error) {
+func (w *worker) end(d Decision, reason error) {
 	// Settled early, or lost: what follows is ignored.
-	_ = w.entry.settle(d, reason)
-	ctx.Stop(ctx.Self())
+	_ = w.entry.decide(d, reason)
+	w.Exit(nil)
 }
 
 // refuse is the worker of a payload that can't be decoded.

@@ -110,8 +110,8 @@ func Send(sys *System, to *PID, message any) {
 	sys.Root.Send(to, message)
 }
 
-// notify posts a message that nobody misses: unlike Send, it makes no dead letter of it when the addressee is gone.
-func notify(sys *System, to *PID, message any) {
+// Notify is Send for a message that nobody misses: unlike Send, it makes no dead letter of it when the addressee is gone.
+func Notify(sys *System, to *PID, message any) {
 	if p, ok := sys.ProcessRegistry.Get(to); ok {
 		p.SendUserMessage(to, message)
 	}

@@ -11,7 +11,7 @@ import (
 // spawned by this package ends with ErrUnknown. The returned function withdraws the monitor, and may be called at any time; an Exited may
 // already be on its way then.
 func Monitor(sys *System, watcher, pid *PID) (cancel func()) {
-	return newMonitor(sys, pid, func(e *Exited) { notify(sys, watcher, e) }).cancel
+	return newMonitor(sys, pid, func(e *Exited) { Notify(sys, watcher, e) }).cancel
 }
 
 // OnExit calls tell once when the actor pid has ended; see Monitor. It is called on the goroutine of the actor that ends, perhaps before OnExit
@@ -43,7 +43,7 @@ func Ask[T any](ctx context.Context, sys *System, pid *PID, request func(answer 
 	ended := make(chan struct{})
 	m := newMonitor(sys, pid, func(*Exited) { close(ended) })
 	defer m.cancel()
-	notify(sys, pid, request(func(a T) {
+	Notify(sys, pid, request(func(a T) {
 		select {
 		case answers <- a:
 		default:

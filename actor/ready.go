@@ -27,5 +27,5 @@ func (m *mailbox) ready(call *readyCall) {
 		return
 	}
 	m.link.ready = false
-	notify(m.sys, m.ctx().Parent(), &Ready{PID: m.self})
+	Notify(m.sys, m.ctx().Parent(), &Ready{PID: m.self})
 }

@@ -1,8 +1,6 @@
 package actor
 
 import (
-	"sync"
-
 	pa "github.com/asynkron/protoactor-go/actor"
 )
 
@@ -23,32 +21,20 @@ type Body interface {
 // Routine is an actor without a mailbox: a goroutine that runs one function once, can be addressed, watched, monitored and stopped, and is
 // never restarted. It costs a fraction of a full actor. Its zero value is ready for Start; it must not be copied afterwards.
 type Routine struct {
-	sys      *System
-	pid      *PID
-	mu       sync.Mutex
-	watchers pa.PIDSet
-	ended    bool
-	reason   error
-	body     Body
+	address
+	body Body
 }
 
-// Start runs body in a goroutine of its own. The name is made unique. It may be called once.
+// Start runs body in a goroutine of its own. name is the first part of its PID's Id; the rest is made up. It may be called once.
 func (r *Routine) Start(sys *System, name string, body Body) {
-	r.sys, r.body = sys, body
-	r.pid, _ = sys.ProcessRegistry.Add(r, name+sys.ProcessRegistry.NextId())
-	r.schedule(r.run)
+	r.mu.Lock()
+	r.sys, r.name, r.body = sys, name, body
+	r.mu.Unlock()
+	schedule(sys, r.run)
 }
 
-func (r *Routine) schedule(f func()) {
-	if d := dispatcherOf(r.sys, nil); d != nil {
-		d.Schedule(f)
-		return
-	}
-	go f()
-}
-
-// PID returns the routine's address, or nil before Start.
-func (r *Routine) PID() *PID { return r.pid }
+// PID returns the routine's address, or nil before Start. The first call enters it into the registry.
+func (r *Routine) PID() *PID { return r.take(r) }
 
 // run ends on another goroutine if the body called runtime.Goexit: that takes this one, even if a panic in between was recovered.
 func (r *Routine) run() {
@@ -56,7 +42,7 @@ func (r *Routine) run() {
 	returned := false
 	defer func() {
 		if !returned {
-			r.schedule(func() { r.end(reason) })
+			schedule(r.sys, func() { r.end(reason) })
 		}
 	}()
 	r.try(&reason)
@@ -78,32 +64,26 @@ func (r *Routine) try(reason *error) {
 }
 
 func (r *Routine) end(reason error) {
-	r.sys.ProcessRegistry.Remove(r.pid)
+	r.leave(reason)
 	r.mu.Lock()
-	r.ended, r.reason = true, reason
-	watchers := r.watchers
-	r.watchers = pa.PIDSet{}
 	body := r.body
 	r.body = nil // a PID can outlive the routine; what it worked on must not
 	r.mu.Unlock()
-	watchers.ForEach(func(_ int, w *PID) { r.tell(w) })
 	body.Ended(reason)
 }
 
 // SendUserMessage passes the message to the dead letters: a routine has no mailbox.
-func (r *Routine) SendUserMessage(_ *PID, msg any) {
-	r.sys.DeadLetter.SendUserMessage(r.pid, msg)
+func (r *Routine) SendUserMessage(pid *PID, msg any) {
+	r.sys.DeadLetter.SendUserMessage(pid, msg)
 }
 
 // SendSystemMessage hears watchers and stops.
 func (r *Routine) SendSystemMessage(_ *PID, msg any) {
-	switch msg := msg.(type) {
-	case *pa.Watch:
-		r.watch(msg.Watcher)
-	case *pa.Unwatch:
-		r.unwatch(msg.Watcher)
+	switch msg.(type) {
 	case *pa.Stop, *exitCall:
 		r.cancel()
+	default:
+		r.system(msg)
 	}
 }
 
@@ -117,27 +97,4 @@ func (r *Routine) cancel() {
 	if body != nil {
 		body.Cancel()
 	}
-}
-
-func (r *Routine) watch(watcher *PID) {
-	r.mu.Lock()
-	ended := r.ended
-	if !ended {
-		r.watchers.Add(watcher)
-	}
-	r.mu.Unlock()
-	if ended {
-		r.tell(watcher)
-	}
-}
-
-func (r *Routine) unwatch(watcher *PID) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.watchers.Remove(watcher)
-}
-
-// tell is called after the end: reason doesn't change any more.
-func (r *Routine) tell(watcher *PID) {
-	tellEnd(r.sys, watcher, &Exited{PID: r.pid, Reason: r.reason})
 }

@@ -125,7 +125,7 @@ func (m *mailbox) tellAll() {
 	}
 	if m.link.exited {
 		m.link.exited = false
-		notify(m.sys, parent, exited)
+		Notify(m.sys, parent, exited)
 	}
 	for m.watchers.Len() > 0 {
 		w := m.watchers.Get(m.watchers.Len() - 1)

@@ -6,5 +6,5 @@ import "time"
 // in the mailbox then, so messages carry what tells a stale one. An actor that is gone by then misses nothing: there is no dead letter.
 func SendAfter(ctx Context, d time.Duration, message any) *time.Timer {
 	sys, self := ctx.ActorSystem(), ctx.Self()
-	return time.AfterFunc(d, func() { notify(sys, self, message) })
+	return time.AfterFunc(d, func() { Notify(sys, self, message) })
 }

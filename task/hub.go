@@ -57,7 +57,9 @@ func (h *hub) start(ctx actor.Context) {
 func (h *hub) spawn(ctx actor.Context) *share {
 	s := &share{sys: h.life.sys, count: h.sup.count, epoch: time.Now()}
 	props := actor.FromProducer(func() actor.Actor { return &partition{share: s, grace: h.sup.cfg.Grace} })
+	s.clock.fire = func() { s.send(&timeUp{}) }
 	s.part = actor.Spawn(ctx, props, actor.SpawnOptions{Name: "partition", Monitor: true})
+	s.name = s.part.Id + "/task"
 	return s
 }
 

@@ -3,7 +3,6 @@ package task
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -43,20 +42,16 @@ func (s *Supervisor) Stacks(ctx context.Context) ([]Info, error) {
 }
 
 func (s *Supervisor) runs(ctx context.Context) ([]*run, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	l := s.life.Load()
 	if l == nil {
 		return nil, ErrClosed
 	}
 	var all []*run
 	for _, sh := range l.shares {
-		runs, err := actor.Ask(ctx, l.sys, sh.part, func(answer func([]*run)) any { return &list{answer} })
-		if errors.Is(err, actor.ErrNoProcess) {
-			return nil, ErrClosed
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, runs...)
+		all = append(all, sh.runs()...)
 	}
 	return all, nil
 }

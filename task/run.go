@@ -33,18 +33,17 @@ type run struct {
 	state     state
 	dropped   bool          // nobody wants the result
 	owner     *actor.PID    // nil: nobody is told, they wait on done
+	listener  Listener      // takes the place of owner, if not nil
 	stopCause error         // nil: it was not told to stop
 	final     Outcome[any]  // doesn't change any more once the task runs no more
 	done      chan struct{} // made by the first who waits
 	told      func()        // called when the outcome stands
 
-	// The partition's.
-	timer    *time.Timer
-	due      time.Duration // of the timer, as an age; zero: there is nothing to wait for
-	stopping bool          // the timer is that of the grace
-	retired  bool          // the outcome is out
+	stopping bool // was told to stop, and has its grace; the partition's
 
 	// The share's.
+	wait       wait
+	retired    bool // has an outcome
 	prev, next *run
 }
 
@@ -87,6 +86,9 @@ func newRun(parent context.Context, fn func(context.Context) (any, error)) *run 
 //
 //go:noinline
 func (r *run) Run() (err error) {
+	if r.now() == abandoned {
+		return ErrAbandoned // its supervisor crashed while it was being started
+	}
 	returned := false
 	defer func() {
 		if !returned || err != nil {
@@ -118,7 +120,7 @@ func (r *run) stop(cause error) {
 // task; what it worked on must not.
 func (r *run) Ended(reason error) {
 	r.cancel(nil)
-	owner, inTime := r.finish(r.group.first(reason))
+	inTime := r.finish(r.group.first(reason))
 	r.fn, r.value = nil, nil
 	if !inTime {
 		r.share.count.returned()
@@ -126,22 +128,22 @@ func (r *run) Ended(reason error) {
 		r.share.count.tell()
 		return
 	}
-	r.share.send((*ended)(r))
-	if owner != nil {
-		actor.SendLast(r.share.sys, owner, &r.final)
+	if r.share.retire(r, false) {
+		r.share.send(&lastEnded{})
 	}
+	r.tellLast()
 }
 
-// finish makes the outcome of a task that returned, unless it was abandoned before, and says who is to be told.
-func (r *run) finish(reason error) (owner *actor.PID, inTime bool) {
+// finish makes the outcome of a task that returned, unless it was abandoned before.
+func (r *run) finish(reason error) (inTime bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == abandoned {
-		return nil, false
+		return false
 	}
 	r.share.count.ended(r.dropped)
 	r.settle(finished, r.explain(reason))
-	return r.owner, true
+	return true
 }
 
 // tellTimeout tells the owner that the task runs on past its time, unless it doesn't. The message is posted with mu held, so that it can't come
@@ -149,9 +151,9 @@ func (r *run) finish(reason error) (owner *actor.PID, inTime bool) {
 func (r *run) tellTimeout() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state == running && r.owner != nil {
+	if r.state == running {
 		o := r.overdue()
-		actor.Send(r.share.sys, r.owner, &o)
+		r.post(&o)
 	}
 }
 
@@ -159,15 +161,38 @@ func (r *run) tellTimeout() {
 func (r *run) tellFinal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.state != running && r.owner != nil {
-		actor.Send(r.share.sys, r.owner, &r.final)
+	if r.state != running {
+		r.post(&r.final)
 	}
 }
 
-// adopt gives the task another owner. If it has ended before, the new one is told now.
+// post is called with mu held.
+func (r *run) post(o *Outcome[any]) {
+	switch {
+	case r.listener != nil:
+		r.listener.Hear(o, false)
+	case r.owner != nil:
+		actor.Send(r.share.sys, r.owner, o)
+	}
+}
+
+// tellLast tells the owner how the task ended, on the task's goroutine.
+func (r *run) tellLast() {
+	r.mu.Lock()
+	owner, listener := r.owner, r.listener
+	r.mu.Unlock()
+	switch {
+	case listener != nil:
+		listener.Hear(&r.final, true)
+	case owner != nil:
+		actor.SendLast(r.share.sys, owner, &r.final)
+	}
+}
+
+// adopt gives the task another owner, or none. If it has ended before, the new one is told now.
 func (r *run) adopt(owner *actor.PID) {
 	r.mu.Lock()
-	r.owner = owner
+	r.owner, r.listener = owner, nil
 	r.mu.Unlock()
 	r.tellFinal()
 }
@@ -229,8 +254,8 @@ func (r *run) now() state {
 	return r.state
 }
 
-// wait returns a channel that is closed when an outcome stands.
-func (r *run) wait() <-chan struct{} {
+// over returns a channel that is closed when an outcome stands.
+func (r *run) over() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.done == nil {
@@ -262,11 +287,8 @@ func (r *run) age() time.Duration {
 	if r.share == nil {
 		return 0
 	}
-	return time.Since(r.share.epoch) - r.started
+	return r.share.now() - r.started
 }
-
-// expire is called by the timer.
-func (r *run) expire() { r.share.send((*timeUp)(r)) }
 
 // tell posts a message to the task's partition.
 func (r *run) tell(msg any) {

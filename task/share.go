@@ -7,21 +7,24 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// share is the tasks that one partition supervises, from their admission until they have returned. It is not inside the partition, so that a
-// task which waits in the mailbox of a partition that crashes is not lost.
+// share is the tasks that one partition supervises, from their admission until they have returned. A task enters and leaves it by itself, on
+// the goroutines of who starts it and of its own: so its partition has nothing to do with a task that ends in time, and a partition that
+// crashes loses none.
 type share struct {
 	sys   *actor.System
 	part  *actor.PID
+	name  string // the first part of the names of the tasks
 	count *counters
 	epoch time.Time // from which the starts of the tasks count
 
 	mu     sync.Mutex
 	closed bool
-	live   int // those without an outcome that the partition knows of
+	live   int // those without an outcome
 	first  *run
+	clock  clock
 }
 
-// admit takes r in, unless the supervisor ends.
+// admit takes r in and starts its time, unless the supervisor ends.
 func (s *share) admit(r *run) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,17 +37,45 @@ func (s *share) admit(r *run) bool {
 		s.first.prev = r
 	}
 	s.first = r
+	if r.timeout > 0 {
+		s.clock.set(r, r.started, r.timeout)
+	}
 	return true
 }
 
-// retire counts r among the live no more. An abandoned one stays until it returns.
-func (s *share) retire(r *run, abandoned bool) {
+// arm makes r due after d, unless it has an outcome.
+func (s *share) arm(r *run, d time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.retired {
+		return false
+	}
+	s.clock.set(r, s.now(), d)
+	return true
+}
+
+// due returns the runs whose time is up.
+func (s *share) due() []*run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock.take(s.now())
+}
+
+// now is the time since the epoch.
+func (s *share) now() time.Duration { return time.Since(s.epoch) }
+
+// retire counts r, which has an outcome, among the live no more. An abandoned one stays until it returns. It says whether this was what the
+// end of the supervisor waited for.
+func (s *share) retire(r *run, abandoned bool) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live--
+	s.clock.unset(r)
+	r.retired = true
 	if !abandoned {
 		s.remove(r)
 	}
+	return s.closed && s.live == 0
 }
 
 // forget takes out an abandoned task that has returned.
@@ -74,6 +105,14 @@ func (s *share) close() {
 	s.closed = true
 }
 
+// end is called when the partition ends.
+func (s *share) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.clock.stop()
+}
+
 func (s *share) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,5 +130,5 @@ func (s *share) runs() []*run {
 	return all
 }
 
-// send posts a message to the partition.
-func (s *share) send(msg any) { actor.Send(s.sys, s.part, msg) }
+// send posts a message to the partition, which may be gone: then nobody misses it, for the tasks have outcomes.
+func (s *share) send(msg any) { actor.Notify(s.sys, s.part, msg) }

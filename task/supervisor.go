@@ -128,6 +128,9 @@ type Spec struct {
 	// Owner is the actor that gets the *Outcome[any].
 	Owner *actor.PID
 
+	// Listener, if not nil, takes the place of Owner.
+	Listener Listener
+
 	// Name is shown in listings.
 	Name string
 
@@ -136,6 +139,13 @@ type Spec struct {
 
 	// Parent is what the task's context derives from. Nil means context.Background().
 	Parent context.Context //nolint:containedctx // handed over with the call, not kept
+}
+
+// Listener is an owner that has no mailbox of protoactor-go's.
+type Listener interface {
+	// Hear gets each Outcome that an Owner would get. It must neither block nor panic, and, unless it is the last thing on the goroutine of a
+	// task that has ended, which last says, run no code of a user's: locks are held then.
+	Hear(o *Outcome[any], last bool)
 }
 
 // Spawn starts a task for an actor, and doesn't block. The owner gets one *Outcome[any] with Exit or OK when the task has ended or was
@@ -147,7 +157,7 @@ func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
 		parent = context.Background()
 	}
 	r := newRun(parent, spec.Run)
-	r.owner, r.timeout, r.name = spec.Owner, spec.Timeout, spec.Name
+	r.owner, r.listener, r.timeout, r.name = spec.Owner, spec.Listener, spec.Timeout, spec.Name
 	if err := s.start(r); err != nil {
 		r.cancel(err)
 		return nil, err
@@ -155,7 +165,7 @@ func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
 	return &r.handle, nil
 }
 
-// start hands r to a partition. After an error r has not begun, and can only be refused.
+// start starts r in a share. After an error r has not begun, and can only be refused.
 func (s *Supervisor) start(r *run) error {
 	l := s.life.Load()
 	if l == nil {
@@ -166,12 +176,12 @@ func (s *Supervisor) start(r *run) error {
 	}
 	r.id = s.next.Add(1)
 	r.share = l.shares[r.id%uint64(len(l.shares))]
-	r.started = time.Since(r.share.epoch)
+	r.started = r.share.now()
 	if !r.share.admit(r) {
 		s.count.refused()
 		r.share = nil
 		return ErrClosed
 	}
-	r.share.send((*start)(r))
+	r.Start(r.share.sys, r.share.name, r)
 	return nil
 }

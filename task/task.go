@@ -52,7 +52,7 @@ func (t *Task[R]) Over() bool { return t.run.now() != running }
 // goes on.
 func (t *Task[R]) Await(ctx context.Context) (R, error) {
 	select {
-	case <-t.run.wait():
+	case <-t.run.over():
 	case <-ctx.Done():
 	}
 	o := t.outcome()
@@ -69,13 +69,13 @@ func (t *Task[R]) Await(ctx context.Context) (R, error) {
 // Yield waits up to timeout for the task; zero or less waits without limit. It can be called again, after a Timeout and after the end.
 func (t *Task[R]) Yield(timeout time.Duration) Outcome[R] {
 	if timeout <= 0 {
-		<-t.run.wait()
+		<-t.run.over()
 		return t.outcome()
 	}
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
-	case <-t.run.wait():
+	case <-t.run.over():
 	case <-timer.C:
 	}
 	return t.outcome()
@@ -110,13 +110,13 @@ func (t *Task[R]) Extend(more time.Duration) {
 
 // Adopt makes owner the one who gets the outcome. If the task is over already, owner gets the outcome once more.
 func (t *Task[R]) Adopt(owner *actor.PID) {
-	t.run.tell(&adopt{run: t.run, owner: owner})
+	t.run.adopt(owner)
 }
 
 // Ignore says that nobody wants the result. The task goes on; what it returns is dropped and counted.
 func (t *Task[R]) Ignore() {
 	t.run.drop()
-	t.run.tell(&adopt{run: t.run})
+	t.run.adopt(nil)
 }
 
 func (t *Task[R]) outcome() Outcome[R] {

@@ -15,6 +15,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
 )
 
 // Rig is one queue, the consumers that a scenario starts on it, and what they were seen to do. Its methods are to be called by the test's own
@@ -110,6 +111,29 @@ func (r *Rig) Handle(f func(ctx context.Context, id string) error) gentask.Behav
 	return gentask.Handle(func(ctx context.Context, body []byte) error {
 		_, err := run(ctx, body)
 		return err
+	})
+}
+
+// Actors is Handle with workers that are actors of the test's own, made by gentask.Receive, which decide as the default policy does: so they have a
+// supervisor.
+func (r *Rig) Actors(f func(ctx context.Context, id string) error) gentask.Behavior {
+	return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		run := Track(r.Runs, func(ctx context.Context, _ []byte) (any, error) { return nil, f(ctx, job.ID()) })
+		return actor.FromFunc(func(ctx actor.Context) {
+			switch msg := ctx.Message().(type) {
+			case *actor.Started:
+				if job.Run(ctx, func(c context.Context) (any, error) { return run(c, nil) }) != nil {
+					ctx.Stop(ctx.Self())
+				}
+			case *task.Outcome[any]:
+				if msg.Status == task.Timeout {
+					msg.Task.Stop(task.ErrTimeout, 0)
+					return
+				}
+				_ = job.Settle(gentask.DefaultDecision(job, *msg)) // lost, or settled before
+				ctx.Stop(ctx.Self())
+			}
+		})
 	})
 }
 

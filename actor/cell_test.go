@@ -1,0 +1,217 @@
+package actor
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	pa "github.com/asynkron/protoactor-go/actor"
+	"github.com/stretchr/testify/require"
+)
+
+// handler is a Handler that records what happens to it.
+type handler struct {
+	cell  *Cell
+	got   chan any
+	ended chan error
+}
+
+// Receive runs what it is told to, and records the rest.
+func (h *handler) Receive(msg any) {
+	if f, ok := msg.(func()); ok {
+		f()
+		return
+	}
+	h.got <- msg
+}
+
+func (h *handler) Ended(reason error) { h.ended <- reason }
+
+func startCell(l *lab) *handler {
+	h := &handler{cell: &Cell{}, got: make(chan any, 100), ended: make(chan error, 10)}
+	h.cell.Start(l.sys, "cell", h)
+	return h
+}
+
+func TestCellHearsEverythingInOrder(t *testing.T) {
+	inLab(t, func(l *lab) {
+		h := startCell(l)
+		for i := range 10 {
+			switch i % 3 {
+			case 0:
+				h.cell.Post(i)
+			case 1:
+				h.cell.PostLast(i)
+			default:
+				Send(l.sys, h.cell.PID(), i)
+			}
+		}
+		for i := range 10 {
+			require.Equal(l, i, wait(l, h.got))
+		}
+		h.cell.Exit(nil)
+		require.NoError(l, wait(l, h.ended))
+	})
+}
+
+// TestCellPostLastRunsOnTheCallersGoroutine, if the cell is idle.
+func TestCellPostLastRunsOnTheCallersGoroutine(t *testing.T) {
+	inLab(t, func(l *lab) {
+		h := startCell(l)
+		done := false // the race detector watches over it
+		h.cell.PostLast(func() { done = true })
+		require.True(l, done)
+		h.cell.Exit(nil)
+	})
+}
+
+func TestCellIsEndedByWhoeverStopsIt(t *testing.T) {
+	inLab(t, func(l *lab) {
+		for reason, stop := range map[error]func(*Cell){
+			errBoom:   func(c *Cell) { c.Exit(errBoom) },
+			ErrKilled: func(c *Cell) { Kill(l.sys, c.PID()) },
+			ErrShutdown: func(c *Cell) {
+				Stop(l.sys, c.PID())
+				c.Exit(errBoom) // too late
+			},
+		} {
+			h := startCell(l)
+			heard, _ := l.monitor(h.cell.PID())
+			stop(h.cell)
+			require.ErrorIs(l, wait(l, h.ended), reason)
+			require.ErrorIs(l, wait(l, heard).Reason, reason)
+			require.False(l, Alive(l.sys, h.cell.PID()))
+			h.cell.Post("too late")
+			l.quiet()
+			require.Empty(l, h.ended)
+			require.Empty(l, h.got)
+		}
+	})
+}
+
+func TestTrap01_ACellOutlivesNoCrash(t *testing.T) {
+	for _, c := range crashes {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				for _, post := range []func(*Cell, any){(*Cell).Post, func(c *Cell, m any) { go c.PostLast(m) }} {
+					h := startCell(l)
+					post(h.cell, c.crash)
+					require.True(l, c.is(wait(l, h.ended)))
+					l.quiet()
+				}
+			})
+		})
+	}
+}
+
+// TestCellExitsInTheMidstOfAMessage: that one is the last, and its crash is worse than the normal end that it asked for.
+func TestCellExitsInTheMidstOfAMessage(t *testing.T) {
+	inLab(t, func(l *lab) {
+		h := startCell(l)
+		h.cell.Post(func() {
+			h.cell.Post("never")
+			h.cell.Exit(nil)
+			panic(errBoom)
+		})
+		require.ErrorIs(l, wait(l, h.ended), errBoom)
+		require.Empty(l, h.got)
+	})
+}
+
+// TestCellKilledWhileItIsBusy ends when its Receive returns, once.
+func TestCellKilledWhileItIsBusy(t *testing.T) {
+	inLab(t, func(l *lab) {
+		h, busy, release := startCell(l), make(chan struct{}), make(chan struct{})
+		h.cell.Post(func() { close(busy); <-release })
+		<-busy
+		Kill(l.sys, h.cell.PID())
+		l.quiet()
+		require.Empty(l, h.ended)
+		close(release)
+		require.ErrorIs(l, wait(l, h.ended), ErrKilled)
+	})
+}
+
+// TestCellEndsOnce, whoever posts and stops it at the same time.
+func TestCellEndsOnce(t *testing.T) {
+	l := newLab(t, SystemConfig{})
+	for range 1000 {
+		h := startCell(l)
+		var started atomic.Int32
+		for i := range 4 {
+			go func() {
+				started.Add(1)
+				for started.Load() < 4 {
+					runtime.Gosched()
+				}
+				if i%2 == 0 {
+					h.cell.PostLast(func() {})
+				} else {
+					h.cell.Exit(nil)
+				}
+			}()
+		}
+		require.NoError(t, wait(t, h.ended))
+		require.Empty(t, h.ended)
+	}
+	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
+}
+
+func TestCellThatIsGonePassesMessagesToTheDeadLetters(t *testing.T) {
+	inLab(t, func(l *lab) {
+		letters := make(chan any, 10)
+		l.sys.EventStream.Subscribe(func(e any) {
+			if d, ok := e.(*pa.DeadLetterEvent); ok {
+				letters <- d.Message
+			}
+		})
+		h := startCell(l)
+		pid := h.cell.PID()
+		h.cell.Exit(nil)
+		require.NoError(l, wait(l, h.ended))
+		Send(l.sys, pid, "hello")
+		require.Equal(l, "hello", wait(l, letters))
+		heard, _ := l.monitor(pid)
+		require.ErrorIs(l, wait(l, heard).Reason, ErrNoProcess)
+	})
+}
+
+// TestCellUnaskedIsInNoRegistry: one that nobody asks for its PID costs the registry nothing; asked after its end it has one, at which nobody
+// lives.
+func TestCellUnaskedIsInNoRegistry(t *testing.T) {
+	inLab(t, func(l *lab) {
+		require.Nil(l, (&Cell{}).PID())
+		before := atomic.LoadUint64(&l.sys.ProcessRegistry.SequenceID)
+		h := startCell(l)
+		h.cell.PostLast(func() {})
+		h.cell.Exit(nil)
+		require.NoError(l, wait(l, h.ended))
+		require.Equal(l, before, atomic.LoadUint64(&l.sys.ProcessRegistry.SequenceID))
+		require.False(l, Alive(l.sys, h.cell.PID()))
+	})
+}
+
+func TestTrap27_CellsPIDKeepsNoPayloadInMemory(t *testing.T) {
+	l := newLab(t, SystemConfig{})
+	freed := make(chan struct{})
+	c := func() *Cell {
+		h := startCell(l)
+		runtime.AddCleanup(h, func(c chan struct{}) { close(c) }, freed)
+		c := h.cell
+		c.Exit(nil)
+		require.NoError(t, wait(t, h.ended))
+		return c
+	}()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-freed:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond)
+	runtime.KeepAlive(c)
+	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
+}

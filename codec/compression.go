@@ -1,0 +1,124 @@
+package codec
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// HeaderEncoding is the header that says how a body is compressed, as HTTP's does: gzip or zstd.
+const HeaderEncoding = "content-encoding"
+
+// Compression is a way to make bodies smaller. The set is closed.
+type Compression uint8
+
+const (
+	// None leaves bodies as they are.
+	None Compression = iota
+	// Gzip is what everybody can read.
+	Gzip
+	// Zstd is smaller, and several times as fast.
+	Zstd
+)
+
+// String returns the name that stands in HeaderEncoding.
+func (c Compression) String() string {
+	switch c {
+	case None:
+		return "identity"
+	case Gzip:
+		return "gzip"
+	case Zstd:
+		return "zstd"
+	}
+	return fmt.Sprintf("compression(%d)", uint8(c))
+}
+
+// prepare makes what is shared by all messages.
+func (s *Set) prepare() (err error) {
+	if s.squeeze, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
+		return fmt.Errorf("codec: zstd: %w", err)
+	}
+	s.expand, err = zstd.NewReader(nil, zstd.WithDecoderMaxMemory(uint64(s.cfg.MaxBytes))) //nolint:gosec // it has been checked
+	if err != nil {
+		return fmt.Errorf("codec: zstd: %w", err)
+	}
+	return nil
+}
+
+// compress replaces the body, if that makes it smaller.
+func (s *Set) compress(msg *queue.Message) error {
+	if len(msg.Body) < s.cfg.MinBytes {
+		return nil
+	}
+	var body []byte
+	switch s.cfg.Compression {
+	case None:
+		return nil
+	case Gzip:
+		var buf bytes.Buffer
+		w := gzip.NewWriter(&buf)
+		_, err := w.Write(msg.Body)
+		if err = errors.Join(err, w.Close()); err != nil {
+			return fmt.Errorf("codec: gzip: %w", err)
+		}
+		body = buf.Bytes()
+	case Zstd:
+		body = s.squeeze.EncodeAll(msg.Body, nil)
+	}
+	if len(body) < len(msg.Body) {
+		msg.Body, msg.Headers = body, map[string]string{HeaderEncoding: s.cfg.Compression.String()}
+	}
+	return nil
+}
+
+// decompress returns the body as it was before.
+func (s *Set) decompress(msg *queue.Message) ([]byte, error) {
+	encoding := msg.Headers[HeaderEncoding]
+	switch strings.ToLower(encoding) {
+	case "", None.String():
+		return msg.Body, nil
+	case Gzip.String():
+		return s.gunzip(msg.Body)
+	case Zstd.String():
+		return s.unzstd(msg.Body)
+	}
+	return nil, &UnknownError{What: "content encoding", Name: encoding, Known: []string{None.String(), Gzip.String(), Zstd.String()}}
+}
+
+func (s *Set) gunzip(body []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("codec: gzip: %w", err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, int64(s.cfg.MaxBytes)+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("codec: gzip: %w", err)
+	case len(plain) > s.cfg.MaxBytes:
+		return nil, s.tooLarge(Gzip, body)
+	}
+	return plain, nil
+}
+
+func (s *Set) unzstd(body []byte) ([]byte, error) {
+	plain, err := s.expand.DecodeAll(body, nil)
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded), len(plain) > s.cfg.MaxBytes:
+		return nil, s.tooLarge(Zstd, body)
+	case err != nil:
+		return nil, fmt.Errorf("codec: zstd: %w", err)
+	}
+	return plain, nil
+}
+
+func (s *Set) tooLarge(c Compression, body []byte) error {
+	return fmt.Errorf("%w: %d bytes of %v become more than Config.MaxBytes, which is %d", ErrTooLarge, len(body), c, s.cfg.MaxBytes)
+}
