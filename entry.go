@@ -126,8 +126,8 @@ func (e *entry) run(spec task.Spec) error {
 	case e.task != nil && !e.task.Over():
 		return errTaskRunning
 	}
-	spec.Run = e.watched(spec.Run)
-	spec.Name, spec.Timeout, spec.Parent = e.delivery.ID, e.cfg.taskTimeout(), (*entryContext)(e)
+	spec.Run, spec.Name = e.watched(spec.Run), e.delivery.ID
+	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
 	t, err := e.book.tasks.Spawn(spec)
 	if err != nil {
 		if errors.Is(err, task.ErrClosed) {
