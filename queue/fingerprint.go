@@ -55,8 +55,12 @@ func blamed(names []string) []string {
 	return frames
 }
 
-// ofLibrary reports whether a function is one of those by which this library calls the user's code.
+// ofLibrary reports whether a function is one of those by which this library calls the user's code. The compiler may have put what Handle and
+// Batch return into the function that called them, and then it has that one's name before its own.
 func ofLibrary(name string) bool {
+	if strings.Contains(name, ".Handle[...].func") || strings.Contains(name, ".Batch[...].func") {
+		return true
+	}
 	rest, found := strings.CutPrefix(name, "github.com/gentask/gentask")
 	return found && slices.ContainsFunc([]string{".", "/actor.", "/supervision.", "/task."}, func(p string) bool {
 		return strings.HasPrefix(rest, p)

@@ -25,6 +25,8 @@ func TestFingerprint(t *testing.T) {
 			"example.com/shop.(*Mailer).send\n\t/y:1\nmain.run\n\t/y:1\n",
 		"called by this library": "runtime.gopanic\n\t/x:1\nexample.com/shop.(*Mailer).send\n\t/y:1\nmain.run\n\t/y:1\n" +
 			"github.com/gentask/gentask/task.(*run).call\n\t/z:1\nruntime.goexit\n\t/z:1\n",
+		"called by what was inlined": "github.com/gentask/gentask/actor.(*Routine).try.func1\n\t/x:1\nruntime.gopanic\n\t/x:1\n" +
+			"example.com/shop.(*Mailer).send\n\t/y:1\nmain.run\n\t/y:1\nmain.main.Handle[...].func2\n\t/z:1\nmain.other\n\t/z:1\n",
 		"with Windows' line ends": "runtime.gopanic\r\n\tc:\\x:1\r\nexample.com/shop.(*Mailer).send\r\n\tc:\\y:1\r\nmain.run\r\n\tc:\\y:1\r\n",
 	}
 	first := queue.Fingerprint("example.com/shop.(*Mailer).send\n\t/y:1\nmain.run\n\t/y:1\n")

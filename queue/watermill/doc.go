@@ -6,7 +6,8 @@
 //
 //   - Attempts travel in the message's metadata, in queue.HeaderAttempts. A requeue publishes a copy that counts one more, and acknowledges
 //     the original. A delivery that was lost with its connection or its process is not counted.
-//   - A dead letter is a copy in Config.DeadTopic.
+//   - A dead letter is a copy in Config.DeadTopic. There are no Letters: watermill can only subscribe, which takes them. Look with the broker's
+//     own tools, and publish a copy without queue.HeaderAttempts to run one again.
 //   - A release is a Nack: what that does, and how soon, is the subscriber's business.
 //   - A delay needs Config.Delayed or Config.Hold. Without either Open says so: most subscribers know no delay.
 //   - The prefetch is a limit, and not a request. Most subscribers hand out one message for each subscription until that is settled, so a
