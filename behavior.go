@@ -99,6 +99,11 @@ func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
 	if e.cfg.handler == nil {
 		return f.run(ctx, payload)
 	}
+	return f.within(ctx, e, payload)
+}
+
+// within runs it inside the middleware.
+func (f *functions[J, R]) within(ctx context.Context, e *entry, payload J) (any, error) {
 	return e.within(ctx, payload, func(ctx context.Context) (any, error) { return f.run(ctx, payload) })
 }
 

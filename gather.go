@@ -35,7 +35,7 @@ func (b *batches) of(x *batcher) *collector {
 	defer b.mu.Unlock()
 	c := b.collectors[x]
 	if c == nil {
-		c = &collector{batcher: x, batches: b, open: map[string]*group{}, members: map[*entry]*member{}}
+		c = &collector{made: x, in: b, open: map[string]*group{}, members: map[*entry]*member{}}
 		c.size, c.wait = or(x.cfg.Size, b.slots), or(x.cfg.Wait, time.Second)
 		if b.collectors == nil {
 			b.collectors = map[*batcher]*collector{}
@@ -57,8 +57,8 @@ func (b *batches) drain() {
 
 // collector gathers jobs.
 type collector struct {
-	*batcher
-	*batches
+	made *batcher
+	in   *batches
 	size int
 	wait time.Duration
 
@@ -112,15 +112,15 @@ func (c *collector) enter(m *member) {
 	g.members, g.bytes = append(g.members, m), g.bytes+n
 	c.forming++
 	switch {
-	case len(g.members) == c.size, c.full(g.bytes), c.draining.Load():
+	case len(g.members) == c.size, c.full(g.bytes), c.in.draining.Load():
 		c.flush(g, m)
-	case c.forming >= c.slots:
+	case c.forming >= c.in.slots:
 		c.flush(c.oldest(), nil)
 	}
 }
 
 // full says whether there is a limit, and so many bytes reach it.
-func (c *collector) full(bytes int) bool { return c.cfg.Bytes > 0 && bytes >= c.cfg.Bytes }
+func (c *collector) full(bytes int) bool { return c.made.cfg.Bytes > 0 && bytes >= c.made.cfg.Bytes }
 
 func (c *collector) begin(key string) *group {
 	g := &group{key: key, due: time.Now().Add(c.wait), interrupted: make(chan struct{}), over: make(chan struct{})}
@@ -215,7 +215,7 @@ func (c *collector) lead(ctx context.Context, m *member) (err error) {
 		close(g.over)
 		err = g.result(m)
 	}()
-	results, callErr := c.call(ctx, slices.Clone(members))
+	results, callErr := c.made.call(ctx, slices.Clone(members))
 	returned = true
 	g.results, g.err = maps.Clone(results), callErr
 	return nil
@@ -223,7 +223,7 @@ func (c *collector) lead(ctx context.Context, m *member) (err error) {
 
 // bearWith waits for a batch whose function ought to return soon.
 func (c *collector) bearWith(ctx context.Context, m *member) error {
-	g, timer := m.group, time.NewTimer(c.patience)
+	g, timer := m.group, time.NewTimer(c.in.patience)
 	defer timer.Stop()
 	select {
 	case <-g.over:
@@ -271,10 +271,10 @@ func (c *collector) timeLeft(e *entry) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.members[e]
-	if m == nil || c.timeout == 0 {
+	if m == nil || c.in.timeout == 0 {
 		return 0
 	}
-	return time.Until(m.group.due.Add(c.timeout))
+	return time.Until(m.group.due.Add(c.in.timeout))
 }
 
 func (c *collector) drain() {
