@@ -55,7 +55,7 @@ type adaptiveGate struct {
 }
 
 func (g *adaptiveGate) pass(*entry, time.Time) (v verdict, until time.Time) {
-	if len(g.ledger.busy) < g.limiter.Limit() {
+	if g.ledger.busy.len() < g.limiter.Limit() {
 		return goAhead, time.Time{}
 	}
 	return notNow, time.Time{}
@@ -70,7 +70,7 @@ func (g *adaptiveGate) ended(e *entry, now time.Time) {
 	}
 	_, ran := e.result()
 	g.limiter.Ended(now, adapt.Run{
-		Begun: e.started, Took: ran, Failed: evidence == breaker.Bad, Busy: len(g.ledger.busy) + 1, // itself included
+		Begun: e.started, Took: ran, Failed: evidence == breaker.Bad, Busy: g.ledger.busy.len() + 1, // itself included
 	})
 }
 

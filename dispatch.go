@@ -13,7 +13,7 @@ import (
 // fill gives what waits to workers, as long as there are free slots.
 func (l *ledger) fill(ctx actor.Context) {
 	l.lookAtBreaker(ctx)
-	for l.lineup.len() > 0 && len(l.busy) < l.slots() && l.intake() && l.book != nil {
+	for l.lineup.len() > 0 && l.busy.len() < l.slots() && l.intake() && l.book != nil {
 		now := time.Now()
 		e, again := l.lineup.next(now)
 		if e == nil {
@@ -48,7 +48,7 @@ func (l *ledger) admit(e *entry) {
 func (l *ledger) dispatch(e *entry, now time.Time) {
 	e.started, l.moved = now, now
 	e.busy = true
-	l.busy[e.serial] = e
+	l.busy.add(e)
 	l.lineup.begun(e, now)
 	l.count()
 	if k := l.behavior.kernel; k != nil {
@@ -193,7 +193,7 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 
 // resign frees the slot: worker and task are gone. Without a decision, the default policy decides.
 func (l *ledger) resign(e *entry, reason error) {
-	delete(l.busy, e.serial)
+	l.busy.drop(e)
 	e.busy = false
 	l.moved = time.Now()
 	if !e.decided() {

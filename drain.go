@@ -49,7 +49,7 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	if l.book != nil {
 		l.book.batches.drain()
 	}
-	l.cfg.Logger.Info("gentask: draining", "consumer", l.cfg.Name, "running", len(l.busy), "held", len(l.held))
+	l.cfg.Logger.Info("gentask: draining", "consumer", l.cfg.Name, "running", l.busy.len(), "held", l.held.len())
 	switch {
 	case l.line == nil:
 	case !l.up:
@@ -88,7 +88,7 @@ func (l *ledger) cutShort() {
 		return // dried comes back here
 	}
 	d.cut = true
-	for _, e := range inOrder(l.busy) {
+	for _, e := range l.busy.entries() {
 		if e.unfinished() != nil {
 			d.report.Cancelled = append(d.report.Cancelled, e.delivery.ID)
 		}
@@ -116,12 +116,12 @@ func (d *drain) struck(e *entry) {
 // checkDrained ends the consumer when nothing is left to do.
 func (l *ledger) checkDrained(ctx actor.Context) {
 	d := l.drain
-	if d == nil || d.done || (len(l.busy) > 0 && !d.last) {
+	if d == nil || d.done || (l.busy.len() > 0 && !d.last) {
 		return
 	}
 	if l.line != nil {
 		switch {
-		case len(l.held) > 0:
+		case l.held.len() > 0:
 		case !l.up:
 			l.line.shutUnopened()
 		case l.dry && !l.turning:

@@ -37,6 +37,7 @@ type entry struct {
 
 	// The rest belongs to the consumer.
 	serial   uint64 // in which order it came in
+	rolls    [rollKinds]rollPlace
 	received time.Time
 	started  time.Time  // when it was given to a worker; zero before
 	busy     bool       // it has a worker, or a task that has not ended

@@ -150,6 +150,13 @@ func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 	return ev
 }
 
+// tellOf tells of an entry, if anybody listens.
+func (l *ledger) tellOf(kind EventKind, e *entry) {
+	if l.cfg.OnEvent != nil {
+		l.emit(l.eventOf(kind, e))
+	}
+}
+
 func (l *ledger) emit(ev Event) {
 	if l.cfg.OnEvent == nil {
 		return

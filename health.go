@@ -90,8 +90,8 @@ func (h Health) Healthy() bool {
 type gauges struct{ running, held atomic.Int64 }
 
 func (l *ledger) count() {
-	l.life.gauges.running.Store(int64(len(l.busy)))
-	l.life.gauges.held.Store(int64(len(l.held)))
+	l.life.gauges.running.Store(int64(l.busy.len()))
+	l.life.gauges.held.Store(int64(l.held.len()))
 }
 
 // publish lets the outside see how the consumer is.
@@ -112,7 +112,7 @@ func (l *ledger) trouble() error {
 	if !l.up {
 		return l.lastError
 	}
-	for _, e := range l.held {
+	for e := range l.held.all() {
 		if e.tries > 0 {
 			return l.lastError
 		}

@@ -14,9 +14,8 @@ func (l *ledger) reopen() {
 	if l.line != nil || l.drain != nil || l.book == nil {
 		return
 	}
-	sys, self := l.sys, l.self
 	l.up, l.hungUp, l.dry, l.turning = false, false, false, false
-	l.line = openLine(l.source, l.cfg.sessionOptions(), l.cfg.OpenTimeout, func(msg any) { actor.Send(sys, self, msg) })
+	l.line = openLine(l.source, l.book, l.cfg)
 }
 
 func (l *ledger) opened(msg *opened) {
@@ -89,7 +88,7 @@ func (l *ledger) broken(ctx actor.Context, msg *broken) {
 		}
 	}
 	l.lastError = msg.err
-	l.cfg.Logger.Warn("gentask: no session", "consumer", l.cfg.Name, "event", kind.String(), "error", msg.err, "held", len(l.held))
+	l.cfg.Logger.Warn("gentask: no session", "consumer", l.cfg.Name, "event", kind.String(), "error", msg.err, "held", l.held.len())
 	l.emit(Event{Kind: kind, Reason: msg.err})
 	l.hangUp()
 	if errors.Is(msg.err, queue.ErrConfig) && !l.life.opened.Load() {
@@ -109,7 +108,7 @@ func (l *ledger) hangUp() {
 	l.up, l.hungUp = false, true
 	l.line.shut()
 	l.lineup.take()
-	for _, e := range inOrder(l.held) {
+	for _, e := range l.held.entries() {
 		l.lose(e)
 	}
 	l.cutShort()
@@ -185,7 +184,7 @@ func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
 }
 
 func (l *ledger) retry(e *entry) {
-	if l.held[e.delivery] == e {
-		e.line.settle(e.settlement())
+	if l.held.has(e) {
+		e.line.settle(e)
 	}
 }

@@ -1,11 +1,8 @@
 package gentask
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -41,11 +38,11 @@ type ledger struct {
 	failures  int // sessions in a row that broke soon, and without having brought a delivery
 	lastError error
 
-	held    map[*queue.Delivery]*entry // what is unsettled, by the broker's count too
-	busy    map[uint64]*entry          // what has a worker or a task, by its serial number
-	orphans map[uint64]*entry          // what has lost its worker while its task runs, by task
-	lineup  *lineup                    // what waits for a slot
-	alarm   alarm                      // for when a gate wants to be asked again
+	held    roll              // what is unsettled, by the broker's count too
+	busy    roll              // what has a worker or a task
+	orphans map[uint64]*entry // what has lost its worker while its task runs, by task
+	lineup  *lineup           // what waits for a slot
+	alarm   alarm             // for when a gate wants to be asked again
 	serial  uint64
 
 	paused    bool
@@ -78,7 +75,7 @@ type (
 func newLedger(c *life) *ledger {
 	l := &ledger{
 		cfg: c.cfg, source: c.source, behavior: c.behavior, life: c,
-		held: map[*queue.Delivery]*entry{}, busy: map[uint64]*entry{},
+		held: roll{kind: rollHeld}, busy: roll{kind: rollBusy},
 		orphans: map[uint64]*entry{}, paused: c.paused.Load(),
 	}
 	l.lineup = newLineup(gatesOf(l))
@@ -89,7 +86,7 @@ func newLedger(c *life) *ledger {
 func (l *ledger) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivered:
-		l.delivered(msg)
+		l.delivered((*entry)(msg))
 	case *workerGone:
 		l.workerGone((*worker)(msg))
 	case *decided:
@@ -221,7 +218,7 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 	l.cfg.Logger.Error("gentask: worker supervisor lost, started anew", "consumer", l.cfg.Name, "reason", reason)
 	l.emit(Event{Kind: EventWorkersLost, Reason: reason})
 	l.startWorkers(ctx)
-	for _, e := range inOrder(l.busy) {
+	for _, e := range l.busy.entries() {
 		if e.own != nil {
 			continue
 		}
@@ -233,18 +230,17 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 }
 
 // delivered enters a delivery into the book.
-func (l *ledger) delivered(msg *delivered) {
-	if l.stale(msg.line) {
+func (l *ledger) delivered(e *entry) {
+	if l.stale(e.line) {
 		return // the session has ended, and with it the delivery
 	}
 	l.serial++
-	e := newEntry(msg.delivery, msg.line, l.book, l.cfg)
 	e.serial = l.serial
-	l.held[msg.delivery] = e
+	l.held.add(e)
 	l.failures = 0
 	l.moved, l.quiet.since = e.received, e.received
 	l.count()
-	l.emit(l.eventOf(EventStart, e))
+	l.tellOf(EventStart, e)
 	l.admit(e)
 	if l.dry {
 		l.releaseWaiting()
@@ -261,11 +257,11 @@ func (l *ledger) decided(e *entry) {
 		l.cfg.Logger.Warn("gentask: paused by a job", "consumer", l.cfg.Name, "id", e.delivery.ID, "reason", reason)
 		l.pause(true, reason)
 	}
-	if l.held[e.delivery] != e {
+	if !l.held.has(e) {
 		return // lost with its session
 	}
 	l.moved = time.Now()
-	e.line.settle(e.settlement())
+	e.line.settle(e)
 }
 
 // settled strikes out what the broker has taken, and tries the rest again.
@@ -274,17 +270,17 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 		return
 	}
 	failed, over := failures(msg.err)
-	for i := range msg.batch {
-		s := &msg.batch[i]
-		e := l.held[s.Delivery]
+	for i, e := range msg.entries {
+		s := &msg.settlements[i]
 		switch err, bad := failed[s.Delivery.Tag]; {
-		case e == nil:
+		case !l.held.has(e):
 		case bad && !over:
 			l.settleFailed(ctx, e, err)
 		case !over:
 			l.strike(e, s)
 		}
 	}
+	msg.lane.giveBack(msg.batch)
 	if over {
 		l.broken(ctx, &broken{line: msg.line, err: msg.err})
 	}
@@ -292,7 +288,7 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 
 // strike takes an entry out of the book: its delivery is settled.
 func (l *ledger) strike(e *entry, s *queue.Settlement) {
-	delete(l.held, e.delivery)
+	l.held.drop(e)
 	l.moved = time.Now()
 	e.closed, e.verb, e.after = true, s.Verb, s.After
 	l.lineup.gone(e, l.moved)
@@ -302,7 +298,7 @@ func (l *ledger) strike(e *entry, s *queue.Settlement) {
 
 // lose takes an entry out of the book: its session is over, and the broker delivers the message again.
 func (l *ledger) lose(e *entry) {
-	delete(l.held, e.delivery)
+	l.held.drop(e)
 	e.lose()
 	e.closed = true
 	if !l.cfg.FinishLost {
@@ -317,7 +313,7 @@ func (l *ledger) lose(e *entry) {
 func (l *ledger) conclude(e *entry) {
 	l.count()
 	if e.closed && !e.busy {
-		l.emit(l.eventOf(EventEnd, e))
+		l.tellOf(EventEnd, e)
 	}
 }
 
@@ -328,7 +324,7 @@ func (l *ledger) crashed() {
 	if l.book != nil {
 		l.book.over.Store(true)
 	}
-	for _, e := range l.busy {
+	for e := range l.busy.all() {
 		if e.own != nil {
 			e.own.Exit(ErrWorkerLost) // nobody is asked any more what becomes of its job
 		}
@@ -336,12 +332,12 @@ func (l *ledger) crashed() {
 	if l.line != nil {
 		l.line.abort()
 	}
-	for _, e := range inOrder(l.held) {
+	for _, e := range l.held.entries() {
 		l.lose(e)
 	}
-	for _, e := range inOrder(l.busy) {
+	for _, e := range l.busy.entries() {
 		e.stop(ErrWorkerLost)
-		delete(l.busy, e.serial)
+		l.busy.drop(e)
 		e.busy = false
 		l.lineup.ended(e, time.Now())
 		l.conclude(e)
@@ -352,9 +348,4 @@ func (l *ledger) crashed() {
 	}
 	l.life.ledger.CompareAndSwap(l.self, nil)
 	l.count()
-}
-
-// inOrder returns the entries of a map as they came in, for what is done to many at once.
-func inOrder[K comparable](entries map[K]*entry) []*entry {
-	return slices.SortedFunc(maps.Values(entries), func(a, b *entry) int { return cmp.Compare(a.serial, b.serial) })
 }

@@ -14,6 +14,8 @@ import (
 // line is the consumer's line to one session: the goroutines that wait on the broker, so that the actor never does. One opens the session
 // and receives, two settle. A line is used once: when its session is over, the consumer makes the next.
 type line struct {
+	book    *book
+	cfg     *settings
 	tell    func(any) // posts a message to the consumer
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -32,11 +34,8 @@ type line struct {
 type (
 	// opened says that deliveries flow.
 	opened struct{ line *line }
-	// delivered brings a delivery.
-	delivered struct {
-		line     *line
-		delivery *queue.Delivery
-	}
+	// delivered brings a delivery, as an entry of the book.
+	delivered entry
 	// dried says that nothing more comes after a cancel.
 	dried struct{ line *line }
 	// flowing says that deliveries flow again after that.
@@ -48,9 +47,10 @@ type (
 	}
 	// settled says what became of a batch of settlements.
 	settled struct {
-		line  *line
-		batch []queue.Settlement
-		err   error
+		line *line
+		lane *lane
+		batch
+		err error
 	}
 	// weighed says how many messages wait at the broker; err if it can't be told.
 	weighed struct {
@@ -67,12 +67,12 @@ type (
 const closeTimeout = 5 * time.Second
 
 // openLine starts to open a session; the consumer hears opened or broken.
-func openLine(source queue.Source, opts queue.Options, within time.Duration, tell func(any)) *line {
-	l := &line{tell: tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
+func openLine(source queue.Source, b *book, cfg *settings) *line {
+	l := &line{book: b, cfg: cfg, tell: b.tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.acks.ready, l.copies.ready = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.work(func() {
-		if l.open(source, opts, within) {
+		if l.open(source) {
 			l.receive()
 		}
 	})
@@ -93,10 +93,10 @@ func (l *line) work(f func()) {
 	})
 }
 
-func (l *line) open(source queue.Source, opts queue.Options, within time.Duration) bool {
-	ctx, cancel := context.WithTimeout(l.ctx, within)
+func (l *line) open(source queue.Source) bool {
+	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.OpenTimeout)
 	defer cancel()
-	session, err := source.Open(ctx, opts)
+	session, err := source.Open(ctx, l.cfg.sessionOptions())
 	if err != nil {
 		l.tell(&broken{line: l, err: err})
 		return false
@@ -133,7 +133,7 @@ func (l *line) receive() {
 			l.tell(&broken{line: l, err: errNoDelivery})
 			return
 		case err == nil:
-			l.tell(&delivered{line: l, delivery: d})
+			l.tell((*delivered)(newEntry(d, l, l.book, l.cfg)))
 		case errors.Is(err, queue.ErrCancelled):
 			l.tell(&dried{line: l})
 			select {
@@ -150,27 +150,27 @@ func (l *line) receive() {
 	}
 }
 
-// settle passes a settlement on, and doesn't block.
-func (l *line) settle(s queue.Settlement) {
-	switch s.Verb {
+// settle passes the settlement of an entry on, and doesn't block.
+func (l *line) settle(e *entry) {
+	switch s := e.settlement(); s.Verb {
 	case queue.Ack:
-		l.acks.push(s)
+		l.acks.push(e, s)
 	case queue.Requeue, queue.Release, queue.DeadLetter:
-		l.copies.push(s)
+		l.copies.push(e, s)
 	}
 }
 
 func (l *line) settleAll(lane *lane) {
 	for {
-		batch := lane.take(l.ctx)
-		if batch == nil {
+		b := lane.take(l.ctx)
+		if b.len() == 0 {
 			return
 		}
-		err := l.session.Settle(l.ctx, batch)
+		err := l.session.Settle(l.ctx, b.settlements)
 		if l.ctx.Err() != nil {
 			return
 		}
-		l.tell(&settled{line: l, batch: batch, err: err})
+		l.tell(&settled{line: l, lane: lane, batch: b, err: err})
 	}
 }
 

@@ -1,8 +1,9 @@
 package gentask
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -57,11 +58,14 @@ func (r *cancelRequest) serve(_ actor.Context, l *ledger) {
 
 // all returns what is held and what still runs, in the order in which it came: a job that was settled early, or lost, may run on.
 func (l *ledger) all() []*entry {
-	entries := maps.Clone(l.busy)
-	for _, e := range l.held {
-		entries[e.serial] = e
+	entries := l.busy.entries()
+	for e := range l.held.all() {
+		if !l.busy.has(e) {
+			entries = append(entries, e)
+		}
 	}
-	return inOrder(entries)
+	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.serial, b.serial) })
+	return entries
 }
 
 // JobStatus describes one delivery that a consumer holds.

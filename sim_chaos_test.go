@@ -93,10 +93,10 @@ func stopTask(s *sim, l *ledger) {
 }
 
 func (s *sim) someBusy(l *ledger) *entry {
-	if len(l.busy) == 0 {
+	if l.busy.len() == 0 {
 		return nil
 	}
-	return inOrder(l.busy)[s.below(len(l.busy))]
+	return l.busy.entries()[s.below(l.busy.len())]
 }
 
 func (s *sim) someID() string { return s.ids[s.below(len(s.ids))] }

@@ -105,14 +105,14 @@ func (s *sim) atRest() {
 		return
 	}
 	st := s.q.Stats()
-	if !l.dry && st.Held != len(l.held) {
-		s.fail("at rest, the broker has %d unacknowledged, the ledger holds %d", st.Held, len(l.held))
+	if !l.dry && st.Held != l.held.len() {
+		s.fail("at rest, the broker has %d unacknowledged, the ledger holds %d", st.Held, l.held.len())
 	}
 	if l.intake() && !l.dry && st.Ready > 0 && st.Held < s.cfg.Prefetch {
 		s.fail("at rest, %d messages wait, and %d are held with prefetch %d", st.Ready, st.Held, s.cfg.Prefetch)
 	}
-	if l.intake() && l.lineup.turns.first != nil && len(l.busy) < s.cfg.Concurrency {
-		s.fail("at rest, %d deliveries wait for a slot, and %d of %d slots are taken", l.lineup.len(), len(l.busy), s.cfg.Concurrency)
+	if l.intake() && l.lineup.turns.first != nil && l.busy.len() < s.cfg.Concurrency {
+		s.fail("at rest, %d deliveries wait for a slot, and %d of %d slots are taken", l.lineup.len(), l.busy.len(), s.cfg.Concurrency)
 	}
 	if l.intake() == l.dry {
 		s.fail("at rest, intake is %v, and dry is %v", l.intake(), l.dry)
@@ -121,7 +121,7 @@ func (s *sim) atRest() {
 }
 
 func (s *sim) slots(l *ledger) {
-	for _, e := range l.busy {
+	for e := range l.busy.all() {
 		if l.lineup.ids.by[e.delivery.ID].first != e || e.spot.state != spotBegun {
 			s.fail("at rest, %q is busy, and its id is not", e.delivery.ID)
 		}
@@ -129,7 +129,7 @@ func (s *sim) slots(l *ledger) {
 			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
 		}
 	}
-	for _, e := range l.busy {
+	for e := range l.busy.all() {
 		if e.isLost() && !s.cfg.FinishLost && !e.stopped() {
 			s.fail("at rest, %q is lost, and runs on", e.delivery.ID)
 		}

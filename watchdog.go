@@ -62,7 +62,7 @@ func (l *ledger) tick(ctx actor.Context) {
 	l.scheduleTick(ctx)
 	now := time.Now()
 	unborn := false
-	for _, e := range l.busy {
+	for _, e := range l.busy.entries() {
 		if since := e.decidingSince(); !since.IsZero() && now.Sub(since) > handleLimit {
 			l.unseat(e)
 		}
@@ -88,7 +88,7 @@ type silence struct {
 
 // listen asks what waits at the broker, when nothing has come for a while although it could.
 func (l *ledger) listen(now time.Time) {
-	if !l.up || !l.intake() || l.dry || l.turning || len(l.held) >= l.cfg.Prefetch {
+	if !l.up || !l.intake() || l.dry || l.turning || l.held.len() >= l.cfg.Prefetch {
 		l.quiet.since, l.quiet.doubts = now, 0
 		return
 	}
@@ -122,13 +122,13 @@ func (l *ledger) weighed(ctx actor.Context, msg *weighed) {
 
 // stalled says that the node is a zombie: connection alive, prefetch full, nobody working, and nothing on its way to the broker or back.
 func (l *ledger) stalled(now time.Time) bool {
-	if !l.up || !l.intake() || len(l.busy) > 0 || len(l.held) < l.cfg.Prefetch || now.Sub(l.moved) < stillFor {
+	if !l.up || !l.intake() || l.busy.len() > 0 || l.held.len() < l.cfg.Prefetch || now.Sub(l.moved) < stillFor {
 		return false
 	}
 	if l.lineup.heldBack() {
 		return false // by a policy, which knows when to go on
 	}
-	for _, e := range l.held {
+	for e := range l.held.all() {
 		if e.decided() {
 			return false // the broker has yet to answer
 		}
