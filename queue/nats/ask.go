@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -13,34 +14,52 @@ import (
 )
 
 // Times of a question. What is asked of a cluster while it elects a leader is never answered, not even when there is one: the question has to be
-// put again. The first repetitions are quick, for an election is over from one moment to the next; the later ones are for a server that is slow.
+// put again. The earlier ones still count, for a server may be slow; whoever has none for long is asked less and less often.
 const (
-	firstPatience = 400 * time.Millisecond
-	lastPatience  = 2 * time.Second
-	quickAsks     = 5
-	askAgain      = 200 * time.Millisecond // after an answer that says: not now
+	askEvery = 300 * time.Millisecond
+	askQuick = 5 * time.Second
+	askMost  = 5 * time.Second
 )
+
+// answer is what comes back.
+type answer[T any] struct {
+	value T
+	err   error
+}
 
 // ask puts a question that may be put twice, again and again until it is answered or ctx ends.
 func ask[T any](ctx context.Context, l *link, question func(context.Context) (T, error)) (T, error) {
-	patience := firstPatience
-	for n := 1; ; n++ {
-		one, cancel := context.WithTimeout(ctx, patience)
-		answer, err := question(one)
-		unanswered := one.Err() != nil
-		cancel()
-		if err == nil || ctx.Err() != nil || l.forbidden() || !unanswered && !notNow(err) {
-			return answer, err
+	ctx, cancel := context.WithCancel(ctx)
+	answers := make(chan answer[T])
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
+	put := func() {
+		value, err := question(ctx)
+		select {
+		case answers <- answer[T]{value, err}:
+		case <-ctx.Done():
 		}
-		if !unanswered {
-			select {
-			case <-time.After(askAgain):
-			case <-ctx.Done():
-				return answer, err
+	}
+	asked.Go(put)
+	var none T
+	start, wait := time.Now(), askEvery
+	for {
+		select {
+		case a := <-answers:
+			if !notNow(a.err) {
+				return a.value, a.err
 			}
-		}
-		if n >= quickAsks {
-			patience = min(2*patience, lastPatience)
+		case <-time.After(wait):
+			if l.forbidden() {
+				return none, l.nc.LastError()
+			}
+			if time.Since(start) > askQuick {
+				wait = min(2*wait, askMost)
+			}
+			asked.Go(put)
+		case <-ctx.Done():
+			return none, ctx.Err()
 		}
 	}
 }

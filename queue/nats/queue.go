@@ -146,7 +146,7 @@ func (q *Queue) makeDead(ctx context.Context, l *link) error {
 		}
 		return err
 	}
-	one, cancel := context.WithTimeout(ctx, firstPatience)
+	one, cancel := context.WithTimeout(ctx, askEvery)
 	defer cancel()
 	err := q.broker.makeStream(one, l, name)
 	if err != nil && ctx.Err() == nil && (one.Err() != nil || notNow(err)) {
