@@ -88,7 +88,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	if c.settlement.Stack != "" {
 		m.Headers[queue.HeaderStack] = cut(c.settlement.Stack, queue.MaxStack)
 	}
-	return encode(s.queue+deadSuffix, "dead:"+c.dedup, m)
+	return encode(s.queue+deadSuffix, "dead:"+c.origin.dedup(), m)
 }
 
 // again is the copy for the queue that the original came from. The attempt is part of its name: a copy that came back and is given back once
@@ -103,7 +103,7 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	if c.settlement.After > 0 {
 		m.NotBefore = time.Now().Add(c.settlement.After)
 	}
-	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Verb, c.dedup, c.Attempt), m)
+	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Verb, c.origin.dedup(), c.Attempt), m)
 }
 
 // shed drops headers, the largest first, until the server takes the message, whose max_payload is most. A stranger may fill that to its last

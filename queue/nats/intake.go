@@ -78,7 +78,7 @@ func (s *session) arrive(in *intake, m *natsgo.Msg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in.heard = time.Now()
-	if strings.HasPrefix(m.Reply, "$JS.ACK.") {
+	if strings.HasPrefix(m.Reply, ackPrefix) {
 		s.admit(in, m)
 	} else {
 		s.status(in, m)
@@ -88,16 +88,19 @@ func (s *session) arrive(in *intake, m *natsgo.Msg) {
 
 // admit takes a message in.
 func (s *session) admit(in *intake, m *natsgo.Msg) {
-	meta, err := m.Metadata()
-	if err != nil {
-		s.link.fail(fmt.Errorf("nats: message with reply %q: %w", m.Reply, err))
+	from, ok := originOf(m.Reply)
+	if !ok {
+		s.link.fail(fmt.Errorf("nats: message with reply %q, which is not the server's", m.Reply))
 		return
 	}
 	in.wanted--
-	h := &holding{reply: m.Reply, renewed: in.heard, dedup: dedupOf(meta)}
-	h.Message = decode(m.Header, m.Data, h.dedup, meta.Timestamp)
-	early := h.count(int(meta.NumDelivered))
-	if early > 0 && (meta.NumDelivered == 1 || s.closing) {
+	h := &holding{reply: m.Reply, renewed: in.heard, origin: from}
+	h.Message = decode(m.Header, m.Data, "", from.stored)
+	if h.ID == "" {
+		h.ID = from.dedup()
+	}
+	early := h.count(from.delivered)
+	if early > 0 && (from.delivered == 1 || s.closing) {
 		s.bounce(h, early)
 		return
 	}
@@ -114,14 +117,6 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 		return
 	}
 	s.ready <- &h.Delivery
-}
-
-// dedupOf names a message for ever: the sequence alone would not, because a stream that is made anew starts at 1.
-func dedupOf(meta *natsgo.MsgMetadata) string {
-	b := append([]byte(meta.Stream), ':')
-	b = strconv.AppendUint(b, meta.Sequence.Stream, 10)
-	b = append(b, ':')
-	return string(strconv.AppendInt(b, meta.Timestamp.UnixNano(), 36))
 }
 
 // status takes a word of the server about a request: a heartbeat, its end with the number of messages that will not come, or bad news.

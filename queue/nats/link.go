@@ -116,6 +116,14 @@ func (l *link) write(ctx context.Context, f func() error) error {
 	return f()
 }
 
+// say writes one message without headers, and the subject that takes the reply, if there is one. The client has no one call for both.
+func (l *link) say(subject, reply string, data []byte) error {
+	if reply == "" {
+		return l.nc.Publish(subject, data)
+	}
+	return l.nc.PublishRequest(subject, reply, data)
+}
+
 // fail ends the connection without a goodbye. The first cause stays.
 func (l *link) fail(cause error) {
 	l.mu.Lock()

@@ -39,8 +39,8 @@ type holding struct {
 	queue.Delivery
 	reply   string    // where its answers go
 	renewed time.Time // when its lease began
-	dedup   string    // names the message at this server, for copies of it
-	copying bool      // a copy is on its way: not to be claimed again
+	origin  origin
+	copying bool // a copy is on its way: not to be claimed again
 
 	// miscounted says that the server's count of deliveries will not tell the attempt of the next one; see early.go.
 	miscounted bool

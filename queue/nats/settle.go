@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	natsgo "github.com/nats-io/nats.go"
-
 	"github.com/gentask/gentask/queue"
 )
 
@@ -142,7 +140,7 @@ func (s *session) sendAndHear(ctx context.Context, claims []claim) error {
 func (s *session) write(ctx context.Context, claims []claim, inbox string) error {
 	return s.link.write(ctx, func() error {
 		for _, c := range claims {
-			if err := s.link.nc.PublishMsg(&natsgo.Msg{Subject: c.reply, Reply: inbox, Data: c.answer()}); err != nil {
+			if err := s.link.say(c.reply, inbox, c.answer()); err != nil {
 				return err
 			}
 		}

@@ -112,9 +112,6 @@ func plainValue(value string) bool {
 // decode makes the message from what came over the wire. A foreign message without an id gets fallback, and stored as its time.
 func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) queue.Message {
 	m := queue.Message{ID: fallback, Body: body, Time: stored}
-	if len(h) > 0 {
-		m.Headers = make(map[string]string, len(h))
-	}
 	if id := h.Get(jetstream.MsgIDHeader); id != "" {
 		m.ID = id
 	}
@@ -123,9 +120,13 @@ func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) que
 			continue
 		}
 		name, value, user := unescape(name, values[0])
-		if user || !setField(&m, name, value) {
-			m.Headers[name] = value
+		if !user && setField(&m, name, value) {
+			continue
 		}
+		if m.Headers == nil {
+			m.Headers = make(map[string]string, len(h))
+		}
+		m.Headers[name] = value
 	}
 	return m
 }

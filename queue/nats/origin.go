@@ -1,0 +1,50 @@
+package nats
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// origin is what the server says of a delivery in the subject that takes its answers.
+type origin struct {
+	stream    string
+	sequence  string // in the stream
+	stored    time.Time
+	delivered int // how often, this time included
+}
+
+// ackPrefix begins the subjects that take answers.
+const ackPrefix = "$JS.ACK."
+
+// originOf reads such a subject. The client's own reading is not used because it makes an object of all there is, for each message:
+//
+//	$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer's sequence>.<time>.<pending>
+//	$JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<sequence>.<consumer's sequence>.<time>.<pending>[.<more>]
+func originOf(reply string) (o origin, ok bool) {
+	rest, ok := strings.CutPrefix(reply, ackPrefix)
+	next := func() (token string) {
+		token, rest, _ = strings.Cut(rest, ".")
+		return token
+	}
+	switch tokens := strings.Count(rest, ".") + 1; {
+	case tokens >= 9:
+		next()
+		next()
+	case tokens != 7:
+		return origin{}, false
+	}
+	o.stream = next()
+	next()
+	delivered, err1 := strconv.ParseUint(next(), 10, 31)
+	o.sequence = next()
+	next()
+	nanos, err2 := strconv.ParseInt(next(), 10, 64)
+	o.delivered, o.stored = int(delivered), time.Unix(0, nanos)
+	return o, ok && err1 == nil && err2 == nil
+}
+
+// dedup names the message for ever: the sequence alone would not, because a stream that is made anew starts at 1.
+func (o *origin) dedup() string {
+	return o.stream + ":" + o.sequence + ":" + strconv.FormatInt(o.stored.UnixNano(), 36)
+}
