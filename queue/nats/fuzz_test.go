@@ -40,7 +40,8 @@ func FuzzWire(f *testing.F) {
 		d := queue.Delivery{Message: m, Attempt: before + int(delivered%math.MaxInt32) + 1}
 		s := &session{queue: "q"}
 		for _, verb := range []queue.Verb{queue.Release, queue.DeadLetter} {
-			c := claim{holding: &holding{Delivery: d, origin: origin{stream: "q", sequence: "1"}}, settlement: queue.Settlement{Verb: verb, Reason: reason, Stack: reason}}
+			h := &holding{Delivery: d, origin: origin{stream: "q", sequence: "1"}}
+			c := claim{holding: h, settlement: queue.Settlement{Verb: verb, Reason: reason, Stack: reason}}
 			again := decode(s.copyOf(c).Header, body, "lost", time.Now())
 			require.Equal(t, m.ID, again.ID)
 			require.Equal(t, m.ContentType, again.ContentType)

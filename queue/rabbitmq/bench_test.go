@@ -58,7 +58,7 @@ func consumeIdeal(b *testing.B, q *Queue, prefetch int) {
 	stop := make(chan struct{})
 	flush := func() {
 		mu.Lock()
-		frames := p.flush(nil, b.N)
+		frames := p.flush(nil, thePrefix, b.N)
 		mu.Unlock()
 		for _, f := range frames {
 			_ = ch.Ack(f.tag, f.kind == ackUpTo)

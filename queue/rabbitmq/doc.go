@@ -17,7 +17,8 @@
 //
 // # What a settlement does
 //
-//   - Ack: basic.ack. Acknowledgements are held for a millisecond at most, and those of a contiguous settled prefix go as one frame.
+//   - Ack: basic.ack. Acknowledgements are held for a millisecond at most, and those of a contiguous settled prefix go as one frame. One that has
+//     overtaken others waits for them a little longer, ten milliseconds at most.
 //   - Requeue: a copy with one more attempt used up is published to the end of the queue, or to a delay queue, and confirmed; then the original
 //     is acknowledged.
 //   - Release: the same with the attempts as they were. From RabbitMQ 4.3 on, on quorum queues: basic.nack, which counts nothing there.

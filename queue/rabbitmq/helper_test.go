@@ -138,7 +138,7 @@ func (r *recorder) Held(ctx context.Context) (int, error) {
 		if s.ended() != nil {
 			continue
 		}
-		s.send(nil, 0)
+		s.send(nil, everything)
 		if err := s.ask(ctx, func() error { return s.channel.Qos(s.prefetch, 0, false) }); err != nil {
 			return 0, err
 		}

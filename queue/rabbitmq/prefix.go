@@ -30,6 +30,7 @@ type rowState uint8
 const (
 	rowOpen  rowState = iota // handed out and not settled
 	rowAcked                 // acknowledged, not on the wire
+	rowLate                  // the same, and beyond the prefix for a while
 	rowDone                  // on the wire, or given back
 )
 
@@ -99,16 +100,28 @@ func (p *prefix) settle(tag uint64, state rowState) {
 // pending is how many settlements are not on the wire.
 func (p *prefix) pending() int { return p.acks + len(p.backs) }
 
-// flush appends to frames what is to be sent now, in this order, and forgets it: everything in the settled prefix, and everything given back.
-// Acknowledgements beyond the prefix wait for it to grow, unless there are more than patience of them.
-func (p *prefix) flush(frames []frame, patience int) []frame {
+// reach is how far a flush goes. The set is closed.
+type reach uint8
+
+const (
+	thePrefix reach = iota // acknowledgements beyond the prefix wait for it to grow
+	theLate                // those that have waited since the last such flush, or longer, wait no more
+	everything
+)
+
+// flush appends to frames what is to be sent now, in this order, and forgets it: everything in the settled prefix, everything given back, and what
+// is within reach beyond. When more than most would wait for the prefix, all is within reach.
+func (p *prefix) flush(frames []frame, far reach, most int) []frame {
 	for _, tag := range p.backs { // First: an ackUpTo must not find them at the broker.
 		frames = append(frames, frame{tag, giveBack})
 	}
 	p.backs = p.backs[:0]
 	frames = p.advance(frames)
-	if p.acks > patience {
-		frames = p.scatter(frames)
+	if p.acks > most {
+		far = everything
+	}
+	if far > thePrefix && p.acks > 0 {
+		frames = p.scatter(frames, far)
 	}
 	if len(p.rows) > 2*p.open+64 {
 		p.rows = slices.DeleteFunc(p.rows, func(r row) bool { return r.state == rowDone })
@@ -120,7 +133,7 @@ func (p *prefix) flush(frames []frame, patience int) []frame {
 func (p *prefix) advance(frames []frame) []frame {
 	n, acks, last := 0, 0, uint64(0)
 	for ; n < len(p.rows) && p.rows[n].state != rowOpen; n++ {
-		if p.rows[n].state == rowAcked {
+		if p.rows[n].state != rowDone {
 			acks, last = acks+1, p.rows[n].tag // A tag that is unsettled at the broker, or it would refuse.
 		}
 	}
@@ -135,14 +148,17 @@ func (p *prefix) advance(frames []frame) []frame {
 	return append(frames, frame{last, ackUpTo})
 }
 
-// scatter acknowledges one by one what lies beyond the prefix.
-func (p *prefix) scatter(frames []frame) []frame {
+// scatter acknowledges one by one what lies beyond the prefix: all of it, or what was late before.
+func (p *prefix) scatter(frames []frame, far reach) []frame {
 	for i := range p.rows {
-		if r := &p.rows[i]; r.state == rowAcked {
-			r.state = rowDone
+		switch r := &p.rows[i]; {
+		case r.state == rowLate, r.state == rowAcked && far == everything:
 			frames = append(frames, frame{r.tag, ackOne})
+			r.state = rowDone
+			p.acks--
+		case r.state == rowAcked:
+			r.state = rowLate
 		}
 	}
-	p.acks = 0
 	return frames
 }

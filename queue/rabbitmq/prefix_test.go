@@ -58,8 +58,8 @@ func TestPrefixAgainstModel(t *testing.T) {
 			call(open[i])
 			open = slices.Delete(open, i, i+1)
 		}
-		flush := func(t *rapid.T, patience int) {
-			for _, f := range p.flush(nil, patience) {
+		flush := func(t *rapid.T, far reach, most int) {
+			for _, f := range p.flush(nil, far, most) {
 				require.True(t, broker.apply(f), "refused: %+v", f)
 			}
 			for _, tag := range open {
@@ -75,12 +75,14 @@ func TestPrefixAgainstModel(t *testing.T) {
 			},
 			"ack":       func(t *rapid.T) { settle(t, acked, p.ack) },
 			"give back": func(t *rapid.T) { settle(t, back, p.giveBack) },
-			"flush":     func(t *rapid.T) { flush(t, rapid.IntRange(0, 8).Draw(t, "patience")) },
+			"flush": func(t *rapid.T) {
+				flush(t, reach(rapid.IntRange(0, 2).Draw(t, "far")), rapid.IntRange(0, 8).Draw(t, "most"))
+			},
 		})
 		for tag := range next + 2 {
 			require.Equal(t, slices.Contains(open, tag), p.find(tag) != nil, "tag %d", tag)
 		}
-		flush(t, 0)
+		flush(t, everything, 0)
 		require.Equal(t, acked, broker.acked)
 		require.Equal(t, back, broker.back)
 		require.ElementsMatch(t, open, broker.unacked)
@@ -96,9 +98,25 @@ func TestPrefixOfOneFrame(t *testing.T) {
 	for _, tag := range []uint64{3, 1, 2, 5} {
 		p.ack(tag)
 	}
-	require.Equal(t, []frame{{3, ackUpTo}}, p.flush(nil, 1), "5 waits for 4")
+	require.Equal(t, []frame{{3, ackUpTo}}, p.flush(nil, thePrefix, 1), "5 waits for 4")
 	p.giveBack(4)
-	require.Equal(t, []frame{{4, giveBack}, {5, ackOne}}, p.flush(nil, 1), "the broker must not find 4 when it acknowledges")
+	require.Equal(t, []frame{{4, giveBack}, {5, ackOne}}, p.flush(nil, thePrefix, 1), "the broker must not find 4 when it acknowledges")
+}
+
+// TestPrefixOvertaken: an acknowledgement that has overtaken an open delivery waits for one flush that sends the late ones, not for two.
+func TestPrefixOvertaken(t *testing.T) {
+	var p prefix
+	for tag := range uint64(3) {
+		p.hold(heldAs(tag + 1))
+	}
+	p.ack(2)
+	require.Empty(t, p.flush(nil, theLate, 1))
+	p.ack(3)
+	require.Empty(t, p.flush(nil, thePrefix, 2))
+	require.Equal(t, []frame{{2, ackOne}}, p.flush(nil, theLate, 2))
+	require.Equal(t, 1, p.pending())
+	p.ack(1)
+	require.Equal(t, []frame{{3, ackUpTo}}, p.flush(nil, thePrefix, 2))
 }
 
 // TestPrefixForgets: one delivery that takes for ever costs no memory for those that pass it by.
@@ -108,7 +126,7 @@ func TestPrefixForgets(t *testing.T) {
 	for tag := uint64(2); tag < 100_000; tag++ {
 		p.hold(heldAs(tag))
 		p.ack(tag)
-		p.flush(nil, 0)
+		p.flush(nil, thePrefix, 0)
 	}
 	require.Less(t, cap(p.rows), 1024)
 	require.NotNil(t, p.find(1))

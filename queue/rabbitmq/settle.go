@@ -8,9 +8,10 @@ import (
 )
 
 // Settle ends deliveries. An ack, and a release where the broker does not count it, is on the wire within a millisecond of the return, for
-// acknowledgements that come together are sent together; Close flushes them. Everything else publishes a copy, waits for the broker's confirm, and
-// only then acknowledges the original: when the connection breaks in between, the message is there twice. A release at once whose copy is not
-// confirmed gives the original back, which costs an attempt. See queue.Session.
+// acknowledgements that come together are sent together; one that has overtaken others waits for them, up to ten. Close flushes them.
+// Everything else publishes a copy, waits for the broker's confirm, and only then acknowledges the original: when the connection breaks in
+// between, the message is there twice. A release at once whose copy is not confirmed gives the original back, which costs an attempt. See
+// queue.Session.
 func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	moves, failed, err := s.claim(batch)
 	if err != nil {
