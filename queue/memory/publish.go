@@ -15,9 +15,9 @@ import (
 // Publish puts messages behind the tail of their priority, when their time has come, all or none. It copies the headers. It returns a
 // *queue.PublishError when ctx ends before, also while Faults block it, when the queue is closed, or when one of the messages can't be right.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
-	err := q.admit(ctx)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	err := q.admit(ctx)
 	if err == nil && q.closed {
 		err = queue.ErrClosed
 	}
@@ -34,21 +34,27 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-// admit waits until Faults let a publisher in.
+// admit waits until Faults let a publisher in, and without the lock while it waits.
 func (q *Queue) admit(ctx context.Context) error {
-	for {
-		q.mu.Lock()
-		blocked, slow, changed := q.faults.BlockPublish && !q.closed, q.faults.SlowPublish, q.changed
+	for q.faults.BlockPublish && !q.closed {
+		changed := q.changed
 		q.mu.Unlock()
-		if !blocked {
-			return sleep(ctx, slow, nil)
-		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ctx.Err()
+		}
+		q.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
+	slow := q.faults.SlowPublish
+	if slow <= 0 {
+		return ctx.Err()
+	}
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	return sleep(ctx, slow, nil)
 }
 
 // accept puts one message behind the tail, or where it waits for its time. A copy that a driver published goes on with its attempts.
