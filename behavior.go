@@ -21,13 +21,15 @@ type Worker[J, R any] interface {
 	HandleResult(job Job[J], o task.Outcome[R]) Decision
 }
 
-// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch or Receive. The zero value is one made of nothing, which New
+// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch, Receive or Mux. The zero value is one made of nothing, which New
 // refuses.
 type Behavior struct {
 	// kernel is what workers of the library's own run.
 	kernel kernel
 	// props makes those of the user's; nil for none. It is called in the worker supervisor, immediately before each start of the worker.
 	props func(e *entry) *actor.Props
+	// mux has the behaviours of which this is made; nil for one that is itself.
+	mux *mux
 	// byDefault says that the default policy decides, whatever the outcome.
 	byDefault bool
 	// check refuses a config that the behaviour can't live with; nil takes any.

@@ -33,7 +33,7 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	switch {
 	case source == nil:
 		return nil, fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig)
-	case behavior.kernel == nil && behavior.props == nil:
+	case behavior.empty():
 		return nil, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Receive of something that is not nil", ErrConfig)
 	}
 	s, err := cfg.settings()

@@ -51,12 +51,15 @@ func (l *ledger) dispatch(e *entry, now time.Time) {
 	l.busy.add(e)
 	l.lineup.begun(e, now)
 	l.count()
-	if k := l.behavior.kernel; k != nil {
+	if k := l.behaviorOf(e).kernel; k != nil {
 		hire(e, k)
 		return
 	}
 	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
 }
+
+// behaviorOf is the entry's: see Mux.
+func (l *ledger) behaviorOf(e *entry) Behavior { return l.behavior.of(&e.delivery.Message) }
 
 // dismiss ends the worker of an entry, as soon as it can be ended.
 func (l *ledger) dismiss(e *entry, reason error) {
@@ -71,7 +74,7 @@ func (l *ledger) dismiss(e *entry, reason error) {
 
 // childSpec is that of a worker of the user's. It is transient: a crash starts it anew, but never while its old task still runs.
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
-	props := l.behavior.props
+	props := l.behaviorOf(e).props
 	return supervision.ChildSpec{
 		Tag: e,
 		Props: func() *actor.Props {
@@ -185,7 +188,7 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 		resume(!errors.Is(o.Reason, task.ErrAbandoned))
 		return
 	}
-	if o.Status == task.OK && l.behavior.byDefault {
+	if o.Status == task.OK && l.behaviorOf(e).byDefault {
 		_ = e.settle(Ack(), nil) // the work is done, and the worker would have said no more
 	}
 	l.resign(e, e.leaving)

@@ -3,6 +3,7 @@ package gentask
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -110,3 +111,16 @@ func (e *AttemptsError) Error() string {
 
 // Unwrap returns why the last attempt failed.
 func (e *AttemptsError) Unwrap() error { return e.Err }
+
+// KindError is the reason of a job that Mux has no behaviour for. It is dead-lettered.
+type KindError struct {
+	// Header is the header that holds the kind, and Kind is what it holds; empty if the message doesn't have it.
+	Header, Kind string
+	// Known are the kinds that there are behaviours for.
+	Known []string
+}
+
+// Error names the known kinds.
+func (e *KindError) Error() string {
+	return fmt.Sprintf("gentask: kind %q in header %q is unknown; known are %s", e.Kind, e.Header, strings.Join(e.Known, ", "))
+}

@@ -64,7 +64,7 @@ func ExampleHandle() {
 			<-ctx.Done() // hangs
 			return ctx.Err()
 		}
-	}), gentask.Config{Timeout: time.Millisecond, MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}))
+	}), gentask.Config{Timeout: 100 * time.Millisecond, MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}))
 	for _, letter := range q.DeadLetters() {
 		fmt.Println(letter.ID, letter.Headers[queue.HeaderReason])
 	}

@@ -165,7 +165,7 @@ func (l *ledger) started(ctx actor.Context) {
 	}
 	l.moved = time.Now()
 	l.startTasks(ctx)
-	if l.behavior.props != nil {
+	if l.behavior.restarts() {
 		l.startWorkers(ctx)
 	}
 	l.scheduleTick(ctx)

@@ -1,0 +1,38 @@
+package gentask_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
+)
+
+// One queue for messages of several kinds, each with its own behaviour and its own type.
+func ExampleMux() {
+	q := memory.New(memory.Config{})
+	defer q.Close()
+	for id, body := range map[string]string{"email": `{"To":"anna"}`, "resize": `800`, "fax": `?`} {
+		if err := q.Publish(context.Background(), queue.Message{ID: id, Body: []byte(body), Headers: map[string]string{"kind": id}}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(consumed(q, gentask.Mux("kind", map[string]gentask.Behavior{
+		"email": gentask.Handle(func(_ context.Context, e Email) error {
+			fmt.Println("to", e.To)
+			return nil
+		}),
+		"resize": gentask.Handle(func(_ context.Context, width int) error {
+			fmt.Println("to", width, "pixels")
+			return nil
+		}),
+	}), gentask.Config{}))
+	// Unordered output:
+	// to anna
+	// email: ok, ack
+	// to 800 pixels
+	// resize: ok, ack
+	// fax: exit, dead letter: gentask: kind "fax" in header "kind" is unknown; known are email, resize
+	// <nil>
+}
