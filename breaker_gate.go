@@ -49,15 +49,20 @@ func (f *fuse) end(t breaker.Ticket, e *entry, now time.Time) {
 	}
 }
 
-// lookAtBreaker has the intake resumed when an open breaker's time is up: nothing else would, for nothing comes. It is part of every turn.
+// lookAtBreaker has the intake resumed when an open breaker's time is up: nothing else would, for nothing comes. It is part of every turn. What has
+// not been started is to be back at the broker first: a RabbitMQ channel counts its prefetch anew when it resumes.
 func (l *ledger) lookAtBreaker(ctx actor.Context) {
 	f := l.life.flow.breaker
 	if f == nil || f.State() != breaker.Open {
 		return
 	}
-	f.Admits(time.Now())
-	l.breakerTurned(f, breaker.Open, "")
-	l.setAlarm(ctx, f.NextProbe())
+	switch now := time.Now(); {
+	case now.Before(f.NextProbe()):
+		l.setAlarm(ctx, f.NextProbe())
+	case l.held.len() <= l.busy.len():
+		f.Admits(now)
+		l.breakerTurned(f, breaker.Open, "")
+	}
 }
 
 // breakerOpen says that the consumer's breaker takes no work.
