@@ -97,7 +97,7 @@ func newBroker(t testing.TB, url string, cfg nats.Config) *nats.Broker {
 func newQueue(t testing.TB, url string, cfg nats.Config) *nats.Queue {
 	t.Helper()
 	name := uniqueName()
-	t.Cleanup(func() { deleteStreams(t, name, name+"-dead") })
+	t.Cleanup(func() { deleteStreams(t, name, name+"-dead", name+"-keys") })
 	return newBroker(t, url, cfg).Queue(name)
 }
 

@@ -12,6 +12,9 @@ const (
 	// deadSuffix makes the name of a queue's dead-letter queue.
 	deadSuffix = "-dead"
 
+	// keysSuffix makes the name of the stream that remembers a queue's unique keys.
+	keysSuffix = "-keys"
+
 	// consumerName is the durable consumer of every queue's stream.
 	consumerName = "gentask"
 

@@ -30,6 +30,8 @@ type pendingMsg struct {
 	id  string
 	ack jetstream.PubAckFuture
 	err error
+
+	done bool // it is known to be there, and is not sent
 }
 
 func (p *publication) add(msg *natsgo.Msg, id string) {
@@ -54,6 +56,11 @@ func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 		}
 		p.patience.Stop()
 	}
+	return p.failures()
+}
+
+// failures returns those that have no confirm, in order.
+func (p *publication) failures() []queue.PublishFailure {
 	var failed []queue.PublishFailure
 	for _, one := range p.pending {
 		if one.err != nil {
@@ -69,7 +76,7 @@ func (p *publication) send(ctx context.Context, some []pendingMsg) {
 			if some[i].err == nil {
 				some[i].err = p.hopeless(ctx)
 			}
-			if some[i].err == nil {
+			if some[i].err == nil && !some[i].done {
 				some[i].ack, some[i].err = p.link.js.PublishMsgAsync(some[i].msg)
 			}
 		}
@@ -87,6 +94,9 @@ func (p *publication) hopeless(ctx context.Context) error {
 
 // wait waits for the confirm of one message.
 func (p *publication) wait(ctx context.Context, one *pendingMsg) {
+	if one.err == nil && one.done {
+		return
+	}
 	if one.err == nil && p.confirmed(ctx, one) {
 		p.patience.Reset(confirmTimeout)
 		return

@@ -45,12 +45,16 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 		return failAll(msgs, err)
 	}
 	p := publication{link: l}
-	for _, m := range msgs {
+	var keys []keyed
+	for i, m := range msgs {
 		m = complete(m)
+		if m.UniqueKey != "" {
+			keys = append(keys, keyed{at: i, subject: keySubject(q.name, m.UniqueKey)})
+		}
 		p.add(encode(q.name, q.broker.config.dedup(m), m), m.ID)
 		p.refuse(q.broker.config.checkOrder(&m))
 	}
-	failed := p.confirm(ctx)
+	failed := q.withKeys(ctx, &p, keys)
 	if len(failed) == 0 {
 		return nil
 	}

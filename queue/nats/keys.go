@@ -1,0 +1,105 @@
+package nats
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// The server's duplicate window knows what it has seen, but after a restart only what it still has: the ids of messages that are done are
+// forgotten. A key has to outlive its message, so each one that was enqueued leaves a record in a stream beside the queue, for as long as the
+// window. The record comes after the message: between the two, the server's own window holds.
+
+// keyed is a message with a unique key, on its way.
+type keyed struct {
+	at      int    // its place in the publication
+	subject string // where its record lies
+}
+
+// keySubject is where the record of a key lies. Keys have any length and any characters.
+func keySubject(name, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return name + keysSuffix + "." + hex.EncodeToString(sum[:])
+}
+
+// withKeys publishes what p has, each key once within the window.
+func (q *Queue) withKeys(ctx context.Context, p *publication, keys []keyed) []queue.PublishFailure {
+	for _, k := range keys {
+		one := &p.pending[k.at]
+		if one.err == nil {
+			one.done, one.err = q.known(ctx, p.link, k.subject)
+		}
+	}
+	p.confirm(ctx)
+	records := publication{link: p.link}
+	var recorded []int
+	for _, k := range keys {
+		if one := p.pending[k.at]; one.err == nil && !one.done {
+			records.add(&natsgo.Msg{Subject: k.subject}, one.id)
+			recorded = append(recorded, k.at)
+		}
+	}
+	records.confirm(ctx)
+	for i, at := range recorded {
+		p.pending[at].err = records.pending[i].err // published again, it is dropped, and recorded
+	}
+	return p.failures()
+}
+
+// known says whether there is a record.
+func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error) {
+	if err := q.ensureKeys(ctx, l); err != nil {
+		return false, err
+	}
+	answer, err := ask(ctx, func(ctx context.Context) (*natsgo.Msg, error) {
+		return l.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+q.name+keysSuffix+"."+subject, nil)
+	})
+	if err != nil {
+		q.broker.remember(l, q.name+keysSuffix, false)
+		return false, fmt.Errorf("records of unique keys: %w", err)
+	}
+	switch status := answer.Header.Get("Status"); status {
+	case "":
+		return true, nil
+	case "404":
+		return false, nil
+	default:
+		return false, fmt.Errorf("records of unique keys: %s %s", status, answer.Header.Get("Description")) //nolint:err113 // the server's words
+	}
+}
+
+// ensureKeys makes the stream of records, or gives it the window that the queue has now.
+func (q *Queue) ensureKeys(ctx context.Context, l *link) error {
+	name := q.name + keysSuffix
+	if q.broker.knows(l, name) {
+		return nil
+	}
+	s, err := ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, q.name) })
+	if err != nil {
+		return fmt.Errorf("stream %q: %w", q.name, err)
+	}
+	have := s.CachedInfo().Config
+	_, err = ask(ctx, func(ctx context.Context) (jetstream.Stream, error) {
+		return l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name:              name,
+			Description:       "gentask unique keys",
+			Subjects:          []string{name + ".*"},
+			Storage:           jetstream.FileStorage,
+			Replicas:          have.Replicas,
+			MaxAge:            have.Duplicates,
+			MaxMsgsPerSubject: 1,
+			AllowDirect:       true,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("stream %q: %w", name, err)
+	}
+	q.broker.remember(l, name, true)
+	return nil
+}
