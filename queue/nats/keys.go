@@ -57,7 +57,7 @@ func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error
 	if err := q.ensureKeys(ctx, l); err != nil {
 		return false, err
 	}
-	answer, err := ask(ctx, func(ctx context.Context) (*natsgo.Msg, error) {
+	answer, err := ask(ctx, l, func(ctx context.Context) (*natsgo.Msg, error) {
 		return l.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+q.name+keysSuffix+"."+subject, nil)
 	})
 	if err != nil {
@@ -80,12 +80,12 @@ func (q *Queue) ensureKeys(ctx context.Context, l *link) error {
 	if q.broker.knows(l, name) {
 		return nil
 	}
-	s, err := ask(ctx, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, q.name) })
+	s, err := ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, q.name) })
 	if err != nil {
 		return fmt.Errorf("stream %q: %w", q.name, err)
 	}
 	have := s.CachedInfo().Config
-	_, err = ask(ctx, func(ctx context.Context) (jetstream.Stream, error) {
+	_, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) {
 		return l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 			Name:              name,
 			Description:       "gentask unique keys",

@@ -37,6 +37,11 @@ type Config struct {
 	// missing ones are an error. The delay queues are the driver's own machinery and are declared all the same.
 	Passive bool
 
+	// MaxPriority is the highest Message.Priority of the work queue, up to queue.MaxPriority. Zero means that it has no priorities, and a message
+	// that has one is refused with queue.ErrUnsupported. A queue keeps what it was declared with. Classic queues have priorities, and quorum
+	// queues from RabbitMQ 4.3 on: on older ones Open and Publish say so. Each priority costs the broker something, so take no more than needed.
+	MaxPriority int
+
 	// DelayPrefix is what the names of delay queues begin with, followed by the queue's name and the delay. Empty means that they are
 	// called "<queue>.delay.<milliseconds>"; "d." makes that "d.<queue>.<milliseconds>". It is for brokers that grant rights by name.
 	DelayPrefix string
@@ -88,6 +93,9 @@ func (c Config) check() error {
 	case Quorum, Classic:
 	default:
 		return badConfig("Config.Type", c.Type, `"quorum" or "classic"`)
+	}
+	if c.MaxPriority < 0 || c.MaxPriority > queue.MaxPriority {
+		return badConfig("Config.MaxPriority", c.MaxPriority, fmt.Sprintf("0 for none, to %d", queue.MaxPriority))
 	}
 	if c.Heartbeat < time.Second || c.Heartbeat > maxHeartbeat {
 		return badConfig("Config.Heartbeat", c.Heartbeat, "1s to "+maxHeartbeat.String()+", or 0 for the default")

@@ -12,7 +12,14 @@ func TestConformance(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
 			queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
-				q := newQueue(t, Config{Type: kind})
+				cfg := Config{Type: kind}
+				lacks := map[queuetest.Capability]string{queuetest.Unique: "RabbitMQ compares no messages"}
+				if kind == Classic {
+					cfg.MaxPriority = queue.MaxPriority
+				} else {
+					lacks[queuetest.Priority] = "quorum queues have priorities from 4.3 on"
+				}
+				q := newQueue(t, cfg)
 				source := &recorder{Source: q}
 				return queuetest.Fixture{
 					Source:      source,
@@ -22,10 +29,7 @@ func TestConformance(t *testing.T) {
 					Bury:        func(_ context.Context, msgs ...queue.Message) error { return bury(t, q, msgs) },
 					Break:       source.Break,
 					Held:        source.Held,
-					Lacks: map[queuetest.Capability]string{
-						queuetest.Unique:   "RabbitMQ compares no messages",
-						queuetest.Priority: "the queue has none",
-					},
+					Lacks:       lacks,
 				}
 			})
 		})

@@ -31,7 +31,7 @@ func FuzzForeignTable(f *testing.F) {
 		}
 		used := usedUp(&raw, len(seed)%3 == 0)
 		require.LessOrEqual(t, used, maxAttempts)
-		h := &held{raw: &raw, room: headerRoom(frameMax), Delivery: queue.Delivery{Message: message(&raw), Attempt: used + 1}}
+		h := &held{raw: &raw, room: headerRoom(frameMax), Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1}}
 		h.ID = "made-up"
 		st := &queue.Settlement{Reason: reason, Stack: reason}
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {

@@ -25,10 +25,12 @@ const (
 	maxAttempts = math.MaxInt32 / 4
 )
 
-// message is what a user sees of raw. Whatever a foreign publisher has put into the headers, it becomes text.
-func message(raw *amqp.Delivery) queue.Message {
+// message is what a user sees of raw. Whatever a foreign publisher has put into the headers, it becomes text, and its priority no more than the
+// queue has, for the rest has no effect.
+func message(raw *amqp.Delivery, maxPriority int) queue.Message {
 	return queue.Message{
 		ID: raw.MessageId, Body: raw.Body, Headers: texts(raw.Headers), ContentType: raw.ContentType, Time: published(raw),
+		Priority: min(int(raw.Priority), maxPriority),
 	}
 }
 

@@ -84,7 +84,7 @@ func FuzzHeaders(f *testing.F) {
 			used := usedUp(&raw, strict)
 			require.GreaterOrEqual(t, used, 0)
 			require.LessOrEqual(t, used, maxAttempts)
-			h := &held{raw: &raw, Delivery: queue.Delivery{Message: message(&raw), Attempt: used + 1}}
+			h := &held{raw: &raw, Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1}}
 			st := &queue.Settlement{Reason: reason, Stack: strings.Repeat(reason, 9)}
 			for _, msg := range []amqp.Publishing{h.again(st), h.released(false), h.released(true), h.letter(st, "q")} {
 				require.NoError(t, msg.Headers.Validate())

@@ -106,7 +106,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 		}
 		delete(raw.Headers, headerWalk)
 		w.raw = raw
-		return message(raw), nil
+		return message(raw, w.q.broker.cfg.MaxPriority), nil
 	}
 }
 

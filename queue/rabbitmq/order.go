@@ -16,8 +16,9 @@ func (q *Queue) order(m *queue.Message) (delay time.Duration, err error) {
 	case m.UniqueKey != "":
 		return 0, fmt.Errorf("rabbitmq: %w: Message.UniqueKey is %q: RabbitMQ compares no messages: right would be a queue of JetStream's",
 			queue.ErrUnsupported, m.UniqueKey)
-	case m.Priority != 0:
-		return 0, fmt.Errorf("rabbitmq: %w: Message.Priority is %d: right would be 0", queue.ErrUnsupported, m.Priority)
+	case m.Priority > q.broker.cfg.MaxPriority:
+		return 0, fmt.Errorf("rabbitmq: %w: Message.Priority is %d and Config.MaxPriority is %d: right would be a queue with more, or less priority",
+			queue.ErrUnsupported, m.Priority, q.broker.cfg.MaxPriority)
 	case m.NotBefore.IsZero():
 		return 0, nil
 	}

@@ -70,6 +70,7 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 	headers[headerMillis] = m.Time.UnixMilli()
 	return outgoing{queue: q.name, msg: amqp.Publishing{
 		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time, Body: m.Body,
+		Priority: uint8(m.Priority), //nolint:gosec // checked by order
 	}}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 	"time"
 
@@ -107,9 +108,29 @@ func (q *Queue) declare(ch *amqp.Channel) error {
 	args := q.args()
 	args["x-dead-letter-exchange"] = ""
 	args["x-dead-letter-routing-key"] = q.deadName()
+	if q.broker.cfg.MaxPriority > 0 {
+		args[argPriority] = q.broker.cfg.MaxPriority
+	}
 	_, err := ch.QueueDeclare(q.name, true, false, false, false, args)
-	return err
+	return q.noPriority(err)
 }
+
+// argPriority makes a queue one with priorities.
+const argPriority = "x-max-priority"
+
+// noPriority says what it means that a broker before 4.3 has no priorities on quorum queues.
+func (q *Queue) noPriority(err error) error {
+	var reply *amqp.Error
+	if q.broker.cfg.Type != Quorum || !errors.As(err, &reply) || reply.Code != amqp.PreconditionFailed || !invalidPriority.MatchString(reply.Reason) {
+		return err
+	}
+	right := "Classic, or Config.MaxPriority 0, or RabbitMQ from 4.3 on"
+	return fmt.Errorf("%w: %w: %w", badConfig("Config.Type", fmt.Sprintf("%q with Config.MaxPriority %d", q.broker.cfg.Type, q.broker.cfg.MaxPriority),
+		right), queue.ErrUnsupported, err)
+}
+
+// invalidPriority is how RabbitMQ says that a kind of queue knows no priorities.
+var invalidPriority = regexp.MustCompile(`invalid arg '` + argPriority)
 
 // check looks the queues up.
 func (q *Queue) check(ch *amqp.Channel) error {

@@ -1,0 +1,55 @@
+package rabbitmq
+
+import (
+	"testing"
+
+	"github.com/gentask/gentask/queue"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+)
+
+// TestPriorityOfAStranger: what another client has set counts as far as the queue has it, and a dead letter of it can run again.
+func TestPriorityOfAStranger(t *testing.T) {
+	for most, want := range map[int]int{0: 0, 3: 3} {
+		q := newQueue(t, Config{Type: Classic, MaxPriority: most})
+		s := open(t, q, 1)
+		foreign(t, func(ch *amqp.Channel) {
+			msg := amqp.Publishing{MessageId: "a", Priority: 200, Headers: amqp.Table{}}
+			require.NoError(t, ch.PublishWithContext(t.Context(), "", q.name, false, false, msg))
+		})
+		d := receive(t, s)
+		require.Equal(t, want, d.Priority)
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter}}))
+		letters, err := q.DeadLetters(t.Context(), 1)
+		require.NoError(t, err)
+		require.NoError(t, q.Publish(t.Context(), letters...))
+		require.Equal(t, want, receive(t, s).Priority)
+	}
+}
+
+// TestPriorityAboveTheQueueIsRefused, and the other messages of the call are published.
+func TestPriorityAboveTheQueueIsRefused(t *testing.T) {
+	q := newQueue(t, Config{Type: Classic, MaxPriority: 3})
+	err := q.Publish(t.Context(), queue.Message{ID: "a", Priority: 4}, queue.Message{ID: "b", Priority: 3})
+	require.ErrorIs(t, err, queue.ErrUnsupported)
+	require.ErrorContains(t, err, "Config.MaxPriority is 3")
+	var failed *queue.PublishError
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, failed.Failed, 1)
+	require.Equal(t, "b", receive(t, open(t, q, 2)).ID)
+}
+
+// TestQuorumQueueWithoutPriorities: an old broker refuses the declaration, and the error says what would be right.
+func TestQuorumQueueWithoutPriorities(t *testing.T) {
+	q := newQueue(t, Config{MaxPriority: 3})
+	_, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
+	if err == nil {
+		t.Log("this broker has them")
+		return
+	}
+	for _, err := range []error{err, q.Publish(t.Context(), queue.Message{ID: "a", Priority: 3})} {
+		require.ErrorIs(t, err, queue.ErrUnsupported)
+		require.ErrorIs(t, err, queue.ErrConfig)
+		require.ErrorContains(t, err, "RabbitMQ from 4.3 on")
+	}
+}
