@@ -35,4 +35,17 @@
 //
 // Message.ID travels as Nats-Msg-Id: what is published twice with one ID within Config.Duplicates, 2 minutes by default, is stored once. An ID
 // that is used for one message after the other wants Config.Duplicates -1. A dead letter can be published again at any time.
+//
+// A UniqueKey takes the ID's place there. A server that restarts remembers only the ids of messages that it still has, so each key also leaves a
+// record for as long as the window, in a stream called "emails-keys", which is made with the first key: a message with a key costs three round
+// trips, and holds whatever became of the server and of the first message.
+//
+// # Delays
+//
+// A message with NotBefore goes to the queue at once. The session that gets it too early gives it back with what is left of the delay, which the
+// server keeps, and looks again when it comes: it is never early, holds no slot meanwhile, and no attempt is counted. A release that is put off
+// is a copy of that kind. The server goes through everything that waits whenever something is due, so a queue is good for thousands of delayed
+// messages, and not for millions.
+//
+// JetStream has no priorities: it keeps the order of publishing.
 package nats

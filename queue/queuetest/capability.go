@@ -99,8 +99,9 @@ func lacksLoss(b *bench) {
 func lacksLetters(b *bench) {
 	require.Nil(b.t, b.Letters, "Fixture.Lacks says that there are no Letters")
 	s := b.open(1)
-	b.publish("a", "b")
+	b.publish("a")
 	b.settle(s, queue.DeadLetter, b.receiveID(s, "a"))
+	b.publish("b")
 	b.receiveID(s, "b")
 }
 

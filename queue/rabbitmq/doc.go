@@ -10,7 +10,12 @@
 // A queue called emails is a durable quorum queue (or classic, see Config.Type), and emails.dead, of the same type, keeps its dead letters.
 // Whatever the broker itself gives up ends there as well. A message that is requeued with a delay waits in emails.delay.<milliseconds>,
 // which the driver declares when it is needed, and which vanishes an hour after it was last used. Delays are rounded up to eight steps for
-// each doubling, at least 16 ms: a message comes back never early, and at most an eighth late.
+// each doubling, at least 16 ms: a message comes back never early, and at most an eighth late. A message with NotBefore waits there too, up to
+// 40 days. RabbitMQ 3.10 was seen to lose what it has confirmed of a quorum queue that was made half a second before the broker was killed;
+// that holds for delay queues as for any other.
+//
+// With Config.MaxPriority the work queue has priorities: on classic queues, and on quorum queues from 4.3 on. RabbitMQ compares no messages, so
+// one with a UniqueKey is refused.
 //
 // Each session has a connection of its own, and all publishing of a Broker shares another one, for a broker that is short of memory or disk
 // stops reading from those who publish. Nothing here reconnects: the next Open or Publish does.

@@ -19,7 +19,8 @@ type held struct {
 func (s *session) hold(raw *amqp.Delivery) *held {
 	used := usedUp(raw, s.strict)
 	h := &held{room: headerRoom(s.link.Config.FrameSize), Delivery: queue.Delivery{
-		Message: message(raw, s.queue.broker.cfg.MaxPriority), Tag: raw.DeliveryTag, Attempt: used + 1, Redelivered: raw.Redelivered || isCopy(raw.Headers),
+		Message: message(raw, s.queue.broker.cfg.MaxPriority), Tag: raw.DeliveryTag,
+		Attempt: used + 1, Redelivered: raw.Redelivered || isCopy(raw.Headers),
 	}}
 	if h.ID == "" {
 		h.ID = s.queue.broker.host + "-" + s.nonce + "-" + strconv.FormatUint(h.Tag, 10)

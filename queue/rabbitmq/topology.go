@@ -124,9 +124,9 @@ func (q *Queue) noPriority(err error) error {
 	if q.broker.cfg.Type != Quorum || !errors.As(err, &reply) || reply.Code != amqp.PreconditionFailed || !invalidPriority.MatchString(reply.Reason) {
 		return err
 	}
-	right := "Classic, or Config.MaxPriority 0, or RabbitMQ from 4.3 on"
-	return fmt.Errorf("%w: %w: %w", badConfig("Config.Type", fmt.Sprintf("%q with Config.MaxPriority %d", q.broker.cfg.Type, q.broker.cfg.MaxPriority),
-		right), queue.ErrUnsupported, err)
+	was := fmt.Sprintf("%q with Config.MaxPriority %d", q.broker.cfg.Type, q.broker.cfg.MaxPriority)
+	bad := badConfig("Config.Type", was, "Classic, or Config.MaxPriority 0, or RabbitMQ from 4.3 on")
+	return fmt.Errorf("%w: %w: %w", bad, queue.ErrUnsupported, err)
 }
 
 // invalidPriority is how RabbitMQ says that a kind of queue knows no priorities.

@@ -10,6 +10,8 @@
 //     own tools, and publish a copy without queue.HeaderAttempts to run one again.
 //   - A release is a Nack: what that does, and how soon, is the subscriber's business.
 //   - A delay needs Config.Delayed or Config.Hold. Without either Open says so: most subscribers know no delay.
+//   - A message with a Priority or a UniqueKey is refused with queue.ErrUnsupported, and so is one with NotBefore without Config.Delayed. A release
+//     that is put off is a copy, as a requeue with a delay is, that counts no attempt.
 //   - The prefetch is a limit, and not a request. Most subscribers hand out one message for each subscription until that is settled, so a
 //     session that is to hold more subscribes more often: Config.Subscriptions. What a subscriber fetches ahead is its own business; with several
 //     subscriptions it should fetch one message for each, or the first would keep all from the others.

@@ -43,9 +43,12 @@ func TestConformanceOnGochannel(t *testing.T) {
 			Source: q, Publisher: q, Break: func() {},
 			DeadLetters: func(context.Context) ([]queue.Message, error) { return nil, nil },
 			Lacks: map[queuetest.Capability]string{
-				queuetest.Keeping: "gochannel forgets what nobody listens to, and gives each subscription every message",
-				queuetest.Letters: "watermill can only subscribe to dead letters, and that takes them",
-				queuetest.Loss:    "gochannel has no connection that could be cut",
+				queuetest.NotBefore: "a delay needs Config.Delayed",
+				queuetest.Priority:  "watermill knows none",
+				queuetest.Unique:    "watermill knows none",
+				queuetest.Keeping:   "gochannel forgets what nobody listens to, and gives each subscription every message",
+				queuetest.Letters:   "watermill can only subscribe to dead letters, and that takes them",
+				queuetest.Loss:      "gochannel has no connection that could be cut",
 			},
 		}
 	})

@@ -1,13 +1,18 @@
 package watermill
 
 import (
+	"context"
 	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/components/delay"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/gentask/gentask/queue"
 )
 
 // checkOrder says what a message asks for that watermill knows nothing of.
-func checkOrder(m *queue.Message) error {
+func (c Config) checkOrder(m *queue.Message) error {
 	switch err := m.Check(); {
 	case err != nil:
 		return fmt.Errorf("watermill: %w", err)
@@ -15,8 +20,29 @@ func checkOrder(m *queue.Message) error {
 		return fmt.Errorf("watermill: %w: Message.Priority is %d: right would be 0", queue.ErrUnsupported, m.Priority)
 	case m.UniqueKey != "":
 		return fmt.Errorf("watermill: %w: Message.UniqueKey is %q: right would be none", queue.ErrUnsupported, m.UniqueKey)
-	case !m.NotBefore.IsZero():
-		return fmt.Errorf("watermill: %w: Message.NotBefore is set: right would be zero", queue.ErrUnsupported)
+	case !m.NotBefore.IsZero() && c.Delayed == nil:
+		return fmt.Errorf("watermill: %w: Message.NotBefore is %v: right would be Config.Delayed, a publisher that honours delays, or none",
+			queue.ErrUnsupported, m.NotBefore)
 	}
 	return nil
+}
+
+// publish publishes one message, now or later.
+func (q *Queue) publish(ctx context.Context, m queue.Message) error {
+	if err := q.cfg.checkOrder(&m); err != nil {
+		return err
+	}
+	if err := q.do(ctx, q.initialize); err != nil {
+		return err
+	}
+	if left := time.Until(m.NotBefore); !m.NotBefore.IsZero() && left > 0 {
+		return q.sendLater(ctx, encode(m), left)
+	}
+	return q.send(ctx, q.cfg.Publisher, q.topic, encode(m))
+}
+
+// sendLater publishes what is to arrive after d.
+func (q *Queue) sendLater(ctx context.Context, msg *message.Message, d time.Duration) error {
+	delay.Message(msg, delay.For(d))
+	return q.send(ctx, q.cfg.Delayed, q.topic, msg)
 }

@@ -67,14 +67,7 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	var failed []queue.PublishFailure
 	for _, m := range msgs {
 		m = complete(m)
-		err := checkOrder(&m)
-		if err == nil {
-			err = q.do(ctx, q.initialize)
-		}
-		if err == nil {
-			err = q.send(ctx, q.cfg.Publisher, q.topic, encode(m))
-		}
-		if err != nil {
+		if err := q.publish(ctx, m); err != nil {
 			failed = append(failed, queue.PublishFailure{ID: m.ID, Err: err})
 		}
 	}

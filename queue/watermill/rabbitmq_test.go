@@ -26,9 +26,12 @@ func TestConformanceOnRabbitMQ(t *testing.T) {
 		return queuetest.Fixture{
 			Source: r.queue, Publisher: r.queue, DeadLetters: r.deadLetters, Break: r.cut,
 			Lacks: map[queuetest.Capability]string{
-				queuetest.Letters: "watermill can only subscribe to dead letters, and that takes them",
-				queuetest.Delay:   "watermill-amqp knows no delay, and Config.Hold keeps the message in the session",
-				queuetest.Loss:    "watermill-amqp reconnects by itself and tells nobody",
+				queuetest.Letters:   "watermill can only subscribe to dead letters, and that takes them",
+				queuetest.NotBefore: "a delay needs Config.Delayed",
+				queuetest.Priority:  "watermill knows none",
+				queuetest.Unique:    "watermill knows none",
+				queuetest.Delay:     "watermill-amqp knows no delay, and Config.Hold keeps the message in the session",
+				queuetest.Loss:      "watermill-amqp reconnects by itself and tells nobody",
 			},
 		}
 	})

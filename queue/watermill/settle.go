@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/components/delay"
-
 	"github.com/gentask/gentask/queue"
 )
 
@@ -26,7 +24,7 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 		}
 		if err != nil {
 			failed = append(failed, queue.SettleFailure{Tag: tagOf(st), Err: err})
-		} else if st.Verb != queue.Release && !s.waitsToBeDue(st) { // after a Nack, the context of some goes on with the message
+		} else if !nacks(st) && !s.waitsToBeDue(st) { // after a Nack, the context of some goes on with the message
 			said = append(said, h)
 		}
 	}
@@ -48,9 +46,6 @@ func (s *session) claim(st *queue.Settlement) (*held, error) {
 	if st.Verb < queue.Ack || st.Verb > queue.DeadLetter {
 		return nil, fmt.Errorf("watermill: %w: Settlement.Verb is %v: right would be one of the verbs", queue.ErrConfig, st.Verb)
 	}
-	if st.Verb == queue.Release && st.After > 0 {
-		return nil, fmt.Errorf("watermill: %w: Settlement.After of a release is %v: right would be 0", queue.ErrUnsupported, st.After)
-	}
 	h.claimed = true
 	return h, nil
 }
@@ -62,9 +57,17 @@ func tagOf(st *queue.Settlement) uint64 {
 	return st.Delivery.Tag
 }
 
+// nacks says whether the settlement gives the message itself back.
+func nacks(st *queue.Settlement) bool { return st.Verb == queue.Release && st.After <= 0 }
+
+// delayed says whether the settlement asks for a delay.
+func delayed(st *queue.Settlement) bool {
+	return st.After > 0 && (st.Verb == queue.Requeue || st.Verb == queue.Release)
+}
+
 // waitsToBeDue says whether the settlement keeps the message until its copy is due.
 func (s *session) waitsToBeDue(st *queue.Settlement) bool {
-	return st.Verb == queue.Requeue && st.After > 0 && s.queue.cfg.Delayed == nil
+	return delayed(st) && s.queue.cfg.Delayed == nil
 }
 
 // apply does what a verb means. After an error the delivery can be settled again.
@@ -78,7 +81,7 @@ func (s *session) apply(ctx context.Context, h *held, st *queue.Settlement) erro
 		h.claimed = false
 		return err
 	}
-	return s.let(h, st.Verb != queue.Release)
+	return s.let(h, !nacks(st))
 }
 
 // copy publishes what takes the place of the original, where the verb wants that.
@@ -87,14 +90,16 @@ func (s *session) copy(ctx context.Context, h *held, st *queue.Settlement) error
 	switch st.Verb {
 	case queue.DeadLetter:
 		return q.send(ctx, q.cfg.Publisher, q.cfg.DeadTopic, q.copyOf(&h.Delivery, st))
-	case queue.Requeue:
+	case queue.Requeue, queue.Release:
+		if nacks(st) {
+			return nil
+		}
 		msg := q.copyOf(&h.Delivery, st)
-		if st.After > 0 && q.cfg.Delayed != nil {
-			delay.Message(msg, delay.For(st.After))
-			return q.send(ctx, q.cfg.Delayed, q.topic, msg)
+		if delayed(st) && q.cfg.Delayed != nil {
+			return q.sendLater(ctx, msg, st.After)
 		}
 		return q.send(ctx, q.cfg.Publisher, q.topic, msg)
-	case queue.Ack, queue.Release:
+	case queue.Ack:
 	}
 	return nil
 }

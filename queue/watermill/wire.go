@@ -81,6 +81,9 @@ func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message
 	}
 	delete(m.Headers, queue.HeaderReason)
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(d.Attempt)
+	if st.Verb == queue.Release {
+		m.Headers[queue.HeaderAttempts] = strconv.Itoa(d.Attempt - 1)
+	}
 	if st.Reason != "" {
 		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
 	}
