@@ -1,7 +1,9 @@
 package chaos
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -153,6 +155,27 @@ func (y *Tally) open() int {
 		}
 	}
 	return n
+}
+
+// missing says which messages have not run to their end, for the one who has to find out why.
+func (y *Tally) missing() string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	var ids []int
+	for id := range y.published {
+		if n, err := strconv.Atoi(id); err == nil && !y.done[id] && !y.poison[id] {
+			ids = append(ids, n)
+		}
+	}
+	if len(ids) == 0 {
+		return "none"
+	}
+	slices.Sort(ids)
+	begun := 0
+	for _, n := range ids {
+		begun += min(y.runs[strconv.Itoa(n)], 1)
+	}
+	return fmt.Sprintf("%d to %d, %d of them have begun", ids[0], ids[len(ids)-1], begun)
 }
 
 // firstAfter returns the first run after the moment for which want holds.

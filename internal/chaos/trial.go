@@ -247,8 +247,8 @@ func (tr *Trial) Eventually(what string, cond func() bool) {
 				tr.Logf("health: %+v", c.Health())
 			}
 			at, err := tr.direct.state(context.WithoutCancel(tr.Context()))
-			tr.Fatalf("%s: waited %v in vain until %s; %d done, %d open, the broker says %+v, %v",
-				tr.row.Fault, tr.Limit, what, tr.Done(), tr.open(), at, err)
+			tr.Fatalf("%s: waited %v in vain until %s; %d done, %d open (%s), the broker says %+v, %v",
+				tr.row.Fault, tr.Limit, what, tr.Done(), tr.open(), tr.missing(), at, err)
 		}
 	}
 }
