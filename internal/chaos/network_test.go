@@ -86,7 +86,7 @@ func TestChaos_Broker(t *testing.T) {
 				tr := NewTrial(t, tc.name, kind, r.URL(0), r.guestURL(0))
 				tr.Settle()
 				tr.Work = 5 * time.Millisecond
-				jobs, times := scaled(2000, 12_000), scaled(1, 3)
+				jobs, times := scaled(2000, 8000), scaled(1, 2)
 				tr.Publish(jobs)
 				tr.Consume(1, gentask.Config{Concurrency: 4, Prefetch: 8})
 				for range times {
