@@ -121,13 +121,13 @@ func (h *holder) consumer(ctx context.Context) error {
 		<-running.allRan
 		h.measure()
 	}()
-	err := consume(ctx, t, q, h.jobs, gentask.Handle(func(_ context.Context, body []byte) error {
+	err := consumeAll(ctx, t, q, patient(h.jobs), gentask.Handle(func(_ context.Context, body []byte) error {
 		running.ran(body)
 		<-h.release
 		t.tally.ran(body)
 		return nil
 	}))
-	if err != nil {
+	if err := errors.Join(err, t.tally.check()); err != nil {
 		return err
 	}
 	return checkMemory(q)

@@ -87,17 +87,26 @@ func checkMemory(q *memory.Queue) error {
 	return nil
 }
 
+// patient is for jobs that wait for each other: with so many that a busy machine needs more than the default timeout to start them all.
+func patient(concurrency int) gentask.Config {
+	return gentask.Config{Concurrency: concurrency, Timeout: time.Hour}
+}
+
 // fromMemory consumes a filled memory queue: messages of size bytes, behaviour made by behave.
 func fromMemory(concurrency, size int, behave func(*trial) gentask.Behavior) side {
+	return fromMemoryWith(gentask.Config{Concurrency: concurrency}, size, behave)
+}
+
+func fromMemoryWith(cfg gentask.Config, size int, behave func(*trial) gentask.Behavior) side {
 	return func(ctx context.Context, t *trial) error {
 		q := newMemory(t)
 		defer q.Close()
 		if err := q.Publish(ctx, t.tally.messages(size)...); err != nil {
 			return err
 		}
-		if err := consume(ctx, t, q, concurrency, behave(t)); err != nil {
+		if err := consumeAll(ctx, t, q, cfg, behave(t)); err != nil {
 			return err
 		}
-		return checkMemory(q)
+		return errors.Join(t.tally.check(), checkMemory(q))
 	}
 }

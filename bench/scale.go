@@ -72,7 +72,7 @@ func onProcessors(n int, s side) side {
 func blocking(n int) side {
 	return func(ctx context.Context, t *trial) error {
 		l := &line{most: min(n, t.jobs), left: t.jobs}
-		return fromMemory(n, small, func(t *trial) gentask.Behavior {
+		return fromMemoryWith(patient(n), small, func(t *trial) gentask.Behavior {
 			return gentask.Handle(func(ctx context.Context, body []byte) error {
 				select {
 				case <-l.join():
