@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNotBefore: to the nanosecond in a bubble, behind what waits then, and as the first attempt.
-func TestNotBefore(t *testing.T) {
+// TestScenario33_NotBefore: to the nanosecond in a bubble, behind what waits then, and as the first attempt.
+func TestScenario33_NotBefore(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		start := time.Now()
 		require.NoError(t, q.Publish(t.Context(),
@@ -32,8 +32,8 @@ func TestNotBefore(t *testing.T) {
 	})
 }
 
-// TestReleaseWithADelay: it comes back when it is due, at the tail, and has cost no attempt.
-func TestReleaseWithADelay(t *testing.T) {
+// TestScenario33_ReleaseWithADelay: it comes back when it is due, at the tail, and has cost no attempt.
+func TestScenario33_ReleaseWithADelay(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "a", "b")
 		s := open(t, q, 1)
@@ -51,8 +51,8 @@ func TestReleaseWithADelay(t *testing.T) {
 	})
 }
 
-// TestPriority: the higher first, in the order of publishing among equals, and a message keeps what it has whatever becomes of it.
-func TestPriority(t *testing.T) {
+// TestScenario33_Priority: the higher first, in the order of publishing among equals, and a message keeps what it has whatever becomes of it.
+func TestScenario33_Priority(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}, queue.Message{ID: "b", Priority: 5},
 			queue.Message{ID: "c", Priority: queue.MaxPriority}, queue.Message{ID: "d", Priority: 5}, queue.Message{ID: "e"}))

@@ -27,8 +27,8 @@ func TestPriorityOfAStranger(t *testing.T) {
 	}
 }
 
-// TestPriorityAboveTheQueueIsRefused, and the other messages of the call are published.
-func TestPriorityAboveTheQueueIsRefused(t *testing.T) {
+// TestScenario33_PriorityAboveTheQueueIsRefused, and the other messages of the call are published.
+func TestScenario33_PriorityAboveTheQueueIsRefused(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic, MaxPriority: 3})
 	err := q.Publish(t.Context(), queue.Message{ID: "a", Priority: 4}, queue.Message{ID: "b", Priority: 3})
 	require.ErrorIs(t, err, queue.ErrUnsupported)
