@@ -83,16 +83,6 @@ func FromProducer(produce func() Actor) *Props {
 	return pa.PropsFromProducer(produce, pa.WithMailbox(newMailbox), pa.WithSupervisor(stopStrategy{}))
 }
 
-// Eager returns Props for actors that are spawned for every job: the spawn itself processes Started, on the spawner's goroutine, which saves a
-// goroutine for each. The handler of Started must not block or run code of a user's: a runtime.Goexit there would end the spawner. Everything
-// after Started is processed on a goroutine of the actor's own.
-func Eager(produce func() Actor) *Props {
-	return FromProducer(produce).Configure(pa.WithDispatcher(eagerStart{pa.NewDefaultDispatcher(fairness)}))
-}
-
-// eagerStart tells the mailbox that its first run is the spawner's.
-type eagerStart struct{ Dispatcher }
-
 // stopStrategy stops a failed child that was spawned with a mailbox of protoactor-go's. Its default would restart the child in place, ten
 // times in ten seconds, and drop the message that it failed on.
 type stopStrategy struct{}

@@ -25,10 +25,15 @@ func BenchmarkSpawnStop(b *testing.B) {
 		props := FromFunc(stopAtMessage)
 		benchmarkChildren(b, sys, ended, func(ctx Context) { ctx.Send(Spawn(ctx, props, SpawnOptions{Monitor: true}), "stop") })
 	})
-	b.Run("our mailbox, eager", func(b *testing.B) {
-		ended := make(chan struct{})
-		props := Eager(func() Actor { return ReceiveFunc(stopAtMessage) })
-		benchmarkChildren(b, sys, ended, func(ctx Context) { ctx.Send(Spawn(ctx, props, SpawnOptions{}), "stop") })
+	b.Run("cell", func(b *testing.B) {
+		ended := make(chan struct{}, 1)
+		b.ReportAllocs()
+		for b.Loop() {
+			c := &Cell{}
+			c.Start(sys, "cell", benchHandler{c, ended})
+			c.Post("stop")
+			<-ended
+		}
 	})
 	b.Run("routine", func(b *testing.B) {
 		ended := make(chan struct{})
@@ -39,6 +44,16 @@ func BenchmarkSpawnStop(b *testing.B) {
 		}
 	})
 }
+
+// benchHandler ends its cell at its first message.
+type benchHandler struct {
+	cell  *Cell
+	ended chan struct{}
+}
+
+func (h benchHandler) Receive(any) { h.cell.Exit(nil) }
+
+func (h benchHandler) Ended(error) { h.ended <- struct{}{} }
 
 func stopAtMessage(ctx Context) {
 	if ctx.Message() == "stop" {

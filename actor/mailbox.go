@@ -18,7 +18,6 @@ import (
 type mailbox struct {
 	mu      sync.Mutex
 	running bool
-	eager   bool // the first run is the spawner's
 
 	link     link
 	phase    phase
@@ -60,7 +59,6 @@ func newMailbox() pa.Mailbox { return &mailbox{} }
 func (m *mailbox) RegisterHandlers(inv pa.MessageInvoker, d pa.Dispatcher) {
 	m.inv = inv
 	m.sys, m.self = m.ctx().ActorSystem(), m.ctx().Self()
-	_, m.eager = d.(eagerStart)
 	m.dispatch = dispatcherOf(m.sys, d)
 	m.runFn = m.runGrown
 }
@@ -117,13 +115,10 @@ func (m *mailbox) PostSystemMessage(msg any) {
 
 // wake unlocks mu.
 func (m *mailbox) wake() {
-	idle, eager := !m.running, m.eager
-	m.running, m.eager = true, false
+	idle := !m.running
+	m.running = true
 	m.mu.Unlock()
-	switch {
-	case eager:
-		m.runFirst()
-	case idle:
+	if idle {
 		m.dispatch.Schedule(m.runFn)
 	}
 }
@@ -147,26 +142,6 @@ func (m *mailbox) run() {
 		}
 	}()
 	more = m.turn(max(m.dispatch.Throughput(), 1))
-}
-
-// runFirst processes Started and no more: what comes next may run code of the user's, and the goroutine is the spawner's.
-func (m *mailbox) runFirst() {
-	done := false
-	defer func() {
-		if !done {
-			m.dispatch.Schedule(m.runFn)
-		}
-	}()
-	m.turn(1)
-	done = !m.broken && m.rest()
-}
-
-// rest says whether nothing waits; the run is over then.
-func (m *mailbox) rest() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.running = m.system.len()+m.user.len() > 0
-	return !m.running
 }
 
 // turn processes up to n messages: until there are none (false), it is somebody else's turn, or one has failed (true).

@@ -15,12 +15,10 @@ const inFlight = 1000
 func BenchmarkDynamicChild(b *testing.B) {
 	for _, c := range []struct {
 		name     string
-		from     func(func() actor.Actor) *actor.Props
 		notified bool
 	}{
-		{"plain", actor.FromProducer, false},
-		{"eager", actor.Eager, false},
-		{"eager notified", actor.Eager, true},
+		{"plain", false},
+		{"notified", true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			sys := actor.NewSystem(actor.SystemConfig{})
@@ -32,7 +30,7 @@ func BenchmarkDynamicChild(b *testing.B) {
 			} else {
 				worker.slots = slots
 			}
-			props := c.from(func() actor.Actor { return worker })
+			props := actor.FromProducer(func() actor.Actor { return worker })
 			spec.Props = func() *actor.Props { return props }
 			benchmarkChildren(b, sys, spec, slots)
 		})
