@@ -161,6 +161,9 @@ func (q *Queue) makeDead(ctx context.Context, l *link) error {
 
 // DeadLetters returns the oldest dead letters, at most limit, and takes none out. Letters does more with them.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
+	if limit < 1 {
+		return nil, nil
+	}
 	var letters []queue.Message
 	for letter, err := range q.Letters().All(ctx, queue.LetterFilter{}) {
 		if err != nil {
