@@ -101,8 +101,7 @@ func (l *ledger) restartingWorker(msg *restarting) {
 	case t == nil:
 		msg.resume(!e.leftBehind())
 	default:
-		e.resume = msg.resume
-		l.adopt(e, t, msg.reason)
+		l.adopt(e, t, msg.reason).resume = msg.resume
 	}
 }
 
@@ -123,7 +122,7 @@ func (l *ledger) workerGone(w *worker) {
 	if e.decided() {
 		l.decided(e)
 	}
-	l.bereave(e, w.reason)
+	l.bereave(e, w.Reason())
 }
 
 // workerEnded hears that a worker of the user's is gone for good.
@@ -136,11 +135,9 @@ func (l *ledger) workerEnded(msg *supervision.Ended) {
 // bereave takes over what a worker has left: nothing, as a rule. A task that still runs is stopped first, so that the job never runs twice at
 // the same time.
 func (l *ledger) bereave(e *entry, reason error) {
-	if e.resume != nil {
-		e.resume = nil // its supervisor is gone, too
-	}
-	if l.adopted(e) {
-		return // its outcome is still to come, though the task may be over
+	if o := l.orphanOf(e); o != nil {
+		o.resume = nil // its supervisor is gone, too
+		return         // its outcome is still to come, though the task may be over
 	}
 	if t := e.unfinished(); t != nil {
 		l.adopt(e, t, reason)
@@ -149,19 +146,31 @@ func (l *ledger) bereave(e *entry, reason error) {
 	l.resign(e, reason)
 }
 
-// adopted says whether the ledger waits for the end of the entry's task.
-func (l *ledger) adopted(e *entry) bool {
+// orphan is a task that has lost its worker. The ledger waits for its end.
+type orphan struct {
+	entry  *entry
+	reason error      // how the worker ended
+	resume func(bool) // restarts the worker when the task has ended; nil if that is gone for good
+}
+
+// orphanOf returns nil if the entry's task is none.
+func (l *ledger) orphanOf(e *entry) *orphan {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.task != nil && l.orphans[e.task.ID()] == e
+	t := e.task
+	e.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	return l.orphans[t.ID()]
 }
 
 // adopt makes the ledger the owner of a task, and stops it.
-func (l *ledger) adopt(e *entry, t *task.Task[any], reason error) {
-	l.orphans[t.ID()] = e
-	e.leaving = reason
+func (l *ledger) adopt(e *entry, t *task.Task[any], reason error) *orphan {
+	o := &orphan{entry: e, reason: reason}
+	l.orphans[t.ID()] = o
 	t.Adopt(l.self)
 	t.Stop(workerLost(reason), l.cfg.Grace)
+	return o
 }
 
 func workerLost(reason error) error {
@@ -176,22 +185,22 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 	if o.Task == nil || o.Status == task.Timeout {
 		return // forged, or not the end
 	}
-	e := l.orphans[o.Task.ID()]
-	if e == nil {
+	left := l.orphans[o.Task.ID()]
+	if left == nil {
 		return
 	}
 	delete(l.orphans, o.Task.ID())
+	e := left.entry
 	e.heard(o)
 	e.answered() // nobody is asked
-	if resume := e.resume; resume != nil {
-		e.resume = nil
-		resume(!errors.Is(o.Reason, task.ErrAbandoned))
+	if left.resume != nil {
+		left.resume(!errors.Is(o.Reason, task.ErrAbandoned))
 		return
 	}
 	if o.Status == task.OK && l.behaviorOf(e).byDefault {
 		_ = e.settle(Ack(), nil) // the work is done, and the worker would have said no more
 	}
-	l.resign(e, e.leaving)
+	l.resign(e, left.reason)
 }
 
 // resign frees the slot: worker and task are gone. Without a decision, the default policy decides.

@@ -21,34 +21,32 @@ type entry struct {
 
 	mu        sync.Mutex
 	own       *worker    // its worker, if that is one of the library's own
-	alive     bool       // or one of the user's, and that it has been spawned
-	theirs    *actor.PID // and where, once it has asked for its task
+	theirs    *actor.PID // or where one of the user's is, once it has asked for its task
 	task      *task.Task[any]
 	payload   any
-	cause     error    // why the job is to stop, if it is
-	excused   bool     // its last run failed by itself: see Policy.Failure
-	decision  Decision // the first that settles
-	reason    error    // of the decision
-	lost      bool     // the session is over
+	cause     error         // why the job is to stop, if it is
+	decision  Decision      // the first that settles
+	reason    error         // of the decision
+	runTime   time.Duration // of the task
+	deciding  time.Duration // since when HandleResult has been running, after the receipt; zero when it isn't
 	status    task.Status
-	runTime   time.Duration
-	abandoned bool      // the task did not return within its grace
-	deciding  time.Time // since when HandleResult has been running; zero when it isn't
+	alive     bool // its worker, if it is one of the user's, has been spawned
+	excused   bool // its last run failed by itself: see Policy.Failure
+	abandoned bool // the task did not return within its grace
+	lost      bool // the session is over
 
-	// The rest belongs to the consumer.
+	// The rest belongs to the consumer, but received, which doesn't change. There may be a hundred thousand entries: what is small stands together.
 	serial   uint64 // in which order it came in
 	rolls    [rollKinds]rollPlace
+	spot     spot // its place in the lineup
 	received time.Time
-	started  time.Time  // when it was given to a worker; zero before
-	busy     bool       // it has a worker, or a task that has not ended
-	leaving  error      // how the worker ended that left a task behind
-	resume   func(bool) // restarts the worker when the task that it left behind has ended
-	spot     spot       // its place in the lineup
-	closed   bool       // settled, or lost: nothing is owed to the broker
-	sent     bool       // its decision is being carried out
-	verb     queue.Verb // how it was settled; zero if it was lost
-	after    time.Duration
-	tries    int // failed settlements
+	started  time.Time     // when it was given to a worker; zero before
+	after    time.Duration // of its settlement
+	tries    int32         // failed settlements
+	busy     bool          // it has a worker, or a task that has not ended
+	closed   bool          // settled, or lost: nothing is owed to the broker
+	sent     bool          // its decision is being carried out
+	verb     queue.Verb    // how it was settled; zero if it was lost
 }
 
 // book is what the entries of one incarnation of a consumer share.
@@ -203,7 +201,7 @@ func (e *entry) lose() {
 func (e *entry) heard(o *task.Outcome[any]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.status, e.runTime, e.deciding = o.Status, o.RunTime, time.Now()
+	e.status, e.runTime, e.deciding = o.Status, o.RunTime, max(time.Since(e.received), 1)
 	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
 }
 
@@ -241,18 +239,21 @@ func (e *entry) wasAbandoned() bool {
 	return e.abandoned
 }
 
-// decidingSince says since when HandleResult has been running; zero when it isn't.
-func (e *entry) decidingSince() time.Time {
+// decidingFor says how long HandleResult has been running; zero when it isn't.
+func (e *entry) decidingFor(now time.Time) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.deciding
+	if e.deciding == 0 {
+		return 0
+	}
+	return now.Sub(e.received) - e.deciding
 }
 
 // answered notes that HandleResult has returned.
 func (e *entry) answered() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.deciding = time.Time{}
+	e.deciding = 0
 }
 
 // verdict returns the decision that was taken and its reason; the zero Decision if none was.

@@ -180,7 +180,7 @@ func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
 	ev.Reason = err
 	l.emit(ev)
 	l.cfg.Logger.Warn("gentask: settlement failed, will be tried again", "consumer", l.cfg.Name, "job", e.delivery.ID, "error", err)
-	actor.SendAfter(ctx, l.cfg.Reconnect.delay(e.tries, l.cfg.random), &retry{e})
+	actor.SendAfter(ctx, l.cfg.Reconnect.delay(int(e.tries), l.cfg.random), &retry{e})
 }
 
 func (l *ledger) retry(e *entry) {

@@ -38,11 +38,11 @@ type ledger struct {
 	failures  int // sessions in a row that broke soon, and without having brought a delivery
 	lastError error
 
-	held    roll              // what is unsettled, by the broker's count too
-	busy    roll              // what has a worker or a task
-	orphans map[uint64]*entry // what has lost its worker while its task runs, by task
-	lineup  *lineup           // what waits for a slot
-	alarm   alarm             // for when a gate wants to be asked again
+	held    roll               // what is unsettled, by the broker's count too
+	busy    roll               // what has a worker or a task
+	orphans map[uint64]*orphan // what has lost its worker while its task runs, by task
+	lineup  *lineup            // what waits for a slot
+	alarm   alarm              // for when a gate wants to be asked again
 	serial  uint64
 
 	paused    bool
@@ -76,7 +76,7 @@ func newLedger(c *life) *ledger {
 	l := &ledger{
 		cfg: c.cfg, source: c.source, behavior: c.behavior, life: c,
 		held: roll{kind: rollHeld}, busy: roll{kind: rollBusy},
-		orphans: map[uint64]*entry{}, paused: c.paused.Load(),
+		orphans: map[uint64]*orphan{}, paused: c.paused.Load(),
 	}
 	l.lineup = newLineup(gatesOf(l))
 	return l

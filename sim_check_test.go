@@ -125,7 +125,7 @@ func (s *sim) slots(l *ledger) {
 		if l.lineup.ids.by[e.delivery.ID].first != e || e.spot.state != spotBegun {
 			s.fail("at rest, %q is busy, and its id is not", e.delivery.ID)
 		}
-		if e.unfinished() == nil && (e.workerPID() == nil || !actor.Alive(l.sys, e.workerPID())) && e.resume == nil {
+		if e.unfinished() == nil && (e.workerPID() == nil || !actor.Alive(l.sys, e.workerPID())) && l.orphanOf(e) == nil {
 			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
 		}
 	}
@@ -137,9 +137,9 @@ func (s *sim) slots(l *ledger) {
 	for _, fault := range faultsOf(l.lineup) {
 		s.fail("at rest, %s", fault)
 	}
-	for _, e := range l.orphans {
-		if !e.busy {
-			s.fail("at rest, an orphan of %q has no slot", e.delivery.ID)
+	for _, o := range l.orphans {
+		if !o.entry.busy {
+			s.fail("at rest, an orphan of %q has no slot", o.entry.delivery.ID)
 		}
 	}
 }

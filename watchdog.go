@@ -63,7 +63,7 @@ func (l *ledger) tick(ctx actor.Context) {
 	now := time.Now()
 	unborn := false
 	for _, e := range l.busy.entries() {
-		if since := e.decidingSince(); !since.IsZero() && now.Sub(since) > handleLimit {
+		if e.decidingFor(now) > handleLimit {
 			l.unseat(e)
 		}
 		unborn = unborn || e.unborn(now)

@@ -24,9 +24,8 @@ type worker struct {
 	actor.Cell
 	entry *entry
 	kernel
-	// afterTimeout is what was decided when the task timed out. It counts when the task has been stopped without a value.
-	afterTimeout Decision
-	reason       error // how it ended
+	// afterTimeout is what was decided when the task timed out; nil if it hasn't. It counts when the task has been stopped without a value.
+	afterTimeout *Decision
 }
 
 // workerGone says that a worker of the library's own is gone.
@@ -77,8 +76,7 @@ func (w *worker) Receive(msg any) {
 }
 
 // Ended tells the ledger that the worker is gone, and with it, what it has decided.
-func (w *worker) Ended(reason error) {
-	w.reason = reason
+func (w *worker) Ended(error) {
 	w.entry.book.tell((*workerGone)(w))
 }
 
@@ -99,9 +97,9 @@ func (w *worker) outcome(o *task.Outcome[any]) {
 	case task.OK:
 		w.end(w.ask(o), nil)
 	case task.Exit:
-		if w.afterTimeout.kind != undecided && errors.Is(o.Reason, task.ErrTimeout) {
+		if w.afterTimeout != nil && errors.Is(o.Reason, task.ErrTimeout) {
 			w.entry.heard(&task.Outcome[any]{Status: task.Timeout, Reason: o.Reason, RunTime: o.RunTime})
-			w.end(w.afterTimeout, o.Reason)
+			w.end(*w.afterTimeout, o.Reason)
 			return
 		}
 		w.end(w.ask(o), o.Reason)
@@ -117,7 +115,7 @@ func (w *worker) timeout(o *task.Outcome[any]) {
 		o.Task.Extend(d.after)
 		return
 	}
-	w.afterTimeout = d
+	w.afterTimeout = &d
 	w.entry.stop(task.ErrTimeout)
 }
 

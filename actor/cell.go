@@ -37,6 +37,13 @@ func (c *Cell) Start(sys *System, name string, h Handler) {
 // PID returns the cell's address, or nil before Start. The first call enters it into the registry.
 func (c *Cell) PID() *PID { return c.take(c) }
 
+// Reason is why the cell has ended, for whoever knows that it has.
+func (c *Cell) Reason() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason
+}
+
 // Post queues a message and never blocks. One that comes too late is a dead letter if it came by way of the PID, and otherwise dropped.
 func (c *Cell) Post(msg any) {
 	if idle, _ := c.push(msg); idle {

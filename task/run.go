@@ -20,7 +20,7 @@ type run struct {
 	name      string
 	handle    Task[any]
 	share     *share // nil: it was never admitted
-	ctx       runContext
+	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	fn        func(context.Context) (any, error)
 	value     any
@@ -32,6 +32,8 @@ type run struct {
 	mu        sync.Mutex
 	state     state
 	dropped   bool          // nobody wants the result
+	stopping  bool          // was told to stop, and has its grace; the partition's
+	retired   bool          // has an outcome; the share's, like what comes last
 	owner     *actor.PID    // nil: nobody is told, they wait on done
 	listener  Listener      // takes the place of owner, if not nil
 	stopCause error         // nil: it was not told to stop
@@ -39,11 +41,7 @@ type run struct {
 	done      chan struct{} // made by the first who waits
 	told      func()        // called when the outcome stands
 
-	stopping bool // was told to stop, and has its grace; the partition's
-
-	// The share's.
 	wait       wait
-	retired    bool // has an outcome
 	prev, next *run
 }
 
@@ -58,27 +56,32 @@ const (
 // errBody stands for the failure of the task's own function among those of its goroutines: the first failure is the reason.
 var errBody = errors.New("task: function failed")
 
-// runContext is the context of a task: its parent's values, the task's own cancellation, and the task itself.
-type runContext struct {
-	context.Context
-	run *run
-}
+// runContext is the run as the context of its task: its parent's values, the task's own cancellation, and the run itself.
+type runContext run
 
 type runKey struct{}
+
+// Deadline returns the parent's.
+func (c *runContext) Deadline() (deadline time.Time, ok bool) { return c.ctx.Deadline() }
+
+// Done is closed when the task is to stop.
+func (c *runContext) Done() <-chan struct{} { return c.ctx.Done() }
+
+// Err says why in the words of package context.
+func (c *runContext) Err() error { return c.ctx.Err() }
 
 // Value returns the task itself for its key, and what the parent has for others.
 func (c *runContext) Value(key any) any {
 	if _, ok := key.(runKey); ok {
-		return c.run
+		return (*run)(c)
 	}
-	return c.Context.Value(key)
+	return c.ctx.Value(key)
 }
 
 func newRun(parent context.Context, fn func(context.Context) (any, error)) *run {
 	r := &run{fn: fn}
 	r.handle.run = r
-	r.ctx.run = r
-	r.ctx.Context, r.cancel = context.WithCancelCause(parent)
+	r.ctx, r.cancel = context.WithCancelCause(parent)
 	return r
 }
 
@@ -97,7 +100,7 @@ func (r *run) Run() (err error) {
 		}
 		r.group.wait()
 	}()
-	r.value, err = r.fn(&r.ctx)
+	r.value, err = r.fn((*runContext)(r))
 	returned = true
 	runtime.KeepAlive(r) // or else a traceback might not know the receiver any more
 	return err
