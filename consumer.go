@@ -21,6 +21,7 @@ type Consumer struct {
 	behavior Behavior
 	events   feed
 	gauges   gauges
+	replay   *replay // nil when off
 	health   atomic.Pointer[Health]
 
 	mu   sync.Mutex
@@ -45,7 +46,7 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 			return nil, err
 		}
 	}
-	return &Consumer{cfg: s, source: source, behavior: behavior, events: feed{hook: s.OnEvent}}, nil
+	return &Consumer{cfg: s, source: source, behavior: behavior, events: feed{hook: s.OnEvent}, replay: newReplay(s.Policy.Replay)}, nil
 }
 
 // Run consumes until ctx ends, and then drains. It returns nil when the consumer was drained, however the running jobs ended, and otherwise why

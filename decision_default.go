@@ -48,7 +48,7 @@ func (e *entry) defaultDecision(s task.Status, reason error, ask bool) Decision 
 	case ask:
 		return Requeue(e.backoff(nil, reason))
 	}
-	return Requeue(e.cfg.Backoff.fully(e.delivery.Attempt, e.cfg.random))
+	return Requeue(e.cfg.Backoff.fully(e.attempt, e.cfg.random))
 }
 
 // saidByError is what a reason says of itself.

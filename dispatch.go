@@ -36,8 +36,8 @@ func (l *ledger) saturated() bool {
 
 // admit lines a delivery up, unless it has no attempt left.
 func (l *ledger) admit(e *entry) {
-	if l.cfg.spent(e.delivery.Attempt) {
-		reason := &AttemptsError{Attempt: e.delivery.Attempt, Max: l.cfg.MaxAttempts}
+	if l.cfg.spent(e.attempt) {
+		reason := &AttemptsError{Attempt: e.attempt, Max: l.cfg.MaxAttempts}
 		_ = e.settle(DeadLetter(reason), reason)
 		return
 	}
@@ -211,7 +211,14 @@ func (l *ledger) resign(e *entry, reason error) {
 	if !e.decided() {
 		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
 	}
+	if l.keeps(e) {
+		l.again(e)
+		return
+	}
 	l.lineup.ended(e, l.moved)
+	if e.deferred && l.held.has(e) {
+		e.line.settle(e)
+	}
 	l.conclude(e)
 }
 

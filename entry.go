@@ -34,6 +34,8 @@ type entry struct {
 	excused   bool // its last run failed by itself: see Policy.Failure
 	abandoned bool // the task did not return within its grace
 	lost      bool // the session is over
+	replayed  bool // it was done before, and is acknowledged without a run
+	unsaved   bool // it is done, and the store of Policy.Replay has yet to be told
 
 	// The rest belongs to the consumer, but received, which doesn't change. There may be a hundred thousand entries: what is small stands together.
 	serial   uint64 // in which order it came in
@@ -43,8 +45,11 @@ type entry struct {
 	started  time.Time     // when it was given to a worker; zero before
 	after    time.Duration // of its settlement
 	tries    int32         // failed settlements
+	attempt  int           // the delivery's, or a later one that is made of it here
 	busy     bool          // it has a worker, or a task that has not ended
 	closed   bool          // settled, or lost: nothing is owed to the broker
+	inPlace  bool          // or its delivery was lined up again
+	deferred bool          // its decision is carried out when its worker and task are gone
 	sent     bool          // its decision is being carried out
 	verb     queue.Verb    // how it was settled; zero if it was lost
 }
@@ -91,7 +96,7 @@ func (c *entryContext) Value(key any) any {
 }
 
 func newEntry(d *queue.Delivery, l *line, b *book, cfg *settings) *entry {
-	return &entry{delivery: d, line: l, book: b, cfg: cfg, received: time.Now()}
+	return &entry{delivery: d, line: l, book: b, cfg: cfg, attempt: d.Attempt, received: time.Now()}
 }
 
 // decode turns the body into what into points to.
@@ -125,7 +130,7 @@ func (e *entry) run(spec task.Spec) error {
 	case e.task != nil && !e.task.Over():
 		return errTaskRunning
 	}
-	spec.Run, spec.Name = e.watched(spec.Run), e.delivery.ID
+	spec.Run, spec.Name = e.book.life.replay.unless(e, e.watched(spec.Run)), e.delivery.ID
 	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
 	t, err := e.book.tasks.Spawn(spec)
 	if err != nil {
@@ -168,25 +173,27 @@ func (e *entry) decide(d Decision, reason error) error {
 	if d.reason != nil {
 		reason = d.reason
 	}
-	d, reason = e.limit(d, reason)
+	d, reason = e.limitHold(e.limit(d, reason))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
 	case e.decision.kind != undecided:
 		return ErrSettled
 	case e.lost:
+		e.book.life.replay.note(e, d)
 		return ErrSessionLost
 	}
 	e.decision, e.reason = d, reason
+	e.book.life.replay.note(e, d)
 	return nil
 }
 
 // limit makes a requeue of the last attempt a dead letter.
 func (e *entry) limit(d Decision, reason error) (Decision, error) {
-	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.delivery.Attempt) {
+	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.attempt) {
 		return d, reason
 	}
-	reason = &AttemptsError{Attempt: e.delivery.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
+	reason = &AttemptsError{Attempt: e.attempt, Max: e.cfg.MaxAttempts, Err: reason}
 	return DeadLetter(reason), reason
 }
 
@@ -338,7 +345,7 @@ func (e *entry) unfinished() *task.Task[any] {
 func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	verb, _ := d.verb()
-	s := queue.Settlement{Delivery: e.delivery, Verb: verb, After: d.after}
+	s := queue.Settlement{Delivery: e.delivery, Verb: verb, After: d.after, Attempt: e.attempt}
 	if reason != nil && verb != queue.Ack && verb != queue.Release {
 		s.Reason = reason.Error()
 		if verb == queue.DeadLetter {

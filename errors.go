@@ -35,6 +35,9 @@ var (
 	// ErrExpired is the reason of a job whose deadline is over: see DeadlineFrom.
 	ErrExpired = errors.New("gentask: deadline over")
 
+	// ErrReplayed is the reason of a job that was acknowledged without a run, because it was done before: see Replay.
+	ErrReplayed = errors.New("gentask: done before, acknowledged without a run")
+
 	// ErrNotRunning is returned by the methods of a Consumer that has not been started, or has ended.
 	ErrNotRunning = errors.New("gentask: consumer not running")
 
@@ -124,3 +127,21 @@ type KindError struct {
 func (e *KindError) Error() string {
 	return fmt.Sprintf("gentask: kind %q in header %q is unknown; known are %s", e.Kind, e.Header, strings.Join(e.Known, ", "))
 }
+
+
+// HoldError is the reason of a dead letter that Order.Strict may hold no longer.
+type HoldError struct {
+	// Attempt is the attempt that was the last, and Hold is Order.Hold.
+	Attempt int
+	Hold    time.Duration
+	// Err is why the last attempt failed.
+	Err error
+}
+
+// Error says how long the delivery was to be held.
+func (e *HoldError) Error() string {
+	return fmt.Sprintf("gentask: attempt %d failed, and the next would be later than its key may wait, %v: %v", e.Attempt, e.Hold, e.Err)
+}
+
+// Unwrap returns why the last attempt failed.
+func (e *HoldError) Unwrap() error { return e.Err }

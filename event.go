@@ -48,6 +48,8 @@ const (
 	EventDrained
 	// EventGaveUp says that the consumer ends by itself, for Reason.
 	EventGaveUp
+	// EventReplayFailed says that the store of Policy.Replay failed, for Reason; the job is run, or acknowledged, all the same.
+	EventReplayFailed
 )
 
 // String returns the kind's name in plain words.
@@ -87,6 +89,8 @@ func (k EventKind) String() string {
 		return "drained"
 	case EventGaveUp:
 		return "gave up"
+	case EventReplayFailed:
+		return "replay failed"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
@@ -106,7 +110,11 @@ type Event struct {
 	Settlement queue.Verb
 	After      time.Duration
 
-	// Outcome is how its task ended, for EventEnd; zero if it did not run.
+	// InPlace says that a requeue or a release was carried out here, for the sake of Order.Strict: the delivery is still held, and its next
+	// EventStart follows. The broker heard nothing.
+	InPlace bool
+
+	// Outcome is how its task ended, for EventEnd; zero if it did not run, as when Policy.Replay knew it (Reason is ErrReplayed then).
 	Outcome task.Status
 
 	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was given to a worker, for EventEnd; zero if
@@ -128,7 +136,7 @@ type Event struct {
 // eventOf describes an entry.
 func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 	d := e.delivery
-	ev := Event{Kind: kind, ID: d.ID, Attempt: d.Attempt, Redelivered: d.Redelivered}
+	ev := Event{Kind: kind, ID: d.ID, Attempt: e.attempt, Redelivered: d.Redelivered}
 	if kind != EventEnd {
 		return ev
 	}
@@ -136,7 +144,10 @@ func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 	e.learn()
 	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
 	e.mu.Unlock()
-	ev.Settlement, ev.After = e.verb, e.after
+	if e.replayed {
+		ev.Outcome, ev.RunTime = 0, 0
+	}
+	ev.Settlement, ev.After, ev.InPlace = e.verb, e.after, e.inPlace
 	if e.verb == 0 {
 		ev.Reason = ErrSessionLost
 	}

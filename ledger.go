@@ -261,6 +261,13 @@ func (l *ledger) decided(e *entry) {
 		return // lost with its session
 	}
 	l.moved = time.Now()
+	if e.busy && l.keeps(e) {
+		e.deferred = true
+		return
+	}
+	if l.saves(e) {
+		return
+	}
 	e.line.settle(e)
 }
 

@@ -164,6 +164,7 @@ func (l *life) stop(ctx context.Context) (Report, error) {
 	case <-ctx.Done():
 		return Report{}, ctx.Err()
 	}
+	l.replay.wait() // each call is bounded
 	if err := l.events.wait(ctx); err != nil {
 		return Report{}, err
 	}

@@ -133,7 +133,9 @@ func (l *line) receive() {
 			l.tell(&broken{line: l, err: errNoDelivery})
 			return
 		case err == nil:
-			l.tell((*delivered)(newEntry(d, l, l.book, l.cfg)))
+			e := newEntry(d, l, l.book, l.cfg)
+			e.spot.terms = l.cfg.termsOf(&d.Message)
+			l.tell((*delivered)(e))
 		case errors.Is(err, queue.ErrCancelled):
 			l.tell(&dried{line: l})
 			select {

@@ -27,6 +27,15 @@ type Policy struct {
 
 	// Pool is one budget of running jobs for several consumers.
 	Pool PoolShare
+
+	// Order runs messages of the same key one after the other, in order.
+	Order Order
+
+	// Fairness starts messages in turns, by key.
+	Fairness Fairness
+
+	// Replay acknowledges what was done before without running it again.
+	Replay Replay
 }
 
 // policyPart is a field of Policy.
@@ -44,6 +53,10 @@ func (p Policy) parts() []policyPart {
 		{"Rate", p.Rate.check},
 		{"Adaptive", p.Adaptive.check},
 		{"Pool", p.Pool.check},
+
+		{"Order", p.Order.check},
+		{"Fairness", p.Fairness.check},
+		{"Replay", p.Replay.check},
 	}
 }
 

@@ -96,7 +96,7 @@ func (r *statusRequest) serve(_ actor.Context, l *ledger) {
 func statusOf(e *entry) JobStatus {
 	d, _ := e.verdict()
 	s := JobStatus{
-		ID: e.delivery.ID, Attempt: e.delivery.Attempt, Worker: e.workerPID(), Running: e.busy,
+		ID: e.delivery.ID, Attempt: e.attempt, Worker: e.workerPID(), Running: e.busy,
 		Decision: d.String(), Age: time.Since(e.received),
 	}
 	if s.Running {

@@ -123,7 +123,7 @@ func (e *entry) rule(s task.Status, reason error) *Rule {
 // decide is what the rule makes of a job.
 func (r *Rule) decide(e *entry, reason error) Decision {
 	tryAgain := r.Do.kind == undecided || r.Do.kind == decideRequeue
-	if attempt := e.delivery.Attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
+	if attempt := e.attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
 		return DeadLetter(&AttemptsError{Attempt: attempt, Max: r.MaxAttempts, Err: reason})
 	}
 	if r.Do.kind == undecided {
@@ -140,11 +140,11 @@ func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 	}
 	if custom != nil {
 		var d time.Duration
-		if e.consult("Backoff", func() { d = custom(e.delivery.Attempt, reason) }) {
+		if e.consult("Backoff", func() { d = custom(e.attempt, reason) }) {
 			return max(d, 0)
 		}
 	}
-	return e.cfg.Backoff.fully(e.delivery.Attempt, e.cfg.random)
+	return e.cfg.Backoff.fully(e.attempt, e.cfg.random)
 }
 
 // consult calls a function of the user's, and says whether it returned.

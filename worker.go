@@ -122,6 +122,9 @@ func (w *worker) timeout(o *task.Outcome[any]) {
 // ask is the one place where the user decides. A panic in it ends the worker, and the ledger decides.
 func (w *worker) ask(o *task.Outcome[any]) Decision {
 	w.entry.heard(o)
+	if w.entry.wasReplayed() {
+		return Ack() // it has been settled so
+	}
 	d := w.decide(w.entry, o)
 	w.entry.answered()
 	return d

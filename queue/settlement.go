@@ -55,9 +55,15 @@ type Settlement struct {
 	// Reason is why, for Requeue and DeadLetter; it ends up in HeaderReason where the driver publishes a copy.
 	Reason string
 
+	// Attempt is which attempt has ended, for a delivery that was tried more than once by its holder. Less than Delivery.Attempt means that.
+	Attempt int
+
 	// Stack is the stack that belongs to Reason, for DeadLetter; empty when there is none.
 	Stack string
 }
+
+// Attempts says how many attempts are used up with the one that has ended.
+func (s *Settlement) Attempts() int { return max(s.Attempt, s.Delivery.Attempt) }
 
 // Source is where deliveries come from: one queue of one broker. Its methods are safe for concurrent use, so that many consumers can share one.
 type Source interface {

@@ -69,6 +69,9 @@ func (l *logs) WithAttrs([]slog.Attr) slog.Handler { return l }
 // WithGroup implements slog.Handler.
 func (l *logs) WithGroup(string) slog.Handler { return l }
 
+// Logged returns what was logged as an error so far.
+func (r *Rig) Logged() []string { return r.logs.all() }
+
 // all returns what was logged as an error so far.
 func (l *logs) all() []string {
 	l.mu.Lock()

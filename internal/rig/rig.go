@@ -52,6 +52,7 @@ type Allow struct {
 	Crashes    bool // the ledger or the worker supervisor was started anew
 	Healed     bool // the watchdog had to mend something
 	GaveUp     bool // a consumer ended by itself
+	Logged     bool // errors in the log
 	Unfinished bool // tracked runs that have not returned
 }
 

@@ -23,12 +23,12 @@ func (q *Queue) take() item {
 func (s *Session) handOut(it item) *queue.Delivery {
 	s.lastTag++
 	d := &queue.Delivery{Message: it.Message, Tag: s.lastTag, Attempt: it.attempt, Redelivered: it.redelivered}
-	s.held[d.Tag] = holding{d, it.copied}
 	if s.late > 0 {
 		s.late--
 	}
 	q := s.q
 	q.stats.Delivered++
+	s.held[d.Tag] = holding{Delivery: d, copied: it.copied, handed: q.stats.Delivered}
 	q.stats.Held++
 	q.stats.MaxHeld = max(q.stats.MaxHeld, q.stats.Held)
 	q.note(Entry{Op: Delivered, Session: s.number, Tag: d.Tag, ID: d.ID, Attempt: d.Attempt})

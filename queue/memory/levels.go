@@ -32,10 +32,14 @@ func (l *levels) pushBack(it item) {
 	l.rings[it.Priority].pushBack(it)
 }
 
-// pushFront puts it before all of its priority.
+// pushFront puts it before all of its priority, but for those that were handed out before it and have come back, too.
 func (l *levels) pushFront(it item) {
 	l.count(it)
-	l.rings[it.Priority].pushFront(it)
+	r := &l.rings[it.Priority]
+	r.pushFront(it)
+	for i := 1; i < r.len() && r.at(i).back > 0 && r.at(i).back < it.back; i++ {
+		*r.at(i - 1), *r.at(i) = *r.at(i), *r.at(i - 1)
+	}
 }
 
 // count notes one item more.

@@ -55,6 +55,7 @@ type item struct {
 	queue.Message
 	attempt     int
 	redelivered bool
+	back        int  // which hand-out it has come back from, to the head; zero if it hasn't
 	copied      bool // made by the duplicate fault, which leaves it alone from now on
 }
 

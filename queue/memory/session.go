@@ -30,7 +30,9 @@ type Session struct {
 // holding is a delivery that is not settled.
 type holding struct {
 	*queue.Delivery
-	copied bool
+	copied   bool
+	handed   int // which hand-out of the queue it is, from 1
+	attempts int // used up, once it is settled
 }
 
 // Number says which session of its queue this is, in the order of opening, from 1.
@@ -174,7 +176,7 @@ func (s *Session) end(op Op) bool {
 	for _, tag := range slices.Backward(s.tags()) {
 		h := s.release(tag)
 		q.stats.Returned++
-		q.ready.pushFront(item{h.Message, h.Attempt + 1, true, h.copied})
+		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.Attempt + 1, redelivered: true, copied: h.copied})
 		q.note(Entry{Op: Returned, Session: s.number, Tag: tag, ID: h.ID, Attempt: h.Attempt})
 	}
 	close(s.done)

@@ -95,6 +95,7 @@ func (s *Session) claim(st *queue.Settlement) (holding, error) {
 		return holding{}, queue.ErrSettled
 	}
 	h := s.release(st.Delivery.Tag)
+	h.attempts = st.Attempts()
 	s.q.note(Entry{Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Verb: st.Verb})
 	return h, nil
 }
@@ -119,7 +120,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 		q.requeue(h, st)
 	case queue.Release: // one without a delay is in release, with the others of its batch
 		q.stats.Released++
-		q.delay(item{h.Message, h.Attempt, true, h.copied}, st.After)
+		q.delay(item{Message: h.Message, attempt: h.attempts, redelivered: true, copied: h.copied}, st.After)
 	case queue.DeadLetter:
 		q.bury(h, st)
 	}
@@ -128,7 +129,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 // requeue gives h back as the next attempt.
 func (q *Queue) requeue(h holding, st *queue.Settlement) {
 	q.stats.Requeued++
-	it := item{h.Message, h.Attempt + 1, true, h.copied}
+	it := item{Message: h.Message, attempt: h.attempts + 1, redelivered: true, copied: h.copied}
 	if st.Reason != "" {
 		it.Headers = with(it.Headers, queue.HeaderReason, cut(st.Reason, queue.MaxReason))
 	}
@@ -144,7 +145,7 @@ func (q *Queue) release(hs []holding) {
 	slices.SortFunc(hs, func(a, b holding) int { return cmp.Compare(b.Tag, a.Tag) })
 	for _, h := range hs {
 		q.stats.Released++
-		q.ready.pushFront(item{h.Message, h.Attempt, true, h.copied})
+		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.attempts, redelivered: true, copied: h.copied})
 	}
 }
 
@@ -153,7 +154,7 @@ func (q *Queue) bury(h holding, st *queue.Settlement) {
 	q.stats.DeadLettered++
 	m := h.Message
 	m.Headers = with(m.Headers,
-		queue.HeaderAttempts, strconv.Itoa(h.Attempt),
+		queue.HeaderAttempts, strconv.Itoa(h.attempts),
 		queue.HeaderQueue, q.cfg.Name,
 		queue.HeaderDeadAt, time.Now().UTC().Format(time.RFC3339Nano))
 	if st.Reason != "" {

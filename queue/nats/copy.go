@@ -78,7 +78,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	m := c.Message
 	m.Headers = make(map[string]string, len(c.Headers)+5)
 	maps.Copy(m.Headers, c.Headers)
-	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.Attempt)
+	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts())
 	if c.settlement.Verb != queue.DeadLetter {
 		return s.again(c, m)
 	}
@@ -95,7 +95,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 // more is another copy.
 func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	if c.settlement.Verb == queue.Release {
-		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.Attempt - 1)
+		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts() - 1)
 	}
 	if c.settlement.Reason != "" {
 		m.Headers[queue.HeaderReason] = cut(c.settlement.Reason, queue.MaxReason)
@@ -105,6 +105,9 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	}
 	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Verb, c.origin.dedup(), c.Attempt), m)
 }
+
+// attempts says how many are used up. What Close gives back has no Settlement.Delivery.
+func (c claim) attempts() int { return max(c.Attempt, c.settlement.Attempt) }
 
 // shed drops headers, the largest first, until the server takes the message, whose max_payload is most. A stranger may fill that to its last
 // byte, and a copy that can't be published would keep the delivery, and its slot, for ever.

@@ -60,7 +60,7 @@ func shed(headers amqp.Table, room int) {
 
 // again is the copy that is the next attempt.
 func (h *held) again(s *queue.Settlement) amqp.Publishing {
-	msg := h.copyOf(h.Attempt, h.room-ours)
+	msg := h.copyOf(s.Attempts(), h.room-ours)
 	if s.Reason != "" {
 		h.addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
 	}
@@ -69,16 +69,16 @@ func (h *held) again(s *queue.Settlement) amqp.Publishing {
 
 // released is the copy that is the same attempt. At once, it has all headers: where they leave no room, it is refused, and the original is given
 // back. One that is put off has to go out, for the original would come back too early.
-func (h *held) released(later bool) amqp.Publishing {
-	if later {
-		return h.copyOf(h.Attempt-1, h.room-ours)
+func (h *held) released(s *queue.Settlement) amqp.Publishing {
+	if s.After > 0 {
+		return h.copyOf(s.Attempts()-1, h.room-ours)
 	}
-	return h.copyOf(h.Attempt-1, 0)
+	return h.copyOf(s.Attempts()-1, 0)
 }
 
 // letter is the copy that goes to the dead-letter queue.
 func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
-	msg := h.copyOf(h.Attempt, h.room-ours)
+	msg := h.copyOf(s.Attempts(), h.room-ours)
 	delete(msg.Headers, queue.HeaderReason) // of an earlier attempt
 	msg.Headers[queue.HeaderQueue] = from
 	msg.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)

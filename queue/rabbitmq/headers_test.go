@@ -85,8 +85,9 @@ func FuzzHeaders(f *testing.F) {
 			require.GreaterOrEqual(t, used, 0)
 			require.LessOrEqual(t, used, maxAttempts)
 			h := &held{raw: &raw, Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1}}
-			st := &queue.Settlement{Reason: reason, Stack: strings.Repeat(reason, 9)}
-			for _, msg := range []amqp.Publishing{h.again(st), h.released(false), h.released(true), h.letter(st, "q")} {
+			st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: strings.Repeat(reason, 9)}
+			later := &queue.Settlement{Delivery: &h.Delivery, After: time.Second}
+			for _, msg := range []amqp.Publishing{h.again(st), h.released(st), h.released(later), h.letter(st, "q")} {
 				require.NoError(t, msg.Headers.Validate())
 				require.NotContains(t, msg.Headers, "CC")
 				require.NotContains(t, msg.Headers, "x-death")

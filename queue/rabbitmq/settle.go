@@ -89,7 +89,7 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 			s.prefix.giveBack(h.Tag)
 			return nil, nil
 		}
-		m.out.msg = h.released(st.After > 0)
+		m.out.msg = h.released(st)
 	case queue.Requeue:
 		m.out.msg = h.again(st)
 	case queue.DeadLetter:
