@@ -128,7 +128,6 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("gentask: kind %q in header %q is unknown; known are %s", e.Kind, e.Header, strings.Join(e.Known, ", "))
 }
 
-
 // HoldError is the reason of a dead letter that Order.Strict may hold no longer.
 type HoldError struct {
 	// Attempt is the attempt that was the last, and Hold is Order.Hold.
