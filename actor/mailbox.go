@@ -130,9 +130,6 @@ func (m *mailbox) runGrown() {
 	m.run()
 }
 
-// fairness is how many messages an actor processes before it lets others run, by default.
-const fairness = 300
-
 // run processes as many messages as its dispatcher grants, and gets in line again if there may be more: a Goexit leaves it at that, too.
 func (m *mailbox) run() {
 	more := true
