@@ -142,6 +142,24 @@ func TestGrowthIsLateAgainstEarly(t *testing.T) {
 	require.ErrorIs(t, err, errUnseen)
 }
 
+func TestHeapProfilesAreEarlyAndLate(t *testing.T) {
+	dir := t.TempDir()
+	y := newTally(5)
+	h := (&runner{profiles: dir}).heaps("soak", "a b")
+	look := h.from(y, func() []float64 { return nil })
+	for _, body := range y.bodies(small)[:2] {
+		look()
+		require.NoFileExists(t, dir+"/soak-a-b.early.heap.pprof")
+		y.ran(body)
+	}
+	look()
+	require.FileExists(t, dir+"/soak-a-b.early.heap.pprof")
+	require.NoError(t, h.end())
+	require.FileExists(t, dir+"/soak-a-b.late.heap.pprof")
+	require.NoError(t, (&runner{}).heaps("soak", "a b").end(), "nobody asked for them")
+	require.ErrorIs(t, (&runner{profiles: dir}).heaps("soak", "c").end(), errEarly)
+}
+
 func TestDelaysAreKnownToASixteenth(t *testing.T) {
 	var d delays
 	for us := range 10_000 {

@@ -69,7 +69,7 @@ func (h heavy) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took more than %v", patience))
 	defer cancel()
 	t := newTrial(h.jobs, false)
-	seen, err := h.run(ctx, t)
+	seen, err := h.run(ctx, t, r.heaps(suite, name))
 	lines := t.tally.books(suite, name)
 	if err != nil {
 		return lines, err
@@ -99,7 +99,7 @@ func (h heavy) slack() map[result.Unit]float64 {
 }
 
 // run looks at the process for as long as it publishes and consumes.
-func (h heavy) run(ctx context.Context, t *trial) (*recorder, error) {
+func (h heavy) run(ctx context.Context, t *trial, profiles *heaps) (*recorder, error) {
 	q, finish, err := h.rabbit.empty(ctx)
 	if err != nil {
 		return nil, err
@@ -109,8 +109,9 @@ func (h heavy) run(ctx context.Context, t *trial) (*recorder, error) {
 		f.ran(body)
 		return nil
 	})
-	seen := record(h.every, processUnits(), (&process{done: t.tally.done, at: f.began}).look)
+	look := profiles.from(t.tally, (&process{done: t.tally.done, at: f.began}).look)
+	seen := record(h.every, processUnits(), look)
 	err = f.through(ctx, q, gentask.Config{Concurrency: h.rabbit.prefetch}, b)
 	seen.end()
-	return seen, errors.Join(err, finish())
+	return seen, errors.Join(err, profiles.end(), finish())
 }

@@ -48,7 +48,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.BoolVar(&o.quick, "quick", false, "a handful of jobs: to see that it works, not how fast")
 	flags.IntVar(&o.rate, "rate", 0, "of load and soak: publish at most so many jobs a second; 0 for what each suite has")
 	flags.DurationVar(&o.lasts, "for", time.Hour, "how long soak lasts")
-	profiles := flags.String("profile", "", "write profiles of our side to this directory; the figures are then no results")
+	profiles := flags.String("profile", "",
+		"write profiles of our side to this directory, of load and soak the heap early and late; the figures are then no results")
 	only := flags.String("case", "", "only the cases whose name or peer contains this")
 	if err := flags.Parse(args); err != nil {
 		return err

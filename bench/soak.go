@@ -67,11 +67,13 @@ func (s soaked) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	w := newSoakWorker(t, s.rate)
 	p := &process{done: t.tally.done, at: time.Now()}
 	c := &cost{worker: w, before: read(), progress: r.progress}
-	seconds := record(s.minute/60, processUnits(), p.look)
+	profiles := r.heaps(suite, name)
+	seconds := record(s.minute/60, processUnits(), profiles.from(t.tally, p.look))
 	minutes := record(s.minute, costUnits(), c.look)
 	err := s.run(ctx, t, w)
 	minutes.end()
 	seconds.end()
+	err = errors.Join(err, profiles.end())
 	lines := t.tally.books(suite, name)
 	if err != nil {
 		return lines, err
