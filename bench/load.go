@@ -89,10 +89,10 @@ func (h heavy) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	return lines, nil
 }
 
-// slack is what is no growth however little there was: a batch of bodies, or 4 MiB, in the heap, twice that with the garbage, and a tenth of
-// the jobs that may be in flight. What a moment shows depends on how many are on their way just then.
+// slack is what is no growth however little there was: a quarter of a batch of bodies, or 1 MiB, in the heap, twice that with the garbage, and a
+// tenth of the jobs that may be in flight. What a moment shows depends on how many are on their way just then.
 func (h heavy) slack() map[result.Unit]float64 {
-	bytes := max(4, float64(h.batch*h.rabbit.size)/(1<<20))
+	bytes := max(1, float64(h.batch*h.rabbit.size)/(4<<20))
 	return map[result.Unit]float64{
 		result.Live: bytes, result.Mapped: 2 * bytes, result.Resident: 2 * bytes, result.Goroutines: float64(h.rabbit.prefetch) / 10,
 	}
