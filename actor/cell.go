@@ -102,7 +102,7 @@ func (c *Cell) run() {
 		c.failed(Recovered(recover(), returned))
 		schedule(c.sys, c.end) // this goroutine may be about to exit
 	}()
-	growStack()
+	growLittle()
 	state := c.work()
 	returned = true
 	if state == cellClosing {

@@ -47,7 +47,7 @@ func (r *Routine) run() {
 	}()
 	r.try(&reason)
 	returned = true
-	growStack() // for what hears of the end; before, a body that blocks in a few frames makes do with half of it
+	growLittle() // for what hears of the end; before, a body that blocks in a few frames makes do with half of it
 	r.end(reason)
 }
 
