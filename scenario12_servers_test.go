@@ -24,7 +24,7 @@ func realOutage(r *rig.Rig) {
 	var mu sync.Mutex
 	failed := map[string]bool{}
 	r.Publish(jobs)
-	c := r.Start(r.Actors(func(_ context.Context, id string) error {
+	c := r.Start(r.Handle(func(_ context.Context, id string) error {
 		if up.Load() {
 			return nil
 		}
@@ -33,7 +33,7 @@ func realOutage(r *rig.Rig) {
 		mu.Unlock()
 		panic(errDown)
 	}), gentask.Config{Concurrency: 50, MaxAttempts: -1, Backoff: gentask.Backoff{Base: 200 * time.Millisecond, Max: time.Second}})
-	supervisor := r.Find("workers")
+	ledger, tasks := r.Find("ledger"), r.Find("tasks")
 	began := time.Now()
 	r.Eventually("the outage has hit every job", func() bool {
 		mu.Lock()
@@ -52,7 +52,8 @@ func realOutage(r *rig.Rig) {
 		}
 	}
 	require.Equal(r, map[task.Status]int{task.OK: jobs, task.Exit: r.Runs.Total() - jobs}, ends, "each failure is settled once")
-	require.Equal(r, supervisor.Id, r.Find("workers").Id, "the supervisor of workers was not restarted")
+	require.Equal(r, ledger.Id, r.Find("ledger").Id, "the supervisor of workers was not restarted")
+	require.Equal(r, tasks.Id, r.Find("tasks").Id, "nor was that of tasks")
 	require.Empty(r, r.Events(gentask.EventSessionLost))
 	require.Equal(r, gentask.Consuming, c.Health().State)
 	dead, err := r.DeadLetters(r.Context())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -160,16 +161,23 @@ func await(what string, ask func() error) error {
 	}
 }
 
-// freePorts returns n ports of loopback that nobody listens on.
+var errNoPorts = errors.New("chaos: no free ports between 20000 and 32000")
+
+// freePorts returns n ports of loopback that nobody listens on. They are below those that the system gives to clients, which could take the port of
+// a server that is down for a moment.
 func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const first, count, tries = 20_000, 12_000, 1000
+	var ports []int
+	for range tries {
+		port := first + rand.IntN(count) //nolint:gosec // not a secret
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, errNoPorts
 }
