@@ -1,7 +1,6 @@
 package memory_test
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -39,6 +38,7 @@ type model struct {
 	delayed  []message // the next one due first
 	sessions []*sessionModel
 	settled  []settledModel
+	handed   map[*queue.Delivery]int // which hand-out each delivery was
 	stats    memory.Stats
 }
 
@@ -48,6 +48,7 @@ type message struct {
 	attempt     int
 	redelivered bool
 	due         time.Time
+	back        int // which hand-out it has come back from, to the head; zero if it hasn't
 }
 
 // sessionModel is an open session and what it should hold, in the order of delivery.
@@ -66,7 +67,7 @@ type settledModel struct {
 
 // newModel makes an empty queue and its model.
 func newModel(ctx context.Context) *model {
-	return &model{ctx: ctx, q: memory.New(memory.Config{Journal: true})}
+	return &model{ctx: ctx, handed: map[*queue.Delivery]int{}, q: memory.New(memory.Config{Journal: true})}
 }
 
 // publish adds to the tail.
@@ -116,6 +117,8 @@ func (m *model) receive(t *rapid.T) {
 		require.NoError(t, err)
 		want := m.ready[0]
 		m.ready = m.ready[1:]
+		want.back = 0
+		m.handed[d] = len(m.handed) + 1
 		require.Equal(t, want, message{id: d.ID, attempt: d.Attempt, redelivered: d.Redelivered})
 		s.held = append(s.held, d)
 		m.stats.Delivered++
@@ -176,11 +179,14 @@ func (m *model) apply(s *sessionModel, batch []queue.Settlement) {
 	m.giveBack(released, 0)
 }
 
-// giveBack puts ds before the head, in the order of delivery.
+// giveBack puts ds before the head, in the order in which they were handed out, also among those that have come back there before.
 func (m *model) giveBack(ds []*queue.Delivery, attempts int) {
-	slices.SortFunc(ds, func(a, b *queue.Delivery) int { return cmp.Compare(b.Tag, a.Tag) })
 	for _, d := range ds {
-		m.ready = slices.Insert(m.ready, 0, message{id: d.ID, attempt: d.Attempt + attempts, redelivered: true})
+		back, at := m.handed[d], 0
+		for at < len(m.ready) && m.ready[at].back > 0 && m.ready[at].back < back {
+			at++
+		}
+		m.ready = slices.Insert(m.ready, at, message{id: d.ID, attempt: d.Attempt + attempts, redelivered: true, back: back})
 	}
 }
 
