@@ -43,12 +43,15 @@ var simKills = []string{"kill workers", "stop workers", "kill tasks", "kill ledg
 
 // act draws one.
 func (s *sim) act() {
-	sum := 0
-	for _, a := range simActs {
+	acts, sum := simActs, 0
+	if s.everything != nil {
+		acts = slices.Concat(simActs, simFlowActs)
+	}
+	for _, a := range acts {
 		sum += a.weight
 	}
 	n := s.below(sum)
-	for _, a := range simActs {
+	for _, a := range acts {
 		if n -= a.weight; n < 0 {
 			if s.hanging && slices.Contains(simKills, a.name) {
 				return
@@ -115,7 +118,11 @@ func (s *sim) publish(n int) {
 			body = "{"
 		}
 		s.ids = append(s.ids, id)
-		msgs = append(msgs, queue.Message{ID: id, Body: []byte(body)})
+		m := queue.Message{ID: id, Body: []byte(body)}
+		if s.everything != nil {
+			s.dress(&m)
+		}
+		msgs = append(msgs, m)
 	}
 	if err := s.q.Publish(context.Background(), msgs...); err != nil { // all at once: a Receive that waits is woken
 		s.fail("publish: %v", err)

@@ -21,13 +21,12 @@ func (s *sim) fail(format string, args ...any) {
 
 // enter notes the begin of a run. Another run of the same message may not have
 // returned, but then it is of another delivery, and was abandoned.
-func (s *sim) enter(ctx context.Context, id string) *simRun {
-	job, ok := FromContext(ctx)
-	if !ok || job.ID() != id {
+func (s *sim) enter(ctx context.Context, job Job[any], id string) *simRun {
+	if job.ID() != id {
 		s.fail("a run of %q is told that it is of %q", id, job.ID())
 	}
 	s.runs++
-	r := &simRun{s: s, ctx: ctx, job: job, task: job.entry.task, name: fmt.Sprintf("run %d", s.runs)}
+	r := &simRun{s: s, ctx: ctx, job: job, task: taskOf(job.entry), name: fmt.Sprintf("run %d", s.runs)}
 	s.trace.note("run of", id, s.runs)
 	if s.bad[id] {
 		s.fail("%q can't be decoded, and ran", id)
@@ -37,11 +36,20 @@ func (s *sim) enter(ctx context.Context, id string) *simRun {
 			s.fail("two runs of %q at the same time: %s and %s", id, other.name, r.name)
 		}
 	}
+	s.allowed(job)
 	s.active[id] = append(s.active[id], r)
-	if n := s.unabandoned(); n > s.cfg.Concurrency {
-		s.fail("%d runs at the same time, concurrency is %d", n, s.cfg.Concurrency)
+	if n := s.unabandoned(); n > s.most() {
+		s.fail("%d runs at the same time, concurrency is %d", n, s.most())
 	}
 	return r
+}
+
+// most is how many jobs may ever run at a time.
+func (s *sim) most() int {
+	if s.everything != nil {
+		return s.cfg.Prefetch // which SetConcurrency may come to
+	}
+	return s.cfg.Concurrency
 }
 
 // unabandoned counts the runs that are supervised.
@@ -111,12 +119,10 @@ func (s *sim) atRest() {
 	if l.intake() && !l.dry && st.Ready > 0 && st.Held < s.cfg.Prefetch {
 		s.fail("at rest, %d messages wait, and %d are held with prefetch %d", st.Ready, st.Held, s.cfg.Prefetch)
 	}
-	if l.intake() && l.lineup.turns.first != nil && l.busy.len() < s.cfg.Concurrency {
-		s.fail("at rest, %d deliveries wait for a slot, and %d of %d slots are taken", l.lineup.len(), l.busy.len(), s.cfg.Concurrency)
-	}
 	if l.intake() == l.dry {
 		s.fail("at rest, intake is %v, and dry is %v", l.intake(), l.dry)
 	}
+	s.flows(l)
 	s.slots(l)
 }
 
@@ -182,6 +188,9 @@ func (s *sim) settledAll() {
 	if h := s.consumer.Health(); h.Running != 0 || h.Held != 0 || h.State != Stopped {
 		s.fail("at the end: %+v", h)
 	}
+	if p := s.everything; p != nil && p.pool != nil && p.pool.InUse() > 0 {
+		s.fail("at the end, %d places of the pool are taken", p.pool.InUse())
+	}
 	s.told(journal)
 }
 
@@ -198,11 +207,17 @@ func (s *sim) told(journal []memory.Entry) {
 	told := map[simAttempt]*simTold{}
 	verbs := map[simAttempt]map[queue.Verb]int{}
 	of := func(id string, attempt int) (*simTold, map[queue.Verb]int) {
-		k := simAttempt{id, attempt}
-		if told[k] == nil {
-			told[k], verbs[k] = &simTold{}, map[queue.Verb]int{}
+		k, whole := simAttempt{id, attempt}, simAttempt{id, attempt}
+		if s.cfg.Policy.Order.Strict {
+			whole.attempt = 0 // the broker doesn't know of those in place
 		}
-		return told[k], verbs[k]
+		if told[k] == nil {
+			told[k] = &simTold{}
+		}
+		if verbs[whole] == nil {
+			verbs[whole] = map[queue.Verb]int{}
+		}
+		return told[k], verbs[whole]
 	}
 	for _, e := range journal {
 		n, v := of(e.ID, e.Attempt)
@@ -221,6 +236,15 @@ func (s *sim) told(journal []memory.Entry) {
 			n.start++
 		case EventEnd:
 			n.end++
+			if ev.InPlace {
+				again := ev.Attempt
+				if ev.Settlement == queue.Requeue {
+					again++
+				}
+				next, _ := of(ev.ID, again)
+				next.delivered++
+				continue
+			}
 			v[ev.Settlement]--
 			if ev.Settlement != 0 && v[ev.Settlement] < 0 && lostAcks == 0 {
 				s.fail("I34: %v of attempt %d of %q was told, and not seen", ev.Settlement, ev.Attempt, ev.ID)

@@ -31,16 +31,23 @@ type sim struct {
 	runs    int
 	active  map[string][]*simRun
 	final   map[*task.Task[any]]bool
+
+	everything *simPolicies // nil for the core alone
 }
 
-func newSim(sys *actor.System, seed uint64) *sim {
+func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 	s := &sim{
 		conductor: newConductor(seed), begun: time.Now(), sys: sys,
 		bad: map[string]bool{}, active: map[string][]*simRun{}, final: map[*task.Task[any]]bool{},
+		trace: simTrace{done: map[string]bool{}},
 	}
 	s.q = memory.New(memory.Config{Seed: seed, Journal: true})
 	s.broker = &simBroker{conductor: s.conductor, Queue: s.q}
 	s.cfg = s.config()
+	if everything {
+		s.everything = newSimPolicies(s)
+		s.equip(&s.cfg)
+	}
 	s.hanging = s.chance(0.2)
 	consumer, err := New(s.broker, s.behavior(), s.cfg)
 	if err != nil {
@@ -117,6 +124,9 @@ func (s *sim) peace() {
 	s.calm.Store(true)
 	s.q.SetFaults(memory.Faults{})
 	s.broker.setSlow(0)
+	if p := s.everything; p != nil && p.rival != nil {
+		p.rival.giveBack(p.rival.share.held)
+	}
 	s.until(closeTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	if l := s.consumer.current(); l.stopping.Load() {
 		if !s.until(time.Minute, l.over) {
@@ -146,6 +156,7 @@ func (s *sim) until(limit time.Duration, done func() bool) bool {
 	end := time.Now().Add(limit)
 	for {
 		s.rest()
+		s.spy()
 		if done != nil && done() {
 			return true
 		}

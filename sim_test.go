@@ -25,17 +25,19 @@ const simSeeds = 1000
 // that happen to it from outside, with every message of every actor at a moment drawn from the seed. When the trouble is over everything is
 // settled, all ends, and what must never be was never seen (I1 to I6). GENTASK_SIM_SEED=n tries one seed and shows what happened,
 // GENTASK_SIM_SEEDS=n tries n of them, from GENTASK_SIM_FROM=n on.
-func TestSimulation(t *testing.T) {
-	lab := newSimLab(t)
+func TestSimulation(t *testing.T) { newSimLab(t).try(t, simSeeds) }
+
+// try tries the seeds that the environment names, or some.
+func (lab *simLab) try(t *testing.T, seeds uint64) {
+	t.Helper()
 	if seed, ok := simEnv(t, "GENTASK_SIM_SEED"); ok {
 		s := lab.run(t, seed)
 		t.Log("\n" + s.text())
 		s.verdict(t, seed)
 		return
 	}
-	seeds, ok := simEnv(t, "GENTASK_SIM_SEEDS")
-	if !ok {
-		seeds = simSeeds
+	if n, ok := simEnv(t, "GENTASK_SIM_SEEDS"); ok {
+		seeds = n
 	}
 	from, _ := simEnv(t, "GENTASK_SIM_FROM")
 	steps := 0
@@ -48,9 +50,11 @@ func TestSimulation(t *testing.T) {
 }
 
 // TestSimulationRepeats: a seed is all that a simulation depends on.
-func TestSimulationRepeats(t *testing.T) {
+func TestSimulationRepeats(t *testing.T) { newSimLab(t).repeats(t) }
+
+func (lab *simLab) repeats(t *testing.T) {
+	t.Helper()
 	const seeds = 50
-	lab := newSimLab(t)
 	hashes := map[uint64]bool{}
 	for seed := range uint64(seeds) {
 		first, second := lab.run(t, seed), lab.run(t, seed)
@@ -67,8 +71,8 @@ func TestSimulationRepeats(t *testing.T) {
 func (s *sim) verdict(t *testing.T, seed uint64) {
 	t.Helper()
 	if len(s.wrong) > 0 {
-		t.Fatalf("seed %d; to repeat it: GENTASK_SIM_SEED=%d go test -run 'TestSimulation$' .\n%s\n%s",
-			seed, seed, s.text(), strings.Join(s.wrong, "\n"))
+		t.Fatalf("seed %d; to repeat it: GENTASK_SIM_SEED=%d go test -run '%s$' .\n%s\n%s",
+			seed, seed, t.Name(), s.text(), strings.Join(s.wrong, "\n"))
 	}
 }
 
@@ -87,6 +91,7 @@ func simEnv(t *testing.T, name string) (uint64, bool) {
 type simLab struct {
 	sys    *actor.System
 	actors int
+	all    bool // with all policies
 	now    atomic.Pointer[conductor]
 }
 
@@ -129,7 +134,7 @@ func (lab *simLab) run(t *testing.T, seed uint64) (s *sim) {
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
-		s = newSim(lab.sys, seed)
+		s = newSim(lab.sys, seed, lab.all)
 		lab.now.Store(s.conductor)
 		atomic.StoreUint64(&lab.sys.ProcessRegistry.SequenceID, firstName)
 		s.play()

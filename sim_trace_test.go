@@ -8,13 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
+	"github.com/gentask/gentask/task"
 )
 
 // simTrace is what a simulation was seen to do, beside the queue's journal.
 type simTrace struct {
 	mu     sync.Mutex
 	events []Event
+	done   map[string]bool
 	notes  []simNote // what the workload and the chaos did
 }
 
@@ -31,6 +34,16 @@ func (t *simTrace) event(ev Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events = append(t.events, ev)
+	if ev.Kind == EventEnd && ev.Settlement == queue.Ack && ev.Outcome == task.OK {
+		t.done[ev.ID] = true
+	}
+}
+
+// wasDone says whether a job was told to have been done.
+func (t *simTrace) wasDone(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done[id]
 }
 
 // told returns the events so far.

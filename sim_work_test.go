@@ -18,7 +18,11 @@ var errSim = errors.New("simulated failure")
 
 // Run implements Worker. It does anything that user code can do.
 func (s *sim) Run(ctx context.Context, j simJob) (int, error) {
-	r := s.enter(ctx, j.ID)
+	job, ok := FromContext(ctx)
+	if !ok {
+		s.fail("a run of %q does not know its job", j.ID)
+	}
+	r := s.enter(ctx, job, j.ID)
 	defer s.leave(r)
 	if s.calm.Load() {
 		return 1, nil
@@ -49,7 +53,7 @@ func (s *sim) Run(ctx context.Context, j simJob) (int, error) {
 		r.deaf(d)
 		return oneOf(s.conductor, 0, 1), oneOf(s.conductor, nil, errSim)
 	case 11, 12:
-		_ = r.job.Settle(s.anyDecision(time.Second))
+		s.early(j.ID, r.job.Settle(s.anyDecision(time.Second)))
 		r.rest(d)
 		return 0, oneOf(s.conductor, nil, errSim)
 	case 13:
@@ -121,7 +125,7 @@ func (s *sim) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 	case n == 2 && s.hanging:
 		s.pause("handle "+job.ID(), s.upTo(15*time.Second), nil)
 	case n < 6:
-		_ = job.Settle(s.anyDecision(time.Second))
+		s.early(job.ID(), job.Settle(s.anyDecision(time.Second)))
 	case n < 16:
 		return s.anyDecision(time.Second)
 	case n < 26 && o.Status == task.Timeout:
@@ -132,24 +136,27 @@ func (s *sim) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 
 func (s *sim) anyDecision(most time.Duration) Decision {
 	d := s.upTo(most)
+	if s.everything != nil && s.chance(0.2) {
+		return oneOf(s.conductor, Snooze(d), Pause())
+	}
 	return oneOf(s.conductor, Ack(), Ack(), Requeue(d), Requeue(0), Release(), DeadLetter(errSim), Wait(d), Decision{})
 }
 
 // behavior draws how the work is packed.
 func (s *sim) behavior() Behavior {
+	if s.everything != nil {
+		switch n := s.below(8); {
+		case n < 5 || s.everything.all:
+			return s.kinds()
+		case n < 6:
+			return s.batches(0)
+		}
+	}
 	switch s.below(5) {
 	case 0:
-		return Handle(func(ctx context.Context, j simJob) error {
-			_, err := s.Run(ctx, j)
-			return err
-		})
+		return s.handle()
 	case 1, 2:
-		return Receive(func(job Job[simJob]) *actor.Props {
-			if s.mishap() {
-				panic("in the factory")
-			}
-			return actor.FromProducer(func() actor.Actor { return &simActor{s: s, job: job} })
-		})
+		return s.receive()
 	}
 	return Work[simJob, int](s)
 }
@@ -201,7 +208,7 @@ func (a *simActor) outcome(ctx actor.Context, o *task.Outcome[any]) {
 		return
 	case a.s.chance(0.3):
 	case a.s.mishap():
-		_ = a.job.Settle(a.s.anyDecision(time.Second))
+		a.s.early(a.job.ID(), a.job.Settle(a.s.anyDecision(time.Second)))
 	default:
 		_ = a.job.Settle(DefaultDecision(a.job, *o))
 	}

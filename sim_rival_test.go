@@ -1,0 +1,84 @@
+package gentask
+
+import "time"
+
+// simRival is another who shares the pool. It takes places, and gives them back, when it likes.
+type simRival struct {
+	s     *sim
+	share *share
+}
+
+func newSimRival(s *sim, p *Pool) *simRival {
+	return &simRival{s: s, share: p.share(1+s.below(3), func() {})}
+}
+
+// play takes some places, or gives some back.
+func (r *simRival) play() {
+	if r.s.chance(0.4) {
+		r.giveBack(r.share.held)
+		return
+	}
+	for range 1 + r.s.below(3) {
+		if !r.share.take() {
+			break
+		}
+		r.share.use()
+	}
+	r.share.rest()
+}
+
+func (r *simRival) giveBack(n int) {
+	for range n {
+		r.share.giveBack()
+	}
+	r.share.rest()
+	r.share.rest() // it waits for none
+}
+
+// simMeter watches a rate.
+type simMeter struct {
+	life   *life
+	rate   Rate
+	begins []time.Time // since the rate is what it is
+}
+
+// began says how many have begun too many.
+func (m *simMeter) began(l *life, rate Rate, now time.Time) (tooMany float64) {
+	if m.life != l {
+		*m = simMeter{life: l, rate: rate}
+	}
+	if !m.rate.on() {
+		return 0
+	}
+	m.begins = append(m.begins, now)
+	per, burst := m.rate.limit()
+	for i, at := range m.begins {
+		allowed := float64(burst) + float64(per)*now.Sub(at).Seconds()
+		tooMany = max(tooMany, float64(len(m.begins)-i)-allowed)
+	}
+	return tooMany
+}
+
+func (m *simMeter) set(l *life, r Rate) { *m = simMeter{life: l, rate: r} }
+
+// simFlowActs change at run time what a simulation of everything allows.
+var simFlowActs = []simAct{
+	{"set rate", 3, func(s *sim) {
+		r := Rate{}
+		if s.chance(0.7) {
+			r = s.anyRate()
+		}
+		s.inLedger(func(s *sim, l *ledger) {
+			(&rateRequest{rate: r, answer: func(error) {}}).serve(nil, l)
+			s.everything.meter.set(l.life, r)
+		})
+	}},
+	{"set concurrency", 3, func(s *sim) {
+		s.ask(&concurrencyRequest{n: 1 + s.below(s.cfg.Prefetch), answer: func(error) {}})
+	}},
+	{"rival", 8, func(s *sim) {
+		if s.everything.rival != nil {
+			s.everything.rival.play()
+		}
+	}},
+}
