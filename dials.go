@@ -29,6 +29,18 @@ func (c *Consumer) SetRate(ctx context.Context, r Rate) error {
 	return c.ask(ctx, func(answer func(error)) any { return &rateRequest{rate: r, answer: answer} })
 }
 
+// SetKeyRate changes Policy.KeyRate.Rate, until the consumer stops; the zero Rate lifts the limit of all keys, and forgets what has begun. It returns
+// an error that wraps ErrConfig if r makes no sense, or there is no Policy.KeyRate.Key; ErrNotRunning or ctx.Err().
+func (c *Consumer) SetKeyRate(ctx context.Context, r Rate) error {
+	if c.cfg.Policy.KeyRate.Key == nil {
+		return fmt.Errorf("%w: SetKeyRate without Policy.KeyRate.Key; want a function, for example KeyHeader(name)", ErrConfig)
+	}
+	if err := r.check(); err != nil {
+		return fmt.Errorf("%w: SetKeyRate: %w", ErrConfig, err)
+	}
+	return c.ask(ctx, func(answer func(error)) any { return &rateRequest{rate: r, ofKeys: true, answer: answer} })
+}
+
 type concurrencyRequest struct {
 	n      int
 	answer func(error)
@@ -47,21 +59,30 @@ func (r *concurrencyRequest) serve(_ actor.Context, l *ledger) {
 
 type rateRequest struct {
 	rate   Rate
+	ofKeys bool
 	answer func(error)
 }
 
 func (r *rateRequest) serve(_ actor.Context, l *ledger) {
-	l.life.flow.setRate(r.rate, l)
+	if r.ofKeys {
+		l.life.flow.keyRate.set(r.rate, time.Now())
+	} else {
+		l.life.flow.setRate(r.rate, l)
+	}
 	l.lineup.stir()
 	r.answer(nil)
 }
 
-// setRate changes the rate. A gate that isn't there yet is put in front: the last place is that of the pool's.
+// setRate changes the rate. A gate that isn't there yet is put at the end, but for the pool's, whose is the last place.
 func (f *flow) setRate(r Rate, l *ledger) {
 	if f.limited {
 		f.rate.set(r, time.Now())
 		return
 	}
 	f.rate, f.limited = newMeter(r), true
-	l.lineup.gates = slices.Insert(l.lineup.gates, 0, gate(rateGate{f.rate}))
+	at := len(l.lineup.gates)
+	if f.share != nil {
+		at--
+	}
+	l.lineup.gates = slices.Insert(l.lineup.gates, at, gate(rateGate{f.rate}))
 }

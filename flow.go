@@ -15,13 +15,14 @@ type flow struct {
 	limiter     *adapt.Limiter //
 	rate        meter
 	limited     bool // there is a gate for it
+	keyRate     *meters
 	share       *share
 	concurrency int // by SetConcurrency; zero if it wasn't called
 }
 
 func newFlow(l *life) *flow {
 	p := &l.cfg.Policy
-	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on()}
+	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on(), keyRate: newMeters(p.KeyRate)}
 	if m := p.Breaker.machine(l.cfg.random); m != nil {
 		f.breaker = &fuse{Machine: m}
 	}
@@ -39,9 +40,13 @@ func (l *life) unblock() {
 	}
 }
 
-// gates are those of one incarnation of the ledger. They hold back everything; that of the pool, which reserves what it grants, comes last.
+// gates are those of one incarnation of the ledger: those of the keys, and then those that hold back everything. That of the pool, which reserves
+// what it grants, comes last.
 func (f *flow) gates(l *ledger) []gate {
 	var gates []gate
+	if f.keyRate != nil {
+		gates = append(gates, keyRateGate{f.keyRate})
+	}
 	if f.breaker != nil {
 		gates = append(gates, newBreakerGate(l, f.breaker))
 	}

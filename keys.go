@@ -15,14 +15,21 @@ var errKeyLate = errors.New("gentask: key function did not return within a secon
 
 // termsOf makes the keys of a message; nil if it has none. It is called in the line's goroutine: code of the user's must not hold up the ledger.
 func (s *settings) termsOf(m *queue.Message) *terms {
-	if s.Policy.Order.Key == nil && s.Policy.Fairness.Key == nil {
+	if !s.Policy.keyed() {
 		return nil
 	}
-	t := terms{order: s.keyOf(s.Policy.Order.Key, m), fair: s.keyOf(s.Policy.Fairness.Key, m)}
+	t := terms{
+		order: s.keyOf(s.Policy.Order.Key, m), fair: s.keyOf(s.Policy.Fairness.Key, m), rate: s.keyOf(s.Policy.KeyRate.Key, m),
+	}
 	if t == (terms{}) {
 		return nil
 	}
 	return &t
+}
+
+// keyed says that there is something that a message may have a key for.
+func (p *Policy) keyed() bool {
+	return p.Order.Key != nil || p.Fairness.Key != nil || p.KeyRate.Key != nil
 }
 
 // keyOf is the one place where the user makes a key. Without one, the message is free.

@@ -40,6 +40,7 @@ type spot struct {
 // terms are on what terms an entry waits.
 type terms struct {
 	order, fair string    // its keys; empty for none
+	rate        string    // and those of its limits
 	notBefore   time.Time // zero for at once
 }
 
@@ -55,6 +56,13 @@ func (s *spot) fair() string {
 		return ""
 	}
 	return s.terms.fair
+}
+
+func (s *spot) rate() string {
+	if s.terms == nil {
+		return ""
+	}
+	return s.terms.rate
 }
 
 type spotState uint8
@@ -94,7 +102,12 @@ func (l *lineup) pushAgain(e, next *entry, at, now time.Time) {
 		g.ended(e, now)
 		g.gone(e, now)
 	}
-	next.spot.terms = &terms{order: e.spot.order(), fair: e.spot.fair(), notBefore: at}
+	var same terms
+	if e.spot.terms != nil {
+		same = *e.spot.terms
+	}
+	same.notBefore = at
+	next.spot.terms = &same
 	l.enter(next)
 	l.ids.replace(e, next, e.delivery.ID)
 	l.orders.replace(e, next, e.spot.order())

@@ -33,7 +33,7 @@ type Fairness struct {
 	Key func(queue.Message) string
 }
 
-// KeyHeader is a key for Order and Fairness: the value of a header; empty if a message has none of that name.
+// KeyHeader is a key for Order, Fairness and the like: the value of a header; empty if a message has none of that name.
 func KeyHeader(name string) func(queue.Message) string {
 	return func(m queue.Message) string { return m.Headers[name] }
 }

@@ -22,6 +22,9 @@ type Policy struct {
 	// Rate limits how many runs begin.
 	Rate Rate
 
+	// KeyRate limits how many runs of each key begin.
+	KeyRate KeyRate
+
 	// Adaptive finds out how many jobs should run at a time.
 	Adaptive Adaptive
 
@@ -51,9 +54,9 @@ func (p Policy) parts() []policyPart {
 		{"Retry", p.Retry.check},
 		{"Breaker", p.Breaker.check},
 		{"Rate", p.Rate.check},
+		{"KeyRate", p.KeyRate.check},
 		{"Adaptive", p.Adaptive.check},
 		{"Pool", p.Pool.check},
-
 		{"Order", p.Order.check},
 		{"Fairness", p.Fairness.check},
 		{"Replay", p.Replay.check},

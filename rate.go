@@ -17,14 +17,17 @@ type Rate struct {
 	Burst int
 }
 
-func (r Rate) check() error {
+func (r Rate) check() error { return r.checkAs("") }
+
+// checkAs is check for a rate that is a field: in is what comes before the names of its own.
+func (r Rate) checkAs(in string) error {
 	switch {
 	case math.IsNaN(r.PerSecond) || math.IsInf(r.PerSecond, 0) || r.PerSecond < 0:
-		return unfit("PerSecond", r.PerSecond, "0 for no limit, or more")
+		return unfit(in+"PerSecond", r.PerSecond, "0 for no limit, or more")
 	case r.Burst < 0:
-		return unfit("Burst", r.Burst, "0 for as many as come in 100ms, or more")
+		return unfit(in+"Burst", r.Burst, "0 for as many as come in 100ms, or more")
 	case r.PerSecond == 0 && r.Burst > 0:
-		return unfit("PerSecond", r.PerSecond, "the runs that begin each second; there is a Burst")
+		return unfit(in+"PerSecond", r.PerSecond, "the runs that begin each second; there is a Burst")
 	}
 	return nil
 }

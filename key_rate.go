@@ -1,0 +1,121 @@
+package gentask
+
+import (
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// KeyRate is a Rate for each key: in any while of d at most Burst + PerSecond*d runs of a key begin. Others go on meanwhile. What may not begin yet
+// is held, so Prefetch is to be several times Concurrency: a key that fills it holds up the rest. It composes with Policy.Rate.
+//
+// A key is remembered until its burst is there again, which takes Burst/PerSecond at the most: that makes it one that never was.
+type KeyRate struct {
+	// Key says whose limit a message counts for; one with an empty key has none. It is called as Order.Key is. Nil is off.
+	Key func(queue.Message) string
+
+	// Rate is what each key may do. Zero is no limit, until Consumer.SetKeyRate sets one.
+	Rate Rate
+}
+
+func (k KeyRate) check() error {
+	if k.Key == nil && k.Rate != (Rate{}) {
+		return unfit("Key", "nil with a Rate", "a function, for example KeyHeader(name)")
+	}
+	return k.Rate.checkAs("Rate.")
+}
+
+// meters are those of the keys that have begun something of late. They belong to the ledger's goroutine, and outlive it.
+type meters struct {
+	rate  Rate
+	by    map[string]meter
+	sweep int // how many there may be before those that are full again are forgotten
+}
+
+func newMeters(k KeyRate) *meters {
+	if k.Key == nil {
+		return nil
+	}
+	return &meters{rate: k.Rate, by: map[string]meter{}, sweep: sweepAt}
+}
+
+// sweepAt is how many keys are remembered without a look at which of them may be forgotten.
+const sweepAt = 64
+
+// ready says whether one more of the key may begin, or when.
+func (m *meters) ready(key string, now time.Time) (ok bool, at time.Time) {
+	one, known := m.by[key]
+	if !known {
+		return true, time.Time{}
+	}
+	return one.ready(now)
+}
+
+// count takes note of one that begins.
+func (m *meters) count(key string, now time.Time) {
+	if !m.rate.on() {
+		return
+	}
+	one, known := m.by[key]
+	if !known {
+		if len(m.by) >= m.sweep {
+			m.forget(now)
+		}
+		one = newMeter(m.rate)
+		m.by[key] = one
+	}
+	one.count(now)
+}
+
+// forget drops those that are as good as new. What is left doubles before it is called again, so that each key costs a constant share of it.
+func (m *meters) forget(now time.Time) {
+	for key, one := range m.by {
+		if one.full(now) {
+			delete(m.by, key)
+		}
+	}
+	m.sweep = max(2*len(m.by), sweepAt)
+}
+
+// set changes the rate. What has begun counts on, unless the limit is lifted.
+func (m *meters) set(r Rate, now time.Time) {
+	m.rate = r
+	if !r.on() {
+		clear(m.by)
+	}
+	for _, one := range m.by {
+		one.set(r, now)
+	}
+}
+
+// full says that the meter is as good as a new one.
+func (m meter) full(now time.Time) bool {
+	return m.limiter.Limit() == rate.Inf || m.limiter.TokensAt(now) >= float64(m.limiter.Burst())
+}
+
+// keyRateGate holds back what is too fast for its key.
+type keyRateGate struct{ *meters }
+
+func (g keyRateGate) pass(e *entry, now time.Time) (v verdict, until time.Time) {
+	key := e.spot.rate()
+	if key == "" {
+		return goAhead, time.Time{}
+	}
+	ok, at := g.ready(key, now)
+	if ok {
+		return goAhead, time.Time{}
+	}
+	return notThis, at
+}
+
+func (g keyRateGate) begun(e *entry, now time.Time) {
+	if key := e.spot.rate(); key != "" {
+		g.count(key, now)
+	}
+}
+
+func (keyRateGate) ended(*entry, time.Time) {}
+
+func (keyRateGate) gone(*entry, time.Time) {}
