@@ -48,12 +48,15 @@ func (b Breaker) check() error {
 	return nil
 }
 
+// breakerWait is the least wait, unless the user says otherwise.
+const breakerWait = 5 * time.Second
+
 // machine makes a breaker; nil if it is off.
 func (b Breaker) machine(random func() float64) *breaker.Machine {
 	if !b.on() {
 		return nil
 	}
-	wait := b.Wait.or(5*time.Second, time.Minute)
+	wait := b.Wait.or(breakerWait, time.Minute)
 	return breaker.New(breaker.Settings{
 		FailureRate: b.FailureRate,
 		Window:      or(b.Window, 30*time.Second),
@@ -65,12 +68,13 @@ func (b Breaker) machine(random func() float64) *breaker.Machine {
 // fuse is a breaker, and why it opened last. It belongs to the ledger's goroutine.
 type fuse struct {
 	*breaker.Machine
-	cause error
+	cause   error
+	awaited bool // of a key's that is open: a message is to come for the next probe
 }
 
 // BreakerHealth describes a breaker that is not closed.
 type BreakerHealth struct {
-	// Key is the key of a KeyBreaker's; empty for the consumer's own.
+	// Key is whose it is, for one of Policy.KeyBreaker; empty for the consumer's own.
 	Key string
 
 	// Probing says that one job may run as a probe. Until then nothing runs, and NextProbe is when it is time; zero while it is probing.

@@ -94,5 +94,7 @@ func (l *ledger) breakerTurned(f *fuse, was breaker.State, key string) {
 		l.cfg.Logger.Info("gentask: breaker closed", "consumer", l.cfg.Name, "key", key)
 	}
 	l.emit(ev)
-	l.steer()
+	if key == "" {
+		l.steer() // of a key's it is enough that Health tells within a second: there may be many
+	}
 }

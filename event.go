@@ -36,7 +36,8 @@ const (
 	EventPaused
 	// EventResumed follows Resume.
 	EventResumed
-	// EventBreakerOpened says that Policy.Breaker takes no more work, because of failures like Reason; it probes after After.
+	// EventBreakerOpened says that Policy.Breaker takes no more work, or Policy.KeyBreaker none of Key, because of failures like Reason; it probes
+	// after After.
 	EventBreakerOpened
 	// EventBreakerProbing says that the breaker lets one job at a time run.
 	EventBreakerProbing

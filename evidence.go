@@ -12,7 +12,7 @@ import (
 // code like f.
 func (e *entry) watched(f func(context.Context) (any, error)) func(context.Context) (any, error) {
 	p := &e.cfg.Policy
-	if !p.Breaker.on() && !p.Adaptive.on() {
+	if !p.Breaker.on() && !p.KeyBreaker.on() && !p.Adaptive.on() {
 		return f
 	}
 	return func(ctx context.Context) (any, error) {

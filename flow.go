@@ -16,13 +16,14 @@ type flow struct {
 	rate        meter
 	limited     bool // there is a gate for it
 	keyRate     *meters
+	keyBreaker  *fuses
 	share       *share
 	concurrency int // by SetConcurrency; zero if it wasn't called
 }
 
 func newFlow(l *life) *flow {
 	p := &l.cfg.Policy
-	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on(), keyRate: newMeters(p.KeyRate)}
+	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on(), keyRate: newMeters(p.KeyRate), keyBreaker: newFuses(p.KeyBreaker, l.cfg.random)}
 	if m := p.Breaker.machine(l.cfg.random); m != nil {
 		f.breaker = &fuse{Machine: m}
 	}
@@ -44,6 +45,9 @@ func (l *life) unblock() {
 // what it grants, comes last.
 func (f *flow) gates(l *ledger) []gate {
 	var gates []gate
+	if f.keyBreaker != nil {
+		gates = append(gates, newKeyBreakerGate(l, f.keyBreaker))
+	}
 	if f.keyRate != nil {
 		gates = append(gates, keyRateGate{f.keyRate})
 	}
@@ -89,10 +93,14 @@ func (l *ledger) width() int {
 
 // breakers describes those that are not closed.
 func (l *ledger) breakers() []BreakerHealth {
-	if !l.breakerOpen() && !l.breakerProbes() {
-		return nil
+	var all []BreakerHealth
+	if l.breakerOpen() || l.breakerProbes() {
+		all = append(all, l.life.flow.breaker.health(""))
 	}
-	return []BreakerHealth{l.life.flow.breaker.health("")}
+	if keys := l.life.flow.keyBreaker; keys != nil {
+		all = append(all, keys.health()...)
+	}
+	return all
 }
 
 // rateGate holds everything back that is too fast.

@@ -20,6 +20,7 @@ func (s *settings) termsOf(m *queue.Message) *terms {
 	}
 	t := terms{
 		order: s.keyOf(s.Policy.Order.Key, m), fair: s.keyOf(s.Policy.Fairness.Key, m), rate: s.keyOf(s.Policy.KeyRate.Key, m),
+		circuit: s.keyOf(s.Policy.KeyBreaker.Key, m),
 	}
 	if t == (terms{}) {
 		return nil
@@ -29,7 +30,7 @@ func (s *settings) termsOf(m *queue.Message) *terms {
 
 // keyed says that there is something that a message may have a key for.
 func (p *Policy) keyed() bool {
-	return p.Order.Key != nil || p.Fairness.Key != nil || p.KeyRate.Key != nil
+	return p.Order.Key != nil || p.Fairness.Key != nil || p.KeyRate.Key != nil || p.KeyBreaker.on()
 }
 
 // keyOf is the one place where the user makes a key. Without one, the message is free.

@@ -40,7 +40,8 @@ type spot struct {
 // terms are on what terms an entry waits.
 type terms struct {
 	order, fair string    // its keys; empty for none
-	rate        string    // and those of its limits
+	rate        string    // whose limit it counts for
+	circuit     string    // and whose breaker
 	notBefore   time.Time // zero for at once
 }
 
@@ -63,6 +64,13 @@ func (s *spot) rate() string {
 		return ""
 	}
 	return s.terms.rate
+}
+
+func (s *spot) circuit() string {
+	if s.terms == nil {
+		return ""
+	}
+	return s.terms.circuit
 }
 
 type spotState uint8

@@ -14,8 +14,11 @@ type Policy struct {
 	// Breaker stops taking work while most runs fail.
 	Breaker Breaker
 
+	// KeyBreaker gives back what is for a key of which most runs fail.
+	KeyBreaker KeyBreaker
+
 	// Failure says whether an error that a run returned tells of trouble with what jobs depend on; if it doesn't, the run counts neither as a
-	// failure nor as a success for Breaker and Adaptive. It is called in the job's task, as part of the run. Nil means that every error
+	// failure nor as a success for the breakers and Adaptive. It is called in the job's task, as part of the run. Nil means that every error
 	// does. It is not asked about panics and timeouts, which do, and about decode errors, Permanent, snoozes and interruptions, which don't.
 	Failure func(err error) bool
 
@@ -53,6 +56,7 @@ func (p Policy) parts() []policyPart {
 	return []policyPart{
 		{"Retry", p.Retry.check},
 		{"Breaker", p.Breaker.check},
+		{"KeyBreaker", p.KeyBreaker.check},
 		{"Rate", p.Rate.check},
 		{"KeyRate", p.KeyRate.check},
 		{"Adaptive", p.Adaptive.check},
