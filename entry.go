@@ -44,7 +44,6 @@ type entry struct {
 	received time.Time
 	started  time.Time     // when it was given to a worker; zero before
 	after    time.Duration // of its settlement
-	tries    int32         // failed settlements
 	attempt  int           // the delivery's, or a later one that is made of it here
 	busy     bool          // it has a worker, or a task that has not ended
 	closed   bool          // settled, or lost: nothing is owed to the broker
@@ -52,6 +51,7 @@ type entry struct {
 	deferred bool          // its decision is carried out when its worker and task are gone
 	sent     bool          // its decision is being carried out
 	verb     queue.Verb    // how it was settled; zero if it was lost
+	tries    uint8         // failed settlements, as far as they make a difference
 }
 
 // book is what the entries of one incarnation of a consumer share.

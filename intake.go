@@ -173,7 +173,7 @@ func failures(err error) (failed map[uint64]error, over bool) {
 
 // settleFailed keeps a delivery that the broker would not take, and tries again after a while: it is still held, and nothing is lost.
 func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
-	e.tries++
+	e.tries = min(e.tries, manyTries) + 1
 	l.lastError = err
 	l.publish()
 	ev := l.eventOf(EventSettleFailed, e)
@@ -182,6 +182,9 @@ func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
 	l.cfg.Logger.Warn("gentask: settlement failed, will be tried again", "consumer", l.cfg.Name, "job", e.delivery.ID, "error", err)
 	actor.SendAfter(ctx, l.cfg.Reconnect.delay(int(e.tries), l.cfg.random), &retry{e})
 }
+
+// manyTries is where the back-off is at its longest, whatever its base.
+const manyTries = 100
 
 func (l *ledger) retry(e *entry) {
 	if l.held.has(e) {

@@ -36,8 +36,14 @@ func (r *ring[T]) popFront() T {
 	*p = zero // the collector may have what v points to
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
+	if r.n == 0 && len(r.buf) > maxIdle {
+		r.buf, r.head = nil, 0 // a burst must not be paid for ever
+	}
 	return v
 }
+
+// maxIdle is the longest buffer that an empty ring keeps.
+const maxIdle = 4096
 
 // grow makes room for one more.
 func (r *ring[T]) grow() {
