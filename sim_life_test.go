@@ -28,6 +28,7 @@ type sim struct {
 	stops   int         // calls of Stop that wait for their turn
 	ids     []string    // of the messages, in the order of publishing
 	bad     map[string]bool
+	untried map[string]bool // bad, and not known to be: HandleResult was asked about a job that was stopped before it was decoded
 	runs    int
 	active  map[string][]*simRun
 	final   map[*task.Task[any]]bool
@@ -38,7 +39,7 @@ type sim struct {
 func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 	s := &sim{
 		conductor: newConductor(seed), begun: time.Now(), sys: sys,
-		bad: map[string]bool{}, active: map[string][]*simRun{}, final: map[*task.Task[any]]bool{},
+		bad: map[string]bool{}, untried: map[string]bool{}, active: map[string][]*simRun{}, final: map[*task.Task[any]]bool{},
 		trace: simTrace{done: map[string]bool{}},
 	}
 	s.q = memory.New(memory.Config{Seed: seed, Journal: true})

@@ -114,6 +114,9 @@ func (r *simRun) company(ctx context.Context) {
 // HandleResult implements Worker.
 func (s *sim) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 	s.heard(job.entry, o.Status)
+	if s.bad[job.ID()] && !undecodable(o.Reason) {
+		s.untried[job.ID()] = true
+	}
 	if s.calm.Load() {
 		return Decision{}
 	}
