@@ -32,11 +32,13 @@ func (s *sim) enter(ctx context.Context, job Job[any], id string) *simRun {
 		s.fail("%q can't be decoded, and ran", id)
 	}
 	for _, other := range s.active[id] {
-		if !other.task.Over() || other.job.entry == job.entry {
+		if !other.task.Over() && !r.task.Over() || other.job.entry == job.entry {
 			s.fail("two runs of %q at the same time: %s and %s", id, other.name, r.name)
 		}
 	}
-	s.allowed(job)
+	if !r.task.Over() { // it was abandoned in the decoder
+		s.allowed(job)
+	}
 	s.active[id] = append(s.active[id], r)
 	if n := s.unabandoned(); n > s.most() {
 		s.fail("%d runs at the same time, concurrency is %d", n, s.most())

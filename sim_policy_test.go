@@ -14,15 +14,16 @@ import (
 
 // simPolicies is what a simulation of everything has beside that of the core: each policy is on or off, by the seed, and for some seeds all are.
 type simPolicies struct {
-	all     bool // every one of them is on
-	pool    *Pool
-	rival   *simRival
-	meter   simMeter
-	spied   *actor.PID          // the ledger that has its spy
-	ran     map[*entry]simSpot  // what the spy has seen
-	last    map[simOrder]uint64 // the last that began, by session and order key
-	early   map[string]bool     // ids of messages that were settled while they ran
-	counter int
+	all      bool // every one of them is on
+	pool     *Pool
+	rival    *simRival
+	meter    simMeter
+	keyMeter simMeter
+	spied    *actor.PID          // the ledger that has its spy
+	ran      map[*entry]simSpot  // what the spy has seen
+	last     map[simOrder]uint64 // the last that began, by session and order key
+	early    map[string]bool     // ids of messages that were settled while they ran
+	counter  int
 }
 
 func newSimPolicies(s *sim) *simPolicies {
@@ -79,6 +80,9 @@ func (s *sim) equipFlow(p *Policy, concurrency int) {
 	}
 	if s.on() {
 		p.Rate = s.anyRate()
+	}
+	if s.on() {
+		p.KeyRate = KeyRate{Key: KeyHeader("fair"), Rate: oneOf(s.conductor, Rate{}, s.anyRate())}
 	}
 	if s.on() {
 		p.Adaptive = Adaptive{Min: 1 + s.below(concurrency), FailureRate: s.float()}

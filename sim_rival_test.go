@@ -35,31 +35,34 @@ func (r *simRival) giveBack(n int) {
 	r.share.rest() // it waits for none
 }
 
-// simMeter watches a rate.
+// simMeter watches a rate, of all or of each key.
 type simMeter struct {
 	life   *life
 	rate   Rate
-	begins []time.Time // since the rate is what it is
+	begins map[string][]time.Time // by key, since the rate is what it is
 }
 
-// began says how many have begun too many.
-func (m *simMeter) began(l *life, rate Rate, now time.Time) (tooMany float64) {
+// began says how many of the key have begun too many.
+func (m *simMeter) began(l *life, rate Rate, key string, now time.Time) (tooMany float64) {
 	if m.life != l {
-		*m = simMeter{life: l, rate: rate}
+		m.set(l, rate)
 	}
 	if !m.rate.on() {
 		return 0
 	}
-	m.begins = append(m.begins, now)
+	begins := append(m.begins[key], now)
+	m.begins[key] = begins
 	per, burst := m.rate.limit()
-	for i, at := range m.begins {
+	for i, at := range begins {
 		allowed := float64(burst) + float64(per)*now.Sub(at).Seconds()
-		tooMany = max(tooMany, float64(len(m.begins)-i)-allowed)
+		tooMany = max(tooMany, float64(len(begins)-i)-allowed)
 	}
 	return tooMany
 }
 
-func (m *simMeter) set(l *life, r Rate) { *m = simMeter{life: l, rate: r} }
+func (m *simMeter) set(l *life, r Rate) {
+	*m = simMeter{life: l, rate: r, begins: map[string][]time.Time{}}
+}
 
 // simFlowActs change at run time what a simulation of everything allows.
 var simFlowActs = []simAct{
@@ -68,9 +71,14 @@ var simFlowActs = []simAct{
 		if s.chance(0.7) {
 			r = s.anyRate()
 		}
+		ofKeys := s.cfg.Policy.KeyRate.Key != nil && s.chance(0.5)
 		s.inLedger(func(s *sim, l *ledger) {
-			(&rateRequest{rate: r, answer: func(error) {}}).serve(nil, l)
-			s.everything.meter.set(l.life, r)
+			(&rateRequest{rate: r, ofKeys: ofKeys, answer: func(error) {}}).serve(nil, l)
+			if ofKeys {
+				s.everything.keyMeter.set(l.life, r)
+			} else {
+				s.everything.meter.set(l.life, r)
+			}
 		})
 	}},
 	{"set concurrency", 3, func(s *sim) {

@@ -56,8 +56,13 @@ func (g *simSpy) begun(e *entry, now time.Time) {
 	if p.pool != nil && (p.pool.InUse() > p.pool.Size() || p.pool.free < 0) {
 		s.fail("%d of %d places of the pool are taken", p.pool.InUse(), p.pool.Size())
 	}
-	if n := p.meter.began(l.life, s.cfg.Policy.Rate, now); n > 1e-3 {
+	if n := p.meter.began(l.life, s.cfg.Policy.Rate, "", now); n > 1e-3 {
 		s.fail("%g runs too many have begun, the rate is %+v", n, p.meter.rate)
+	}
+	if key := e.spot.rate(); key != "" {
+		if n := p.keyMeter.began(l.life, s.cfg.Policy.KeyRate.Rate, key, now); n > 1e-3 {
+			s.fail("%g runs of key %q too many have begun, the rate is %+v", n, key, p.keyMeter.rate)
+		}
 	}
 	g.ordered(e)
 }
