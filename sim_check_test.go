@@ -79,6 +79,9 @@ func (s *sim) leave(r *simRun) {
 	s.active[id] = runs
 	s.trace.note("end of a run of", id, 0)
 	late := time.Since(r.stopped) - max(s.cfg.Grace, 0)
+	if s.everything != nil {
+		late -= 3 * max(s.cfg.Grace, 0) // the end of a drain, of a session and of a ledger each begin it anew
+	}
 	if !r.stopped.IsZero() && late > time.Second && !r.task.Over() && s.hasDeadline(r) {
 		s.fail("%s of %q was told to stop, and not abandoned when its grace was over, %v ago", r.name, id, late)
 	}
