@@ -12,8 +12,9 @@ import (
 
 // fill gives what waits to workers, as long as there are free slots.
 func (l *ledger) fill(ctx actor.Context) {
+	l.lookAtSuspect()
 	l.lookAtBreaker(ctx)
-	for l.lineup.len() > 0 && l.busy.len() < l.slots() && l.intake() && l.book != nil {
+	for l.lineup.len() > 0 && l.busy.len() < l.slots() && (l.intake() || l.suspectReady()) && l.book != nil {
 		now := time.Now()
 		e, again := l.lineup.next(now)
 		if e == nil {
@@ -25,7 +26,10 @@ func (l *ledger) fill(ctx actor.Context) {
 }
 
 // intake says whether the consumer takes work.
-func (l *ledger) intake() bool {
+func (l *ledger) intake() bool { return l.willing() && !l.life.flow.suspects.busy() }
+
+// willing says whether it would, if there were no suspect.
+func (l *ledger) willing() bool {
 	return !l.paused && !l.saturated() && !l.breakerOpen() && l.drain == nil
 }
 

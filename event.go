@@ -51,6 +51,8 @@ const (
 	EventGaveUp
 	// EventReplayFailed says that the store of Policy.Replay failed, for Reason; the job is run, or acknowledged, all the same.
 	EventReplayFailed
+	// EventSuspect says that a delivery is run alone: see Policy.SuspectsAlone.
+	EventSuspect
 )
 
 // String returns the kind's name in plain words.
@@ -92,6 +94,8 @@ func (k EventKind) String() string {
 		return "gave up"
 	case EventReplayFailed:
 		return "replay failed"
+	case EventSuspect:
+		return "suspect runs alone"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
@@ -102,7 +106,7 @@ type Event struct {
 	Time     time.Time
 	Consumer string // Config.Name
 
-	// What is known of the delivery, for EventStart, EventEnd, EventSettleFailed, and an EventHealed that concerns one.
+	// What is known of the delivery, for EventStart, EventEnd, EventSettleFailed, EventSuspect, and an EventHealed that concerns one.
 	ID          string
 	Attempt     int
 	Redelivered bool

@@ -18,6 +18,7 @@ type flow struct {
 	keyRate     *meters
 	keyBreaker  *fuses
 	share       *share
+	suspects    *suspects
 	concurrency int // by SetConcurrency; zero if it wasn't called
 }
 
@@ -28,6 +29,9 @@ func newFlow(l *life) *flow {
 		f.breaker = &fuse{Machine: m}
 	}
 	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
+	if p.SuspectsAlone {
+		f.suspects = &suspects{alibis: alibis{of: map[string]alibi{}}}
+	}
 	if p.Pool.Pool != nil {
 		f.share = p.Pool.Pool.share(p.Pool.Weight, l.unblock)
 	}
@@ -50,6 +54,9 @@ func (f *flow) gates(l *ledger) []gate {
 	}
 	if f.keyRate != nil {
 		gates = append(gates, keyRateGate{f.keyRate})
+	}
+	if f.suspects != nil {
+		gates = append(gates, newSuspectsGate(l, f.suspects))
 	}
 	if f.breaker != nil {
 		gates = append(gates, newBreakerGate(l, f.breaker))

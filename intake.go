@@ -70,7 +70,12 @@ func (l *ledger) flowing(msg *flowing) {
 
 // releaseWaiting gives back what has not been started.
 func (l *ledger) releaseWaiting() {
+	stays := l.staying()
 	for _, e := range l.lineup.take() {
+		if e == stays {
+			l.lineup.push(e)
+			continue
+		}
 		_ = e.settle(Release(), nil)
 	}
 }

@@ -73,7 +73,7 @@ func (e *entry) limitHold(d Decision, reason error) (Decision, error) {
 // keeps says whether e, which has its decision, stays held, to be run again here. A consumer that takes no work keeps nothing.
 func (l *ledger) keeps(e *entry) bool {
 	d, _ := e.verdict()
-	return l.held.has(e) && e.holds(d) && l.intake() && !l.dry
+	return l.held.has(e) && e.holds(d) && (l.intake() && !l.dry || l.alone(e))
 }
 
 // releasePause is how long a delivery that was released in place waits at least: what it could not be run for may last.

@@ -42,6 +42,11 @@ type Policy struct {
 
 	// Replay acknowledges what was done before without running it again.
 	Replay Replay
+
+	// SuspectsAlone runs suspects alone, one at a time: deliveries that the broker has counted as an attempt before, without a requeue
+	// that explains it. The process that held one may have died of it, and if it does so again, no other message loses an attempt. Before
+	// a suspect runs, the intake is cancelled, what has not been started goes back, and what runs ends.
+	SuspectsAlone bool
 }
 
 // policyPart is a field of Policy.

@@ -68,6 +68,7 @@ func (s *sim) equipLineup(p *Policy) {
 	if s.on() {
 		p.Fairness = Fairness{Key: KeyHeader("fair")}
 	}
+	p.SuspectsAlone = s.on()
 }
 
 func (s *sim) equipFlow(p *Policy, concurrency int) {

@@ -47,7 +47,12 @@ func (*simSpy) pass(*entry, time.Time) (v verdict, until time.Time) { return goA
 func (g *simSpy) begun(e *entry, now time.Time) {
 	s, l, p := g.s, g.l, g.s.everything
 	g.once(e, "begun", func(at *simSpot) bool { was := at.begun; at.begun = true; return was || at.ended || at.gone })
-	if !l.intake() {
+	if l.life.flow.suspects.busy() {
+		if held, busy := l.held.len(), l.busy.len(); e != l.life.flow.suspects.due || held != 1 || busy != 1 || !l.dry {
+			s.fail("%q was started with a suspect due: %d held, %d at work, dry %v", e.delivery.ID, held, busy, l.dry)
+		}
+	}
+	if !l.willing() {
 		s.fail("%q was started while no work is taken", e.delivery.ID)
 	}
 	if n := l.busy.len(); n > l.width() {
