@@ -43,7 +43,7 @@ func runNodes(r *rig.Rig, cfg gentask.Config, killers ...string) int {
 		select {
 		case <-died:
 			cancel()
-			_ = <-empty
+			require.ErrorIs(r, <-empty, context.Canceled)
 			r.Stop(c)
 		case err := <-empty:
 			cancel()
@@ -52,7 +52,7 @@ func runNodes(r *rig.Rig, cfg gentask.Config, killers ...string) int {
 			return n
 		case <-time.After(time.Hour):
 			cancel()
-			_ = <-empty
+			require.ErrorIs(r, <-empty, context.Canceled)
 			require.Fail(r, "the queue is not worked off", "%+v", r.Memory.Stats())
 		}
 	}
