@@ -33,7 +33,7 @@ func FuzzForeignTable(f *testing.F) {
 		require.LessOrEqual(t, used, maxAttempts)
 		h := &held{raw: &raw, room: headerRoom(frameMax), Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1}}
 		h.ID = "made-up"
-		st := &queue.Settlement{Reason: reason, Stack: reason}
+		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: reason}
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {
 			require.NoError(t, msg.Headers.Validate())
 			require.NoError(t, checkOutgoing(outgoing{msg: msg}, frameMax))
