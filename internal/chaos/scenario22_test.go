@@ -73,7 +73,8 @@ func TestScenario22_AlarmIsNoSilence(t *testing.T) {
 	at, err := tr.direct.state(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, at.left)
-	require.NoError(t, tr.direct.Delete(t.Context()))
+	// A broker that is busy with so large a message may let a connection's heartbeats go by.
+	tr.Eventually("the queue is deleted", func() bool { return tr.direct.Delete(t.Context()) == nil })
 }
 
 // TestScenario22_Unroutable: the queue was deleted by somebody else; the error names each message, and the next attempt makes the queue again.

@@ -80,6 +80,8 @@ const (
 	batch = 100
 	// poisonEvery is how many messages there are for one that can't be decoded, and so is dead-lettered.
 	poisonEvery = 50
+	// spare is how many messages there are at the least for the time after a fault: more than any trial's consumers hold.
+	spare = 200
 )
 
 // Publish publishes n messages in the background, each as often as it takes until the broker confirms it.
@@ -263,11 +265,15 @@ func (tr *Trial) Ran(n int) {
 // Strikes notes that the fault begins now, so that Struck can tell for how long the broker was away.
 func (tr *Trial) Strikes() { tr.struckAt = time.Now() }
 
-// Struck notes that the fault struck once more, and is over now: it waits until a job begins, and notes how long that took.
+// Struck notes that the fault struck once more, and is over now: it waits until a job begins, and notes how long that took. Where consumers went on
+// through the fault, and few messages are left, it publishes more.
 func (tr *Trial) Struck() {
 	tr.Helper()
 	at := time.Now()
 	tr.row.Times++
+	if tr.open() < spare {
+		tr.Publish(spare)
+	}
 	if !tr.struckAt.IsZero() {
 		tr.row.Away, tr.struckAt = max(tr.row.Away, Span(at.Sub(tr.struckAt))), time.Time{}
 	}
