@@ -143,15 +143,15 @@ func (e *entry) run(spec task.Spec) error {
 	return nil
 }
 
-// stop makes the job end: its task is stopped, or never started.
+// stop makes the job end: its task is stopped, or never started. The first reason counts, and the grace runs from there.
 func (e *entry) stop(cause error) {
 	e.mu.Lock()
-	if e.cause == nil {
+	first, t := e.cause == nil, e.task
+	if first {
 		e.cause = cause
 	}
-	t := e.task
 	e.mu.Unlock()
-	if t != nil {
+	if first && t != nil {
 		t.Stop(cause, e.cfg.Grace)
 	}
 }

@@ -93,6 +93,22 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	})
 }
 
+// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. A session that is lost meanwhile, and a drain, don't begin it anew.
+func TestScenario05_TheGraceRunsOnce(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		d := newDeaf()
+		r.Publish(1)
+		begin := time.Now()
+		c := r.Start(gentask.Work(&listen{deafs: map[string]*deaf{"1": d}}), gentask.Config{Timeout: time.Second, Grace: 2 * time.Second})
+		time.Sleep(2 * time.Second)
+		r.Break()
+		r.Stop(c)
+		require.Equal(r, 3*time.Second, time.Since(begin))
+		require.Len(r, r.Events(gentask.EventAbandoned), 1)
+		close(d.release)
+	})
+}
+
 // TestScenario05_AtTheCapTheConsumerTakesNoWork until one of the tasks returns that were abandoned.
 func TestScenario05_AtTheCapTheConsumerTakesNoWork(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
