@@ -66,13 +66,12 @@ func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
 		return Behavior{}
 	}
 	start := func(e *entry) *actor.Props {
-		var p *actor.Props
-		err := contain(func() error {
+		p, err := contain(context.Background(), func(context.Context) (*actor.Props, error) {
 			payload, err := decode[J](e)
-			if err == nil {
-				p = props(Job[J]{entry: e, payload: payload})
+			if err != nil {
+				return nil, err
 			}
-			return err
+			return props(Job[J]{entry: e, payload: payload}), nil
 		})
 		switch {
 		case undecodable(err):

@@ -53,6 +53,9 @@ const (
 	EventReplayFailed
 	// EventSuspect says that a delivery is run alone: see Policy.SuspectsAlone.
 	EventSuspect
+	// EventDriverStuck says that the driver does not return, although its context ended 5 s ago: a bug of its own. The session is left behind, and
+	// with it a goroutine; the broker may go on to count what it held as held. The next one is opened all the same.
+	EventDriverStuck
 )
 
 // String returns the kind's name in plain words.
@@ -96,6 +99,8 @@ func (k EventKind) String() string {
 		return "replay failed"
 	case EventSuspect:
 		return "suspect runs alone"
+	case EventDriverStuck:
+		return "driver stuck"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
@@ -173,12 +178,15 @@ func (l *ledger) tellOf(kind EventKind, e *entry) {
 	}
 }
 
-func (l *ledger) emit(ev Event) {
-	if l.cfg.OnEvent == nil {
+func (l *ledger) emit(ev Event) { l.life.emit(ev) }
+
+// emit tells of something, if anybody listens.
+func (c *Consumer) emit(ev Event) {
+	if c.cfg.OnEvent == nil {
 		return
 	}
-	ev.Time, ev.Consumer = time.Now(), l.cfg.Name
-	l.life.events.push(ev)
+	ev.Time, ev.Consumer = time.Now(), c.cfg.Name
+	c.events.push(ev)
 }
 
 // feed calls the user's hook for each event, in order, on a goroutine of its own, which lives while there are events. A hook that panics or

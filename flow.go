@@ -30,7 +30,7 @@ func newFlow(l *life) *flow {
 	}
 	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
 	if p.SuspectsAlone {
-		f.suspects = &suspects{alibis: alibis{of: map[string]alibi{}}}
+		f.suspects = &suspects{alibis: newRecent[alibi](mostAlibis)}
 	}
 	if p.Pool.Pool != nil {
 		f.share = p.Pool.Pool.share(p.Pool.Weight, l.unblock)

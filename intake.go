@@ -14,7 +14,7 @@ func (l *ledger) reopen() {
 	if l.line != nil || l.drain != nil || l.book == nil {
 		return
 	}
-	l.up, l.hungUp, l.dry, l.turning = false, false, false, false
+	l.up, l.hungUp, l.dry, l.turning, l.asked = false, false, false, false, time.Now()
 	l.line = openLine(l.source, l.book, l.cfg)
 }
 
@@ -38,10 +38,10 @@ func (l *ledger) steer() {
 	}
 	switch {
 	case l.intake() && l.dry:
-		l.turning = true
+		l.turning, l.asked = true, time.Now()
 		l.line.resumeIntake()
 	case !l.intake() && !l.dry:
-		l.turning = true
+		l.turning, l.asked = true, time.Now()
 		l.line.cancelIntake()
 	}
 }

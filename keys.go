@@ -1,10 +1,10 @@
 package gentask
 
 import (
+	"context"
 	"errors"
 	"time"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -38,37 +38,12 @@ func (s *settings) keyOf(f func(queue.Message) string, m *queue.Message) string 
 	if f == nil {
 		return ""
 	}
-	type key struct {
-		text string
-		err  error
+	ctx, cancel := context.WithTimeoutCause(context.Background(), keyLimit, errKeyLate)
+	defer cancel()
+	key, err := contain(ctx, func(context.Context) (string, error) { return f(*m), nil })
+	if err != nil {
+		s.Logger.Error("gentask: no key: it is run without one", "consumer", s.Name, "job", m.ID, "error", err)
+		return ""
 	}
-	made := make(chan key, 1) // Buffered: a key that comes too late is nobody's.
-	go func() {
-		var k key
-		returned := false
-		defer func() {
-			if reason := actor.Recovered(recover(), returned); reason != nil {
-				k = key{err: reason}
-			}
-			made <- k
-		}()
-		k.text = f(*m)
-		returned = true
-	}()
-	late := time.NewTimer(keyLimit)
-	defer late.Stop()
-	select {
-	case k := <-made:
-		if k.err != nil {
-			return s.noKey(m, k.err)
-		}
-		return k.text
-	case <-late.C:
-		return s.noKey(m, errKeyLate)
-	}
-}
-
-func (s *settings) noKey(m *queue.Message, err error) string {
-	s.Logger.Error("gentask: no key: it is run without one", "consumer", s.Name, "job", m.ID, "error", err)
-	return ""
+	return key
 }

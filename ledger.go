@@ -29,11 +29,12 @@ type ledger struct {
 	tasks   *actor.PID
 	workers *actor.PID
 
-	line      *line // nil between two sessions
-	up        bool  // the line's session is open
-	hungUp    bool  // the line's session is over for us; its goroutines may not know yet
-	dry       bool  // nothing comes: the intake is cancelled
-	turning   bool  // the intake is being cancelled or resumed
+	line      *line     // nil between two sessions
+	up        bool      // the line's session is open
+	hungUp    bool      // the line's session is over for us; its goroutines may not know yet
+	dry       bool      // nothing comes: the intake is cancelled
+	turning   bool      // the intake is being cancelled or resumed
+	asked     time.Time // since when the driver owes that, or the session
 	openedAt  time.Time
 	failures  int // sessions in a row that broke soon, and without having brought a delivery
 	lastError error

@@ -70,7 +70,7 @@ func (l *life) props() *actor.Props {
 			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
 			Restart:     supervision.Transient,
 			Significant: true,
-			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + 2*closeTimeout,
+			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + closeTimeout + 2*patience,
 		}},
 		OnEvent: l.supervised,
 	})
@@ -128,9 +128,7 @@ func (l *life) end(reason error) {
 // gaveUp tells that the consumer ends by itself.
 func (l *life) gaveUp(reason error) {
 	l.cfg.Logger.Error("gentask: giving up", "consumer", l.cfg.Name, "reason", reason)
-	if l.cfg.OnEvent != nil {
-		l.events.push(Event{Kind: EventGaveUp, Time: time.Now(), Consumer: l.cfg.Name, Reason: reason})
-	}
+	l.emit(Event{Kind: EventGaveUp, Reason: reason})
 }
 
 func (l *life) drained(r Report) {

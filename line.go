@@ -63,8 +63,13 @@ type (
 	shut struct{ line *line }
 )
 
-// closeTimeout bounds how long a session may take to be closed.
-const closeTimeout = 5 * time.Second
+const (
+	// closeTimeout bounds how long a session may take to be closed.
+	closeTimeout = 5 * time.Second
+
+	// patience is how long a driver may take to return when its context has ended. Then it is taken for one that never will.
+	patience = 5 * time.Second
+)
 
 // openLine starts to open a session; the consumer hears opened or broken.
 func openLine(source queue.Source, b *book, cfg *settings) *line {
@@ -265,15 +270,29 @@ func (l *line) begin() bool {
 	return first
 }
 
+// finish closes the session, and returns when the line's goroutines are gone, or the driver has kept one for too long. Whatever that still says is
+// stale.
 func (l *line) finish() {
 	l.cancel()
-	l.mu.Lock()
-	session := l.session
-	l.mu.Unlock()
-	if session != nil {
-		closeSession(session, l.goodbye)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		l.mu.Lock()
+		session := l.session
+		l.mu.Unlock()
+		if session != nil {
+			closeSession(session, l.goodbye)
+		}
+		l.wg.Wait()
+	}()
+	limit := time.NewTimer(l.goodbye + patience)
+	defer limit.Stop()
+	select {
+	case <-gone:
+	case <-limit.C:
+		l.cfg.Logger.Error("gentask: driver does not return, session left behind", "consumer", l.cfg.Name)
+		l.book.life.emit(Event{Kind: EventDriverStuck})
 	}
-	l.wg.Wait()
 }
 
 // closeSession returns when the broker has let go or the time is over; the driver has cut the connection then, and the error tells nothing that
@@ -281,5 +300,6 @@ func (l *line) finish() {
 func closeSession(s queue.Session, within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	_ = contain(func() error { return s.Close(ctx) })
+	// Without a limit of its own: what a driver has not let go of, the next session would not get.
+	_, _ = contain(context.Background(), func(context.Context) (struct{}, error) { return struct{}{}, s.Close(ctx) })
 }

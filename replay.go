@@ -52,7 +52,7 @@ func (r Replay) check() error {
 
 // replay is what a consumer knows of finished jobs. It outlives its ledgers. A nil one is off.
 type replay struct {
-	done  *recent
+	done  *recent[struct{}]
 	store ReplayStore
 	wg    sync.WaitGroup // calls of store.Remember
 }
@@ -65,7 +65,7 @@ func newReplay(r Replay) *replay {
 	case r.Store != nil && r.Remember == 0:
 		remember = defaultRemember
 	}
-	return &replay{done: newRecent(remember), store: r.Store}
+	return &replay{done: newRecent[struct{}](remember), store: r.Store}
 }
 
 // unless makes a run of f that does nothing but acknowledge if the job is done.
@@ -86,23 +86,20 @@ func (r *replay) unless(e *entry, f func(context.Context) (any, error)) func(con
 // knows is asked in the job's task.
 func (r *replay) knows(ctx context.Context, e *entry) bool {
 	id := e.delivery.ID
-	if r.done.has(id) {
+	if _, known := r.done.get(id); known {
 		return true
 	}
 	if r.store == nil {
 		return false
 	}
-	answer := make(chan bool, 1)
-	err := bounded(ctx, func(ctx context.Context) error {
-		done, err := r.store.Done(ctx, id)
-		answer <- done
-		return err
-	})
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	done, err := contain(ctx, func(ctx context.Context) (bool, error) { return r.store.Done(ctx, id) })
 	if err != nil {
 		e.storeFailed("Done", err)
 		return false
 	}
-	return <-answer
+	return done
 }
 
 // note remembers that the job is done, if d says so after a run that was. It is called with e.mu held, when d is taken, or too late.
@@ -113,7 +110,7 @@ func (r *replay) note(e *entry, d Decision) {
 	if e.learn(); e.status != task.OK {
 		return
 	}
-	r.done.put(e.delivery.ID)
+	r.done.put(e.delivery.ID, struct{}{})
 	switch {
 	case r.store == nil:
 	case e.lost:
@@ -127,7 +124,9 @@ func (r *replay) note(e *entry, d Decision) {
 func (r *replay) save(e *entry, saved func()) {
 	r.wg.Go(func() {
 		defer saved()
-		err := bounded(context.Background(), func(ctx context.Context) error { return r.store.Remember(ctx, e.delivery.ID) })
+		ctx, cancel := context.WithTimeout(context.Background(), storeTime)
+		defer cancel()
+		_, err := contain(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, r.store.Remember(ctx, e.delivery.ID) })
 		if err != nil {
 			e.storeFailed("Remember", err)
 		}
@@ -138,31 +137,6 @@ func (r *replay) save(e *entry, saved func()) {
 func (r *replay) wait() {
 	if r != nil {
 		r.wg.Wait()
-	}
-}
-
-// bounded runs code of the user's, which may neither panic nor take longer than storeTime.
-func bounded(ctx context.Context, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	failed := make(chan error, 1) // Buffered: what comes too late is nobody's.
-	go func() {
-		var err error
-		returned := false
-		defer func() {
-			if reason := actor.Recovered(recover(), returned); reason != nil {
-				err = reason
-			}
-			failed <- err
-		}()
-		err = f(ctx)
-		returned = true
-	}()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 
@@ -199,10 +173,5 @@ func (e *entry) storeFailed(what string, err error) {
 	}
 	l.cfg.Logger.Error("gentask: replay store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
 		"reason", err, "stack", actor.Stack(err))
-	if l.cfg.OnEvent != nil {
-		l.events.push(Event{
-			Kind: EventReplayFailed, Time: time.Now(), Consumer: l.cfg.Name, ID: e.delivery.ID, Attempt: e.attempt,
-			Redelivered: e.delivery.Redelivered, Reason: err,
-		})
-	}
+	l.emit(Event{Kind: EventReplayFailed, ID: e.delivery.ID, Attempt: e.attempt, Redelivered: e.delivery.Redelivered, Reason: err})
 }

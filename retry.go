@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -111,8 +112,7 @@ func (r Rule) check() error {
 func (e *entry) rule(s task.Status, reason error) *Rule {
 	rules := e.cfg.Policy.Retry.Rules
 	for i := range rules {
-		matches := false
-		e.consult("Match", func() { matches = rules[i].When(s, reason) })
+		matches, _ := consult(e, "Match", func() bool { return rules[i].When(s, reason) })
 		if matches {
 			return &rules[i]
 		}
@@ -139,8 +139,7 @@ func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 		custom = rule.Backoff
 	}
 	if custom != nil {
-		var d time.Duration
-		if e.consult("Backoff", func() { d = custom(e.attempt, reason) }) {
+		if d, ok := consult(e, "Backoff", func() time.Duration { return custom(e.attempt, reason) }); ok {
 			return max(d, 0)
 		}
 	}
@@ -148,11 +147,11 @@ func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 }
 
 // consult calls a function of the user's, and says whether it returned.
-func (e *entry) consult(what string, f func()) bool {
-	err := contain(func() error { f(); return nil })
+func consult[T any](e *entry, what string, f func() T) (T, bool) {
+	said, err := contain(context.Background(), func(context.Context) (T, error) { return f(), nil })
 	if err != nil {
 		e.cfg.Logger.Error("gentask: function of Policy.Retry failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
 			"function", what, "reason", err, "stack", actor.Stack(err))
 	}
-	return err == nil
+	return said, err == nil
 }

@@ -12,7 +12,7 @@ import (
 // other suspects too, so that a death costs it no attempt; what runs ends; and then the suspect runs, and nothing else is held. When it is out
 // of the book, and its worker and task are gone, the intake is resumed.
 type suspects struct {
-	alibis alibis
+	alibis *recent[alibi]
 	due    *entry // waits until nothing else is held
 	alone  *entry // was begun
 	over   bool   // alone has no worker and task any more
@@ -27,7 +27,7 @@ func (s *suspects) suspected(e *entry) bool {
 	if !e.delivery.Redelivered {
 		return false
 	}
-	if a, known := s.alibis.of[e.delivery.ID]; known && (a.suspect || e.attempt <= a.attempt) {
+	if a, known := s.alibis.get(e.delivery.ID); known && (a.suspect || e.attempt <= a.attempt) {
 		return a.suspect
 	}
 	used, _ := strconv.Atoi(e.delivery.Headers[queue.HeaderAttempts]) // of copies, which are made on purpose
@@ -40,28 +40,8 @@ type alibi struct {
 	suspect bool // it was given back, or lost, before it could be cleared
 }
 
-// alibis remembers the last of them.
-type alibis struct {
-	of    map[string]alibi
-	order []string // a ring, once it is full
-	at    int
-}
-
 // mostAlibis is far more than what is held and waits for its next attempt, as a rule. Whose alibi is forgotten runs alone, once.
 const mostAlibis = 10_000
-
-func (a *alibis) put(id string, what alibi) {
-	if _, known := a.of[id]; !known {
-		if len(a.order) < mostAlibis {
-			a.order = append(a.order, id)
-		} else {
-			delete(a.of, a.order[a.at])
-			a.order[a.at] = id
-			a.at = (a.at + 1) % mostAlibis
-		}
-	}
-	a.of[id] = what
-}
 
 // suspectsGate holds everything back while a suspect is due or runs.
 type suspectsGate struct {

@@ -48,6 +48,10 @@ var (
 	// ErrSilent is the reason of a session that was given up because nothing came, although messages waited at the broker and slots were free.
 	ErrSilent = errors.New("gentask: messages wait and none is delivered")
 
+	// ErrDriverStuck is the reason of a session that was given up, or could not be opened, because the driver did not return from a call, or from
+	// Receive after Cancel, 5 s after the time for it was over.
+	ErrDriverStuck = errors.New("gentask: driver does not return")
+
 	// ErrWorkersStuck is the reason of a worker supervisor that was given up because it started no worker for 5 s.
 	ErrWorkersStuck = errors.New("gentask: worker supervisor starts no worker")
 
@@ -71,12 +75,20 @@ func (l *ledger) tick(ctx actor.Context) {
 	if unborn {
 		l.replaceWorkers(ctx)
 	}
-	if l.stalled(now) {
-		l.emit(Event{Kind: EventHealed, Reason: ErrStalled})
-		l.broken(ctx, &broken{line: l.line, err: ErrStalled})
+	switch {
+	case l.stalled(now):
+		l.heal(ctx, ErrStalled)
+	case l.unanswered(now):
+		l.heal(ctx, ErrDriverStuck)
 	}
 	l.listen(now)
 	l.publish()
+}
+
+// heal gives the session up.
+func (l *ledger) heal(ctx actor.Context, reason error) {
+	l.emit(Event{Kind: EventHealed, Reason: reason})
+	l.broken(ctx, &broken{line: l.line, err: reason})
 }
 
 // silence is what the watchdog makes of the fact that nothing comes.
@@ -114,9 +126,8 @@ func (l *ledger) weighed(ctx actor.Context, msg *weighed) {
 		l.quiet.doubts++
 	}
 	if l.quiet.doubts == doubtsEnough {
-		l.emit(Event{Kind: EventHealed, Reason: ErrSilent})
 		l.line.goodbye = silentGoodbye
-		l.broken(ctx, &broken{line: l.line, err: ErrSilent})
+		l.heal(ctx, ErrSilent)
 	}
 }
 
@@ -134,6 +145,18 @@ func (l *ledger) stalled(now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// unanswered says that the driver owes an answer that the end of its context should have brought long ago: the session, or the end of a cancel or
+// a resume.
+func (l *ledger) unanswered(now time.Time) bool {
+	switch {
+	case l.line == nil, l.hungUp:
+		return false
+	case !l.up:
+		return now.Sub(l.asked) > l.cfg.OpenTimeout+patience
+	}
+	return l.turning && now.Sub(l.asked) > closeTimeout+patience
 }
 
 // replaceWorkers leaves the worker supervisor behind, as if it had ended.

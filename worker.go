@@ -155,21 +155,3 @@ func crash(reason error) *actor.Props {
 		}
 	})
 }
-
-// contain runs f in a goroutine of its own and returns its error; a panic and a Goexit are errors too.
-func contain(f func() error) error {
-	failed := make(chan error, 1)
-	go func() {
-		var err error
-		returned := false
-		defer func() {
-			if reason := actor.Recovered(recover(), returned); reason != nil {
-				err = reason
-			}
-			failed <- err
-		}()
-		err = f()
-		returned = true
-	}()
-	return <-failed
-}
