@@ -45,8 +45,8 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 	}
 }
 
-// written is how long brokers take to write down what they do not confirm: that a queue was made, and that a message was acknowledged. RabbitMQ 3.10
-// forgets what it has confirmed of a quorum queue that was made half a second before it is killed.
+// written is how long brokers take to write down what they do not confirm: where the files of a quorum queue are, half a second, and that a message
+// was acknowledged.
 const written = 1500 * time.Millisecond
 
 // publishLater publishes a message for each delay, and returns when each is due.

@@ -97,3 +97,14 @@ func TestADelayThatNoQueueKeepsIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "Settlement.After")
 	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
 }
+
+// TestPin_LeavesNothing: the queue that has the broker write down another one is gone when that is there.
+func TestPin_LeavesNothing(t *testing.T) {
+	q := newQueue(t, Config{})
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "1", NotBefore: time.Now().Add(time.Minute)}))
+	open(t, q, 1)
+	foreign(t, func(ch *amqp.Channel) {
+		_, err := ch.QueueDeclarePassive(q.delayName(0), true, false, false, false, nil)
+		require.True(t, isNotFound(err), "%v", err)
+	})
+}

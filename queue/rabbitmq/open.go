@@ -72,7 +72,7 @@ func (s *session) start() error {
 	if s.channel, err = s.link.Channel(); err != nil {
 		return err
 	}
-	if err = s.queue.declare(s.channel); err != nil {
+	if err = s.queue.create(s.channel); err != nil {
 		return err
 	}
 	s.queue.broker.topology.note(s.queue.name, time.Now())

@@ -113,7 +113,7 @@ func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
 	}
 	var work, dead amqp.Queue
 	err := q.broker.control(ctx, fmt.Sprintf("inspect queue %q", q.name), func(ch *amqp.Channel) (err error) {
-		if err = q.declare(ch); err != nil {
+		if _, err = q.declare(ch); err != nil {
 			return err
 		}
 		if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {

@@ -81,7 +81,7 @@ const (
 // ensureQueue makes or checks the work queue and its dead-letter queue, once.
 func (q *Queue) ensureQueue(ctx context.Context) error {
 	_, err := q.broker.topology.ensure(ctx, q.name, forGood, func() error {
-		return q.broker.control(ctx, fmt.Sprintf("queue %q", q.name), q.declare)
+		return q.broker.control(ctx, fmt.Sprintf("queue %q", q.name), q.create)
 	})
 	return err
 }
@@ -91,19 +91,50 @@ func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time
 	name := q.delayName(delay)
 	return q.broker.topology.ensure(ctx, name, freshness, func() error {
 		return q.broker.control(ctx, fmt.Sprintf("delay queue %q", name), func(ch *amqp.Channel) error {
-			_, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
-			return err
+			made, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
+			if err != nil {
+				return err
+			}
+			return q.pin(ch, made)
 		})
 	})
 }
 
-// declare makes the work queue and its dead-letter queue, or checks that they are there when they are somebody else's.
-func (q *Queue) declare(ch *amqp.Channel) error {
+// create declares, and sees to it that what is new lasts.
+func (q *Queue) create(ch *amqp.Channel) error {
+	made, err := q.declare(ch)
+	if err != nil || q.broker.cfg.Passive {
+		return err
+	}
+	return q.pin(ch, made)
+}
+
+// pin has the broker write down that it has made a queue, if that may be new. A broker that keeps its queues in Mnesia confirms a change of them while
+// the end of it may still be in memory, for two seconds; killed meanwhile, it has forgotten the queue, and with it what it has confirmed since. A
+// further change takes all earlier ones along. See docs/decisions/0031-a-queue-that-is-forgotten.md.
+func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
+	if made.Messages > 0 || made.Consumers > 0 {
+		return nil
+	}
+	name := q.delayName(0)
+	_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{
+		"x-queue-type": string(Classic), "x-expires": time.Minute.Milliseconds(), // should this client die here
+	})
+	if err != nil {
+		return err
+	}
+	_, err = ch.QueueDelete(name, false, false, false)
+	return err
+}
+
+// declare makes the work queue and its dead-letter queue, or checks that they are there when they are somebody else's, and returns what the
+// broker says of the work queue.
+func (q *Queue) declare(ch *amqp.Channel) (amqp.Queue, error) {
 	if q.broker.cfg.Passive {
-		return q.check(ch)
+		return amqp.Queue{}, q.check(ch)
 	}
 	if _, err := ch.QueueDeclare(q.deadName(), true, false, false, false, q.args()); err != nil {
-		return err
+		return amqp.Queue{}, err
 	}
 	args := q.args()
 	args["x-dead-letter-exchange"] = ""
@@ -111,8 +142,8 @@ func (q *Queue) declare(ch *amqp.Channel) error {
 	if q.broker.cfg.MaxPriority > 0 {
 		args[argPriority] = q.broker.cfg.MaxPriority
 	}
-	_, err := ch.QueueDeclare(q.name, true, false, false, false, args)
-	return q.noPriority(err)
+	made, err := ch.QueueDeclare(q.name, true, false, false, false, args)
+	return made, q.noPriority(err)
 }
 
 // argPriority makes a queue one with priorities.
