@@ -11,8 +11,8 @@
 // Whatever the broker itself gives up ends there as well. A message that is requeued with a delay waits in emails.delay.<milliseconds>,
 // which the driver declares when it is needed, and which vanishes an hour after it was last used. Delays are rounded up to eight steps for
 // each doubling, at least 16 ms: a message comes back never early, and at most an eighth late. A message with NotBefore waits there too, up to
-// 40 days. A queue that may be new is written down at the broker at once, for which emails.delay.0 comes and goes: RabbitMQ 3.10 forgets some that were
-// made less than two seconds before it was killed. It also loses what it has confirmed of a quorum queue that was made half a second before;
+// 40 days. A queue that may be new is written down at the broker at once, for which emails.delay.0 comes and goes: RabbitMQ 3.10 forgets some that
+// were made less than two seconds before it was killed. It also loses what it has confirmed of a quorum queue that was made half a second before;
 // nothing a client does helps against that, and it holds for delay queues as for any other.
 //
 // With Config.MaxPriority the work queue has priorities: on classic queues, and on quorum queues from 4.3 on. RabbitMQ compares no messages, so
