@@ -59,12 +59,12 @@ func (s *Supervisor) runs(ctx context.Context) ([]*run, error) {
 func infos(runs []*run, st stacks) []Info {
 	var all []Info
 	for _, r := range runs {
-		now := r.now()
-		if now == finished {
+		now, pid := r.now(), r.PID()
+		if now == finished || pid == nil { // which is just being started
 			continue
 		}
 		all = append(all, Info{
-			ID: r.id, Name: r.name, PID: r.PID(), Age: r.age(), Abandoned: now == abandoned, Stack: st.of(r),
+			ID: r.id, Name: r.name, PID: pid, Age: r.age(), Abandoned: now == abandoned, Stack: st.of(r),
 		})
 	}
 	slices.SortFunc(all, func(a, b Info) int { return cmp.Compare(a.ID, b.ID) })

@@ -25,7 +25,7 @@ const standard = "127.0.0.1:4222"
 func TestMain(m *testing.M) {
 	if conn, err := net.DialTimeout("tcp", standard, time.Second); err == nil {
 		_ = conn.Close()
-		goleak.VerifyTestMain(m)
+		goleak.VerifyTestMain(m, goleak.Cleanup(keep()))
 		return
 	}
 	dir, err := os.MkdirTemp("", "gentask-nats-")
@@ -43,6 +43,36 @@ func TestMain(m *testing.M) {
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))
+}
+
+// keep keeps one stream at the standard server until end: with its last stream a server also deletes the directory in which another one is just
+// about to be made.
+func keep() (end func(code int)) {
+	ctx, name := context.Background(), uniqueName()
+	standing(func(js jetstream.JetStream) error {
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: name})
+		return err
+	})
+	return func(code int) {
+		standing(func(js jetstream.JetStream) error { return js.DeleteStream(ctx, name) })
+		os.Exit(code)
+	}
+}
+
+// standing does something at the standard server, or ends the process.
+func standing(do func(js jetstream.JetStream) error) {
+	nc, err := natsgo.Connect("nats://" + standard)
+	if err == nil {
+		defer nc.Close()
+		var js jetstream.JetStream
+		if js, err = jetstream.New(nc); err == nil {
+			err = do(js)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // start starts a server in this process.
