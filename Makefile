@@ -70,7 +70,7 @@ sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
 .PHONY: chaos
 chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json
 	@scripts/apt-install rabbitmq-server rabbitmq-server
-	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go test -count=1 -timeout 25m ./internal/chaos
+	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go -C internal/chaos test -count=1 -timeout 25m
 
 .PHONY: examples
 examples: ## Build the examples and run their tests
