@@ -173,7 +173,9 @@ func (l *ledger) adopt(e *entry, t *task.Task[any], reason error) *orphan {
 	o := &orphan{entry: e, reason: reason}
 	l.orphans[t.ID()] = o
 	t.Adopt(l.self)
-	t.Stop(workerLost(reason), l.cfg.Grace)
+	if !e.stopped() { // else its grace runs
+		t.Stop(workerLost(reason), l.cfg.Grace)
+	}
 	return o
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
@@ -93,19 +94,26 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	})
 }
 
-// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. A session that is lost meanwhile, and a drain, don't begin it anew.
+// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. Whatever comes meanwhile doesn't begin it anew.
 func TestScenario05_TheGraceRunsOnce(t *testing.T) {
-	rig.Memory().Run(t, func(r *rig.Rig) {
-		d := newDeaf()
-		r.Publish(1)
-		begin := time.Now()
-		c := r.Start(gentask.Work(&listen{deafs: map[string]*deaf{"1": d}}), gentask.Config{Timeout: time.Second, Grace: 2 * time.Second})
-		time.Sleep(2 * time.Second)
-		r.Break()
-		r.Stop(c)
-		require.Equal(r, 3*time.Second, time.Since(begin), "timeout and grace, and not a moment more")
-		close(d.release)
-	})
+	for name, meanwhile := range map[string]func(r *rig.Rig){
+		"session lost":  func(r *rig.Rig) { r.Break() },
+		"worker killed": func(r *rig.Rig) { actor.Kill(r.System, workerOf(r)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig.Memory().Run(t, func(r *rig.Rig) {
+				d := newDeaf()
+				r.Publish(1)
+				begin := time.Now()
+				c := r.Start(gentask.Work(&listen{deafs: map[string]*deaf{"1": d}}), gentask.Config{Timeout: time.Second, Grace: 2 * time.Second})
+				time.Sleep(2 * time.Second)
+				meanwhile(r)
+				r.Stop(c)
+				require.Equal(r, 3*time.Second, time.Since(begin), "timeout and grace, and not a moment more")
+				close(d.release)
+			})
+		})
+	}
 }
 
 // TestScenario05_AtTheCapTheConsumerTakesNoWork until one of the tasks returns that were abandoned.
