@@ -6,8 +6,8 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// contain runs code of the user's, or of a driver of his, in a goroutine of its own and returns what it returned. A panic and a Goexit are errors, of
-// which only the stack tells that they were none. When ctx ends first contain returns its cause, and what comes too late is nobody's.
+// contain runs code of the user's, or of a driver of his, in a goroutine of its own and returns what that returns; a panic and a Goexit are errors.
+// When ctx ends first contain returns its cause, and what comes too late is nobody's.
 func contain[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -53,8 +53,8 @@ const (
 	EventReplayFailed
 	// EventSuspect says that a delivery is run alone: see Policy.SuspectsAlone.
 	EventSuspect
-	// EventDriverStuck says that the driver does not return, although its context ended 5 s ago: a bug of its own. The session is left behind, and
-	// with it a goroutine; the broker may go on to count what it held as held. The next one is opened all the same.
+	// EventDriverStuck says that the driver does not return, although its context ended more than 5 s ago: a bug of its own. The session is left
+	// behind, and with it a goroutine; the broker may go on to count what it held as held. The next one is opened all the same.
 	EventDriverStuck
 )
 

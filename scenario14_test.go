@@ -3,9 +3,11 @@ package gentask_test
 import (
 	"context"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +15,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
 )
 
 // TestScenario14_ConsumerActorDies: with 10 jobs running, the ledger dies, or the task supervisor, whose loss it does not survive. The old
@@ -120,6 +123,59 @@ func TestScenario14_BrokenDriver(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestScenario14_StuckDriver: one that doesn't return, whatever its context says, costs its session and a goroutine. The consumer goes on with the
+// next session, ends in time, and says so.
+func TestScenario14_StuckDriver(t *testing.T) {
+	for call := range calls {
+		for _, drains := range []bool{false, true} {
+			if drains && call == "Resume" {
+				continue // which isn't called
+			}
+			t.Run(call+"/drains "+strconv.FormatBool(drains), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { stuckIn(t, call, drains) })
+			})
+		}
+	}
+}
+
+func stuckIn(t *testing.T, call string, drains bool) {
+	q, release := memory.New(memory.Config{}), make(chan struct{})
+	stuck := &brokenSource{Source: q, call: call, left: 1, harm: func() { <-release }}
+	var told atomic.Int64
+	c, err := gentask.New(stuck, gentask.Handle(func(context.Context, string) error { return nil }), gentask.Config{
+		OpenTimeout: 5 * time.Second, OnEvent: func(ev gentask.Event) {
+			if ev.Kind == gentask.EventDriverStuck {
+				told.Add(1)
+			}
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "1", Body: []byte(`"1"`)}))
+	synctest.Wait()
+	if !drains {
+		require.NoError(t, c.Pause(t.Context()))
+		synctest.Wait()
+		if call != "Resume" {
+			q.LoseSessions()
+		}
+		require.NoError(t, c.Resume(t.Context()))
+		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "2", Body: []byte(`"2"`)}))
+		time.Sleep(time.Minute)
+		require.Equal(t, gentask.Consuming, c.Health().State)
+		require.Equal(t, 2, q.Stats().Acked)
+	}
+	start := time.Now()
+	_, err = c.Stop(t.Context())
+	require.NoError(t, err)
+	require.LessOrEqual(t, time.Since(start), time.Minute)
+	require.Equal(t, 1, stuck.strikes())
+	require.EqualValues(t, 1, told.Load())
+	close(release)
+	synctest.Wait()
+	require.Zero(t, q.Stats().Held)
 }
 
 var calls = map[string]bool{"Open": true, "Receive": true, "Settle": true, "Cancel": true, "Resume": true, "Close": true}
