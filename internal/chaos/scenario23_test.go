@@ -58,7 +58,8 @@ func workersKilled(t *testing.T, kind Kind, kills, jobs int) Row {
 		slowest, sum = max(slowest, again), sum+again
 		tr.row.Times++
 	}
-	mean := sum / time.Duration(max(tr.row.Times, 1))
+	require.Equal(t, kills, tr.row.Times)
+	mean := sum / time.Duration(kills)
 	t.Logf("%s: %d kills; from kill to first redelivery %v at most, %v on average", kind, tr.row.Times, slowest, mean)
 	tr.row.Resumed = Span(slowest)
 	require.LessOrEqual(t, tr.row.Resumed, soon)
