@@ -3,6 +3,7 @@ package actor
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -11,16 +12,20 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/guard/guardtest"
 )
 
 var errBoom = errors.New("boom")
 
-// crashes are the ways in which code can end without returning.
-var crashes = []struct {
+// crash is a way in which code can end without returning.
+type crash struct {
 	name  string
 	crash func()
 	is    func(error) bool
-}{
+}
+
+var crashes = []crash{
 	{"panic", func() { panic("boom") }, func(e error) bool { p, ok := errors.AsType[*PanicError](e); return ok && p.Value == "boom" }},
 	{"panic(error)", func() { panic(errBoom) }, func(e error) bool { return errors.Is(e, errBoom) }},
 	{"panic(nil)", func() { panic(nil) }, func(e error) bool { _, ok := errors.AsType[*runtime.PanicNilError](e); return ok }},
@@ -28,9 +33,21 @@ var crashes = []struct {
 	{"Goexit", runtime.Goexit, func(e error) bool { return errors.Is(e, ErrGoexit) }},
 }
 
+// hostilePanics are panics with values whose methods misbehave.
+func hostilePanics() []crash {
+	var all []crash
+	for _, c := range append(guardtest.Errors(), guardtest.Case{Name: "Error exits", Err: guardtest.Exits()}) {
+		all = append(all, crash{"panic: " + c.Name, func() { panic(c.Err) }, func(e error) bool {
+			p, ok := e.(*PanicError) //nolint:errorlint // nothing is wrapped around it
+			return ok && reflect.TypeOf(p.Value) == reflect.TypeOf(c.Err) && p.Error() != "" && len(p.Error()) < 20<<10 && p.Stack() != ""
+		}})
+	}
+	return all
+}
+
 // inEachCrash runs f for each of them, each in a lab of its own.
 func inEachCrash(t *testing.T, f func(l *lab, crash func(), is func(error) bool)) {
-	for _, c := range crashes {
+	for _, c := range append(crashes, hostilePanics()...) {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) { f(l, c.crash, c.is) })
 		})

@@ -2,13 +2,15 @@ package actor
 
 import (
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // Exit ends the actor that ctx belongs to, after the current message, with reason; nil is a normal end. Messages that wait are dropped. A
 // second Exit does nothing. A crash afterwards, in the handlers of Stopping and Stopped too, takes the place of a reason that is none (see
-// Abnormal).
+// Abnormal). Exit reads reason once, methods and all, on the calling goroutine; errors.Is and errors.As see through what others are told.
 func Exit(ctx Context, reason error) {
-	sendSystem(ctx.ActorSystem(), ctx.Self(), &exitCall{reason: reason})
+	sendSystem(ctx.ActorSystem(), ctx.Self(), &exitCall{reason: guard.Seal(reason)})
 }
 
 // StopRequest reaches an actor that traps stops instead of the stop, each time that somebody tells it to stop. The actor ends when it calls

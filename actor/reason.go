@@ -3,8 +3,8 @@ package actor
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"strings"
+
+	"github.com/gentask/gentask/internal/guard"
 )
 
 var (
@@ -24,85 +24,82 @@ var (
 	ErrUnknown = errors.New("actor: exit reason unknown")
 )
 
-// Abnormal says whether reason is a crash in the sense of a supervisor: neither nil nor ErrShutdown.
+// Abnormal reports whether reason is a crash in the sense of a supervisor: neither nil nor
+// [ErrShutdown]. It calls no method of an error that this package has reported.
 func Abnormal(reason error) bool {
-	return reason != nil && !errors.Is(reason, ErrShutdown)
+	return reason != nil && !guard.Is(reason, ErrShutdown)
 }
 
 // PanicError is the exit reason of code that panicked.
 type PanicError struct {
-	// Value is what the code panicked with.
+	// Value is what the code panicked with. Its methods are code of whoever made it, and may panic or
+	// block; Error and Unwrap call none of them.
 	Value any
 
-	stack callers
+	text  string
+	cause error
+	stack guard.Callers
 }
 
-// Error says what the panic said.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+// Error returns what the panic said, cut to 16 KiB.
+func (e *PanicError) Error() string { return "panic: " + e.text }
 
-// Unwrap returns Value if it is an error, so that errors.Is and errors.As see through a panic.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+// Unwrap returns Value, sealed, if it is an error, so that errors.Is and errors.As see through a panic.
+// If a method of Value panicked while it was read, they see the text only.
+func (e *PanicError) Unwrap() error { return e.cause }
 
-// Stack returns the stack of the panic, innermost function first. The text is made by the call, not by the panic.
+// Callers returns the stack of the panic as program counters, innermost first.
+func (e *PanicError) Callers() []uintptr { return e.stack }
+
+// Stack returns the stack of the panic, innermost function first. The text is made by the call, not by
+// the panic.
 func (e *PanicError) Stack() string { return e.stack.String() }
 
-// GoexitError is the exit reason of code that called runtime.Goexit. It wraps ErrGoexit.
-type GoexitError struct{ stack callers }
+// GoexitError is the exit reason of code that called runtime.Goexit. It wraps [ErrGoexit].
+type GoexitError struct{ stack guard.Callers }
 
-// Error says what happened.
+// Error returns the text of [ErrGoexit].
 func (e *GoexitError) Error() string { return ErrGoexit.Error() }
 
-// Unwrap returns ErrGoexit.
+// Unwrap returns [ErrGoexit].
 func (e *GoexitError) Unwrap() error { return ErrGoexit }
+
+// Callers returns the stack of the call as program counters, innermost first.
+func (e *GoexitError) Callers() []uintptr { return e.stack }
 
 // Stack returns the stack of the call, innermost function first.
 func (e *GoexitError) Stack() string { return e.stack.String() }
 
 // Stack returns the stack that err carries, or "" if neither err nor what it wraps carries one.
-func Stack(err error) string {
-	var s interface{ Stack() string }
-	if errors.As(err, &s) {
-		return s.Stack()
-	}
-	return ""
-}
+func Stack(err error) string { return guard.Stack(err) }
 
 // Recovered turns what a deferred function sees into an exit reason, with the stack. It is to be called by a deferred function directly, with
 // the value of recover() and whether the code returned; it returns nil for code that returned.
+//
+// Recovered reads the value once, methods and all, on the goroutine that failed or on one that it waits
+// for. The reason that it returns is safe to read anywhere.
 func Recovered(value any, returned bool) error {
+	const skip = 1 // Recovered itself
 	switch {
 	case value != nil:
-		return &PanicError{Value: value, stack: takeCallers()}
+		return panicked(value, guard.TakeCallers(skip))
 	case !returned:
-		return &GoexitError{stack: takeCallers()}
+		return &GoexitError{stack: guard.TakeCallers(skip)}
 	}
 	return nil
 }
 
-// callers is a stack as program counters: some 40 times cheaper to take than its text.
-type callers []uintptr
-
-func takeCallers() callers {
-	// 3 leaves out runtime.Callers, this function and Recovered.
-	const skip, depth = 3, 64
-	var pcs [depth]uintptr
-	return append(callers(nil), pcs[:runtime.Callers(skip, pcs[:])]...)
-}
-
-// String renders the stack in the manner of debug.Stack, without the frames of the runtime's own unwinding.
-func (c callers) String() string {
-	var b strings.Builder
-	frames := runtime.CallersFrames(c)
-	for {
-		f, more := frames.Next()
-		if f.Function != "" {
-			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
-		}
-		if !more {
-			return b.String()
-		}
+func panicked(value any, stack guard.Callers) *PanicError {
+	e := &PanicError{Value: value, stack: stack}
+	err, isError := value.(error)
+	if !isError {
+		e.text = guard.Text(value)
+		return e
 	}
+	e.text = fmt.Sprintf("an error of type %T, whose methods do not return", value)
+	guard.Aside(func() {
+		e.cause = guard.Seal(err)
+		e.text = e.cause.Error()
+	})
+	return e
 }

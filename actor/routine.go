@@ -2,6 +2,8 @@ package actor
 
 import (
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // Body is what a routine runs.
@@ -59,7 +61,7 @@ func (r *Routine) try(reason *error) {
 			*reason = failure
 		}
 	}()
-	*reason = r.body.Run()
+	*reason = guard.Seal(r.body.Run())
 	returned = true
 }
 

@@ -38,11 +38,8 @@ func startRoutine(l *lab, b *body) *Routine {
 }
 
 func TestRoutineEnds(t *testing.T) {
-	for _, c := range append(crashes, []struct {
-		name  string
-		crash func()
-		is    func(error) bool
-	}{{"returns", func() {}, func(e error) bool { return e == errBoom }}}...) { //nolint:errorlint // handed on as it is
+	returns := crash{"returns", func() {}, func(e error) bool { return e == errBoom }} //nolint:errorlint // handed on as it is
+	for _, c := range append(append(crashes, hostilePanics()...), returns) {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
 				start := make(chan struct{})

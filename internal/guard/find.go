@@ -1,0 +1,82 @@
+package guard
+
+// Is reports whether target is err, or among what err wraps. It compares and calls no method of a
+// sealed error, so a user's Is method is not asked. It is safe for any target.
+func Is(err, target error) bool {
+	found := false
+	visit(err, func(node error) bool {
+		found = same(node, target)
+		return found
+	})
+	return found
+}
+
+// As returns the first E among err and what it wraps, as [Is] finds it. E must be a type of this module
+// or of the standard library: the caller is about to use it.
+func As[E error](err error) (found E, ok bool) {
+	visit(err, func(node error) bool {
+		found, ok = node.(E) //nolint:errorlint // this node
+		return ok
+	})
+	return found, ok
+}
+
+// Stack returns the stack that err carries, or "" if neither err nor what it wraps carries one.
+func Stack(err error) (stack string) {
+	visit(err, func(node error) bool {
+		switch node := node.(type) { //nolint:errorlint // this node
+		case *SealedError:
+			stack = node.Stack()
+		case interface{ Callers() []uintptr }:
+			stack, _ = attempt(func() string { return Callers(node.Callers()).String() })
+		}
+		return stack != ""
+	})
+	return stack
+}
+
+// visit calls f for err and what it wraps, depth first, until f returns true. Inside a sealed error it
+// goes by what was read of it. The others are of this module's making, or of the standard library's.
+func visit(err error, f func(error) bool) {
+	pending := []error{err}
+	for visited := 0; len(pending) > 0 && visited < maxNodes; visited++ {
+		node := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		if node == nil {
+			continue
+		}
+		if f(node) {
+			return
+		}
+		switch node := node.(type) { //nolint:errorlint // this node
+		case *SealedError:
+			for _, inner := range node.tree {
+				if f(inner) {
+					return
+				}
+			}
+		case interface{ Unwrap() error }:
+			pending = append(pending, node.Unwrap())
+		case interface{ Unwrap() []error }:
+			wrapped := node.Unwrap()
+			for i := len(wrapped) - 1; i >= 0; i-- {
+				pending = append(pending, wrapped[i])
+			}
+		}
+	}
+}
+
+// same reports whether a and b are the same error, sealed or not. Values that can't be compared are not
+// the same.
+func same(a, b error) (equal bool) {
+	defer func() {
+		if recover() != nil {
+			equal = false
+		}
+	}()
+	if a == b { //nolint:errorlint // identity
+		return true
+	}
+	s, sealed := b.(*SealedError)   //nolint:errorlint // the outermost
+	return sealed && a == s.tree[0] //nolint:errorlint // identity
+}
