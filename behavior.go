@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
@@ -119,7 +120,7 @@ func decode[J any](e *entry) (payload J, err error) {
 	err = e.decode(&payload)
 	returned = true
 	if err != nil {
-		err = &DecodeError{Type: typeName[J](), Err: err}
+		err = &DecodeError{Type: typeName[J](), Err: guard.Seal(err)}
 	}
 	return payload, err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -50,8 +51,10 @@ func Snooze(after time.Duration) Decision {
 func Pause() Decision { return Decision{kind: decidePause} }
 
 // DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason, and its stack if it has one. A nil reason
-// becomes the outcome's.
-func DeadLetter(reason error) Decision { return Decision{kind: decideDeadLetter, reason: reason} }
+// becomes the outcome's. DeadLetter reads reason once, methods and all, on the calling goroutine; one that misbehaves is replaced by a text that says so.
+func DeadLetter(reason error) Decision {
+	return Decision{kind: decideDeadLetter, reason: guard.Seal(reason)}
+}
 
 // Wait leaves a task that has timed out running for more: if it still runs then, the worker hears the next Timeout. It is only for a Timeout,
 // and more must be positive; otherwise the default policy decides.

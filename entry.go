@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -134,7 +135,7 @@ func (e *entry) run(spec task.Spec) error {
 	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
 	t, err := e.book.tasks.Spawn(spec)
 	if err != nil {
-		if errors.Is(err, task.ErrClosed) {
+		if guard.Is(err, task.ErrClosed) {
 			e.book.tell(&tasksEnding{})
 		}
 		return err
@@ -209,7 +210,7 @@ func (e *entry) heard(o *task.Outcome[any]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status, e.runTime, e.deciding = o.Status, o.RunTime, max(time.Since(e.received), 1)
-	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
+	e.abandoned = e.abandoned || guard.Is(o.Reason, task.ErrAbandoned)
 }
 
 // ended says how the task ended, as far as that has been heard; zero if it hasn't.
@@ -233,10 +234,10 @@ func (e *entry) learn() {
 	}
 	o := e.task.Yield(0)
 	e.status, e.runTime = o.Status, o.RunTime
-	if errors.Is(o.Reason, task.ErrTimeout) {
+	if guard.Is(o.Reason, task.ErrTimeout) {
 		e.status = task.Timeout
 	}
-	e.abandoned = e.abandoned || errors.Is(o.Reason, task.ErrAbandoned)
+	e.abandoned = e.abandoned || guard.Is(o.Reason, task.ErrAbandoned)
 }
 
 func (e *entry) wasAbandoned() bool {

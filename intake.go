@@ -1,11 +1,11 @@
 package gentask
 
 import (
-	"errors"
 	"net"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -96,7 +96,7 @@ func (l *ledger) broken(ctx actor.Context, msg *broken) {
 	l.cfg.Logger.Warn("gentask: no session", "consumer", l.cfg.Name, "event", kind.String(), "error", msg.err, "held", l.held.len())
 	l.emit(Event{Kind: kind, Reason: msg.err})
 	l.hangUp()
-	if errors.Is(msg.err, queue.ErrConfig) && !l.life.opened.Load() {
+	if guard.Is(msg.err, queue.ErrConfig) && !l.life.opened.Load() {
 		l.giveUp(ctx, msg.err)
 	}
 }
@@ -146,8 +146,11 @@ const knocks = 4
 
 // unreachable says that nobody has refused anything: no connection was made, or the driver says that the queue can't be reached through it.
 func unreachable(err error) bool {
-	var op *net.OpError
-	return errors.Is(err, queue.ErrUnavailable) || errors.As(err, &op) && op.Op == "dial"
+	if guard.Is(err, queue.ErrUnavailable) {
+		return true
+	}
+	op, ok := guard.As[*net.OpError](err)
+	return ok && op != nil && op.Op == "dial"
 }
 
 // abandonedNow hears how many abandoned tasks still run. At the cap the consumer takes no work until one of them ends.
@@ -158,22 +161,6 @@ func (l *ledger) abandonedNow(n int) {
 	}
 	l.abandoned, l.late = n, int(l.book.tasks.Stats().Late) //nolint:gosec // a count
 	l.steer()
-}
-
-// failures reads the answer to a batch of settlements: which failed and why, or that the session is over.
-func failures(err error) (failed map[uint64]error, over bool) {
-	if err == nil {
-		return nil, false
-	}
-	var some *queue.SettleError
-	if errors.Is(err, queue.ErrSessionLost) || !errors.As(err, &some) {
-		return nil, true
-	}
-	failed = make(map[uint64]error, len(some.Failed))
-	for _, f := range some.Failed {
-		failed[f.Tag] = f.Err
-	}
-	return failed, false
 }
 
 // settleFailed keeps a delivery that the broker would not take, and tries again after a while: it is still held, and nothing is lost.

@@ -1,11 +1,11 @@
 package gentask
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
@@ -223,7 +223,7 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 		if e.own != nil {
 			continue
 		}
-		if !e.begun() && !errors.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
+		if !e.begun() && !guard.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
 			_ = e.settle(Release(), reason) // its worker never came to life
 		}
 		l.bereave(e, reason)
@@ -277,19 +277,18 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 	if l.stale(msg.line) {
 		return
 	}
-	failed, over := failures(msg.err)
 	for i, e := range msg.entries {
 		s := &msg.settlements[i]
-		switch err, bad := failed[s.Delivery.Tag]; {
+		switch err, bad := msg.failed[s.Delivery.Tag]; {
 		case !l.held.has(e):
-		case bad && !over:
+		case bad && !msg.over:
 			l.settleFailed(ctx, e, err)
-		case !over:
+		case !msg.over:
 			l.strike(e, s)
 		}
 	}
 	msg.lane.giveBack(msg.batch)
-	if over {
+	if msg.over {
 		l.broken(ctx, &broken{line: msg.line, err: msg.err})
 	}
 }

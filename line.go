@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -50,7 +51,7 @@ type (
 		line *line
 		lane *lane
 		batch
-		err error
+		settling
 	}
 	// weighed says how many messages wait at the broker; err if it can't be told.
 	weighed struct {
@@ -103,7 +104,7 @@ func (l *line) open(source queue.Source) bool {
 	defer cancel()
 	session, err := source.Open(ctx, l.cfg.sessionOptions())
 	if err != nil {
-		l.tell(&broken{line: l, err: err})
+		l.tell(&broken{line: l, err: guard.Seal(err)})
 		return false
 	}
 	if !l.adopt(session) {
@@ -133,6 +134,7 @@ var errNoDelivery = errors.New("gentask: Session.Receive returned neither a deli
 func (l *line) receive() {
 	for {
 		d, err := l.session.Receive(l.ctx)
+		err = guard.Seal(err)
 		switch {
 		case err == nil && d == nil:
 			l.tell(&broken{line: l, err: errNoDelivery})
@@ -141,7 +143,7 @@ func (l *line) receive() {
 			e := newEntry(d, l, l.book, l.cfg)
 			e.spot.terms = l.cfg.termsOf(&d.Message)
 			l.tell((*delivered)(e))
-		case errors.Is(err, queue.ErrCancelled):
+		case guard.Is(err, queue.ErrCancelled):
 			l.tell(&dried{line: l})
 			select {
 			case <-l.resumed:
@@ -177,7 +179,7 @@ func (l *line) settleAll(lane *lane) {
 		if l.ctx.Err() != nil {
 			return
 		}
-		l.tell(&settled{line: l, lane: lane, batch: b, err: err})
+		l.tell(&settled{line: l, lane: lane, batch: b, settling: settlingOf(err)})
 	}
 }
 
@@ -192,7 +194,7 @@ func (l *line) control(ask func(queue.Session, context.Context) error) {
 		ctx, cancel := context.WithTimeout(l.ctx, closeTimeout)
 		defer cancel()
 		if err := ask(l.session, ctx); err != nil && l.ctx.Err() == nil {
-			l.tell(&broken{line: l, err: err})
+			l.tell(&broken{line: l, err: guard.Seal(err)})
 		}
 	})
 }
@@ -226,7 +228,7 @@ func (l *line) weigh(g queue.Gauge) {
 		defer cancel()
 		asked := time.Now()
 		n, err := g.Waiting(ctx)
-		l.tell(&weighed{line: l, asked: asked, waiting: n, err: err})
+		l.tell(&weighed{line: l, asked: asked, waiting: n, err: guard.Seal(err)})
 	})
 }
 
