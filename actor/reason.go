@@ -32,21 +32,33 @@ func Abnormal(reason error) bool {
 
 // PanicError is the exit reason of code that panicked.
 type PanicError struct {
-	// Value is what the code panicked with. Its methods are code of whoever made it, and may panic or
-	// block; Error and Unwrap call none of them.
+	// Value is what the code panicked with. Its methods may panic or block. Error and Unwrap of an error that
+	// this package made call none of them.
 	Value any
 
+	read  bool // by Recovered; the next two are of that
 	text  string
 	cause error
 	stack guard.Callers
 }
 
 // Error returns what the panic said, cut to 16 KiB.
-func (e *PanicError) Error() string { return "panic: " + e.text }
+func (e *PanicError) Error() string {
+	if !e.read {
+		return "panic: " + guard.Text(e.Value)
+	}
+	return "panic: " + e.text
+}
 
 // Unwrap returns Value, sealed, if it is an error, so that errors.Is and errors.As see through a panic.
 // If a method of Value panicked while it was read, they see the text only.
-func (e *PanicError) Unwrap() error { return e.cause }
+func (e *PanicError) Unwrap() error {
+	if !e.read {
+		err, _ := e.Value.(error)
+		return err
+	}
+	return e.cause
+}
 
 // Callers returns the stack of the panic as program counters, innermost first.
 func (e *PanicError) Callers() []uintptr { return e.stack }
@@ -90,7 +102,7 @@ func Recovered(value any, returned bool) error {
 }
 
 func panicked(value any, stack guard.Callers) *PanicError {
-	e := &PanicError{Value: value, stack: stack}
+	e := &PanicError{Value: value, read: true, stack: stack}
 	err, isError := value.(error)
 	if !isError {
 		e.text = guard.Text(value)

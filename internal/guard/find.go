@@ -4,7 +4,7 @@ package guard
 // sealed error, so a user's Is method is not asked. It is safe for any target.
 func Is(err, target error) bool {
 	found := false
-	visit(err, func(node error) bool {
+	visit(err, func(node error, _ bool) bool {
 		found = same(node, target)
 		return found
 	})
@@ -14,7 +14,7 @@ func Is(err, target error) bool {
 // As returns the first E among err and what it wraps, as [Is] finds it. E must be a type of this module
 // or of the standard library: the caller is about to use it.
 func As[E error](err error) (found E, ok bool) {
-	visit(err, func(node error) bool {
+	visit(err, func(node error, _ bool) bool {
 		found, ok = node.(E) //nolint:errorlint // this node
 		return ok
 	})
@@ -23,12 +23,14 @@ func As[E error](err error) (found E, ok bool) {
 
 // Stack returns the stack that err carries, or "" if neither err nor what it wraps carries one.
 func Stack(err error) (stack string) {
-	visit(err, func(node error) bool {
+	visit(err, func(node error, inside bool) bool {
 		switch node := node.(type) { //nolint:errorlint // this node
 		case *SealedError:
 			stack = node.Stack()
-		case interface{ Callers() []uintptr }:
-			stack, _ = attempt(func() string { return Callers(node.Callers()).String() })
+		case interface{ Stack() string }:
+			if !inside {
+				stack = node.Stack()
+			}
 		}
 		return stack != ""
 	})
@@ -37,7 +39,7 @@ func Stack(err error) (stack string) {
 
 // visit calls f for err and what it wraps, depth first, until f returns true. Inside a sealed error it
 // goes by what was read of it. The others are of this module's making, or of the standard library's.
-func visit(err error, f func(error) bool) {
+func visit(err error, f func(node error, inside bool) bool) {
 	pending := []error{err}
 	for visited := 0; len(pending) > 0 && visited < maxNodes; visited++ {
 		node := pending[len(pending)-1]
@@ -45,13 +47,13 @@ func visit(err error, f func(error) bool) {
 		if node == nil {
 			continue
 		}
-		if f(node) {
+		if f(node, false) {
 			return
 		}
 		switch node := node.(type) { //nolint:errorlint // this node
 		case *SealedError:
 			for _, inner := range node.tree {
-				if f(inner) {
+				if f(inner, true) {
 					return
 				}
 			}
