@@ -35,8 +35,8 @@ func (r *run) member(ctx context.Context, f func(context.Context) error) {
 		if reason := actor.Recovered(recover(), returned); reason != nil {
 			err = reason
 		}
-		if err != nil && r.group.fail(err) {
-			r.stop(err)
+		if err != nil && r.group.fail(err, !returned) {
+			r.fail(err)
 		}
 		r.group.leave()
 	}()
@@ -53,6 +53,7 @@ type group struct {
 	over    bool
 	idle    chan struct{} // made by wait
 	failed  error
+	crashed bool // failed is how a goroutine ended that did not return
 }
 
 // enter is false after wait.
@@ -99,22 +100,22 @@ func (g *group) end() <-chan struct{} {
 }
 
 // fail keeps the first failure.
-func (g *group) fail(err error) (first bool) {
+func (g *group) fail(err error, crashed bool) (first bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.failed != nil {
 		return false
 	}
-	g.failed = err
+	g.failed, g.crashed = err, crashed
 	return true
 }
 
-// first returns the first failure of all; body is how the task's own function ended.
-func (g *group) first(body error) error {
+// first returns the first failure of all, and whether it was a crash; body is how the task's own function ended.
+func (g *group) first(body error, bodyCrashed bool) (reason error, crashed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.failed == nil || g.failed == errBody { //nolint:errorlint // identity: it never leaves this package
-		return body
+		return body, bodyCrashed
 	}
-	return g.failed
+	return g.failed, g.crashed
 }

@@ -45,6 +45,10 @@ type Outcome[R any] struct {
 	// ErrClosed when it crashed. For Timeout: ErrTimeout.
 	Reason error
 
+	// Ending is in what way the task ended, whatever Reason wraps. Cause is why it was told to stop before it ended; nil if it wasn't.
+	Ending Ending
+	Cause  error
+
 	// Task is the task. After a Timeout it can be yielded again, shut down, or ignored.
 	Task *Task[R]
 
@@ -56,7 +60,7 @@ type Outcome[R any] struct {
 // value.
 func As[R any](o *Outcome[any]) Outcome[R] {
 	value, _ := o.Value.(R)
-	typed := Outcome[R]{Status: o.Status, Value: value, Reason: o.Reason, RunTime: o.RunTime}
+	typed := Outcome[R]{Status: o.Status, Value: value, Reason: o.Reason, Ending: o.Ending, Cause: o.Cause, RunTime: o.RunTime}
 	if o.Task != nil {
 		typed.Task = &Task[R]{run: o.Task.run}
 	}

@@ -24,6 +24,7 @@ type run struct {
 	cancel    context.CancelCauseFunc
 	fn        func(context.Context) (any, error)
 	value     any
+	crashed   bool // fn did not return
 	group     group
 	started   time.Duration // since the epoch of the share
 	timeout   time.Duration
@@ -37,6 +38,7 @@ type run struct {
 	owner     *actor.PID    // nil: nobody is told, they wait on done
 	listener  Listener      // takes the place of owner, if not nil
 	stopCause error         // nil: it was not told to stop
+	failed    bool          // stopCause is a failure of its own
 	final     Outcome[any]  // doesn't change any more once the task runs no more
 	done      chan struct{} // made by the first who waits
 	told      func()        // called when the outcome stands
@@ -95,7 +97,8 @@ func (r *run) Run() (err error) {
 	returned := false
 	defer func() {
 		if !returned || err != nil {
-			r.group.fail(errBody)
+			r.crashed = !returned
+			r.group.fail(errBody, r.crashed)
 			r.cancel(ErrCancelled)
 		}
 		r.group.wait()
@@ -119,11 +122,19 @@ func (r *run) stop(cause error) {
 	r.cancel(cause)
 }
 
+// fail is stop for a goroutine of the task's that has failed.
+func (r *run) fail(reason error) {
+	r.mu.Lock()
+	r.failed = r.failed || r.stopCause == nil
+	r.mu.Unlock()
+	r.stop(reason)
+}
+
 // Ended is called as the last thing, on a goroutine that has nothing else to do: so the owner hears the outcome on it. A handle can outlive the
 // task; what it worked on must not.
 func (r *run) Ended(reason error) {
 	r.cancel(nil)
-	inTime := r.finish(r.group.first(reason))
+	inTime := r.finish(r.group.first(reason, r.crashed))
 	r.fn, r.value = nil, nil
 	if !inTime {
 		r.share.count.returned()
@@ -138,14 +149,14 @@ func (r *run) Ended(reason error) {
 }
 
 // finish makes the outcome of a task that returned, unless it was abandoned before.
-func (r *run) finish(reason error) (inTime bool) {
+func (r *run) finish(reason error, crashed bool) (inTime bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == abandoned {
 		return false
 	}
 	r.share.count.ended(r.dropped)
-	r.settle(finished, r.explain(reason))
+	r.settle(finished, r.explain(reason), endingOf(reason, crashed))
 	return true
 }
 
@@ -208,7 +219,7 @@ func (r *run) abandon() bool {
 		return false
 	}
 	r.share.count.abandoned()
-	r.settle(abandoned, r.explain(ErrAbandoned))
+	r.settle(abandoned, r.explain(ErrAbandoned), Abandoned)
 	return true
 }
 
@@ -218,13 +229,16 @@ func (r *run) refuse(reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fn = nil
-	r.settle(finished, reason)
+	r.settle(finished, reason, NotEnded)
 }
 
 // settle is the one way to an outcome. It is called with mu held, once, when the task's place is free again.
-func (r *run) settle(s state, reason error) {
+func (r *run) settle(s state, reason error, ending Ending) {
 	r.state = s
-	r.final = Outcome[any]{Status: Exit, Reason: reason, Task: &r.handle, RunTime: r.age()}
+	r.final = Outcome[any]{Status: Exit, Reason: reason, Ending: ending, Task: &r.handle, RunTime: r.age()}
+	if !r.failed {
+		r.final.Cause = r.stopCause
+	}
 	if reason == nil {
 		r.final.Status, r.final.Value = OK, r.value
 	}
