@@ -40,6 +40,11 @@ race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=
 	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' \
 		scripts/with-rabbitmq scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
 
+# A 64-bit processor runs 32-bit programs; other machines can't.
+.PHONY: test32
+test32: ## The tests of the actors as a 32-bit program, on amd64
+	$(if $(filter amd64,$(shell go env GOHOSTARCH)),CGO_ENABLED=0 GOARCH=386 go test -count=$(COUNT) -timeout $(TIMEOUT) ./actor ./task ./supervision)
+
 .PHONY: vet
 vet: ## go vet
 	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
@@ -76,6 +81,10 @@ chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json
 examples: ## Build the examples and run their tests
 	go build -o /dev/null ./examples/...
 	scripts/with-rabbitmq go test -count=1 -timeout $(TIMEOUT) ./examples/...
+
+.PHONY: cross
+cross: ## Build for other systems [SYSTEMS="solaris/amd64 linux/386"]; minutes the first time, then seconds
+	scripts/cross $(SYSTEMS)
 
 .PHONY: bench
 bench: ## Go's benchmarks of all modules [BENCH=Kernel]

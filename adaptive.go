@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -25,17 +26,13 @@ type Adaptive struct {
 func (a Adaptive) on() bool { return a.Min > 0 }
 
 func (a Adaptive) check() error {
-	switch {
-	case a.Min < 0:
-		return unfit("Min", a.Min, "0 for off, or the fewest jobs that may run at a time")
-	case a.Tolerance != 0 && !(a.Tolerance > 1) || math.IsInf(a.Tolerance, 0): // NaN is not more than 1
-		return unfit("Tolerance", a.Tolerance, "0 for 1.5, or more than 1")
-	case !(a.FailureRate >= 0 && a.FailureRate <= 1): // NaN is not in it
-		return unfit("FailureRate", a.FailureRate, "0 for 0.1, or a share up to 1")
-	case a.Min == 0 && a != Adaptive{}:
-		return unfit("Min", a.Min, "the fewest jobs that may run at a time; other fields are set")
-	}
-	return nil
+	tolerant := a.Tolerance == 0 || a.Tolerance > 1 && !math.IsInf(a.Tolerance, 0) // NaN is not more than 1
+	rate := a.FailureRate >= 0 && a.FailureRate <= 1                               // NaN is not in it
+	return errors.Join(
+		unfitIf(a.Min < 0, "Min", a.Min, "0 for off, or the fewest jobs that may run at a time"),
+		unfitIf(!tolerant, "Tolerance", a.Tolerance, "0 for 1.5, or more than 1"),
+		unfitIf(!rate, "FailureRate", a.FailureRate, "0 for 0.1, or a share up to 1"),
+		unfitIf(a.Min == 0 && a != Adaptive{}, "Min", a.Min, "the fewest jobs that may run at a time; other fields are set"))
 }
 
 // limiter makes a limiter; nil if it is off.

@@ -1,17 +1,19 @@
 package gentask
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"time"
 )
 
-// Backoff says how long to wait before something is tried again: up to d, where d is Base doubled with each failure, at most Max. What the wait
-// is within d is left to chance, so that what failed together doesn't come back together. The zero value is right.
+// Backoff says how long to wait before something is tried again: from half of d to d, where d is Base doubled with each failure, at most Max. What
+// the wait is within those is left to chance, so that what failed together doesn't come back together. The zero value is right.
 type Backoff struct {
-	// Base is the longest wait after the first failure. Zero means the default that the field's owner states.
+	// Base is the longest wait after the first failure. Zero means the default that the field's owner states. A Base that is longer than
+	// the default of Max wants a Max, too: New refuses it otherwise.
 	Base time.Duration
-	// Max bounds the wait. Zero means the default that the field's owner states.
+	// Max bounds the wait, the first one included. Zero means the default that the field's owner states.
 	Max time.Duration
 }
 
@@ -20,19 +22,15 @@ func Fixed(d time.Duration) func(attempt int, reason error) time.Duration {
 	return func(int, error) time.Duration { return d }
 }
 
-// Exponential returns a back-off for Retry and Rule that works as Config.Backoff does: anything from nothing to base after the first attempt,
+// Exponential returns a back-off for Retry and Rule that works as Config.Backoff does: from half of base to base after the first attempt,
 // base doubled with each further one, and never more than most.
 func Exponential(base, most time.Duration) func(attempt int, reason error) time.Duration {
-	b := Backoff{Base: base, Max: most}
-	return func(attempt int, _ error) time.Duration { return b.fully(attempt, defaultRandom) }
+	b := Backoff{Base: span(base), Max: span(most)}
+	return func(attempt int, _ error) time.Duration { return b.delay(attempt, defaultRandom) }
 }
 
-// fully returns the wait of a job after the given attempt, from 1: from nothing to d. random returns a number in [0, 1).
-func (b Backoff) fully(attempt int, random func() float64) time.Duration {
-	return time.Duration(random() * b.most(attempt))
-}
-
-// delay returns the wait of a connection after the given failure, from 1: between half of d and d, for a door is not to be knocked at twice at once.
+// delay returns the wait after the given failure, from 1: from half of d to d. There is a floor, or else a few unlucky draws would use up the
+// attempts of a message within a second. random returns a number in [0, 1).
 func (b Backoff) delay(failure int, random func() float64) time.Duration {
 	d := b.most(failure)
 	return time.Duration(d/2 + random()*d/2)
@@ -41,6 +39,17 @@ func (b Backoff) delay(failure int, random func() float64) time.Duration {
 // most returns d.
 func (b Backoff) most(failure int) float64 {
 	return min(float64(b.Base)*math.Pow(2, float64(max(failure, 1)-1)), float64(b.Max))
+}
+
+// defaultBackoff and defaultReconnect are what Max means at zero in Config.Backoff and Config.Reconnect.
+const (
+	defaultBackoff   = 6 * time.Hour
+	defaultReconnect = 30 * time.Second
+)
+
+// check refuses a Base that would never grow, because most, the default of Max, is less.
+func (b Backoff) check(most time.Duration) error {
+	return unfitIf(b.Max == 0 && b.Base > most, "Base", b.Base, fmt.Sprintf("%v at most, or a Max with it, for 0 means %v there", most, most))
 }
 
 func (b Backoff) or(base, most time.Duration) Backoff {

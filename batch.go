@@ -2,7 +2,9 @@ package gentask
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -26,7 +28,7 @@ type BatchConfig struct {
 	Key func(msg *queue.Message) string
 }
 
-// Results says how each job of a batch ended, by its ID: nil is done, an error failed.
+// Results says how each job of a batch ended, by its ID: nil is done, an error failed. No two jobs of a batch have the same ID.
 type Results map[string]error
 
 // AllDone returns the results of a batch without a failure.
@@ -40,16 +42,22 @@ func AllDone[J any](jobs []Job[J]) Results {
 
 // Batch makes a behaviour of a function that handles several jobs at a time. What becomes of each is decided as by Handle, by its own result. A job
 // that is not among the results failed with the error that the function returns, or with ErrNoResult. A panic, a Goexit or a timeout fails all of
-// them, those with a result too.
+// them, those with a result too. A job in its second attempt, or a later one, is handled in a batch of one: one job that makes every batch fail costs
+// its neighbours one attempt each, and then fails alone.
 //
-// Each job keeps a task of its own. The function runs in that of one of them, in ctx; the others wait. Config.Timeout counts from when the batch is
-// handled. A job that is cancelled before leaves the batch, and one that is cancelled meanwhile is let go when the function returns or the grace is
-// almost over. If that is the one in whose task the function runs, ctx is cancelled, and the others that get no result go back to the queue
+// Each job keeps a task of its own. The function runs in that of one of them; the others wait. Its
+// ctx has the values of that task's context, as middleware has left it, and ends with that task; an
+// end that middleware has set for a job, such as a deadline, is that job's alone, and ends ctx only
+// when every job of the batch was told to stop. Config.Timeout counts from when the batch is
+// handled. A job that is cancelled before leaves the batch, and one that is cancelled meanwhile is
+// let go when the function returns or the grace is almost over. If that is the one in whose task
+// the function runs, ctx is cancelled, and the others that get no result go back to the queue
 // without having lost an attempt.
 func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, error), cfg BatchConfig) Behavior {
 	if handle == nil {
 		return Behavior{}
 	}
+	clampSpans(reflect.ValueOf(&cfg).Elem())
 	b := &batcher{cfg: cfg, call: func(ctx context.Context, members []*member) (Results, error) {
 		jobs := make([]Job[J], len(members))
 		for i, m := range members {
@@ -58,29 +66,19 @@ func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, erro
 		}
 		return handle(ctx, jobs)
 	}}
-	return Behavior{byDefault: true, check: cfg.check, kernel: &functions[J, struct{}]{
+	return Behavior{byDefault: true, check: cfg.check, kernel: batchKernel[J]{&functions[J, struct{}]{
 		run:    func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, b.join(ctx, payload) },
 		handle: func(job Job[J], o task.Outcome[struct{}]) Decision { return b.decide(job.entry, o.Status) },
-	}}
+	}}}
 }
 
 // check refuses what makes no sense.
 func (c BatchConfig) check(s *settings) error {
-	var err error
-	switch {
-	case c.Size < 0:
-		err = unfit("Size", c.Size, "0 for as many as Concurrency, or more")
-	case c.Size > s.Concurrency:
-		err = unfit("Size", c.Size, fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency))
-	case c.Bytes < 0:
-		err = unfit("Bytes", c.Bytes, "0 for no limit, or more")
-	case c.Wait < 0:
-		err = unfit("Wait", c.Wait, "0 for 1s, or more")
-	}
-	if err != nil {
-		return fmt.Errorf("%w: BatchConfig.%w", ErrConfig, err)
-	}
-	return nil
+	return badFields("BatchConfig.", errors.Join(
+		unfitIf(c.Size < 0, "Size", c.Size, "0 for as many as Concurrency, or more"),
+		unfitIf(c.Size > s.Concurrency, "Size", c.Size, fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency)),
+		unfitIf(c.Bytes < 0, "Bytes", c.Bytes, "0 for no limit, or more"),
+		unfitIf(c.Wait < 0, "Wait", c.Wait, "0 for 1s, or more")))
 }
 
 // batcher is what Batch makes. Each incarnation of a consumer has a collector for it.
@@ -94,7 +92,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 	job, _ := FromContext(ctx)
 	m := &member{entry: job.entry, payload: payload, turn: make(chan struct{}, 1)}
 	if b.cfg.Key != nil {
-		m.key = b.cfg.Key(&job.entry.delivery.Message)
+		m.key = bounded(b.cfg.Key(&job.entry.delivery.Message))
 	}
 	c := job.entry.book.batches.of(b)
 	c.enter(m)
@@ -109,6 +107,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 		if c.leave(m) {
 			return context.Cause(ctx)
 		}
+		c.quit(m.group, context.Cause(ctx))
 	}
 	return c.bearWith(ctx, m)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
@@ -60,14 +61,22 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 // *task.Outcome[any] as a message, and settles with Job.Settle. If it crashes it is started anew, with a new actor for the same job, as often
 // as Config.Restarts allows, and never while its old task still runs. If it ends without having settled, the default policy decides.
 //
-// The factory may return Props of anybody's making. It is called in the worker supervisor and must not block; if it panics or returns nil, that
-// is a failed start.
+// Config.Timeout limits what the worker does without a task, too: from its start, and from the end
+// of each task, it has that long to run a task, or to settle and end. A Timeout of its task wants
+// an answer within the same time: task.Extend, task.Stop, or a settlement. A worker that is late is
+// ended; its job has timed out with ErrWorkerIdle, an EventHealed is told, and the default policy
+// decides. One that was told to stop has Config.Grace for that, and Consumer.Cancel ends one
+// without a running task at once. A worker that crashes more often than Config.Restarts, though
+// slowly, waits longer before each further restart: 100 ms, then twice as long each time.
+//
+// The factory may return Props of anybody's making. The worker supervisor waits for it, for 3 s at most, the decoding of the payload included.
+// If it takes longer, panics or returns nil, that is a failed start.
 func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
 	if props == nil {
 		return Behavior{}
 	}
 	start := func(e *entry) *actor.Props {
-		p, err := contain(context.Background(), func(context.Context) (*actor.Props, error) {
+		p, err := guard.Call(context.Background(), e.cfg.hooks.factory, func(context.Context) (*actor.Props, error) {
 			payload, err := decode[J](e)
 			if err != nil {
 				return nil, err
@@ -75,7 +84,7 @@ func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
 			return props(Job[J]{entry: e, payload: payload}), nil
 		})
 		switch {
-		case undecodable(err):
+		case e.marked(factUndecodable):
 			return refuse(e, err)
 		case err != nil:
 			return crash(err)
@@ -113,14 +122,22 @@ func (f *functions[J, R]) within(ctx context.Context, e *entry, payload J) (any,
 func decode[J any](e *entry) (payload J, err error) {
 	returned := false
 	defer func() {
-		if reason := actor.Recovered(recover(), returned); reason != nil {
+		value := recover()
+		if value != nil {
+			e.mark(factUndecodable) // unlike Goexit, which ends the task before anybody can tell why
+		}
+		if reason := actor.Recovered(value, returned); reason != nil {
 			err = &DecodeError{Type: typeName[J](), Err: reason}
 		}
 	}()
 	err = e.decode(&payload)
 	returned = true
 	if err != nil {
+		e.mark(factUndecodable)
 		err = &DecodeError{Type: typeName[J](), Err: guard.Seal(err)}
+		if guard.Is(err, queue.ErrUnknown) {
+			e.setForeign(err)
+		}
 	}
 	return payload, err
 }
@@ -130,8 +147,11 @@ func (f *functions[J, R]) decide(e *entry, o *task.Outcome[any]) Decision {
 	payload, decoded := e.keptPayload().(J)
 	job := Job[J]{entry: e, payload: payload}
 	typed := task.As[R](o)
-	if f.handle == nil || (!decoded && undecodable(o.Reason)) {
+	if f.handle == nil || (!decoded && e.marked(factUndecodable)) {
 		return DefaultDecision(job, typed)
+	}
+	if o.Status != task.OK {
+		typed.Reason = e.facts(o.Status).explain(o.Reason)
 	}
 	d := f.handle(job, typed)
 	if _, settles := d.verb(); settles || d.waits(o.Status) {

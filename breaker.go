@@ -1,7 +1,7 @@
 package gentask
 
 import (
-	"math"
+	"errors"
 	"time"
 
 	"github.com/gentask/gentask/internal/breaker"
@@ -31,32 +31,29 @@ type Breaker struct {
 func (b Breaker) on() bool { return b.FailureRate > 0 }
 
 func (b Breaker) check() error {
-	switch {
-	case math.IsNaN(b.FailureRate) || b.FailureRate < 0 || b.FailureRate > 1:
-		return unfit("FailureRate", b.FailureRate, "0 for off, or a share up to 1")
-	case b.Window < 0:
-		return unfit("Window", b.Window, "0 for 30s, or more")
-	case b.MinRuns < 0:
-		return unfit("MinRuns", b.MinRuns, "0 for 10, or more")
-	case b.Wait.Base < 0:
-		return unfit("Wait.Base", b.Wait.Base, "0 for 5s, or more")
-	case b.Wait.Max < 0:
-		return unfit("Wait.Max", b.Wait.Max, "0 for 1m, or more")
-	case b.FailureRate == 0 && b != Breaker{}:
-		return unfit("FailureRate", b.FailureRate, "the share of failures at which it opens, such as 0.5; other fields are set")
-	}
-	return nil
+	return errors.Join(
+		inField("Wait.", b.Wait.check(breakerMaxWait)),
+		unfitIf(!(b.FailureRate >= 0 && b.FailureRate <= 1), "FailureRate", b.FailureRate, "0 for off, or a share up to 1"), // NaN is not in it
+		unfitIf(b.Window < 0, "Window", b.Window, "0 for 30s, or more"),
+		unfitIf(b.MinRuns < 0, "MinRuns", b.MinRuns, "0 for 10, or more"),
+		unfitIf(b.Wait.Base < 0, "Wait.Base", b.Wait.Base, "0 for 5s, or more"),
+		unfitIf(b.Wait.Max < 0, "Wait.Max", b.Wait.Max, "0 for 1m, or more"),
+		unfitIf(b.FailureRate == 0 && b != Breaker{}, "FailureRate", b.FailureRate,
+			"the share of failures at which it opens, such as 0.5; other fields are set"))
 }
 
-// breakerWait is the least wait, unless the user says otherwise.
-const breakerWait = 5 * time.Second
+// breakerWait is the least wait, and breakerMaxWait the longest, unless the user says otherwise.
+const (
+	breakerWait    = 5 * time.Second
+	breakerMaxWait = time.Minute
+)
 
 // machine makes a breaker; nil if it is off.
 func (b Breaker) machine(random func() float64) *breaker.Machine {
 	if !b.on() {
 		return nil
 	}
-	wait := b.Wait.or(breakerWait, time.Minute)
+	wait := b.Wait.or(breakerWait, breakerMaxWait)
 	return breaker.New(breaker.Settings{
 		FailureRate: b.FailureRate,
 		Window:      or(b.Window, 30*time.Second),

@@ -59,7 +59,7 @@ func (l *ledger) lookAtBreaker(ctx actor.Context) {
 	switch now := time.Now(); {
 	case now.Before(f.NextProbe()):
 		l.setAlarm(ctx, f.NextProbe())
-	case l.held.len() <= l.busy.len():
+	case l.unstarted() == 0:
 		f.Admits(now)
 		l.breakerTurned(f, breaker.Open, "")
 	}

@@ -1,9 +1,9 @@
 package gentask
 
 // chains are entries by a name that they share. Of each chain only the first may be at work.
-type chains struct {
+type chains[N comparable] struct {
 	kind int // which of an entry's links are meant
-	by   map[string]chain
+	by   map[N]chain
 }
 
 // chain is in order of arrival.
@@ -15,11 +15,11 @@ type link struct {
 	before, behind *entry
 }
 
-func (c *chains) link(e *entry) *link { return &e.spot.links[c.kind] }
+func (c *chains[N]) link(e *entry) *link { return &e.spot.links[c.kind] }
 
-// join puts e at the end of the chain. An empty name is no chain.
-func (c *chains) join(e *entry, name string) {
-	if name == "" {
+// join puts e at the end of the chain. The zero name is no chain.
+func (c *chains[N]) join(e *entry, name N) {
+	if name == *new(N) {
 		return
 	}
 	ch := c.by[name]
@@ -35,7 +35,7 @@ func (c *chains) join(e *entry, name string) {
 }
 
 // leave takes e out of the chain, and returns the one that has become the first by that; nil if none has.
-func (c *chains) leave(e *entry, name string) *entry {
+func (c *chains[N]) leave(e *entry, name N) *entry {
 	at := *c.link(e)
 	if !at.in {
 		return nil
@@ -65,7 +65,7 @@ func (c *chains) leave(e *entry, name string) *entry {
 }
 
 // replace puts next where e is, which is the first.
-func (c *chains) replace(e, next *entry, name string) {
+func (c *chains[N]) replace(e, next *entry, name N) {
 	at := *c.link(e)
 	if !at.in {
 		return
@@ -82,7 +82,7 @@ func (c *chains) replace(e, next *entry, name string) {
 }
 
 // behindFirst appends all that are not the first of their chain.
-func (c *chains) behindFirst(to []*entry) []*entry {
+func (c *chains[N]) behindFirst(to []*entry) []*entry {
 	for _, ch := range c.by {
 		for e := c.link(ch.first).behind; e != nil; e = c.link(e).behind {
 			to = append(to, e)

@@ -2,8 +2,11 @@ package gentask
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -23,17 +26,19 @@ type Config struct {
 	// back from other nodes. More hides the way to the broker behind short jobs.
 	Prefetch int
 
-	// Timeout is how long a run may take before its worker hears a Timeout. Zero means 30 s, -1 never.
+	// Timeout is how long a run may take before its worker hears a Timeout, and how long a worker made by Receive may do without a run. Zero means
+	// 30 s, -1 never.
 	Timeout time.Duration
 
 	// Grace is how long a task may take to return after its context is cancelled; then it is abandoned. Zero means 5 s, -1 abandons at once.
 	Grace time.Duration
 
-	// MaxAttempts is how many attempts a message has before Requeue becomes a dead letter. Zero means 20, -1 that they never end.
+	// MaxAttempts is how many attempts a message has before Requeue becomes a dead letter. Zero means 25, -1 that they never end. With the
+	// default Backoff, the 24 waits between 25 attempts take from 31 to 63 hours.
 	MaxAttempts int
 
-	// Backoff says how long the default policy waits before the next attempt: anything up to its d (full jitter). Its zero fields mean 1 s and
-	// 10 min. Policy.Retry can say it otherwise.
+	// Backoff says how long the default policy waits before the next attempt. Its zero fields mean 1 s and 6 h. Policy.Retry can say it
+	// otherwise.
 	Backoff Backoff
 
 	// MaxAbandoned is the most abandoned tasks that still run; while there are so many, the consumer takes no work and is unhealthy. Zero means
@@ -56,45 +61,64 @@ type Config struct {
 	// OpenTimeout is how long opening a session may take. Zero means 30 s.
 	OpenTimeout time.Duration
 
+	// FailFast makes the consumer give up when the broker refuses the first session, because of a wrong
+	// password for example. Off, it tries again with back-off until it is stopped. A broker that can't be
+	// reached or does not answer in time refuses nothing.
+	FailFast bool
+
 	// Restarts is how often a worker made by Receive may crash within 5 s and be started anew, for the same job. Zero means 3, -1 never.
 	Restarts int
 
 	// Decode turns the body of msg into the value that into points to. It runs in the job's task, and may fail or panic: the message is
-	// dead-lettered. It must not change msg. Nil means DecodeJSON.
+	// dead-lettered. It must not change msg. Nil means DecodeJSON, which takes null for the zero value; to refuse that, use StrictJSON.
 	Decode func(msg *queue.Message, into any) error
+
+	// Versions are the versions of payloads that this program can read. A message whose header queue.HeaderVersion says another one is put off: see
+	// Unknown. One without the header is taken. Nil takes every version.
+	Versions []string
+
+	// Unknown is what becomes of messages that this node can't do, and another may.
+	Unknown Unknown
 
 	// Policy is what else a job system may do for its jobs. The zero value does none of it.
 	Policy Policy
 
-	// OnEvent is called for each Event, one after the other, in order, on a goroutine of its own. If it blocks, events pile up; if it panics,
-	// that one is lost to it.
+	// OnEvent is called for each Event, one after the other, in order, on a goroutine of its own. While it
+	// blocks, up to 16,384 events wait and further ones are lost; if it panics, that one is lost. Both are
+	// counted in Health.Hooks. See Consumer.Subscribe for further subscribers.
 	OnEvent func(Event)
 
-	// Logger gets what an operator should know. Nil discards it.
+	// Logger gets what an operator must know: dead letters, sessions that can't be opened and the end of a
+	// consumer that gave up as errors, jobs that failed and are tried again as warnings. Its handler is
+	// called on a goroutine of its own, for records at Info and above. While it blocks, up to 2,048
+	// records wait and further ones are lost, counted in Health.Hooks. Nil means what slog.Default()
+	// returns when New is called; slog.New(slog.DiscardHandler) is silence.
 	Logger *slog.Logger
 
 	// System is where Run and Consumer.Start spawn the consumer. Nil makes one.
 	System *actor.System
 }
 
-// DecodeJSON decodes a body as JSON, whatever its content type says. A *[]byte gets the body as it is, without a copy; a *string likewise.
+// DecodeJSON decodes a body as JSON, whatever its content type is, and with or without a byte order
+// mark. A *[]byte gets the body as it is, without a copy; a *string likewise. It is encoding/json with
+// its ways: the body null leaves the zero value, unknown fields are ignored, of a name that comes twice
+// the last one counts, and a number that goes into an any is a float64, which is not exact beyond 2^53.
+// [StrictJSON] refuses or keeps these.
 func DecodeJSON(msg *queue.Message, into any) error {
-	switch into := into.(type) {
-	case *[]byte:
-		*into = msg.Body
-		return nil
-	case *string:
-		*into = string(msg.Body)
+	if takeBody(msg, into) {
 		return nil
 	}
-	return json.Unmarshal(msg.Body, into)
+	return json.Unmarshal(withoutMark(msg.Body), into)
 }
 
 // settings are a Config that has been checked, with its defaults filled in.
 type settings struct {
 	Config
 	random     func() float64
+	seed       maphash.Seed // of identities
+	hooks      *hooks
 	handler    Handler // the middleware; nil without any
+	byDefault  bool    // the Logger is slog.Default()
 	partitions int     // of the task supervisor; zero for one for each processor
 }
 
@@ -102,36 +126,33 @@ type settings struct {
 const never = -1
 
 func (c Config) settings() (*settings, error) {
-	if err := c.check(); err != nil {
+	handler, err := wrap(c.Policy.Middleware)
+	if err := errors.Join(c.check(), err); err != nil {
 		return nil, err
 	}
+	clampSpans(reflect.ValueOf(&c).Elem())
 	c.Name = or(c.Name, "gentask")
-	c.Concurrency = or(c.Concurrency, 10)
+	c.Concurrency = or(c.Concurrency, defaultConcurrency)
 	c.Prefetch = or(c.Prefetch, c.Concurrency)
-	if c.Prefetch < c.Concurrency {
-		return nil, fmt.Errorf("%w: Prefetch is %d with Concurrency %d; want as many at least, or 0 for just as many",
-			ErrConfig, c.Prefetch, c.Concurrency)
-	}
 	c.Timeout = or(c.Timeout, 30*time.Second)
 	c.Grace = or(c.Grace, task.DefaultGrace)
-	c.MaxAttempts = or(c.MaxAttempts, 20)
-	c.Backoff = c.Backoff.or(time.Second, 10*time.Minute)
+	c.MaxAttempts = or(c.MaxAttempts, 25)
+	c.Backoff = c.Backoff.or(time.Second, defaultBackoff)
 	c.MaxAbandoned = or(c.MaxAbandoned, c.Concurrency)
 	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
-	c.Reconnect = c.Reconnect.or(100*time.Millisecond, 30*time.Second)
+	c.Reconnect = c.Reconnect.or(100*time.Millisecond, defaultReconnect)
 	c.OpenTimeout = or(c.OpenTimeout, 30*time.Second)
 	c.Restarts = or(c.Restarts, 3)
+	c.Unknown = c.Unknown.orDefaults()
 	if c.Decode == nil {
 		c.Decode = DecodeJSON
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	s := &settings{Config: c, random: defaultRandom, seed: maphash.MakeSeed(), hooks: newHooks(), handler: handler, byDefault: c.Logger == nil}
+	if s.byDefault {
+		s.Logger = slog.Default()
 	}
-	handler, err := wrap(c.Policy.Middleware)
-	if err != nil {
-		return nil, err
-	}
-	return &settings{Config: c, random: defaultRandom, handler: handler}, nil
+	s.Logger = s.hooks.log(s.Logger)
+	return s, nil
 }
 
 func or[T comparable](value, byDefault T) T {
@@ -142,8 +163,17 @@ func or[T comparable](value, byDefault T) T {
 	return value
 }
 
-// check refuses what makes no sense, by field.
+// defaultConcurrency is what zero means.
+const defaultConcurrency = 10
+
+// check returns everything that makes no sense, by field.
 func (c Config) check() error {
+	var errs []error
+	if c.System != nil {
+		if err := actor.CheckSystem(c.System); err != nil {
+			errs = append(errs, fmt.Errorf("%w: System: %w", ErrConfig, err))
+		}
+	}
 	for _, f := range []struct {
 		name  string
 		value int64
@@ -152,12 +182,12 @@ func (c Config) check() error {
 	}{
 		{"Concurrency", int64(c.Concurrency), 0, "0 for 10, or more"},
 		{"Prefetch", int64(c.Prefetch), 0, "0 for as many as Concurrency, or more"},
-		{"MaxAttempts", int64(c.MaxAttempts), never, "0 for 20, -1 for no end, or more"},
+		{"MaxAttempts", int64(c.MaxAttempts), never, "0 for 25, -1 for no end, or more"},
 		{"MaxAbandoned", int64(c.MaxAbandoned), never, "0 for as many as Concurrency, -1 for no limit, or more"},
 		{"Restarts", int64(c.Restarts), never, "0 for 3, -1 for none, or more"},
 	} {
 		if f.value < f.least {
-			return fmt.Errorf("%w: %s is %d; want %s", ErrConfig, f.name, f.value, f.want)
+			errs = append(errs, fmt.Errorf("%w: %s is %d; want %s", ErrConfig, f.name, f.value, f.want))
 		}
 	}
 	for _, f := range []struct {
@@ -171,15 +201,27 @@ func (c Config) check() error {
 		{"DrainTimeout", c.DrainTimeout, never, "0 for 30s, -1 for none, or more"},
 		{"OpenTimeout", c.OpenTimeout, 0, "0 for 30s, or more"},
 		{"Backoff.Base", c.Backoff.Base, 0, "0 for 1s, or more"},
-		{"Backoff.Max", c.Backoff.Max, 0, "0 for 10m, or more"},
+		{"Backoff.Max", c.Backoff.Max, 0, "0 for 6h, or more"},
 		{"Reconnect.Base", c.Reconnect.Base, 0, "0 for 100ms, or more"},
 		{"Reconnect.Max", c.Reconnect.Max, 0, "0 for 30s, or more"},
 	} {
 		if f.value < f.least {
-			return fmt.Errorf("%w: %s is %v; want %s", ErrConfig, f.name, f.value, f.want)
+			errs = append(errs, fmt.Errorf("%w: %s is %v; want %s", ErrConfig, f.name, f.value, f.want))
 		}
 	}
-	return c.Policy.check()
+	return errors.Join(append(errs, c.checkTogether(), c.Policy.check())...)
+}
+
+// checkTogether returns what makes no sense of fields that depend on each other.
+func (c Config) checkTogether() error {
+	var errs []error
+	if n := or(c.Concurrency, defaultConcurrency); c.Prefetch > 0 && c.Prefetch < n {
+		errs = append(errs, fmt.Errorf("%w: Prefetch is %d with Concurrency %d; want as many at least, or 0 for just as many",
+			ErrConfig, c.Prefetch, n))
+	}
+	errs = append(errs, badFields("Backoff.", c.Backoff.check(defaultBackoff)), badFields("Reconnect.", c.Reconnect.check(defaultReconnect)),
+		badFields("Unknown.", c.Unknown.check()), badFields("", checkVersions(c.Versions)))
+	return errors.Join(errs...)
 }
 
 // taskTimeout is what the task supervisor takes for Timeout: zero is never.
@@ -187,6 +229,17 @@ func (s *settings) taskTimeout() time.Duration { return max(s.Timeout, 0) }
 
 // graceTime is how long Grace lasts.
 func (s *settings) graceTime() time.Duration { return max(s.Grace, 0) }
+
+// stopLimit is how long a stop takes at the most, unless something stands still; bounded is false if it
+// may take for ever.
+func (s *settings) stopLimit() (limit time.Duration, bounded bool) {
+	const forever = 100 * 24 * time.Hour
+	drain, grace := max(s.DrainTimeout, 0), s.graceTime()
+	if drain > forever || grace > forever {
+		return 0, false
+	}
+	return drain + grace + flushTime + closeTimeout + 2*patience + 2*hookTime + storeTime, true
+}
 
 // maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.
 func (s *settings) maxAbandoned() int { return max(s.MaxAbandoned, 0) }

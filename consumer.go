@@ -1,13 +1,16 @@
 package gentask
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -16,42 +19,48 @@ import (
 // It lives as a small supervision tree, made by Start at the root of a system, or by Props wherever it is to live: a supervisor that starts
 // the ledger anew if it crashes, the ledger, and below that the supervisors of workers and tasks.
 type Consumer struct {
-	cfg      *settings
-	source   queue.Source
-	behavior Behavior
-	events   feed
-	gauges   gauges
-	replay   *replay // nil when off
-	health   atomic.Pointer[Health]
+	cfg        *settings
+	source     queue.Source
+	behavior   Behavior
+	events     subscribers
+	gauges     gauges
+	replay     *replay // nil when off
+	foreigners *foreigners
+	health     atomic.Pointer[Health]
 
-	mu   sync.Mutex
-	life *life
+	mu    sync.Mutex
+	life  *life // the last that has begun, or else was offered; nil before the first
+	stops int   // how often Stop was called
 }
 
-// New returns a consumer that is not running yet. It returns an error that wraps ErrConfig, and says what is wrong and what would be right,
-// if source or behavior is missing, or cfg makes no sense.
+// New returns a consumer that is not running yet. It returns an error that wraps ErrConfig if source or behavior is missing, or cfg makes no sense:
+// a line for each mistake, with what is wrong and what would be right. A duration that is longer than a hundred years is taken for that.
 func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) {
-	switch {
-	case source == nil:
-		return nil, fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig)
-	case behavior.empty():
-		return nil, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Receive of something that is not nil", ErrConfig)
+	var errs []error
+	if source == nil {
+		errs = append(errs, fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig))
+	}
+	if behavior.empty() {
+		errs = append(errs, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Receive of something that is not nil", ErrConfig))
 	}
 	s, err := cfg.settings()
-	if err != nil {
+	if err == nil && behavior.check != nil {
+		err = behavior.check(s)
+	}
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	if behavior.check != nil {
-		if err := behavior.check(s); err != nil {
-			return nil, err
-		}
+	c := &Consumer{cfg: s, source: source, behavior: behavior, replay: newReplay(s.Policy.Replay), foreigners: newForeigners()}
+	if s.OnEvent != nil {
+		c.events.add(s.hooks.onEvent, s.OnEvent)
 	}
-	return &Consumer{cfg: s, source: source, behavior: behavior, events: feed{hook: s.OnEvent}, replay: newReplay(s.Policy.Replay)}, nil
+	return c, nil
 }
 
 // Run consumes until ctx ends, and then drains. It returns nil when the consumer was drained, however the running jobs ended, and otherwise why
-// it could not go on: an error that wraps ErrConfig, queue.ErrConfig (the broker refuses what was asked for; only before the first session),
-// or supervision.ErrIntensity.
+// it could not go on, or never began: an error that wraps ErrConfig, queue.ErrConfig (the broker refuses what was asked for; only before the first
+// session), ErrNoSession with why the last attempt failed (until ctx ended, no session could be opened at all; see Config.FailFast),
+// supervision.ErrIntensity, or ErrStanding (it did not stop, 10 s after all of its limits).
 func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config) error {
 	c, err := New(source, behavior, cfg)
 	if err != nil {
@@ -62,41 +71,55 @@ func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config
 	}
 	select {
 	case <-ctx.Done():
-		_, err = c.Stop(context.WithoutCancel(ctx))
-		return err
+		return c.finish(context.WithoutCancel(ctx))
 	case <-c.Done():
+		c.flush(context.WithoutCancel(ctx))
 		return c.Err()
 	}
 }
 
-// Props makes the consumer's tree, for whoever wants it in a tree of his own; it fits supervision.ChildSpec.Props. Told to stop, the tree
-// drains the consumer, so it wants a Shutdown of more than DrainTimeout and Grace, or supervision.Infinity. One tree of a consumer may live at
-// a time.
-func (c *Consumer) Props() *actor.Props {
-	l := newLife(c)
-	c.mu.Lock()
-	c.life = l
-	c.mu.Unlock()
-	return l.props()
+// finish is the end of Run.
+func (c *Consumer) finish(ctx context.Context) error {
+	if limit, bounded := c.cfg.stopLimit(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	l := c.current()
+	if _, err := c.Stop(ctx); err != nil {
+		return fmt.Errorf("%w, and did not stop: %w", ErrStanding, err)
+	}
+	return cmp.Or(c.Err(), l.neverOpened())
 }
+
+// Props makes the consumer's tree, for whoever wants it in a tree of his own; it fits supervision.ChildSpec.Props. Told to stop, the tree
+// drains the consumer, so it wants a Shutdown of more than DrainTimeout and Grace, or supervision.Infinity.
+//
+// One tree of a consumer lives at a time: a further one, and one that is spawned after Start, ends
+// at once with an error that wraps ErrRunning, and the consumer goes on. When the tree has ended,
+// Start, Props of a new call, or the same Props again begin the next life. Props that are spawned
+// after a Stop that they are older than end at once, normally.
+//
+// The parent should be a supervisor of package supervision, which starts the consumer again when a strategy
+// such as OneForAll or RestForOne stops it. A strategy of protoactor-go's own (actor.NewAllForOneStrategy, for
+// example) restarts children in place, which no actor of this module can do without losing what it holds:
+// told so, the consumer drains and ends, and Err returns an error that wraps actor.ErrRestart. A parent that
+// keeps such a strategy must spawn the consumer again, with Props, when it hears of the end.
+func (c *Consumer) Props() *actor.Props { return c.offer().props() }
 
 // Start spawns the consumer at the root of Config.System and returns at once: see Health for how it gets on. It returns ErrRunning if the
 // consumer runs.
 func (c *Consumer) Start() error {
-	c.mu.Lock()
-	if c.life != nil && !c.life.over() {
-		c.mu.Unlock()
+	l := c.begin()
+	if l == nil {
 		return ErrRunning
 	}
-	l := newLife(c)
-	l.starting = make(chan struct{})
-	c.life = l
-	c.mu.Unlock()
 	sys := c.cfg.System
 	if sys == nil {
-		sys = actor.NewSystem(actor.SystemConfig{Logger: c.cfg.Logger})
+		sys = actor.NewSystem(actor.SystemConfig{Logger: c.cfg.systemLog()})
 	}
-	actor.SpawnRoot(sys, l.props(), c.cfg.Name)
+	root := actor.SpawnRoot(sys, l.props(), c.cfg.Name)
+	actor.OnExit(sys, root, l.stillborn)
 	return nil
 }
 
@@ -129,10 +152,13 @@ func (c *Consumer) Err() error {
 // Stop drains the consumer: it takes no more, gives back what has not been started, lets running jobs finish for Config.DrainTimeout, or as
 // long as ctx leaves beside the grace, cancels the rest, and closes the session when everything is settled. It returns the report when all of
 // the consumer is gone. If ctx ends first it returns ctx.Err(), and the drain goes on. A second Stop joins the first. Stopping a consumer that
-// is not running does nothing. From inside a job of the same consumer, whose end the drain waits for, Stop starts the drain and returns at once
-// with an empty report.
+// is not running does nothing.
+//
+// From inside a job of the same consumer, whose end the drain waits for, and from inside any function that was
+// handed in, Stop starts the drain and returns at once with an empty report, whatever ctx is. A subscriber or a
+// Logger that does not return from a call for 5 s is not waited for.
 func (c *Consumer) Stop(ctx context.Context) (Report, error) {
-	l := c.current()
+	l := c.revoke()
 	if l == nil {
 		return Report{}, nil
 	}
@@ -151,7 +177,8 @@ func (c *Consumer) Resume(ctx context.Context) error {
 }
 
 // Cancel stops the job with this message ID: see Job.Cancel. A job that waits for its slot is never run; its worker hears the cancellation when
-// its turn comes. It returns ErrUnknownJob if no such delivery is held here, ErrNotRunning or ctx.Err().
+// its turn comes. A worker made by Receive that runs no task is ended, and the default policy decides. Where messages share an ID, all of
+// them are cancelled. It returns ErrUnknownJob if no such delivery is held here, ErrNotRunning or ctx.Err().
 func (c *Consumer) Cancel(ctx context.Context, id string) error {
 	return c.ask(ctx, func(answer func(error)) any { return &cancelRequest{id: id, answer: answer} })
 }
@@ -163,12 +190,19 @@ func (c *Consumer) Jobs(ctx context.Context) ([]JobStatus, error) {
 
 // Health says how the consumer is. It doesn't block.
 func (c *Consumer) Health() Health {
-	h := c.health.Load()
-	if h == nil {
-		return Health{}
+	var now Health
+	if h := c.health.Load(); h != nil {
+		now = *h
 	}
-	now := *h
+	c.foreigners.tell(&now)
 	now.Running, now.Held = int(c.gauges.running.Load()), int(c.gauges.held.Load())
+	now.Hooks = c.hooksHealth()
+	if turn := c.gauges.turn.Load(); turn != nil && now.State != Stopped {
+		now.Turn = *turn
+	}
+	if now.stands() {
+		now.Error = fmt.Errorf("%w since %v", ErrStanding, now.Turn.Format(time.RFC3339))
+	}
 	return now
 }
 
@@ -188,6 +222,8 @@ func askLedger[T any](ctx context.Context, l *life, request func(answer func(T))
 	if l.starting != nil {
 		select {
 		case <-l.starting:
+		case <-l.done:
+			return none, ErrNotRunning
 		case <-ctx.Done():
 			return none, ctx.Err()
 		}
@@ -197,7 +233,7 @@ func askLedger[T any](ctx context.Context, l *life, request func(answer func(T))
 		return none, ErrNotRunning
 	}
 	a, err := actor.Ask(ctx, sys, pid, request)
-	if errors.Is(err, actor.ErrNoProcess) {
+	if guard.Is(err, actor.ErrNoProcess) {
 		err = ErrNotRunning
 	}
 	return a, err

@@ -32,33 +32,48 @@ const (
 func Ack() Decision { return Decision{kind: decideAck} }
 
 // Requeue gives the message back, to be tried again no earlier than after from now; zero or less means at once. It costs an attempt: at
-// Config.MaxAttempts it becomes a dead letter. Job.Backoff says how long to wait by the configured back-off.
+// Config.MaxAttempts it becomes a dead letter. Job.Backoff says how long to wait by the configured back-off. From the 25th attempt on,
+// where Config.MaxAttempts allows for more, at once means what it means for Release.
 func Requeue(after time.Duration) Decision {
-	return Decision{kind: decideRequeue, after: max(after, 0)}
+	return Decision{kind: decideRequeue, after: span(max(after, 0))}
 }
 
-// Release gives the message back at once, and costs no attempt: the job was not started, or interrupted through no fault of its own.
+// Release gives the message back at once, and costs no attempt: the job was not started, or interrupted through no fault of its own. A message that
+// is released again and again after it was started waits from the second time on: 100 ms, and each time twice as long, up to a minute. That does not
+// concern what was interrupted by a drain or with its session.
 func Release() Decision { return Decision{kind: decideRelease} }
 
 // Snooze gives the message back, to be tried again no earlier than after from now, and costs no attempt: it isn't time for it yet. A job that is
-// snoozed again and again never ends. Zero or less is a Release.
+// snoozed again and again never ends. Zero or less is a Release, and less than 100 ms makes the message wait longer from time to time as that does.
 func Snooze(after time.Duration) Decision {
-	return Decision{kind: decideRelease, after: max(after, 0)}
+	return Decision{kind: decideRelease, after: span(max(after, 0))}
 }
 
 // Pause gives the message back, as Release does, and pauses the consumer, as Consumer.Pause does: what it needs is wrong for every job, and somebody
 // has to look before it is resumed.
 func Pause() Decision { return Decision{kind: decidePause} }
 
-// DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason, and its stack if it has one. A nil reason
-// becomes the outcome's. DeadLetter reads reason once, methods and all, on the calling goroutine; one that misbehaves is replaced by a text that says so.
+// DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason,
+// and its stack if it has one. A nil reason becomes the outcome's. DeadLetter reads reason once,
+// methods and all, on the calling goroutine; one that misbehaves is replaced by a text that says
+// so.
 func DeadLetter(reason error) Decision {
 	return Decision{kind: decideDeadLetter, reason: guard.Seal(reason)}
 }
 
-// Wait leaves a task that has timed out running for more: if it still runs then, the worker hears the next Timeout. It is only for a Timeout,
-// and more must be positive; otherwise the default policy decides.
-func Wait(more time.Duration) Decision { return Decision{kind: decideWait, after: more} }
+// Wait leaves a task that has timed out running for more: if it still runs then, the worker hears
+// the next Timeout. It is only for a Timeout, and more must be positive; otherwise the default
+// policy decides. Less than 10 ms is taken for that: a worker that waits for next to nothing would
+// do nothing else.
+func Wait(more time.Duration) Decision {
+	if more > 0 {
+		more = max(more, leastWait)
+	}
+	return Decision{kind: decideWait, after: span(more)}
+}
+
+// leastWait is the floor of Wait.
+const leastWait = 10 * time.Millisecond
 
 // String describes the decision.
 func (d Decision) String() string {

@@ -1,9 +1,9 @@
 package gentask
 
 import (
-	"errors"
 	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
@@ -11,56 +11,71 @@ import (
 // whose worker ended without a decision.
 //
 //	ok                                           ack
-//	exit: interrupted by drain or lost session   release
+//	exit: told to stop by drain or lost session  release
+//	exit: unknown to this node (see Unknown)     snooze, dead letter after Unknown.For
 //	exit: a SnoozeError                          snooze
 //	exit: Permanent                              dead letter
-//	what a rule of Policy.Retry matches          as the rule says
+//	what a rule of Policy.Retry matches          as the rule says, also for a payload that can't be decoded
 //	exit: payload can't be decoded               dead letter
 //	exit: cancelled by Cancel                    dead letter
 //	exit: any other reason                       requeue with back-off, dead letter at MaxAttempts
 //	timeout (the task is then stopped)           requeue with back-off, dead letter at MaxAttempts
 //
+// What happened is known, and not read from the error that a job returns: an error that wraps ErrDrained, ErrSessionLost, ErrCancelled, a
+// *DecodeError or the like, because another consumer or message met it, is any other reason. A job that was told to stop by a drain, or
+// because its session is lost, is released whatever it returns then. An outcome without a Task is of the caller's making, and means what its
+// Reason says.
+//
 // A worker that ended without a decision may have died of a function of the user's, so the ledger, which decides then, asks none of them: there are
 // no rules, and the back-off is Config.Backoff.
 func DefaultDecision[J, R any](job Job[J], o task.Outcome[R]) Decision {
+	if o.Task == nil && o.Ending == task.NotEnded {
+		return job.entry.decisionFor(claimsOf(o.Reason), o.Status, o.Reason, true) // of the caller's making
+	}
 	return job.entry.defaultDecision(o.Status, o.Reason, true)
 }
 
 // defaultDecision is the table. ask says whether the user's functions may be asked.
 func (e *entry) defaultDecision(s task.Status, reason error, ask bool) Decision {
+	return e.decisionFor(e.facts(s), s, reason, ask)
+}
+
+func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Decision {
 	switch s {
 	case task.OK:
 		return Ack()
 	case task.Exit:
+		if d := e.aside(); d.kind != undecided {
+			return d
+		}
+		if f.has(factInterrupted) {
+			return Release()
+		}
 		if d := saidByError(reason); d.kind != undecided {
 			return d
 		}
 	case task.Timeout:
 	}
 	if ask {
-		if rule := e.rule(s, reason); rule != nil {
+		if rule := e.rule(s, f.explain(reason)); rule != nil {
 			return rule.decide(e, reason)
 		}
 	}
 	switch {
-	case s == task.Exit && !Failed(s, reason):
+	case s == task.Exit && f.has(factUndecodable|factCancelled):
 		return DeadLetter(reason)
 	case ask:
 		return Requeue(e.backoff(nil, reason))
 	}
-	return Requeue(e.cfg.Backoff.fully(e.attempt, e.cfg.random))
+	return Requeue(e.cfg.Backoff.delay(e.attempt, e.cfg.random))
 }
 
-// saidByError is what a reason says of itself.
+// saidByError is what the author of the job says by the error that it returns.
 func saidByError(reason error) Decision {
-	var snooze SnoozeError
-	var permanent *PermanentError
-	switch {
-	case errors.Is(reason, ErrDrained), errors.Is(reason, ErrSessionLost):
-		return Release()
-	case errors.As(reason, &snooze):
+	if snooze, ok := guard.As[SnoozeError](reason); ok {
 		return Snooze(time.Duration(snooze))
-	case errors.As(reason, &permanent):
+	}
+	if has[*PermanentError](reason) {
 		return DeadLetter(reason)
 	}
 	return Decision{}

@@ -24,7 +24,7 @@ func (c *Consumer) SetConcurrency(ctx context.Context, n int) error {
 // ErrConfig if r makes no sense, ErrNotRunning or ctx.Err().
 func (c *Consumer) SetRate(ctx context.Context, r Rate) error {
 	if err := r.check(); err != nil {
-		return fmt.Errorf("%w: SetRate: %w", ErrConfig, err)
+		return badFields("SetRate: ", err)
 	}
 	return c.ask(ctx, func(answer func(error)) any { return &rateRequest{rate: r, answer: answer} })
 }
@@ -36,7 +36,7 @@ func (c *Consumer) SetKeyRate(ctx context.Context, r Rate) error {
 		return fmt.Errorf("%w: SetKeyRate without Policy.KeyRate.Key; want a function, for example KeyHeader(name)", ErrConfig)
 	}
 	if err := r.check(); err != nil {
-		return fmt.Errorf("%w: SetKeyRate: %w", ErrConfig, err)
+		return badFields("SetKeyRate: ", err)
 	}
 	return c.ask(ctx, func(answer func(error)) any { return &rateRequest{rate: r, ofKeys: true, answer: answer} })
 }

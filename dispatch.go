@@ -1,11 +1,11 @@
 package gentask
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
@@ -33,13 +33,16 @@ func (l *ledger) willing() bool {
 	return !l.paused && !l.saturated() && !l.breakerOpen() && l.drain == nil
 }
 
-// saturated says that so many abandoned tasks still run that no more may be risked.
+// saturated says that so many abandoned tasks still run, or calls of HandleResult hang, that no more may be risked.
 func (l *ledger) saturated() bool {
-	return l.cfg.MaxAbandoned != never && l.abandoned >= l.cfg.MaxAbandoned
+	return l.cfg.MaxAbandoned != never && l.abandoned >= l.cfg.MaxAbandoned || l.cfg.hooks.handle.Hung() >= guard.MaxHung
 }
 
-// admit lines a delivery up, unless it has no attempt left.
+// admit lines a delivery up, unless this node can't do it, or it has no attempt left.
 func (l *ledger) admit(e *entry) {
+	if l.recall(e) || l.refuseForeign(e) || e.early() {
+		return
+	}
 	if l.cfg.spent(e.attempt) {
 		reason := &AttemptsError{Attempt: e.attempt, Max: l.cfg.MaxAttempts}
 		_ = e.settle(DeadLetter(reason), reason)
@@ -71,16 +74,16 @@ func (l *ledger) dismiss(e *entry, reason error) {
 		e.own.Exit(reason)
 		return
 	}
-	if pid := e.workerPID(); pid != nil {
-		actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: pid.Id})
-	}
+	actor.Send(l.sys, l.workers, &supervision.TerminateRequest{ID: e.receiver.id})
 }
 
 // childSpec is that of a worker of the user's. It is transient: a crash starts it anew, but never while its old task still runs.
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
 	props := l.behaviorOf(e).props
+	id := l.workerID()
+	e.hireReceiver(id)
 	return supervision.ChildSpec{
-		Tag: e,
+		ID: id, Tag: e,
 		Props: func() *actor.Props {
 			e.born()
 			return props(e)
@@ -102,10 +105,18 @@ func (l *ledger) restartingWorker(msg *restarting) {
 	switch t := e.unfinished(); {
 	case !e.busy || e.decided() || e.stopped():
 		msg.resume(false)
+	case t == nil && e.leftBehind():
+		msg.resume(false)
 	case t == nil:
-		msg.resume(!e.leftBehind())
+		l.restartSoon(msg)
 	default:
-		l.adopt(e, t, msg.reason).resume = msg.resume
+		l.adopt(e, t, msg.reason).resume = func(again bool) {
+			if !again {
+				msg.resume(false)
+				return
+			}
+			l.restartSoon(msg)
+		}
 	}
 }
 
@@ -114,7 +125,7 @@ func (e *entry) leftBehind() bool {
 	e.mu.Lock()
 	t := e.task
 	e.mu.Unlock()
-	return t != nil && t.Over() && errors.Is(t.Yield(0).Reason, task.ErrAbandoned)
+	return t != nil && t.Over() && t.Yield(0).Ending == task.Abandoned
 }
 
 // workerGone hears that a worker of the library's own is gone, and what it has decided.
@@ -197,10 +208,15 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 	}
 	delete(l.orphans, o.Task.ID())
 	e := left.entry
+	if o.Status == task.Exit && o.Cause == task.ErrTimeout { //nolint:errorlint // the cause itself
+		late := *o
+		late.Status = task.Timeout
+		o = &late
+	}
 	e.heard(o)
 	e.answered() // nobody is asked
 	if left.resume != nil {
-		left.resume(!errors.Is(o.Reason, task.ErrAbandoned))
+		left.resume(o.Ending != task.Abandoned)
 		return
 	}
 	if o.Status == task.OK && l.behaviorOf(e).byDefault {
@@ -234,8 +250,8 @@ func (e *entry) byDefault(reason error) (Decision, error) {
 	cause := e.cause
 	e.mu.Unlock()
 	reason = workerLost(reason)
-	if cause != nil && !errors.Is(reason, cause) {
+	if cause != nil && !guard.Is(reason, cause) {
 		reason = fmt.Errorf("%w: %w", cause, reason)
 	}
-	return e.defaultDecision(task.Exit, reason, false), reason
+	return e.decisionFor(e.facts(task.Exit)|factsOfCause(cause), task.Exit, reason, false), reason
 }

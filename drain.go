@@ -101,6 +101,8 @@ func (d *drain) struck(e *entry) {
 	switch {
 	case d == nil:
 		return
+	case e.returned:
+		d.report.Returned++
 	case e.verb == 0:
 		d.report.Lost++
 	case e.verb == queue.Release:
@@ -122,6 +124,7 @@ func (l *ledger) checkDrained(ctx actor.Context) {
 	if l.line != nil {
 		switch {
 		case l.held.len() > 0:
+			l.returnWaiting()
 		case !l.up:
 			l.line.shutUnopened()
 		case l.dry && !l.turning:
@@ -132,6 +135,8 @@ func (l *ledger) checkDrained(ctx actor.Context) {
 	d.done = true
 	d.timer.Stop()
 	l.life.drained(d.report)
+	l.cfg.Logger.Info("gentask: drained", "consumer", l.cfg.Name, "finished", d.report.Finished, "returned", d.report.Returned,
+		"lost", d.report.Lost, "cancelled", len(d.report.Cancelled), "abandoned", len(d.report.Abandoned))
 	l.emit(Event{Kind: EventDrained, Report: &d.report})
 	actor.Exit(ctx, nil)
 }

@@ -26,19 +26,27 @@ type entry struct {
 	task      *task.Task[any]
 	payload   any
 	cause     error         // why the job is to stop, if it is
+	foreign   error         // why this node can't do it, if it can't: see Unknown
 	decision  Decision      // the first that settles
 	reason    error         // of the decision
 	runTime   time.Duration // of the task
 	deciding  time.Duration // since when HandleResult has been running, after the receipt; zero when it isn't
+	told      error         // why the last run was stopped; nil if it wasn't
+	receiver  *receiver     // its worker, if that is one of the user's
 	status    task.Status
+	ending    task.Ending // of the last run, as far as it was heard
+	marks     facts
 	alive     bool // its worker, if it is one of the user's, has been spawned
 	excused   bool // its last run failed by itself: see Policy.Failure
 	abandoned bool // the task did not return within its grace
 	lost      bool // the session is over
 	replayed  bool // it was done before, and is acknowledged without a run
+	unseated  bool // its worker was given up because HandleResult hangs
+	looking   bool // its task is finding out whether it was
 	unsaved   bool // it is done, and the store of Policy.Replay has yet to be told
 
 	// The rest belongs to the consumer, but received, which doesn't change. There may be a hundred thousand entries: what is small stands together.
+	identity identity
 	serial   uint64 // in which order it came in
 	rolls    [rollKinds]rollPlace
 	spot     spot // its place in the lineup
@@ -51,8 +59,9 @@ type entry struct {
 	inPlace  bool          // or its delivery was lined up again
 	deferred bool          // its decision is carried out when its worker and task are gone
 	sent     bool          // its decision is being carried out
+	paced    bool          // after is no less than what its message has to wait: see pace
 	verb     queue.Verb    // how it was settled; zero if it was lost
-	tries    uint8         // failed settlements, as far as they make a difference
+	returned bool          // neither: the broker has it back, unsettled
 }
 
 // book is what the entries of one incarnation of a consumer share.
@@ -63,8 +72,9 @@ type book struct {
 	life     *life
 	batches  *batches
 
-	workerName string      // the first part of the names of the library's own workers
-	over       atomic.Bool // the consumer has ended
+	born       atomic.Int64 // when a worker of the user's was spawned last
+	workerName string       // the first part of the names of the library's own workers
+	over       atomic.Bool  // the consumer has ended
 }
 
 // tell posts a message to the consumer, unless that has ended: then it has left nothing to be told.
@@ -97,7 +107,7 @@ func (c *entryContext) Value(key any) any {
 }
 
 func newEntry(d *queue.Delivery, l *line, b *book, cfg *settings) *entry {
-	return &entry{delivery: d, line: l, book: b, cfg: cfg, attempt: d.Attempt, received: time.Now()}
+	return &entry{delivery: d, identity: identityOf(cfg.seed, d), line: l, book: b, cfg: cfg, attempt: d.Attempt, received: time.Now()}
 }
 
 // decode turns the body into what into points to.
@@ -133,6 +143,7 @@ func (e *entry) run(spec task.Spec) error {
 	}
 	spec.Run, spec.Name = e.book.life.replay.unless(e, e.watched(spec.Run)), e.delivery.ID
 	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
+	e.marks, e.ending, e.told = 0, 0, nil
 	t, err := e.book.tasks.Spawn(spec)
 	if err != nil {
 		if guard.Is(err, task.ErrClosed) {
@@ -140,7 +151,9 @@ func (e *entry) run(spec task.Spec) error {
 		}
 		return err
 	}
-	e.task, e.status = t, 0
+	if e.task, e.status = t, 0; e.receiver != nil {
+		e.receiver.ran = time.Since(e.received)
+	}
 	return nil
 }
 
@@ -150,6 +163,9 @@ func (e *entry) stop(cause error) {
 	first, t := e.cause == nil, e.task
 	if first {
 		e.cause = cause
+		if e.receiver != nil {
+			e.receiver.stopped = time.Since(e.received)
+		}
 	}
 	e.mu.Unlock()
 	if first && t != nil {
@@ -184,7 +200,9 @@ func (e *entry) decide(d Decision, reason error) error {
 		e.book.life.replay.note(e, d)
 		return ErrSessionLost
 	}
-	e.decision, e.reason = d, reason
+	if e.decision, e.reason = d, reason; e.receiver != nil {
+		e.receiver.decided = time.Since(e.received)
+	}
 	e.book.life.replay.note(e, d)
 	return nil
 }
@@ -210,7 +228,7 @@ func (e *entry) heard(o *task.Outcome[any]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status, e.runTime, e.deciding = o.Status, o.RunTime, max(time.Since(e.received), 1)
-	e.abandoned = e.abandoned || guard.Is(o.Reason, task.ErrAbandoned)
+	e.note(o)
 }
 
 // ended says how the task ended, as far as that has been heard; zero if it hasn't.
@@ -234,10 +252,9 @@ func (e *entry) learn() {
 	}
 	o := e.task.Yield(0)
 	e.status, e.runTime = o.Status, o.RunTime
-	if guard.Is(o.Reason, task.ErrTimeout) {
+	if e.note(&o); e.told == task.ErrTimeout { //nolint:errorlint // the cause itself
 		e.status = task.Timeout
 	}
-	e.abandoned = e.abandoned || guard.Is(o.Reason, task.ErrAbandoned)
 }
 
 func (e *entry) wasAbandoned() bool {
@@ -316,13 +333,14 @@ func (e *entry) born() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.alive = true
+	e.book.born.Store(time.Now().UnixNano())
 }
 
-// unborn says whether the worker that was asked for a while ago has not been spawned yet.
+// unborn says whether the worker that was asked for a while ago has not been spawned yet, nor any other of late.
 func (e *entry) unborn(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.own == nil && !e.alive && now.Sub(e.started) > birthLimit
+	return e.own == nil && !e.alive && now.Sub(e.started) > birthLimit && now.UnixNano()-e.book.born.Load() > int64(birthLimit)
 }
 
 // begun says whether a task of the job was started, or a decision taken.
@@ -346,7 +364,9 @@ func (e *entry) unfinished() *task.Task[any] {
 func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	verb, _ := d.verb()
-	s := queue.Settlement{Delivery: e.delivery, Verb: verb, After: d.after, Attempt: e.attempt}
+	s := queue.Settlement{
+		Delivery: e.delivery, Verb: verb, After: max(d.after, e.after), Attempt: e.attempt, Uncounted: max(e.delivery.Attempt-e.attempt, 0),
+	}
 	if reason != nil && verb != queue.Ack && verb != queue.Release {
 		s.Reason = reason.Error()
 		if verb == queue.DeadLetter {

@@ -47,11 +47,21 @@ var (
 	// ErrUnknownJob is returned by Consumer.Cancel when no delivery with the id is held.
 	ErrUnknownJob = errors.New("gentask: no such job held")
 
+	// ErrNoSession is wrapped by the error of Run when ctx ended before any session could be opened. The
+	// error also wraps why the last attempt failed.
+	ErrNoSession = errors.New("gentask: no session was ever opened")
+
+	// ErrStanding is wrapped by Health.Error when the consumer's ledger makes no turns, and by the error of
+	// Run when the consumer does not stop: something holds up the actors, such as a dispatcher that does
+	// not run them.
+	ErrStanding = errors.New("gentask: consumer stands still")
+
 	// ErrConfig is wrapped by the errors of New, Run and Props: they name the field, what it was and what would be right.
 	ErrConfig = errors.New("gentask: bad config")
 )
 
-// DecodeError is the reason of a job whose payload could not be decoded. It is dead-lettered; Run is never called.
+// DecodeError is the reason of a job whose payload could not be decoded. Run is never called. The job is dead-lettered, unless a rule of
+// Policy.Retry matches, such as one with ErrorAs of this type: then the rule decides.
 type DecodeError struct {
 	// Type is the type that the payload was to become.
 	Type string
@@ -115,13 +125,16 @@ func (e *AttemptsError) Error() string {
 // Unwrap returns why the last attempt failed.
 func (e *AttemptsError) Unwrap() error { return e.Err }
 
-// KindError is the reason of a job that Mux has no behaviour for. It is dead-lettered.
+// KindError says that Mux has no behaviour for a message. It wraps queue.ErrUnknown: see Unknown.
 type KindError struct {
 	// Header is the header that holds the kind, and Kind is what it holds; empty if the message doesn't have it.
 	Header, Kind string
 	// Known are the kinds that there are behaviours for.
 	Known []string
 }
+
+// Unwrap returns queue.ErrUnknown.
+func (*KindError) Unwrap() error { return queue.ErrUnknown }
 
 // Error names the known kinds.
 func (e *KindError) Error() string {

@@ -1,9 +1,7 @@
 package gentask
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -30,7 +28,7 @@ const (
 	EventAbandoned
 	// EventWorkersLost says that the worker supervisor ended, for Reason, and was started anew.
 	EventWorkersLost
-	// EventHealed says that the watchdog found what must never be, in Reason, and mended it.
+	// EventHealed says that the watchdog found what must never be, in Reason, and mended it: ErrWorkerIdle and ErrHandleResult tell of a worker.
 	EventHealed
 	// EventPaused follows Pause; Reason is that of the job whose decision it was, if one's was.
 	EventPaused
@@ -56,6 +54,10 @@ const (
 	// EventDriverStuck says that the driver does not return, although its context ended more than 5 s ago: a bug of its own. The session is left
 	// behind, and with it a goroutine; the broker may go on to count what it held as held. The next one is opened all the same.
 	EventDriverStuck
+	// EventReturned is told when the broker has not taken a settlement and the delivery was returned to it instead, unsettled and by a way that
+	// needs no copy. Settlement is what was wanted, After how long the message should stay away, Reason why it was refused. The broker
+	// delivers the message again; see docs/life-of-a-job.md for what becomes of it. Its EventEnd follows.
+	EventReturned
 )
 
 // String returns the kind's name in plain words.
@@ -101,6 +103,8 @@ func (k EventKind) String() string {
 		return "suspect runs alone"
 	case EventDriverStuck:
 		return "driver stuck"
+	case EventReturned:
+		return "returned"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
@@ -116,7 +120,8 @@ type Event struct {
 	Attempt     int
 	Redelivered bool
 
-	// Settlement is how the delivery was settled, for EventEnd; zero if it was lost with its session. After is the delay of a requeue.
+	// Settlement is how the delivery was settled, for EventEnd; zero if it was lost with its session, or returned unsettled (Reason wraps
+	// ErrReturned then). After is the delay of a requeue.
 	Settlement queue.Verb
 	After      time.Duration
 
@@ -158,7 +163,7 @@ func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 		ev.Outcome, ev.RunTime = 0, 0
 	}
 	ev.Settlement, ev.After, ev.InPlace = e.verb, e.after, e.inPlace
-	if e.verb == 0 {
+	if e.verb == 0 && !e.returned {
 		ev.Reason = ErrSessionLost
 	}
 	if !e.started.IsZero() {
@@ -173,7 +178,7 @@ func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 
 // tellOf tells of an entry, if anybody listens.
 func (l *ledger) tellOf(kind EventKind, e *entry) {
-	if l.cfg.OnEvent != nil {
+	if l.life.events.any() {
 		l.emit(l.eventOf(kind, e))
 	}
 }
@@ -182,83 +187,9 @@ func (l *ledger) emit(ev Event) { l.life.emit(ev) }
 
 // emit tells of something, if anybody listens.
 func (c *Consumer) emit(ev Event) {
-	if c.cfg.OnEvent == nil {
+	if !c.events.any() {
 		return
 	}
 	ev.Time, ev.Consumer = time.Now(), c.cfg.Name
-	c.events.push(ev)
-}
-
-// feed calls the user's hook for each event, in order, on a goroutine of its own, which lives while there are events. A hook that panics or
-// calls runtime.Goexit loses that event and no other.
-type feed struct {
-	hook func(Event)
-
-	mu      sync.Mutex
-	queue   []Event
-	running bool
-	idle    []chan struct{} // of those who wait until the queue has been worked off
-}
-
-func (f *feed) push(ev Event) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.queue = append(f.queue, ev)
-	if !f.running {
-		f.running = true
-		go f.run()
-	}
-}
-
-func (f *feed) run() {
-	returned := false
-	defer func() {
-		if !returned {
-			_ = recover() // the subscriber's own business
-			go f.run()
-		}
-	}()
-	for {
-		ev, ok := f.next()
-		if !ok {
-			returned = true
-			return
-		}
-		f.hook(ev)
-	}
-}
-
-func (f *feed) next() (Event, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.queue) > 0 {
-		ev := f.queue[0]
-		f.queue[0] = Event{}
-		f.queue = f.queue[1:]
-		return ev, true
-	}
-	f.running, f.queue = false, nil
-	for _, ch := range f.idle {
-		close(ch)
-	}
-	f.idle = nil
-	return Event{}, false
-}
-
-// wait returns when every event so far has been told.
-func (f *feed) wait(ctx context.Context) error {
-	f.mu.Lock()
-	if !f.running {
-		f.mu.Unlock()
-		return nil
-	}
-	idle := make(chan struct{})
-	f.idle = append(f.idle, idle)
-	f.mu.Unlock()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	c.events.tell(ev)
 }

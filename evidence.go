@@ -2,9 +2,10 @@ package gentask
 
 import (
 	"context"
-	"errors"
 
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
@@ -19,15 +20,31 @@ func (e *entry) watched(f func(context.Context) (any, error)) func(context.Conte
 		e.excuse(false)
 		v, err := f(ctx)
 		if err != nil {
-			e.excuse(p.harmless(err))
+			e.excuse(e.harmless(err))
 		}
 		return v, err
 	}
 }
 
 // harmless says that the error is the job's own, and tells nothing of what jobs depend on.
-func (p *Policy) harmless(err error) bool {
-	return saidByError(err).kind != undecided || undecodable(err) || (p.Failure != nil && !p.Failure(err))
+func (e *entry) harmless(err error) bool {
+	return e.marked(factUndecodable|factInterrupted) || saidByError(err).kind != undecided || !e.tellsOfTrouble(err)
+}
+
+// tellsOfTrouble asks Policy.Failure. If that does not return, the error tells of trouble.
+func (e *entry) tellsOfTrouble(err error) bool {
+	if e.cfg.Policy.Failure == nil {
+		return true
+	}
+	yes, failed := guard.Call(context.Background(), e.cfg.hooks.failure, func(context.Context) (bool, error) {
+		return e.cfg.Policy.Failure(err), nil
+	})
+	if failed != nil {
+		e.cfg.Logger.Error("gentask: Policy.Failure failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
+			"reason", failed, "stack", actor.Stack(failed))
+		return true
+	}
+	return yes
 }
 
 func (e *entry) excuse(yes bool) {
@@ -48,7 +65,7 @@ func (e *entry) evidence() breaker.Result {
 	case task.OK:
 		return breaker.Good
 	case task.Exit, task.Timeout:
-		if !e.excused && (e.cause == nil || errors.Is(e.cause, task.ErrTimeout)) {
+		if !e.excused && (e.cause == nil || e.cause == task.ErrTimeout) { //nolint:errorlint // the cause itself
 			return breaker.Bad
 		}
 	}

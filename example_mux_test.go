@@ -2,6 +2,7 @@ package gentask_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gentask/gentask"
@@ -27,12 +28,15 @@ func ExampleMux() {
 			fmt.Println("to", width, "pixels")
 			return nil
 		}),
+		gentask.AnyKind: gentask.Handle(func(_ context.Context, _ []byte) error {
+			return gentask.Permanent(errors.New("nobody here can do this")) // else it is left to other nodes
+		}),
 	}), gentask.Config{}))
 	// Unordered output:
 	// to anna
 	// email: ok, ack
 	// to 800 pixels
 	// resize: ok, ack
-	// fax: exit, dead letter: gentask: kind "fax" in header "kind" is unknown; known are email, resize
+	// fax: exit, dead letter: nobody here can do this
 	// <nil>
 }

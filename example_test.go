@@ -71,9 +71,9 @@ func ExampleHandle() {
 	// Output:
 	// anna: exit, requeue: connection refused
 	// anna: exit, requeue: panic: index out of range
-	// anna: timeout, dead letter: gentask: attempt 3 of 3 failed: task: timeout: context canceled
+	// anna: timeout, dead letter: gentask: attempt 3 of 3 failed: task: timeout: context deadline exceeded
 	// <nil>
-	// anna gentask: attempt 3 of 3 failed: task: timeout: context canceled
+	// anna gentask: attempt 3 of 3 failed: task: timeout: context deadline exceeded
 }
 
 // consumed runs a consumer until its queue is empty, and prints how each delivery ended.

@@ -20,17 +20,23 @@ type flow struct {
 	share       *share
 	suspects    *suspects
 	concurrency int // by SetConcurrency; zero if it wasn't called
+	shared      sharedIDs
+	returned    returnees
+	stuck       int // for how many more the next session is to have room, beside what others need
+	jams        int // sessions in a row that were given up because nothing could be settled
+	comebacks   *recent[identity, uint8]
 }
 
 func newFlow(l *life) *flow {
 	p := &l.cfg.Policy
 	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on(), keyRate: newMeters(p.KeyRate), keyBreaker: newFuses(p.KeyBreaker, l.cfg.random)}
+	f.comebacks = newRecent[identity, uint8](mostComebacks)
 	if m := p.Breaker.machine(l.cfg.random); m != nil {
 		f.breaker = &fuse{Machine: m}
 	}
 	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
 	if p.SuspectsAlone {
-		f.suspects = &suspects{alibis: newRecent[alibi](mostAlibis)}
+		f.suspects = &suspects{alibis: newRecent[identity, alibi](mostAlibis)}
 	}
 	if p.Pool.Pool != nil {
 		f.share = p.Pool.Pool.share(p.Pool.Weight, l.unblock)
@@ -108,6 +114,14 @@ func (l *ledger) breakers() []BreakerHealth {
 		all = append(all, keys.health()...)
 	}
 	return all
+}
+
+// keyBreakers counts those of keys.
+func (l *ledger) keyBreakers() int {
+	if keys := l.life.flow.keyBreaker; keys != nil {
+		return len(keys.down)
+	}
+	return 0
 }
 
 // rateGate holds everything back that is too fast.

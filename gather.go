@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // batches are the collectors of one incarnation of a consumer.
@@ -27,7 +28,7 @@ type batches struct {
 // newBatches has members wait for a function that ought to return until their grace is almost over, so that they are not counted as abandoned: only
 // the one that runs it is.
 func newBatches(cfg *settings) *batches {
-	return &batches{slots: cfg.Concurrency, timeout: cfg.taskTimeout(), patience: cfg.graceTime() * 9 / 10}
+	return &batches{slots: cfg.Concurrency, timeout: cfg.taskTimeout(), patience: cfg.graceTime() / 10 * 9}
 }
 
 func (b *batches) of(x *batcher) *collector {
@@ -75,9 +76,12 @@ type group struct {
 	timer       *time.Timer
 	bytes       int
 	members     []*member
-	leader      *member // nil while it gathers
+	ids         map[uint64]bool // theirs: Results are by ID, so no two of them share one
+	leader      *member         // nil while it gathers
 	handled     bool
-	interrupted chan struct{} // closed when the leader is told to stop
+	cancel      context.CancelCauseFunc // of the function's context, when it is handled
+	quits       int                     // members that were told to stop since then
+	interrupted chan struct{}           // closed when the leader is told to stop
 	over        chan struct{}
 
 	cause   error   // why the leader was told to stop; read when it is interrupted or over
@@ -100,8 +104,12 @@ func (c *collector) enter(m *member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.members[m.entry] = m
+	if m.entry.attempt > 1 {
+		c.alone(m)
+		return
+	}
 	g, n := c.open[m.key], len(m.entry.delivery.Body)
-	if g != nil && c.full(g.bytes+n-1) {
+	if g != nil && (c.full(g.bytes+n-1) || g.ids[m.entry.identity.id]) {
 		c.flush(g, nil)
 		g = nil
 	}
@@ -109,7 +117,7 @@ func (c *collector) enter(m *member) {
 		g = c.begin(m.key)
 	}
 	m.group = g
-	g.members, g.bytes = append(g.members, m), g.bytes+n
+	g.members, g.bytes, g.ids[m.entry.identity.id] = append(g.members, m), g.bytes+n, true
 	c.forming++
 	switch {
 	case len(g.members) == c.size, c.full(g.bytes), c.in.draining.Load():
@@ -119,11 +127,18 @@ func (c *collector) enter(m *member) {
 	}
 }
 
+// alone makes a batch of one of what was tried before: it may be what made the others of its batch fail, and they have lost an attempt by it already.
+func (c *collector) alone(m *member) {
+	g := &group{key: m.key, due: time.Now(), interrupted: make(chan struct{}), over: make(chan struct{})}
+	g.members, g.bytes, m.group = []*member{m}, len(m.entry.delivery.Body), g
+	g.elect(m)
+}
+
 // full says whether there is a limit, and so many bytes reach it.
 func (c *collector) full(bytes int) bool { return c.made.cfg.Bytes > 0 && bytes >= c.made.cfg.Bytes }
 
 func (c *collector) begin(key string) *group {
-	g := &group{key: key, due: time.Now().Add(c.wait), interrupted: make(chan struct{}), over: make(chan struct{})}
+	g := &group{key: key, ids: map[uint64]bool{}, due: time.Now().Add(c.wait), interrupted: make(chan struct{}), over: make(chan struct{})}
 	g.timer = time.AfterFunc(c.wait, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -173,6 +188,7 @@ func (c *collector) leave(m *member) bool {
 	}
 	g.members = slices.DeleteFunc(g.members, func(other *member) bool { return other == m })
 	g.bytes -= len(m.entry.delivery.Body)
+	delete(g.ids, m.entry.identity.id)
 	switch {
 	case g.leader == nil:
 		c.forming--
@@ -198,24 +214,23 @@ func (c *collector) lead(ctx context.Context, m *member) (err error) {
 		return context.Cause(ctx)
 	}
 	g := m.group
+	all, cancel := contextOf(ctx)
+	defer cancel(nil)
 	c.mu.Lock()
-	g.handled = true
+	g.handled, g.cancel = true, cancel
 	members := g.members
 	c.mu.Unlock()
-	heed := context.AfterFunc(ctx, func() {
-		g.cause = context.Cause(ctx)
-		close(g.interrupted)
-	})
+	withdraw := c.heed(ctx, g, all)
 	returned := false
 	defer func() {
 		g.fault = actor.Recovered(recover(), returned)
-		if !heed() {
+		if !withdraw() {
 			<-g.interrupted
 		}
 		close(g.over)
 		err = g.result(m)
 	}()
-	results, callErr := c.made.call(ctx, slices.Clone(members))
+	results, callErr := c.made.call(all, slices.Clone(members))
 	returned = true
 	g.results, g.err = maps.Clone(results), callErr
 	return nil
@@ -239,6 +254,7 @@ func (c *collector) bearWith(ctx context.Context, m *member) error {
 // result is that of a member, when the batch is over.
 func (g *group) result(m *member) error {
 	if g.fault != nil {
+		m.entry.mark(factsOfFault(g.fault))
 		return g.fault
 	}
 	if err, ok := g.results[m.entry.delivery.ID]; ok {
@@ -246,9 +262,25 @@ func (g *group) result(m *member) error {
 	}
 	err := g.err
 	if err == nil {
-		err = ErrNoResult
+		err = g.noResult()
 	}
 	return g.without(m, err)
+}
+
+// noResult is ErrNoResult, with the ids that there are results for and that are none of the batch's: somebody has taken something else for the ID.
+func (g *group) noResult() error {
+	var strange []string
+	for id := range g.results {
+		if !slices.ContainsFunc(g.members, func(m *member) bool { return m.entry.delivery.ID == id }) {
+			strange = append(strange, id)
+		}
+	}
+	if strange == nil {
+		return ErrNoResult
+	}
+	slices.Sort(strange)
+	return fmt.Errorf("%w; there are results for %d IDs that are not of the batch, such as %.60q; want those of Job.ID",
+		ErrNoResult, len(strange), strange[0])
 }
 
 // without is the reason of a member without a result, which otherwise would be err: it may be that another one was told to stop.
@@ -256,15 +288,17 @@ func (g *group) without(m *member, err error) error {
 	switch cause := g.cause; {
 	case cause == nil, m == g.leader:
 		return err
-	case errors.Is(cause, ErrCancelled), errors.Is(cause, ErrWorkerLost):
+	case factsOfCause(g.leader.entry.toldCause()).has(factCancelled), guard.Is(cause, ErrWorkerLost):
+		m.entry.mark(factInterrupted)
 		return errInterrupted
 	default:
+		m.entry.mark(factsOfCause(g.leader.entry.toldCause()))
 		return fmt.Errorf("%w: %w", cause, err) // time, drain, or a goroutine that failed: it concerns this one, too
 	}
 }
 
 // errInterrupted is the reason of a job that got no result because another job of its batch was told to stop.
-var errInterrupted = fmt.Errorf("gentask: batch interrupted, for another job of it was stopped: %w", SnoozeError(0))
+var errInterrupted = errors.New("gentask: batch interrupted, for another job of it was stopped")
 
 // timeLeft says how long the entry's batch may take still; zero if it has no limit, or is none.
 func (c *collector) timeLeft(e *entry) time.Duration {

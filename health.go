@@ -71,13 +71,41 @@ type Health struct {
 	// Concurrency is how many jobs may run at a time: what the user said, or Policy.Adaptive has come to. Zero when stopped.
 	Concurrency int
 
-	// Breakers are the breakers that are not closed.
-	Breakers []BreakerHealth
+	// SharedIDs counts the deliveries whose ID another message had that came shortly before. A publisher who means well gives each message its
+	// own: Cancel, Jobs and events can't tell apart those that share one, and a Batch takes one of them at a time.
+	SharedIDs int
+
+	// Breakers are the breakers that are not closed: the consumer's own, and at most 100 of Policy.KeyBreaker, those that come first by key.
+	// KeyBreakers counts all of those.
+	Breakers    []BreakerHealth
+	KeyBreakers int
+
+	// Turn is when the consumer's ledger last made its round, which it does twice a second; zero before
+	// the start and after the end.
+	Turn time.Time
+
+	// Hooks is how functions that were handed in misbehave, by name, such as "Config.OnEvent" or
+	// "Order.Key". Those whose calls all returned in time are left out; nil if all are.
+	Hooks map[string]HookHealth
+	// PutOff is how often a message was put off that this node can't do, and another may: see Config.Unknown. Unknown is why the last of them was;
+	// nil if none was. When PutOff grows on every node, nobody can.
+	PutOff  int
+	Unknown error
 }
 
+// turnLimit is how old the last turn of a ledger that works may be.
+const turnLimit = 2 * time.Second
+
+// stands reports whether the ledger has not turned for too long.
+func (h Health) stands() bool { return !h.Turn.IsZero() && time.Since(h.Turn) > turnLimit }
+
 // Healthy says whether the consumer does what it was told: it consumes, or is paused, or its breaker is open, and its settlements are taken. What a
-// breaker tells of is for an alarm; to start the process anew doesn't mend it, and forgets what the breaker knows.
+// breaker tells of is for an alarm; to start the process anew doesn't mend it, and forgets what the breaker knows. A Health whose Turn is more than
+// 2 s ago is not healthy, whatever else it says.
 func (h Health) Healthy() bool {
+	if h.stands() {
+		return false
+	}
 	switch h.State {
 	case Consuming, Paused, BreakerOpen, Probing:
 		return h.Error == nil
@@ -87,7 +115,13 @@ func (h Health) Healthy() bool {
 }
 
 // gauges are the numbers that change with every job.
-type gauges struct{ running, held atomic.Int64 }
+type gauges struct {
+	running, held atomic.Int64
+	turn          atomic.Pointer[time.Time] // of the ledger's last round
+}
+
+// turned notes that the ledger works.
+func (l *ledger) turned(now time.Time) { l.life.gauges.turn.Store(&now) }
 
 func (l *ledger) count() {
 	l.life.gauges.running.Store(int64(l.busy.len()))
@@ -103,7 +137,8 @@ func (l *ledger) publish() {
 	}
 	l.life.health.Store(&Health{
 		State: state, Since: since, Error: l.trouble(), Abandoned: l.abandoned, Late: l.late,
-		Concurrency: l.width(), Breakers: l.breakers(),
+		Concurrency: l.width(), SharedIDs: l.life.flow.shared.count,
+		Breakers: l.breakers(), KeyBreakers: l.keyBreakers(),
 	})
 }
 
@@ -112,10 +147,8 @@ func (l *ledger) trouble() error {
 	if !l.up {
 		return l.lastError
 	}
-	for e := range l.held.all() {
-		if e.tries > 0 {
-			return l.lastError
-		}
+	if len(l.refused) > 0 {
+		return l.lastError
 	}
 	return nil
 }

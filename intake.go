@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"fmt"
 	"net"
 	"time"
 
@@ -14,8 +15,12 @@ func (l *ledger) reopen() {
 	if l.line != nil || l.drain != nil || l.book == nil {
 		return
 	}
+	if hung := l.cfg.hooks.driving.Hung(); hung >= guard.MaxHung {
+		l.putOff(fmt.Errorf("%w: %d sessions left behind; the next is opened when one of them has returned", ErrDriverStuck, hung))
+		return
+	}
 	l.up, l.hungUp, l.dry, l.turning, l.asked = false, false, false, false, time.Now()
-	l.line = openLine(l.source, l.book, l.cfg)
+	l.line = openLine(l.source, l.book, l.cfg, l.cfg.Prefetch+l.life.flow.roomFor(len(l.life.flow.returned.of)))
 }
 
 func (l *ledger) opened(msg *opened) {
@@ -93,10 +98,10 @@ func (l *ledger) broken(ctx actor.Context, msg *broken) {
 		}
 	}
 	l.lastError = msg.err
-	l.cfg.Logger.Warn("gentask: no session", "consumer", l.cfg.Name, "event", kind.String(), "error", msg.err, "held", l.held.len())
+	l.logBroken(kind, msg.err)
 	l.emit(Event{Kind: kind, Reason: msg.err})
 	l.hangUp()
-	if guard.Is(msg.err, queue.ErrConfig) && !l.life.opened.Load() {
+	if l.life.openedNever(msg.err) && (guard.Is(msg.err, queue.ErrConfig) || l.cfg.FailFast && saidNo(msg.err)) {
 		l.giveUp(ctx, msg.err)
 	}
 }
@@ -161,25 +166,4 @@ func (l *ledger) abandonedNow(n int) {
 	}
 	l.abandoned, l.late = n, int(l.book.tasks.Stats().Late) //nolint:gosec // a count
 	l.steer()
-}
-
-// settleFailed keeps a delivery that the broker would not take, and tries again after a while: it is still held, and nothing is lost.
-func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error) {
-	e.tries = min(e.tries, manyTries) + 1
-	l.lastError = err
-	l.publish()
-	ev := l.eventOf(EventSettleFailed, e)
-	ev.Reason = err
-	l.emit(ev)
-	l.cfg.Logger.Warn("gentask: settlement failed, will be tried again", "consumer", l.cfg.Name, "job", e.delivery.ID, "error", err)
-	actor.SendAfter(ctx, l.cfg.Reconnect.delay(int(e.tries), l.cfg.random), &retry{e})
-}
-
-// manyTries is where the back-off is at its longest, whatever its base.
-const manyTries = 100
-
-func (l *ledger) retry(e *entry) {
-	if l.held.has(e) {
-		e.line.settle(e)
-	}
 }

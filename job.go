@@ -73,5 +73,6 @@ func (j Job[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) err
 	if e.cfg.handler != nil {
 		run = func(c context.Context) (any, error) { return e.within(c, j.payload, f) }
 	}
-	return e.run(task.Spec{Run: run, Owner: ctx.Self()})
+	hosted := func(c context.Context) (any, error) { return hostedFunc(c, e.cfg.hooks.Host, run) }
+	return e.run(task.Spec{Run: hosted, Owner: ctx.Self()})
 }

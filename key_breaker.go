@@ -3,8 +3,6 @@ package gentask
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/gentask/gentask/internal/breaker"
@@ -16,7 +14,9 @@ import (
 // for Order.Hold at the most: snoozing would change their order. It composes with Policy.Breaker, for which runs count as well.
 //
 // A key is forgotten when its breaker is closed and none of its runs ended within Window; or when it is open, and nothing of its key came for an
-// hour after it was time for a probe.
+// hour after it was time for a probe. Of more than 50,000 keys, those are forgotten first whose breakers are closed, and then those that
+// opened first.
+// A key longer than 64 bytes is remembered, and told in events and Health, by its beginning and a hash of all of it.
 type KeyBreaker struct {
 	// Key says whose breaker a message is for; one with an empty key has none. It is called as Order.Key is. Nil is off.
 	Key func(queue.Message) string
@@ -31,16 +31,12 @@ var ErrBreakerOpen = errors.New("gentask: the breaker of the key is not closed")
 func (k KeyBreaker) on() bool { return k.Key != nil }
 
 func (k KeyBreaker) check() error {
-	switch {
-	case k.Key == nil && k.Breaker != (Breaker{}):
-		return unfit("Key", "nil with a Breaker", "a function, for example KeyHeader(name)")
-	case k.Key != nil && !k.Breaker.on():
-		return unfit("Breaker.FailureRate", k.Breaker.FailureRate, "the share of failures at which it opens, such as 0.5; there is a Key")
-	}
-	if err := k.Breaker.check(); err != nil {
-		return fmt.Errorf("Breaker.%w", err)
-	}
-	return nil
+	off := k.Key != nil && k.Breaker == (Breaker{})
+	return errors.Join(
+		inField("Breaker.", k.Breaker.check()),
+		checkKey(k.Key),
+		unfitIf(k.Key == nil && k.Breaker != (Breaker{}), "Key", "nil with a Breaker", "a function, for example KeyHeader(name)"),
+		unfitIf(off, "Breaker.FailureRate", k.Breaker.FailureRate, "the share of failures at which it opens, such as 0.5; there is a Key"))
 }
 
 // fuses are the breakers of the keys that have run something of late. They belong to the ledger's goroutine, and outlive it.
@@ -110,14 +106,14 @@ func (f *fuses) forget(now time.Time) (down []string) {
 		delete(f.by, key)
 		delete(f.down, key)
 	}
-	f.sweep = max(2*len(f.by), sweepAt)
-	return down
+	f.sweep = sweepNext(len(f.by))
+	return append(down, f.evict()...)
 }
 
-// health describes those that are not closed, by key.
+// health describes those that are not closed, by key, mostBreakers at the most.
 func (f *fuses) health() []BreakerHealth {
 	var all []BreakerHealth
-	for _, key := range slices.Sorted(maps.Keys(f.down)) {
+	for _, key := range firstKeys(f.down) {
 		all = append(all, f.down[key].health(key))
 	}
 	return all
@@ -156,7 +152,7 @@ func (g *keyBreakerGate) pass(e *entry, now time.Time) (v verdict, until time.Ti
 	case admits:
 		return goAhead, time.Time{}
 	case e.keepsOrder(now):
-		return notThis, one.NextProbe()
+		return notThis, e.untilHold(one.NextProbe())
 	}
 	_ = e.settle(Snooze(g.untilProbe(one, now)), fmt.Errorf("%w: %w", ErrBreakerOpen, one.cause)) // undecided, as was seen
 	return notThis, time.Time{}
@@ -166,6 +162,15 @@ func (g *keyBreakerGate) pass(e *entry, now time.Time) (v verdict, until time.Ti
 func (e *entry) keepsOrder(now time.Time) bool {
 	hold := e.cfg.Policy.Order.hold()
 	return e.spot.order() != "" && (hold == never || now.Sub(e.received) < hold)
+}
+
+// untilHold returns at, or when the entry may be held no longer if that is earlier.
+func (e *entry) untilHold(at time.Time) time.Time {
+	hold := e.cfg.Policy.Order.hold()
+	if end := e.received.Add(hold); hold != never && (at.IsZero() || end.Before(at)) {
+		return end
+	}
+	return at
 }
 
 // untilProbe is for how long a message is snoozed. The first one is there for the probe; others come within a while after it, so that they don't all
@@ -204,7 +209,8 @@ func (g *keyBreakerGate) ended(e *entry, now time.Time) {
 		return
 	}
 	if one.State() == breaker.Open && was != breaker.Open {
-		_, one.cause = e.verdict()
+		_, cause := e.verdict()
+		one.cause = shortCause(cause)
 	}
 	g.turned(key, one, was)
 }

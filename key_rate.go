@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -11,7 +12,9 @@ import (
 // KeyRate is a Rate for each key: in any while of d at most Burst + PerSecond*d runs of a key begin. Others go on meanwhile. What may not begin yet
 // is held, so Prefetch is to be several times Concurrency: a key that fills it holds up the rest. It composes with Policy.Rate.
 //
-// A key is remembered until its burst is there again, which takes Burst/PerSecond at the most: that makes it one that never was.
+// A key is remembered until its burst is there again, which takes Burst/PerSecond at the most: that makes it one that never was. Of more than 50,000
+// such keys, those are forgotten that have most of their burst again. A key longer than 64 bytes is remembered by its beginning and a hash of
+// all of it.
 type KeyRate struct {
 	// Key says whose limit a message counts for; one with an empty key has none. It is called as Order.Key is. Nil is off.
 	Key func(queue.Message) string
@@ -21,10 +24,10 @@ type KeyRate struct {
 }
 
 func (k KeyRate) check() error {
-	if k.Key == nil && k.Rate != (Rate{}) {
-		return unfit("Key", "nil with a Rate", "a function, for example KeyHeader(name)")
-	}
-	return k.Rate.checkAs("Rate.")
+	return errors.Join(
+		k.Rate.checkAs("Rate."),
+		checkKey(k.Key),
+		unfitIf(k.Key == nil && k.Rate != (Rate{}), "Key", "nil with a Rate", "a function, for example KeyHeader(name)"))
 }
 
 // meters are those of the keys that have begun something of late. They belong to the ledger's goroutine, and outlive it.
@@ -62,6 +65,7 @@ func (m *meters) count(key string, now time.Time) {
 	if !known {
 		if len(m.by) >= m.sweep {
 			m.forget(now)
+			m.evict(now)
 		}
 		one = newMeter(m.rate)
 		m.by[key] = one
@@ -76,7 +80,7 @@ func (m *meters) forget(now time.Time) {
 			delete(m.by, key)
 		}
 	}
-	m.sweep = max(2*len(m.by), sweepAt)
+	m.sweep = sweepNext(len(m.by))
 }
 
 // set changes the rate. What has begun counts on, unless the limit is lifted.

@@ -2,16 +2,10 @@ package gentask
 
 import (
 	"context"
-	"errors"
-	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
-
-// keyLimit is how long a key function may take.
-const keyLimit = time.Second
-
-var errKeyLate = errors.New("gentask: key function did not return within a second")
 
 // termsOf makes the keys of a message; nil if it has none. It is called in the line's goroutine: code of the user's must not hold up the ledger.
 func (s *settings) termsOf(m *queue.Message) *terms {
@@ -19,8 +13,8 @@ func (s *settings) termsOf(m *queue.Message) *terms {
 		return nil
 	}
 	t := terms{
-		order: s.keyOf(s.Policy.Order.Key, m), fair: s.keyOf(s.Policy.Fairness.Key, m), rate: s.keyOf(s.Policy.KeyRate.Key, m),
-		circuit: s.keyOf(s.Policy.KeyBreaker.Key, m),
+		order: s.keyOf(s.hooks.order, s.Policy.Order.Key, m), fair: s.keyOf(s.hooks.fairness, s.Policy.Fairness.Key, m),
+		rate: s.keyOf(s.hooks.keyRate, s.Policy.KeyRate.Key, m), circuit: s.keyOf(s.hooks.keyBreaker, s.Policy.KeyBreaker.Key, m),
 	}
 	if t == (terms{}) {
 		return nil
@@ -34,16 +28,14 @@ func (p *Policy) keyed() bool {
 }
 
 // keyOf is the one place where the user makes a key. Without one, the message is free.
-func (s *settings) keyOf(f func(queue.Message) string, m *queue.Message) string {
+func (s *settings) keyOf(hook *guard.Hook, f func(queue.Message) string, m *queue.Message) string {
 	if f == nil {
 		return ""
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), keyLimit, errKeyLate)
-	defer cancel()
-	key, err := contain(ctx, func(context.Context) (string, error) { return f(*m), nil })
+	key, err := guard.Call(context.Background(), hook, func(context.Context) (string, error) { return f(*m), nil })
 	if err != nil {
-		s.Logger.Error("gentask: no key: it is run without one", "consumer", s.Name, "job", m.ID, "error", err)
+		s.Logger.Error("gentask: no key: it is run without one", "consumer", s.Name, "job", m.ID, "function", hook.Name(), "error", err)
 		return ""
 	}
-	return key
+	return keyFrom(key)
 }

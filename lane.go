@@ -13,6 +13,7 @@ type lane struct {
 	next  batch
 	spare batch
 	ready chan struct{} // capacity 1
+	call  call
 }
 
 // batch is settlements, each with its entry.

@@ -21,7 +21,8 @@ type ledger struct {
 	cfg      *settings
 	source   queue.Source
 	behavior Behavior
-	life     *life // where the outside looks
+	offered  *life // what came with the Props
+	life     *life // where the outside looks; nil before it has entered one
 
 	sys     *actor.System
 	self    *actor.PID
@@ -46,6 +47,8 @@ type ledger struct {
 	alarm   alarm              // for when a gate wants to be asked again
 	serial  uint64
 
+	workersMade uint64 // of the user's
+
 	paused    bool
 	ending    bool // on the way to its end, with tasks that may still run
 	abandoned int  // tasks that still run
@@ -53,6 +56,9 @@ type ledger struct {
 	drain     *drain
 	moved     time.Time // when something moved last
 	quiet     silence
+
+	refused map[*entry]*refusal // what is held although it is decided: its settlement was refused
+	jammed  time.Time           // since when the prefetch has been full of what can't be settled or returned
 }
 
 // Messages to the ledger, beside those of its line (line.go) and of requests (request.go).
@@ -73,18 +79,36 @@ type (
 	}
 )
 
-func newLedger(c *life) *ledger {
-	l := &ledger{
-		cfg: c.cfg, source: c.source, behavior: c.behavior, life: c,
-		held: roll{kind: rollHeld}, busy: roll{kind: rollBusy},
-		orphans: map[uint64]*orphan{}, paused: c.paused.Load(),
+// newLedger makes the ledger of a tree whose Props came with the life that is offered.
+func newLedger(offered *life) *ledger {
+	return &ledger{
+		cfg: offered.cfg, source: offered.source, behavior: offered.behavior, offered: offered,
+		held: roll{kind: rollHeld}, busy: roll{kind: rollBusy}, orphans: map[uint64]*orphan{},
 	}
+}
+
+// enter finds the ledger its life; without one it ends.
+func (l *ledger) enter(ctx actor.Context) {
+	l.life = l.offered.enter(l.offered, ctx.ActorSystem(), ctx.Parent())
+	if l.life == nil {
+		l.cfg.Logger.Error("gentask: consumer runs in another tree; this one ends", "consumer", l.cfg.Name)
+		actor.Exit(ctx, ErrRunning)
+		return
+	}
+	l.paused = l.life.paused.Load()
 	l.lineup = newLineup(gatesOf(l))
-	return l
 }
 
 // Receive is one turn of the ledger.
 func (l *ledger) Receive(ctx actor.Context) {
+	if l.life == nil {
+		if _, first := ctx.Message().(*actor.Started); first {
+			l.enter(ctx)
+		}
+		if l.life == nil {
+			return // the consumer lives in another tree
+		}
+	}
 	switch msg := ctx.Message().(type) {
 	case *delivered:
 		l.delivered((*entry)(msg))
@@ -96,10 +120,14 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.workerEnded(msg)
 	case *settled:
 		l.settled(ctx, msg)
+	case *gaveBack:
+		l.gaveBack(ctx, msg)
 	case *task.Outcome[any]:
 		l.orphanEnded(msg)
 	case *restarting:
 		l.restartingWorker(msg)
+	case *restartDue:
+		l.restartDue(msg)
 	case *retry:
 		l.retry(msg.entry)
 	case *actor.Stopping:
@@ -152,6 +180,7 @@ func (l *ledger) control(ctx actor.Context) {
 	case request:
 		msg.serve(ctx, l)
 	case *actor.StopRequest:
+		l.cfg.Logger.Info("gentask: told to stop by its parent", "consumer", l.cfg.Name)
 		l.startDrain(ctx, l.cfg.DrainTimeout)
 	}
 }
@@ -165,6 +194,7 @@ func (l *ledger) started(ctx actor.Context) {
 		return
 	}
 	l.moved = time.Now()
+	l.turned(l.moved)
 	l.startTasks(ctx)
 	if l.behavior.restarts() {
 		l.startWorkers(ctx)
@@ -238,9 +268,13 @@ func (l *ledger) delivered(e *entry) {
 	l.serial++
 	e.serial = l.serial
 	l.held.add(e)
+	if l.life.flow.shared.note(e.identity) {
+		l.cfg.Logger.Warn("gentask: messages share an id: see Health.SharedIDs", "consumer", l.cfg.Name, "id", bounded(e.delivery.ID))
+	}
 	l.failures = 0
 	l.moved, l.quiet.since = e.received, e.received
 	l.count()
+	l.recount(e)
 	l.tellOf(EventStart, e)
 	l.admit(e)
 	if l.dry {
@@ -262,6 +296,7 @@ func (l *ledger) decided(e *entry) {
 		return // lost with its session
 	}
 	l.moved = time.Now()
+	l.pace(e)
 	if e.busy && l.keeps(e) {
 		e.deferred = true
 		return
@@ -277,16 +312,20 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 	if l.stale(msg.line) {
 		return
 	}
+	var hopeless []*entry
 	for i, e := range msg.entries {
 		s := &msg.settlements[i]
 		switch err, bad := msg.failed[s.Delivery.Tag]; {
 		case !l.held.has(e):
 		case bad && !msg.over:
-			l.settleFailed(ctx, e, err)
+			if l.settleFailed(ctx, e, err, msg.late) {
+				hopeless = append(hopeless, e)
+			}
 		case !msg.over:
 			l.strike(e, s)
 		}
 	}
+	l.giveBack(hopeless)
 	msg.lane.giveBack(msg.batch)
 	if msg.over {
 		l.broken(ctx, &broken{line: msg.line, err: msg.err})
@@ -296,6 +335,7 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 // strike takes an entry out of the book: its delivery is settled.
 func (l *ledger) strike(e *entry, s *queue.Settlement) {
 	l.held.drop(e)
+	l.forget(e, s.Verb)
 	l.moved = time.Now()
 	e.closed, e.verb, e.after = true, s.Verb, s.After
 	l.lineup.gone(e, l.moved)
@@ -306,6 +346,7 @@ func (l *ledger) strike(e *entry, s *queue.Settlement) {
 // lose takes an entry out of the book: its session is over, and the broker delivers the message again.
 func (l *ledger) lose(e *entry) {
 	l.held.drop(e)
+	l.forgetLost(e)
 	e.lose()
 	e.closed = true
 	if !l.cfg.FinishLost {
@@ -321,6 +362,7 @@ func (l *ledger) conclude(e *entry) {
 	l.count()
 	if e.closed && !e.busy {
 		l.tellOf(EventEnd, e)
+		l.logEnd(e)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
@@ -24,9 +25,16 @@ type life struct {
 	flow     *flow
 	done     chan struct{}
 
-	mu     sync.Mutex
-	report Report
-	err    error
+	// These belong to the consumer's mutex: see lives.go.
+	begun   bool
+	root    *actor.PID // the tree that leads it; nil before its ledger has entered
+	rootSys *actor.System
+	stops   int // how often the consumer had been stopped when it was made
+
+	mu         sync.Mutex
+	report     Report
+	err        error
+	openFailed error // why the last attempt to open a session failed, while there has been none
 }
 
 const (
@@ -107,6 +115,13 @@ func (l *life) fail(reason error) {
 	l.err = reason
 }
 
+// stillborn is the end of a tree that Start has spawned, and of which nobody else is told because it has ended before there was a ledger.
+func (l *life) stillborn(e *actor.Exited) {
+	if l.sys.Load() == nil {
+		l.end(e.Reason)
+	}
+}
+
 // end is the end of the tree.
 func (l *life) end(reason error) {
 	l.mu.Lock()
@@ -114,7 +129,7 @@ func (l *life) end(reason error) {
 	if l.over() {
 		return
 	}
-	if l.err == nil && actor.Abnormal(reason) {
+	if l.err == nil && (actor.Abnormal(reason) || guard.Is(reason, actor.ErrRestart)) {
 		l.err = reason
 		l.gaveUp(reason)
 	}
@@ -151,11 +166,8 @@ func (l *life) stop(ctx context.Context) (Report, error) {
 	if pid, sys := l.ledger.Load(), l.sys.Load(); pid != nil {
 		actor.Send(sys, pid, &drainRequest{within: l.drainTime(ctx)})
 	}
-	if job, ok := FromContext(ctx); ok && job.entry.book.life == l {
-		return Report{}, nil
-	}
-	if l.starting == nil && l.sys.Load() == nil {
-		return Report{}, nil // made by Props, and nobody has spawned it; should somebody do so still, it ends at once
+	if job, ok := FromContext(ctx); ok && job.entry.book.life == l || l.cfg.hooks.Inside() {
+		return Report{}, nil // the end waits for the caller
 	}
 	select {
 	case <-l.done:
@@ -163,9 +175,7 @@ func (l *life) stop(ctx context.Context) (Report, error) {
 		return Report{}, ctx.Err()
 	}
 	l.replay.wait() // each call is bounded
-	if err := l.events.wait(ctx); err != nil {
-		return Report{}, err
-	}
+	l.flush(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.report, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -25,6 +26,8 @@ type line struct {
 	copies  lane // settlements that publish a copy first; a broker that blocks publishers must not hold up acks
 	resumed chan struct{}
 	goodbye time.Duration // how long the session may take to be closed
+
+	prefetch int // of the session
 
 	mu      sync.Mutex
 	session queue.Session
@@ -52,6 +55,14 @@ type (
 		lane *lane
 		batch
 		settling
+		late bool // the call was cut
+	}
+	// gaveBack says what became of a batch of returns.
+	gaveBack struct {
+		line *line
+		batch
+		settling
+		unable bool // the driver can't
 	}
 	// weighed says how many messages wait at the broker; err if it can't be told.
 	weighed struct {
@@ -73,8 +84,8 @@ const (
 )
 
 // openLine starts to open a session; the consumer hears opened or broken.
-func openLine(source queue.Source, b *book, cfg *settings) *line {
-	l := &line{book: b, cfg: cfg, tell: b.tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
+func openLine(source queue.Source, b *book, cfg *settings, prefetch int) *line {
+	l := &line{book: b, cfg: cfg, prefetch: prefetch, tell: b.tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.acks.ready, l.copies.ready = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.work(func() {
@@ -102,14 +113,16 @@ func (l *line) work(f func()) {
 func (l *line) open(source queue.Source) bool {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.OpenTimeout)
 	defer cancel()
-	session, err := source.Open(ctx, l.cfg.sessionOptions())
+	opts := l.cfg.sessionOptions()
+	opts.Prefetch = l.prefetch
+	session, err := source.Open(ctx, opts)
 	if err != nil {
 		l.tell(&broken{line: l, err: guard.Seal(err)})
 		return false
 	}
 	if !l.adopt(session) {
 		// Closed meanwhile: a session that nobody knows of would hold its prefetch for ever.
-		closeSession(session, closeTimeout)
+		l.closeSession(session, closeTimeout)
 		return false
 	}
 	l.work(func() { l.settleAll(&l.acks) })
@@ -170,16 +183,22 @@ func (l *line) settle(e *entry) {
 }
 
 func (l *line) settleAll(lane *lane) {
+	defer lane.release()
 	for {
 		b := lane.take(l.ctx)
 		if b.len() == 0 {
 			return
 		}
-		err := l.session.Settle(l.ctx, b.settlements)
+		err := l.session.Settle(lane.begin(l.ctx, b.len()), b.settlements)
+		late := lane.end()
 		if l.ctx.Err() != nil {
 			return
 		}
-		l.tell(&settled{line: l, lane: lane, batch: b, settling: settlingOf(err)})
+		answer := settlingOf(err)
+		if late {
+			answer.perhaps(b.settlements)
+		}
+		l.tell(&settled{line: l, lane: lane, batch: b, settling: answer, late: late})
 	}
 }
 
@@ -216,6 +235,12 @@ func (l *line) resumeIntake() {
 	})
 }
 
+// crashed reports whether err is a panic or a Goexit.
+func crashed(err error) bool {
+	_, panicked := guard.As[*actor.PanicError](err)
+	return panicked || guard.Is(err, actor.ErrGoexit)
+}
+
 // weigh asks what waits at the broker; the consumer hears weighed.
 func (l *line) weigh(g queue.Gauge) {
 	l.mu.Lock()
@@ -223,12 +248,14 @@ func (l *line) weigh(g queue.Gauge) {
 	if l.closed {
 		return
 	}
-	l.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(l.ctx, weighTime)
-		defer cancel()
+	l.work(func() {
 		asked := time.Now()
-		n, err := g.Waiting(ctx)
-		l.tell(&weighed{line: l, asked: asked, waiting: n, err: guard.Seal(err)})
+		n, err := guard.Call(l.ctx, l.cfg.hooks.waiting, g.Waiting)
+		if crashed(err) {
+			l.tell(&broken{line: l, err: fmt.Errorf("gentask: driver: %w", err)})
+			return
+		}
+		l.tell(&weighed{line: l, asked: asked, waiting: n, err: err})
 	})
 }
 
@@ -276,22 +303,28 @@ func (l *line) begin() bool {
 // stale.
 func (l *line) finish() {
 	l.cancel()
-	gone := make(chan struct{})
+	gone, left := make(chan struct{}), atomic.Bool{}
 	go func() {
 		defer close(gone)
 		l.mu.Lock()
 		session := l.session
 		l.mu.Unlock()
 		if session != nil {
-			closeSession(session, l.goodbye)
+			l.closeSession(session, l.goodbye)
 		}
 		l.wg.Wait()
+		if left.Swap(true) {
+			l.cfg.hooks.driving.CountReturned()
+		}
 	}()
 	limit := time.NewTimer(l.goodbye + patience)
 	defer limit.Stop()
 	select {
 	case <-gone:
 	case <-limit.C:
+		if !left.Swap(true) {
+			l.cfg.hooks.driving.CountHung()
+		}
 		l.cfg.Logger.Error("gentask: driver does not return, session left behind", "consumer", l.cfg.Name)
 		l.book.life.emit(Event{Kind: EventDriverStuck})
 	}
@@ -299,9 +332,11 @@ func (l *line) finish() {
 
 // closeSession returns when the broker has let go or the time is over; the driver has cut the connection then, and the error tells nothing that
 // anybody could act on.
-func closeSession(s queue.Session, within time.Duration) {
+func (l *line) closeSession(s queue.Session, within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	// Without a limit of its own: what a driver has not let go of, the next session would not get.
-	_, _ = contain(context.Background(), func(context.Context) (struct{}, error) { return struct{}{}, s.Close(ctx) })
+	_, _ = guard.Call(context.Background(), l.cfg.hooks.closing, func(context.Context) (struct{}, error) {
+		return struct{}{}, s.Close(ctx)
+	})
 }

@@ -9,7 +9,8 @@ import (
 // lineup is what waits for a slot, in order of arrival. It belongs to the ledger's goroutine, and knows nothing of slots: next names the one to
 // be started, and the ledger says what becomes of it.
 //
-// Two rules hold without any policy: of the deliveries of one message at most one is at work here, and so of those with the same order key.
+// Two rules hold without any policy: of the deliveries of one message at most one is at work here, and so of those with the same order key. Messages
+// that share an ID are several.
 // Those that share either form a chain, of which only the first may be started, and it stays first until its worker and task are gone. What is
 // first in its chains waits in the queue of its fairness key; the queues have turns. Without keys that is one queue, and the gates are
 // all that it is asked.
@@ -17,8 +18,8 @@ import (
 // Nobody is asked twice for nothing: each queue remembers how far it was searched, until something changes.
 type lineup struct {
 	gates   []gate
-	ids     chains
-	orders  chains
+	ids     chains[identity]
+	orders  chains[string]
 	turns   turns
 	waiting int
 	round   uint64    // counts the changes that may have opened a gate
@@ -31,7 +32,7 @@ type spot struct {
 	terms *terms // nil for none
 	state spotState
 	ahead uint8   // in how many chains it is not the first
-	links [2]link // its chains: by id, by order key
+	links [2]link // its chains: by identity, by order key
 
 	queue      *turn // where it waits, once it is the first in its chains
 	prev, next *entry
@@ -43,6 +44,7 @@ type terms struct {
 	rate        string    // whose limit it counts for
 	circuit     string    // and whose breaker
 	notBefore   time.Time // zero for at once
+	floor       bool      // that is the floor of one that was returned
 }
 
 func (s *spot) order() string {
@@ -85,7 +87,7 @@ const (
 func newLineup(gates []gate) *lineup {
 	return &lineup{
 		gates: gates, turns: turns{by: map[string]*turn{}},
-		ids: chains{kind: 0, by: map[string]chain{}}, orders: chains{kind: 1, by: map[string]chain{}},
+		ids: chains[identity]{kind: 0, by: map[identity]chain{}}, orders: chains[string]{kind: 1, by: map[string]chain{}},
 	}
 }
 
@@ -98,7 +100,7 @@ func (l *lineup) heldBack() bool { return l.waiting > 0 && l.held }
 // push lines an entry up, behind all others.
 func (l *lineup) push(e *entry) {
 	l.enter(e)
-	l.ids.join(e, e.delivery.ID)
+	l.ids.join(e, e.identity)
 	l.orders.join(e, e.spot.order())
 	l.line(e)
 }
@@ -114,10 +116,10 @@ func (l *lineup) pushAgain(e, next *entry, at, now time.Time) {
 	if e.spot.terms != nil {
 		same = *e.spot.terms
 	}
-	same.notBefore = at
+	same.notBefore, same.floor = at, false
 	next.spot.terms = &same
 	l.enter(next)
-	l.ids.replace(e, next, e.delivery.ID)
+	l.ids.replace(e, next, e.identity)
 	l.orders.replace(e, next, e.spot.order())
 	e.spot.state = spotNone
 	l.line(next)
@@ -245,7 +247,7 @@ func (l *lineup) drop(e *entry) {
 // leave takes e out of its chains.
 func (l *lineup) leave(e *entry) {
 	e.spot.state = spotNone
-	l.promote(l.ids.leave(e, e.delivery.ID))
+	l.promote(l.ids.leave(e, e.identity))
 	l.promote(l.orders.leave(e, e.spot.order()))
 	l.stir()
 }
@@ -268,9 +270,7 @@ func (l *lineup) take() []*entry {
 			all = append(all, e)
 		}
 	}
-	for _, c := range []*chains{&l.ids, &l.orders} {
-		all = c.behindFirst(all)
-	}
+	all = l.orders.behindFirst(l.ids.behindFirst(all))
 	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(a.serial, b.serial) })
 	all = slices.Compact(all) // some are behind in both chains
 	for _, e := range slices.Backward(all) {

@@ -26,37 +26,41 @@ func faultsOf(l *lineup) []string {
 			fail("the queue of %q has lost its end", t.key)
 		}
 	}
-	for _, c := range []*chains{&l.ids, &l.orders} {
-		for name, ch := range c.by {
-			faults = append(faults, faultsOfChain(c, name, ch, waiting)...)
-		}
-	}
+	faults = append(faults, faultsOfChains(&l.ids, waiting)...)
+	faults = append(faults, faultsOfChains(&l.orders, waiting)...)
 	if len(waiting) != l.waiting {
 		fail("%d wait, and %d are counted", len(waiting), l.waiting)
 	}
 	return faults
 }
 
-func faultsOfChain(c *chains, name string, ch chain, waiting map[*entry]bool) []string {
+func faultsOfChains[N comparable](c *chains[N], waiting map[*entry]bool) (faults []string) {
+	for name, ch := range c.by {
+		faults = append(faults, faultsOfChain(c, name, ch, waiting)...)
+	}
+	return faults
+}
+
+func faultsOfChain[N comparable](c *chains[N], name N, ch chain, waiting map[*entry]bool) []string {
 	var faults []string
 	fail := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	var last *entry
 	for e := ch.first; e != nil; last, e = e, c.link(e).behind {
 		if at := c.link(e); !at.in || at.before != last {
-			fail("%d is in the chain of %q, and does not know", e.serial, name)
+			fail("%d is in the chain of %v, and does not know", e.serial, name)
 		}
 		if last != nil && (last.serial >= e.serial || e.spot.state != spotWaiting || e.spot.ahead == 0 || e.spot.queue != nil) {
-			fail("%d is behind %d in the chain of %q, and does not wait for it", e.serial, last.serial, name)
+			fail("%d is behind %d in the chain of %v, and does not wait for it", e.serial, last.serial, name)
 		}
 		if e.spot.state == spotNone {
-			fail("%d is in the chain of %q, and not in the lineup", e.serial, name)
+			fail("%d is in the chain of %v, and not in the lineup", e.serial, name)
 		}
 		if e.spot.state == spotWaiting {
 			waiting[e] = true
 		}
 	}
 	if ch.first == nil || ch.last != last {
-		fail("the chain of %q has lost an end", name)
+		fail("the chain of %v has lost an end", name)
 	}
 	return faults
 }

@@ -2,6 +2,7 @@ package gentask
 
 import (
 	"fmt"
+	"hash/fnv"
 	"testing"
 	"time"
 
@@ -80,9 +81,20 @@ func (m *lineupModel) draw(name string, of ...string) string {
 	return rapid.SampledFrom(of).Draw(m.t, name)
 }
 
+// entryOf returns an entry whose message is told by its id alone; one without is like no other.
+func entryOf(serial uint64, id string) *entry {
+	e := &entry{serial: serial, delivery: &queue.Delivery{Message: queue.Message{ID: id}}}
+	if id != "" {
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(id)) // a hash takes everything
+		e.identity = identity{id: h.Sum64()}
+	}
+	return e
+}
+
 func (m *lineupModel) push(t *rapid.T) {
 	m.serial++
-	e := &entry{serial: m.serial, delivery: &queue.Delivery{Message: queue.Message{ID: m.draw("id", "", "a", "b", fmt.Sprint(m.serial))}}}
+	e := entryOf(m.serial, m.draw("id", "", "a", "b", fmt.Sprint(m.serial)))
 	if rapid.Bool().Draw(t, "keys") {
 		e.spot.terms = &terms{order: m.draw("order", "", "x", "y"), fair: m.draw("fair", "", "p", "q")}
 	}
@@ -173,7 +185,7 @@ func (m *lineupModel) again(t *rapid.T) {
 	if e == nil {
 		return
 	}
-	n := &entry{serial: e.serial, delivery: e.delivery}
+	n := &entry{serial: e.serial, delivery: e.delivery, identity: e.identity}
 	m.real.pushAgain(e, n, m.now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "after"))*time.Second), m.now)
 	m.closed[e] = true
 	m.working, m.waiting = without(m.working, e), append(m.waiting, n)
@@ -289,7 +301,7 @@ func (m *lineupModel) finish() {
 func lineUp(l *lineup, n int, keyed func(i int) *terms) []*entry {
 	all := make([]*entry, n)
 	for i := range all {
-		all[i] = &entry{serial: uint64(i + 1), delivery: &queue.Delivery{Message: queue.Message{ID: fmt.Sprint(i)}}} //nolint:gosec // a count
+		all[i] = entryOf(uint64(i+1), fmt.Sprint(i)) //nolint:gosec // a count
 		if keyed != nil {
 			all[i].spot.terms = keyed(i)
 		}
@@ -323,7 +335,7 @@ func TestLineup_NobodyIsAskedTwiceForNothing(t *testing.T) {
 	asked := 0
 	l := newLineup([]gate{&fakeGate{verdict: func(*entry) (verdict, time.Time) { asked++; return notThis, time.Time{} }}})
 	for i := range waiting {
-		l.push(&entry{serial: uint64(i), delivery: &queue.Delivery{Message: queue.Message{ID: fmt.Sprint(i)}}}) //nolint:gosec // a count
+		l.push(entryOf(uint64(i), fmt.Sprint(i))) //nolint:gosec // a count
 		e, again := l.next(time.Now())
 		require.Nil(t, e)
 		require.Zero(t, again)

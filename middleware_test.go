@@ -143,7 +143,8 @@ func TestLogRuns(t *testing.T) {
 	}
 }
 
-// TestDeadlineFrom: what is too late is dead-lettered, whether it was not run at all or cancelled; and only that.
+// TestDeadlineFrom: what is too late is dead-lettered, whether it was not run at all or cancelled;
+// and only that. What can't be read is put off, for a node that can.
 func TestDeadlineFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		header string
@@ -155,7 +156,7 @@ func TestDeadlineFrom(t *testing.T) {
 		"in time":    {"3s", 2 * time.Second, queue.Ack, true},
 		"too long":   {"1s", 2 * time.Second, queue.DeadLetter, true},
 		"over":       {"-1s", 0, queue.DeadLetter, false},
-		"not a time": {"soon", 0, queue.DeadLetter, false},
+		"not a time": {"soon", 0, queue.Release, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,10 +173,62 @@ func TestDeadlineFrom(t *testing.T) {
 				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error { ran = true; return pause(ctx, c.work) }), msg, cfg)
 				require.Equal(t, c.want, got.Settlement)
 				require.Equal(t, c.ran, ran)
-				if c.want == queue.DeadLetter && name != "not a time" {
+				if c.want == queue.DeadLetter {
 					require.ErrorIs(t, got.Reason, gentask.ErrExpired)
 				}
 			})
 		})
 	}
+}
+
+// TestDeadlineFrom_OutlivesTheTimeout: a decision to wait moves the timeout, and not the deadline of the message.
+func TestDeadlineFrom_OutlivesTheTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		msg := gentasktest.JSON(t, mail{})
+		msg.Headers = map[string]string{"expires": begin.Add(5 * time.Second).Format(time.RFC3339)}
+		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
+			run: func(ctx context.Context, _ mail) (int, error) {
+				at, _ := ctx.Deadline()
+				require.Equal(t, time.Second, at.Sub(begin), "its timeout comes first")
+				derived, cancel := context.WithTimeout(ctx, time.Hour)
+				defer cancel()
+				<-derived.Done()
+				require.Equal(t, 5*time.Second, time.Since(begin).Truncate(time.Second))
+				require.Equal(t, context.DeadlineExceeded, derived.Err())
+				return 0, derived.Err()
+			},
+			handle: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
+				if o.Status == task.Timeout {
+					return gentask.Wait(time.Minute)
+				}
+				return gentask.DefaultDecision(job, o)
+			},
+		}), msg, withMiddleware(gentask.DeadlineFrom("expires")))
+		require.Equal(t, queue.DeadLetter, got.Settlement)
+		require.ErrorIs(t, got.Reason, gentask.ErrExpired)
+	})
+}
+
+// TestTheContextTellsATimeout: a job knows how much time it has, and that it was a timeout which ended it.
+func TestTheContextTellsATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		type key struct{}
+		var seen []error
+		got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error {
+			at, ok := ctx.Deadline()
+			require.True(t, ok)
+			require.Equal(t, time.Minute, at.Sub(begin))
+			derived, cancel := context.WithTimeout(context.WithValue(ctx, key{}, 1), time.Hour)
+			defer cancel()
+			<-derived.Done()
+			seen = []error{ctx.Err(), derived.Err(), context.Cause(ctx), context.Cause(derived)}
+			return ctx.Err()
+		}), gentasktest.JSON(t, mail{}), gentask.Config{Timeout: time.Minute})
+		require.Equal(t, []error{context.DeadlineExceeded, context.DeadlineExceeded, task.ErrTimeout, task.ErrTimeout}, seen)
+		require.Equal(t, task.Timeout, got.Outcome)
+		require.ErrorIs(t, got.Reason, task.ErrTimeout)
+		require.ErrorIs(t, got.Reason, context.DeadlineExceeded)
+	})
 }

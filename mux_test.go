@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,19 +71,23 @@ func TestMux(t *testing.T) {
 	}
 }
 
-// TestMux_UnknownKinds are dead-lettered with a reason that names the known ones, unless there is a behaviour for the rest.
+// TestMux_UnknownKinds are put off, and where that is off dead-lettered, with a reason that names the known ones, unless there is a behaviour for the
+// rest.
 func TestMux_UnknownKinds(t *testing.T) {
 	nothing := func(string) {}
 	for name, msg := range map[string]queue.Message{"unknown": ofKind("fax", ""), "none": {Body: []byte("x")}} {
 		t.Run(name, func(t *testing.T) {
 			cfg := gentask.Config{}
 			cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.Failed}}
-			got := gentasktest.Run(t, gentask.Mux("kind", kinds(nothing)), msg, cfg)
-			require.Equal(t, queue.DeadLetter, got.Settlement)
-			var unknown *gentask.KindError
-			require.ErrorAs(t, got.Reason, &unknown)
-			require.EqualError(t, got.Reason, fmt.Sprintf(
-				"gentask: kind %q in header \"kind\" is unknown; known are batch, handle, nested, receive, work", msg.Headers["kind"]))
+			for limit, want := range map[time.Duration]queue.Verb{0: queue.Release, -1: queue.DeadLetter} {
+				cfg.Unknown.For = limit
+				got := gentasktest.Run(t, gentask.Mux("kind", kinds(nothing)), msg, cfg)
+				require.Equal(t, want, got.Settlement)
+				var unknown *gentask.KindError
+				require.ErrorAs(t, got.Reason, &unknown)
+				require.EqualError(t, got.Reason, fmt.Sprintf(
+					"gentask: kind %q in header \"kind\" is unknown; known are batch, handle, nested, receive, work", msg.Headers["kind"]))
+			}
 
 			rest := kinds(nothing)
 			rest[gentask.AnyKind] = gentask.Handle(func(context.Context, []byte) error { return nil })

@@ -1,6 +1,8 @@
 package gentask
 
 import (
+	"errors"
+	"reflect"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -20,9 +22,10 @@ type Order struct {
 	// message goes back to the queue, and later ones overtake it.
 	Strict bool
 
-	// Hold is how long Strict may hold a delivery, from its receipt; when the next attempt would be later, the message is dead-lettered with a
-	// HoldError. RabbitMQ closes the channel of whoever holds one for longer than its consumer_timeout, 30 min unless changed. Zero means
-	// 20 min, -1 no limit.
+	// Hold is how long Strict may hold a delivery, from its receipt. When the next attempt would be later, a message that
+	// has failed is dead-lettered with a HoldError, and one that is snoozed or released goes back to the queue, where later
+	// ones overtake it. RabbitMQ closes the channel of a consumer that holds a delivery for longer than its consumer_timeout,
+	// 30 min unless changed. Zero means 20 min, -1 no limit.
 	Hold time.Duration
 }
 
@@ -33,8 +36,12 @@ type Fairness struct {
 	Key func(queue.Message) string
 }
 
-// KeyHeader is a key for Order, Fairness and the like: the value of a header; empty if a message has none of that name.
+// KeyHeader is a key for Order, Fairness and the like: the value of a header; empty if a message has none of that name. New refuses one without a
+// name.
 func KeyHeader(name string) func(queue.Message) string {
+	if name == "" {
+		return namelessKey
+	}
 	return func(m queue.Message) string { return m.Headers[name] }
 }
 
@@ -44,36 +51,57 @@ const defaultHold = 20 * time.Minute
 func (o Order) hold() time.Duration { return or(o.Hold, defaultHold) }
 
 func (o Order) check() error {
-	switch {
-	case o.Strict && o.Key == nil:
-		return unfit("Key", "nil with Strict", "a function, for example KeyHeader(name)")
-	case o.Hold < never:
-		return unfit("Hold", o.Hold, "0 for 20m, -1 for no limit, or more")
-	}
-	return nil
+	return errors.Join(
+		checkKey(o.Key),
+		unfitIf(o.Strict && o.Key == nil, "Key", "nil with Strict", "a function, for example KeyHeader(name)"),
+		unfitIf(o.Hold < never, "Hold", o.Hold, "0 for 20m, -1 for no limit, or more"))
 }
 
-func (Fairness) check() error { return nil }
+func (f Fairness) check() error { return checkKey(f.Key) }
 
-// holds says whether a decision to give the delivery back is carried out here.
+// namelessKey is what KeyHeader makes of an empty name, so that checkKey knows it.
+func namelessKey(queue.Message) string { return "" }
+
+// checkKey refuses a key that no message can have.
+func checkKey(f func(queue.Message) string) error {
+	nameless := f != nil && reflect.ValueOf(f).Pointer() == reflect.ValueOf(namelessKey).Pointer()
+	return unfitIf(nameless, "Key", `KeyHeader("")`, "the name of a header, such as KeyHeader(\"customer\")")
+}
+
+// holds reports whether a decision to give the delivery back is carried out here, as far as it concerns its kind.
 func (e *entry) holds(d Decision) bool {
-	return e.cfg.Policy.Order.Strict && e.spot.order() != "" && (d.kind == decideRequeue || d.kind == decideRelease)
+	back := d.kind == decideRequeue || d.kind == decideRelease
+	return back && e.cfg.Policy.Order.Strict && e.spot.order() != "" && e.whyForeign() == nil // else it is for another node
+}
+
+// outlasts reports whether the next attempt, after wait, would be later than the delivery may be held.
+func (e *entry) outlasts(wait time.Duration) bool {
+	hold := e.cfg.Policy.Order.hold()
+	return hold != never && wait > hold-time.Since(e.received)
+}
+
+// wait returns how long a delivery waits here for its next attempt.
+func (d Decision) wait() time.Duration {
+	if d.kind == decideRequeue {
+		return d.after
+	}
+	return max(d.after, releasePause)
 }
 
 // limitHold makes a dead letter of a requeue that would be held for too long.
 func (e *entry) limitHold(d Decision, reason error) (Decision, error) {
-	hold := e.cfg.Policy.Order.hold()
-	if d.kind != decideRequeue || hold == never || !e.holds(d) || time.Since(e.received)+d.after <= hold {
+	if d.kind != decideRequeue || !e.holds(d) || !e.outlasts(d.wait()) {
 		return d, reason
 	}
-	reason = &HoldError{Attempt: e.attempt, Hold: hold, Err: reason}
+	reason = &HoldError{Attempt: e.attempt, Hold: e.cfg.Policy.Order.hold(), Err: reason}
 	return DeadLetter(reason), reason
 }
 
-// keeps says whether e, which has its decision, stays held, to be run again here. A consumer that takes no work keeps nothing.
+// keeps reports whether e, which has its decision, stays held, to be run again here. A consumer that takes no work keeps nothing. Time may
+// have passed since the decision, for one that was taken early.
 func (l *ledger) keeps(e *entry) bool {
 	d, _ := e.verdict()
-	return l.held.has(e) && e.holds(d) && (l.intake() && !l.dry || l.alone(e))
+	return l.held.has(e) && e.holds(d) && !e.outlasts(max(d.wait(), e.after)) && (l.intake() && !l.dry || l.alone(e))
 }
 
 // releasePause is how long a delivery that was released in place waits at least: what it could not be run for may last.
@@ -82,11 +110,13 @@ const releasePause = 100 * time.Millisecond
 // again lines the delivery of e up for its next attempt, at its place. The worker and the task of e are gone.
 func (l *ledger) again(e *entry) {
 	d, _ := e.verdict()
-	next := newEntry(e.delivery, e.line, l.book, l.cfg)
-	next.serial, next.received, next.attempt = e.serial, e.received, e.attempt
-	wait := max(d.after, releasePause)
+	l.pace(e)
+	next := &entry{
+		delivery: e.delivery, identity: e.identity, line: e.line, book: l.book, cfg: l.cfg,
+		serial: e.serial, received: e.received, attempt: e.attempt,
+	}
+	wait := max(d.wait(), e.after)
 	if d.kind == decideRequeue {
-		wait = d.after
 		next.attempt++
 	}
 	l.held.drop(e)

@@ -1,6 +1,9 @@
 package gentask
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Policy is what a consumer does beside running its jobs and settling them. Each field is one policy, off at its zero value; any of them may be
 // on at the same time.
@@ -17,9 +20,11 @@ type Policy struct {
 	// KeyBreaker gives back what is for a key of which most runs fail.
 	KeyBreaker KeyBreaker
 
-	// Failure says whether an error that a run returned tells of trouble with what jobs depend on; if it doesn't, the run counts neither as a
-	// failure nor as a success for the breakers and Adaptive. It is called in the job's task, as part of the run. Nil means that every error
-	// does. It is not asked about panics and timeouts, which do, and about decode errors, Permanent, snoozes and interruptions, which don't.
+	// Failure says whether an error that a run returned tells of trouble with what jobs depend on;
+	// if it doesn't, the run counts neither as a failure nor as a success for the breakers and
+	// Adaptive. The job's task waits for it, for a second at most; if it takes longer or panics,
+	// the error counts. Nil means that every error does. It is not asked about panics and timeouts,
+	// which do, and about decode errors, Permanent, snoozes and interruptions, which don't.
 	Failure func(err error) bool
 
 	// Rate limits how many runs begin.
@@ -52,7 +57,7 @@ type Policy struct {
 // policyPart is a field of Policy.
 type policyPart struct {
 	name string
-	// check returns what makes no sense; unfit words it.
+	// check returns everything that makes no sense, joined; unfit words it.
 	check func() error
 }
 
@@ -72,14 +77,47 @@ func (p Policy) parts() []policyPart {
 	}
 }
 
-// check refuses what makes no sense, by field.
+// check returns everything that makes no sense, by field.
 func (p Policy) check() error {
+	var errs []error
 	for _, part := range p.parts() {
-		if err := part.check(); err != nil {
-			return fmt.Errorf("%w: Policy.%s.%w", ErrConfig, part.name, err)
-		}
+		errs = append(errs, badFields("Policy."+part.name+".", part.check()))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// badFields makes errors that wrap ErrConfig of what a check has joined. in is where the fields are.
+func badFields(in string, found error) error {
+	return eachOf(found, func(err error) error { return fmt.Errorf("%w: %s%w", ErrConfig, in, err) })
+}
+
+// inField puts in before each of what a check has joined.
+func inField(in string, found error) error {
+	return eachOf(found, func(err error) error { return fmt.Errorf("%s%w", in, err) })
+}
+
+// eachOf puts each of what errors.Join has joined, at whatever depth, through f. It returns nil for nil.
+func eachOf(found error, f func(error) error) error {
+	joined, ok := found.(interface{ Unwrap() []error })
+	switch {
+	case found == nil:
+		return nil
+	case !ok:
+		return f(found)
+	}
+	var errs []error
+	for _, err := range joined.Unwrap() {
+		errs = append(errs, eachOf(err, f))
+	}
+	return errors.Join(errs...)
+}
+
+// unfitIf returns unfit's error if bad, and nil otherwise.
+func unfitIf(bad bool, field string, value any, want string) error {
+	if !bad {
+		return nil
+	}
+	return unfit(field, value, want)
 }
 
 // unfit is the error of a part about one of its fields.

@@ -2,7 +2,9 @@ package gentask
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -43,15 +45,13 @@ type PoolShare struct {
 }
 
 func (s PoolShare) check() error {
-	switch {
-	case s.Weight < 0:
-		return unfit("Weight", s.Weight, "0 for 1, or more")
-	case s.Pool == nil && s.Weight != 0:
-		return unfit("Pool", "nil", "one made by NewPool; there is a Weight")
-	case s.Pool != nil && s.Pool.size < 1:
-		return unfit("Pool", fmt.Sprintf("of %d places", s.Pool.size), "1 or more: NewPool(10)")
+	errs := errors.Join(
+		unfitIf(s.Weight < 0, "Weight", s.Weight, "0 for 1, or more"),
+		unfitIf(s.Pool == nil && s.Weight != 0, "Pool", "nil", "one made by NewPool; there is a Weight"))
+	if s.Pool != nil && s.Pool.size < 1 {
+		errs = errors.Join(errs, unfit("Pool", fmt.Sprintf("of %d places", s.Pool.size), "1 or more: NewPool(10)"))
 	}
-	return nil
+	return errs
 }
 
 // share is what one consumer has of a pool. It outlives a ledger that crashes; the next one returns what that had taken. Its fields belong to the
@@ -143,7 +143,7 @@ func (p *Pool) pass(from *share) {
 		return
 	}
 	next := slices.MinFunc(p.waiting, func(a, b *share) int {
-		return cmp.Or((a.held+a.spare)*b.weight-(b.held+b.spare)*a.weight, cmp.Compare(a.served, b.served))
+		return cmp.Or(compareShares(a.held+a.spare, a.weight, b.held+b.spare, b.weight), cmp.Compare(a.served, b.served))
 	})
 	p.turns++
 	next.served = p.turns
@@ -151,6 +151,13 @@ func (p *Pool) pass(from *share) {
 	if next != from && next.spare == 1 {
 		next.wake()
 	}
+}
+
+// compareShares compares a/aWeight and b/bWeight. The products that it compares are of twice the width: any weight will do.
+func compareShares(a, aWeight, b, bWeight int) int {
+	highA, lowA := bits.Mul64(uint64(a), uint64(bWeight)) //nolint:gosec // neither is negative
+	highB, lowB := bits.Mul64(uint64(b), uint64(aWeight)) //nolint:gosec // neither is negative
+	return cmp.Or(cmp.Compare(highA, highB), cmp.Compare(lowA, lowB))
 }
 
 func (p *Pool) forget(s *share) {

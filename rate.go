@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -21,15 +22,11 @@ func (r Rate) check() error { return r.checkAs("") }
 
 // checkAs is check for a rate that is a field: in is what comes before the names of its own.
 func (r Rate) checkAs(in string) error {
-	switch {
-	case math.IsNaN(r.PerSecond) || math.IsInf(r.PerSecond, 0) || r.PerSecond < 0:
-		return unfit(in+"PerSecond", r.PerSecond, "0 for no limit, or more")
-	case r.Burst < 0:
-		return unfit(in+"Burst", r.Burst, "0 for as many as come in 100ms, or more")
-	case r.PerSecond == 0 && r.Burst > 0:
-		return unfit(in+"PerSecond", r.PerSecond, "the runs that begin each second; there is a Burst")
-	}
-	return nil
+	number := r.PerSecond >= 0 && !math.IsInf(r.PerSecond, 0) // NaN is not in it
+	return errors.Join(
+		unfitIf(!number, in+"PerSecond", r.PerSecond, "0 for no limit, or more"),
+		unfitIf(r.Burst < 0, in+"Burst", r.Burst, "0 for as many as come in 100ms, or more"),
+		unfitIf(r.PerSecond == 0 && r.Burst > 0, in+"PerSecond", r.PerSecond, "the runs that begin each second; there is a Burst"))
 }
 
 func (r Rate) on() bool { return r.PerSecond > 0 }
@@ -39,8 +36,11 @@ func (r Rate) limit() (rate.Limit, int) {
 	if !r.on() {
 		return rate.Inf, 1
 	}
-	return rate.Limit(r.PerSecond), or(r.Burst, max(int(r.PerSecond/10), 1))
+	return rate.Limit(r.PerSecond), or(r.Burst, int(min(max(r.PerSecond/10, 1), mostBurst)))
 }
+
+// mostBurst is more than runs can begin in any while, and fits an int everywhere.
+const mostBurst = math.MaxInt32
 
 // meter counts what a Rate lets through.
 type meter struct{ limiter *rate.Limiter }

@@ -2,19 +2,21 @@ package gentask
 
 import "sync"
 
-// recent is a bounded memory by name: what was put in under the last names. It is safe for concurrent use.
-type recent[V any] struct {
+// recent is a bounded memory: what was put in under the last names. It is safe for concurrent use.
+type recent[N comparable, V any] struct {
 	mu    sync.Mutex
 	most  int
-	at    int      // where the next name goes
-	order []string // a ring, once it is full
-	of    map[string]V
+	at    int // where the next name goes
+	order []N // a ring, once it is full
+	of    map[N]V
 }
 
-func newRecent[V any](most int) *recent[V] { return &recent[V]{most: most, of: map[string]V{}} }
+func newRecent[N comparable, V any](most int) *recent[N, V] {
+	return &recent[N, V]{most: most, of: map[N]V{}}
+}
 
 // put remembers what; a name that is known keeps its age.
-func (r *recent[V]) put(name string, what V) {
+func (r *recent[N, V]) put(name N, what V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.of[name]; !known && !r.admit(name) {
@@ -24,7 +26,7 @@ func (r *recent[V]) put(name string, what V) {
 }
 
 // admit makes room for a name, and says whether there is any.
-func (r *recent[V]) admit(name string) bool {
+func (r *recent[N, V]) admit(name N) bool {
 	switch {
 	case r.most == 0:
 		return false
@@ -38,7 +40,20 @@ func (r *recent[V]) admit(name string) bool {
 	return true
 }
 
-func (r *recent[V]) get(name string) (V, bool) {
+func (r *recent[N, V]) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.of)
+}
+
+// drop forgets a name. Its place is taken by the next that comes round.
+func (r *recent[N, V]) drop(name N) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.of, name)
+}
+
+func (r *recent[N, V]) get(name N) (V, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	what, known := r.of[name]

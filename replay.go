@@ -2,19 +2,23 @@ package gentask
 
 import (
 	"context"
-	"errors"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
 // Replay acknowledges a job that was done before, and whose acknowledgement was lost with its session or its process, without running it again.
 //
-// A job is done when its run has returned without an error, and the decision was Ack. It is remembered by the ID of its message, before the
-// acknowledgement is sent. Only a delivery that the broker calls redelivered is looked up, so a message that is published anew under an old ID
-// runs. Its EventEnd has the settlement queue.Ack, no Outcome, and the reason ErrReplayed; HandleResult is not asked.
+// A job is done when its run has returned without an error, and the decision was Ack. That is remembered before the acknowledgement is sent, and not
+// by the ID alone: two messages with the same ID are two jobs, told apart by the time when they were published, by their bodies, and by
+// queue.Delivery.Sequence. Only a delivery that the broker calls redelivered is looked up, and none that comes again because it was requeued,
+// snoozed or released: a job that has failed is not done. The EventEnd of one that is done has the settlement queue.Ack, no Outcome, and the
+// reason ErrReplayed; HandleResult is not asked.
 //
 // It makes the window smaller, and doesn't close it: a process that dies between the end of a run and Store.Remember runs the job again.
 type Replay struct {
@@ -31,10 +35,12 @@ type Replay struct {
 // panics or calls runtime.Goexit, that is an EventReplayFailed and an error in the log, and nothing else: what can't be looked up runs, and
 // what can't be remembered is acknowledged.
 type ReplayStore interface {
-	// Done says whether the job is done.
-	Done(ctx context.Context, id string) (bool, error)
-	// Remember notes that the job is done. It is acknowledged when Remember has returned.
-	Remember(ctx context.Context, id string) error
+	// Done reports whether the job is done. The key is the same for every delivery of a message, at every node, and at most 160 bytes long: the
+	// message's ID (beyond 64 bytes its beginning and a hash), "@", the time when it was published in RFC 3339 with nanoseconds and in UTC,
+	// nothing if that is unknown, "+" and queue.Delivery.Sequence, if the broker has one, "#", and 16 hexadecimal digits of the SHA-256 of its body.
+	Done(ctx context.Context, key string) (bool, error)
+	// Remember notes that the job with the key is done. It is acknowledged when Remember has returned.
+	Remember(ctx context.Context, key string) error
 }
 
 // storeTime is how long a call of a ReplayStore may take.
@@ -44,17 +50,15 @@ const storeTime = 3 * time.Second
 const defaultRemember = 1000
 
 func (r Replay) check() error {
-	if r.Remember < never {
-		return unfit("Remember", r.Remember, "0 for none, or with a Store 1000, -1 for none, or more")
-	}
-	return nil
+	return unfitIf(r.Remember < never, "Remember", r.Remember, "0 for none, or with a Store 1000, -1 for none, or more")
 }
 
 // replay is what a consumer knows of finished jobs. It outlives its ledgers. A nil one is off.
 type replay struct {
-	done  *recent[struct{}]
-	store ReplayStore
-	wg    sync.WaitGroup // calls of store.Remember
+	done   *recent[identity, struct{}]
+	failed *recent[identity, bool] // given back here since: whoever remembers it means another
+	store  ReplayStore
+	wg     sync.WaitGroup // calls of store.Remember
 }
 
 func newReplay(r Replay) *replay {
@@ -65,16 +69,31 @@ func newReplay(r Replay) *replay {
 	case r.Store != nil && r.Remember == 0:
 		remember = defaultRemember
 	}
-	return &replay{done: newRecent[struct{}](remember), store: r.Store}
+	return &replay{done: newRecent[identity, struct{}](remember), failed: newRecent[identity, bool](defaultRemember), store: r.Store}
+}
+
+// mayBeDone says that the delivery may be that of a job which was done. One that is delivered for the first time is not, nor is a copy: whoever made
+// it has given the message back, to be tried again.
+func (e *entry) mayBeDone() bool {
+	_, copied := e.delivery.Headers[queue.HeaderAttempts]
+	return e.delivery.Redelivered && (!copied || e.attempt > e.attemptsOfCopy()+1)
+}
+
+// attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
+func (e *entry) attemptsOfCopy() int {
+	used, _ := strconv.Atoi(e.delivery.Headers[queue.HeaderAttempts]) // of a stranger: it has none
+	return used
 }
 
 // unless makes a run of f that does nothing but acknowledge if the job is done.
 func (r *replay) unless(e *entry, f func(context.Context) (any, error)) func(context.Context) (any, error) {
-	if r == nil || !e.delivery.Redelivered {
+	if r == nil || !e.mayBeDone() {
 		return f
 	}
 	return func(ctx context.Context) (any, error) {
+		e.looksUp(true)
 		if !r.knows(ctx, e) {
+			e.looksUp(false)
 			return f(ctx)
 		}
 		e.replay()
@@ -85,32 +104,42 @@ func (r *replay) unless(e *entry, f func(context.Context) (any, error)) func(con
 
 // knows is asked in the job's task.
 func (r *replay) knows(ctx context.Context, e *entry) bool {
-	id := e.delivery.ID
-	if _, known := r.done.get(id); known {
-		return true
-	}
-	if r.store == nil {
+	if failed, _ := r.failed.get(e.identity); failed {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	done, err := contain(ctx, func(ctx context.Context) (bool, error) { return r.store.Done(ctx, id) })
-	if err != nil {
+	if _, done := r.done.get(e.identity); done || r.store == nil {
+		return done
+	}
+	key := storeKey(e.delivery)
+	done, err := guard.Call(ctx, e.cfg.hooks.done, func(ctx context.Context) (bool, error) { return r.store.Done(ctx, key) })
+	switch {
+	case err == nil:
+		return done
+	case !e.stopped(): // else it was told to stop while it asked
 		e.storeFailed("Done", err)
-		return false
 	}
-	return done
+	return false
 }
 
-// note remembers that the job is done, if d says so after a run that was. It is called with e.mu held, when d is taken, or too late.
+// note remembers that the job is done, if d says so after a run that was; one that is to be tried again is not. It is called with e.mu held, when d
+// is taken, or too late.
 func (r *replay) note(e *entry, d Decision) {
-	if r == nil || d.kind != decideAck {
+	switch {
+	case r == nil || e.replayed:
+		return
+	case d.kind != decideAck:
+		if e.task != nil && !e.looking && !e.lost {
+			r.failed.put(e.identity, true)
+		}
 		return
 	}
 	if e.learn(); e.status != task.OK {
 		return
 	}
-	r.done.put(e.delivery.ID, struct{}{})
+	r.done.put(e.identity, struct{}{})
+	if failed, _ := r.failed.get(e.identity); failed {
+		r.failed.put(e.identity, false)
+	}
 	switch {
 	case r.store == nil:
 	case e.lost:
@@ -124,9 +153,10 @@ func (r *replay) note(e *entry, d Decision) {
 func (r *replay) save(e *entry, saved func()) {
 	r.wg.Go(func() {
 		defer saved()
-		ctx, cancel := context.WithTimeout(context.Background(), storeTime)
-		defer cancel()
-		_, err := contain(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, r.store.Remember(ctx, e.delivery.ID) })
+		key := storeKey(e.delivery)
+		_, err := guard.Call(context.Background(), e.cfg.hooks.remember, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, r.store.Remember(ctx, key)
+		})
 		if err != nil {
 			e.storeFailed("Remember", err)
 		}
@@ -152,6 +182,13 @@ func (l *ledger) saves(e *entry) bool {
 	return unsaved
 }
 
+// looksUp notes that it is being found out whether the job is done, or that it isn't.
+func (e *entry) looksUp(on bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.looking = on
+}
+
 // replay notes that the job is not run, because it is done.
 func (e *entry) replay() {
 	e.mu.Lock()
@@ -168,9 +205,6 @@ func (e *entry) wasReplayed() bool {
 // storeFailed is loud, and harms nothing.
 func (e *entry) storeFailed(what string, err error) {
 	l := e.book.life
-	if errors.Is(err, ErrSessionLost) || errors.Is(err, ErrDrained) || errors.Is(err, ErrCancelled) {
-		return // the task was stopped while it asked
-	}
 	l.cfg.Logger.Error("gentask: replay store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
 		"reason", err, "stack", actor.Stack(err))
 	l.emit(Event{Kind: EventReplayFailed, ID: e.delivery.ID, Attempt: e.attempt, Redelivered: e.delivery.Redelivered, Reason: err})

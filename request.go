@@ -51,6 +51,7 @@ func (r *cancelRequest) serve(_ actor.Context, l *ledger) {
 		if e.delivery.ID == r.id {
 			err = nil
 			e.stop(ErrCancelled)
+			l.cancelIdle(e)
 		}
 	}
 	r.answer(err)

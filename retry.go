@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
 // Retry says what becomes of jobs that fail, where DefaultDecision decides. How often they are tried is Config.MaxAttempts.
 //
-// Its functions are called in the worker of the job that failed, and must return promptly. One that panics has said nothing: the next rule is asked,
-// Config.Backoff decides.
+// The worker of the job that failed waits for its functions, for a second at most. One that panics or takes longer has said nothing: the next rule is
+// asked, Config.Backoff decides.
 type Retry struct {
 	// Rules are asked in order, and the first that matches decides. If none does, DefaultDecision goes on in its table.
 	Rules []Rule
@@ -41,78 +42,106 @@ type Rule struct {
 // Match says whether a rule is for a job that ended with s, Exit or Timeout, for reason.
 type Match func(s task.Status, reason error) bool
 
-// ErrorIs matches what errors.Is finds target in.
+// ErrorIs matches what errors.Is finds target in. For an error of the library that says how a job ended, such as task.ErrTimeout or ErrCancelled, it
+// matches a job that ended so, and not one that returns the error of another.
 func ErrorIs(target error) Match {
-	return func(_ task.Status, reason error) bool { return errors.Is(reason, target) }
-}
-
-// ErrorAs matches what errors.As finds an E in.
-func ErrorAs[E error]() Match {
+	fact := factOf(target)
 	return func(_ task.Status, reason error) bool {
-		var e E
-		return errors.As(reason, &e)
+		if f, known := factsIn(reason); known && fact != 0 {
+			return f.has(fact)
+		}
+		return errors.Is(reason, target) //nolint:forbidigo // it is called as code of the user's
 	}
 }
 
-// Panicked matches a job that panicked.
+// ErrorAs matches what errors.As finds an E in. For *actor.PanicError, *actor.GoexitError and *DecodeError the same goes as for ErrorIs.
+func ErrorAs[E error]() Match {
+	fact := factOfType[E]()
+	return func(_ task.Status, reason error) bool {
+		if f, known := factsIn(reason); known && fact != 0 {
+			return f.has(fact)
+		}
+		var e E
+		return errors.As(reason, &e) //nolint:forbidigo // likewise
+	}
+}
+
+func factOfType[E error]() facts {
+	var e E
+	switch any(e).(type) {
+	case *actor.PanicError:
+		return factPanicked
+	case *actor.GoexitError:
+		return factExited
+	case *DecodeError:
+		return factUndecodable
+	}
+	return 0
+}
+
+// Panicked matches a job that panicked. One that returns the error of another task that did has failed, and has not panicked: in a rule and in
+// HandleResult this matcher and its siblings go by how the job itself ended.
 func Panicked(_ task.Status, reason error) bool {
-	var p *actor.PanicError
-	return errors.As(reason, &p) && !undecodable(reason)
+	if f, known := factsIn(reason); known {
+		return f.has(factPanicked)
+	}
+	return has[*actor.PanicError](reason) && !undecodable(reason)
 }
 
 // CalledGoexit matches a job that called runtime.Goexit.
 func CalledGoexit(_ task.Status, reason error) bool {
-	return errors.Is(reason, actor.ErrGoexit) && !undecodable(reason)
+	if f, known := factsIn(reason); known {
+		return f.has(factExited)
+	}
+	return guard.Is(reason, actor.ErrGoexit) && !undecodable(reason)
 }
 
 // TimedOut matches a job that outlived Config.Timeout. It has been stopped when the rule's decision counts; if it returned a value meanwhile, that
 // counts instead.
 func TimedOut(s task.Status, reason error) bool {
-	return s == task.Timeout || errors.Is(reason, task.ErrTimeout)
+	if f, known := factsIn(reason); known {
+		return s == task.Timeout || f.has(factTimedOut)
+	}
+	return s == task.Timeout || guard.Is(reason, task.ErrTimeout)
 }
 
 // Failed matches everything that could go better next time: all but a payload that can't be decoded, and a job that was cancelled.
 func Failed(_ task.Status, reason error) bool {
-	return !undecodable(reason) && !errors.Is(reason, ErrCancelled)
+	if f, known := factsIn(reason); known {
+		return !f.has(factUndecodable | factCancelled)
+	}
+	return !undecodable(reason) && !guard.Is(reason, ErrCancelled)
 }
 
-func undecodable(reason error) bool {
-	var e *DecodeError
-	return errors.As(reason, &e)
-}
+func undecodable(reason error) bool { return has[*DecodeError](reason) }
 
 // check refuses what makes no sense.
 func (r Retry) check() error {
+	var errs []error
 	for i, rule := range r.Rules {
-		if err := rule.check(); err != nil {
-			return fmt.Errorf("Rules[%d].%w", i, err)
-		}
+		errs = append(errs, inField(fmt.Sprintf("Rules[%d].", i), rule.check()))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r Rule) check() error {
-	settles := r.Do.kind != undecided
-	switch {
-	case r.When == nil:
-		return unfit("When", "nil", "ErrorIs, ErrorAs, Panicked or the like; Failed for whatever is left")
-	case r.Do.kind == decideWait:
-		return unfit("Do", r.Do, "a decision that settles, or none")
-	case settles && r.Backoff != nil:
-		return unfit("Do", r.Do, "no Backoff with it, or no Do")
-	case settles && r.Do.kind != decideRequeue && r.MaxAttempts != 0:
-		return unfit("MaxAttempts", r.MaxAttempts, fmt.Sprintf("0, for there is nothing to count when Do is %v", r.Do))
-	case r.MaxAttempts < 0:
-		return unfit("MaxAttempts", r.MaxAttempts, "0 for Config.MaxAttempts, or more")
-	}
-	return nil
+	waits := r.Do.kind == decideWait
+	settles := r.Do.kind != undecided && !waits
+	uncounted := settles && r.Do.kind != decideRequeue
+	return errors.Join(
+		unfitIf(r.When == nil, "When", "nil", "ErrorIs, ErrorAs, Panicked or the like; Failed for whatever is left"),
+		unfitIf(waits, "Do", r.Do, "a decision that settles, or none"),
+		unfitIf(settles && r.Backoff != nil, "Do", r.Do, "no Backoff with it, or no Do"),
+		unfitIf(uncounted && r.MaxAttempts != 0, "MaxAttempts", r.MaxAttempts,
+			fmt.Sprintf("0, for there is nothing to count when Do is %v", r.Do)),
+		unfitIf(!uncounted && r.MaxAttempts < 0, "MaxAttempts", r.MaxAttempts, "0 for Config.MaxAttempts, or more"))
 }
 
 // rule returns the first rule for a job that ended so; nil if there is none.
 func (e *entry) rule(s task.Status, reason error) *Rule {
 	rules := e.cfg.Policy.Retry.Rules
 	for i := range rules {
-		matches, _ := consult(e, "Match", func() bool { return rules[i].When(s, reason) })
+		matches, _ := consult(e, e.cfg.hooks.match, func() bool { return rules[i].When(s, reason) })
 		if matches {
 			return &rules[i]
 		}
@@ -139,19 +168,19 @@ func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 		custom = rule.Backoff
 	}
 	if custom != nil {
-		if d, ok := consult(e, "Backoff", func() time.Duration { return custom(e.attempt, reason) }); ok {
-			return max(d, 0)
+		if d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return custom(e.attempt, reason) }); ok {
+			return span(max(d, 0))
 		}
 	}
-	return e.cfg.Backoff.fully(e.attempt, e.cfg.random)
+	return e.cfg.Backoff.delay(e.attempt, e.cfg.random)
 }
 
 // consult calls a function of the user's, and says whether it returned.
-func consult[T any](e *entry, what string, f func() T) (T, bool) {
-	said, err := contain(context.Background(), func(context.Context) (T, error) { return f(), nil })
+func consult[T any](e *entry, hook *guard.Hook, f func() T) (T, bool) {
+	said, err := guard.Call(context.Background(), hook, func(context.Context) (T, error) { return f(), nil })
 	if err != nil {
 		e.cfg.Logger.Error("gentask: function of Policy.Retry failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
-			"function", what, "reason", err, "stack", actor.Stack(err))
+			"function", hook.Name(), "reason", err, "stack", actor.Stack(err))
 	}
 	return said, err == nil
 }

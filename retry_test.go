@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -204,7 +205,7 @@ func TestJobBackoff_AfterATimeout(t *testing.T) {
 // TestExponential keeps to its bounds, however many attempts there were.
 func TestExponential(t *testing.T) {
 	backoff := gentask.Exponential(time.Second, time.Minute)
-	for attempt, most := range map[int]time.Duration{-1: time.Second, 1: time.Second, 3: 4 * time.Second, 7: time.Minute, 1 << 40: time.Minute} {
+	for attempt, most := range map[int]time.Duration{-1: time.Second, 1: time.Second, 3: 4 * time.Second, 7: time.Minute, math.MaxInt: time.Minute} {
 		for range 100 {
 			require.LessOrEqual(t, backoff(attempt, nil), most)
 			require.GreaterOrEqual(t, backoff(attempt, nil), time.Duration(0))

@@ -292,7 +292,7 @@ func TestScenario29_StrictGivesBack(t *testing.T) {
 					}
 					return nil
 				}), gentask.Config{
-					Backoff: gentask.Backoff{Base: time.Hour},
+					Backoff: gentask.Backoff{Base: time.Hour, Max: time.Hour},
 					Policy:  gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true, Hold: -1}},
 				})
 				r.Rest()

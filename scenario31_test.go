@@ -114,7 +114,7 @@ func TestScenario31_AnotherNode(t *testing.T) {
 		policy := gentask.Policy{Replay: gentask.Replay{Remember: -1, Store: store}}
 		store.told = func() { require.Zero(r, r.Memory.Stats().Acked) }
 		r.Publish(1)
-		first := r.Start(loseAck(r), gentask.Config{Policy: policy, Reconnect: gentask.Backoff{Base: time.Hour}})
+		first := r.Start(loseAck(r), gentask.Config{Policy: policy, Reconnect: gentask.Backoff{Base: time.Hour, Max: time.Hour}})
 		r.Eventually("the ack is lost", func() bool { return r.Memory.Stats().Lost == 1 })
 		r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{Policy: policy})
 		r.Finish()

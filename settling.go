@@ -1,6 +1,8 @@
 package gentask
 
 import (
+	"context"
+
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
@@ -30,4 +32,16 @@ func settlingOf(err error) settling {
 		s.over = s.over || guard.Is(reason, queue.ErrSessionLost)
 	}
 	return s
+}
+
+// perhaps reads the answer of a driver whose context was cut, and that returned no more than the context's error: it has settled nothing, as far
+// as it knows.
+func (s *settling) perhaps(batch []queue.Settlement) {
+	if !s.over || guard.Is(s.err, queue.ErrSessionLost) || !guard.Is(s.err, context.Canceled) {
+		return
+	}
+	s.over, s.failed = false, make(map[uint64]error, len(batch))
+	for i := range batch {
+		s.failed[batch[i].Delivery.Tag] = s.err
+	}
 }

@@ -95,6 +95,18 @@ func (s *simSession) Settle(ctx context.Context, batch []queue.Settlement) error
 	return s.Session.Settle(ctx, batch)
 }
 
+// Return implements queue.Returner.
+func (s *simSession) Return(ctx context.Context, batch []queue.Settlement) error {
+	name := s.name("returns")
+	s.b.turn(name)
+	defer s.b.turn(name)
+	defer s.b.call()()
+	if s.b.delay(ctx, name) {
+		return ctx.Err()
+	}
+	return s.Session.(queue.Returner).Return(ctx, batch)
+}
+
 // Cancel implements queue.Session.
 func (s *simSession) Cancel(ctx context.Context) error {
 	return s.control(ctx, "cancel", s.Session.Cancel)

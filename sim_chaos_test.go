@@ -140,6 +140,8 @@ func (s *sim) faults() {
 	s.q.SetFaults(memory.Faults{
 		LoseSession: rate(0.1), LoseAck: rate(0.05), LoseReply: rate(0.1), Duplicate: rate(0.1), Reorder: rate(0.5),
 		RefuseOpen: rate(0.5), FailSettle: rate(0.3), Late: s.below(4),
+		RefuseCopy: rate(0.8), CopyError: oneOf[error](s.conductor, nil, queue.ErrTooLarge), BlockCopy: s.chance(0.1),
+		FailReturn: rate(0.5), CrudeReturn: s.chance(0.5),
 	})
 	s.broker.setSlow(oneOf(s.conductor, 0, 0, 0.05, 0.3))
 }

@@ -31,7 +31,8 @@ func (s *sim) enter(ctx context.Context, job Job[any], id string) *simRun {
 	if s.bad[id] {
 		s.fail("%q can't be decoded, and ran", id)
 	}
-	for _, other := range s.active[id] {
+	message := job.entry.identity
+	for _, other := range s.active[message] {
 		if !other.task.Over() && !r.task.Over() || other.job.entry == job.entry {
 			s.fail("two runs of %q at the same time: %s and %s", id, other.name, r.name)
 		}
@@ -39,7 +40,7 @@ func (s *sim) enter(ctx context.Context, job Job[any], id string) *simRun {
 	if !r.task.Over() { // it was abandoned in the decoder
 		s.allowed(job)
 	}
-	s.active[id] = append(s.active[id], r)
+	s.active[message] = append(s.active[message], r)
 	if n := s.unabandoned(); n > s.most() {
 		s.fail("%d runs at the same time, concurrency is %d", n, s.most())
 	}
@@ -70,13 +71,14 @@ func (s *sim) unabandoned() int {
 // leave notes the end of a run.
 func (s *sim) leave(r *simRun) {
 	id := r.job.ID()
-	runs := s.active[id][:0]
-	for _, other := range s.active[id] {
+	message := r.job.entry.identity
+	runs := s.active[message][:0]
+	for _, other := range s.active[message] {
 		if other != r {
 			runs = append(runs, other)
 		}
 	}
-	s.active[id] = runs
+	s.active[message] = runs
 	s.trace.note("end of a run of", id, 0)
 	late := time.Since(r.stopped) - max(s.cfg.Grace, 0)
 	if s.everything != nil {
@@ -133,8 +135,8 @@ func (s *sim) atRest() {
 
 func (s *sim) slots(l *ledger) {
 	for e := range l.busy.all() {
-		if l.lineup.ids.by[e.delivery.ID].first != e || e.spot.state != spotBegun {
-			s.fail("at rest, %q is busy, and its id is not", e.delivery.ID)
+		if l.lineup.ids.by[e.identity].first != e || e.spot.state != spotBegun {
+			s.fail("at rest, %q is busy, and its message is not", e.delivery.ID)
 		}
 		if e.unfinished() == nil && (e.workerPID() == nil || !actor.Alive(l.sys, e.workerPID())) && l.orphanOf(e) == nil {
 			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
@@ -211,7 +213,14 @@ type simAttempt struct {
 func (s *sim) told(journal []memory.Entry) {
 	told := map[simAttempt]*simTold{}
 	verbs := map[simAttempt]map[queue.Verb]int{}
+	back := map[string]bool{} // ids that were given back: queue and ledger may count their attempts differently
+	for _, e := range journal {
+		back[e.ID] = back[e.ID] || e.Op == memory.GivenBack
+	}
 	of := func(id string, attempt int) (*simTold, map[queue.Verb]int) {
+		if back[id] {
+			attempt = 0
+		}
 		k, whole := simAttempt{id, attempt}, simAttempt{id, attempt}
 		if s.cfg.Policy.Order.Strict {
 			whole.attempt = 0 // the broker doesn't know of those in place

@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,7 @@ type sim struct {
 	bad     map[string]bool
 	untried map[string]bool // bad, and not known to be: HandleResult was asked about a job that was stopped before it was decoded
 	runs    int
-	active  map[string][]*simRun
+	active  map[identity][]*simRun // by message: several may have one id
 	final   map[*task.Task[any]]bool
 
 	everything *simPolicies // nil for the core alone
@@ -39,7 +40,7 @@ type sim struct {
 func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 	s := &sim{
 		conductor: newConductor(seed), begun: time.Now(), sys: sys,
-		bad: map[string]bool{}, untried: map[string]bool{}, active: map[string][]*simRun{}, final: map[*task.Task[any]]bool{},
+		bad: map[string]bool{}, untried: map[string]bool{}, active: map[identity][]*simRun{}, final: map[*task.Task[any]]bool{},
 		trace: simTrace{done: map[string]bool{}},
 	}
 	s.q = memory.New(memory.Config{Seed: seed, Journal: true})
@@ -65,6 +66,7 @@ func (s *sim) config() Config {
 	ms := time.Millisecond
 	return Config{
 		Name:         "sim",
+		Logger:       slog.New(slog.DiscardHandler),
 		System:       s.sys,
 		Concurrency:  concurrency,
 		Prefetch:     concurrency + s.below(5),
@@ -78,6 +80,7 @@ func (s *sim) config() Config {
 		Backoff:      Backoff{Base: s.between(ms, 200*ms), Max: s.between(200*ms, time.Second)},
 		Reconnect:    Backoff{Base: s.between(ms, 50*ms), Max: s.between(50*ms, time.Second)},
 		OpenTimeout:  s.between(100*ms, 5*time.Second),
+		Unknown:      Unknown{For: oneOf(s.conductor, never, time.Millisecond, 2*time.Minute)},
 		OnEvent: func(ev Event) {
 			s.trace.event(ev)
 			if ev.Time.UnixNano()%16 == 0 {

@@ -23,11 +23,14 @@ type simPolicies struct {
 	ran      map[*entry]simSpot  // what the spy has seen
 	last     map[simOrder]uint64 // the last that began, by session and order key
 	early    map[string]bool     // ids of messages that were settled while they ran
+	done     map[identity]bool   // what was done and acknowledged, as the spy has seen
 	counter  int
 }
 
 func newSimPolicies(s *sim) *simPolicies {
-	return &simPolicies{all: s.chance(0.3), early: map[string]bool{}, ran: map[*entry]simSpot{}, last: map[simOrder]uint64{}}
+	return &simPolicies{
+		all: s.chance(0.3), early: map[string]bool{}, done: map[identity]bool{}, ran: map[*entry]simSpot{}, last: map[simOrder]uint64{},
+	}
 }
 
 // on draws whether a policy is on.

@@ -5,6 +5,8 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
 )
 
 // simSpy is a gate that lets everything pass, and sees whether what the ledger starts is what the policies allow.
@@ -48,7 +50,7 @@ func (g *simSpy) begun(e *entry, now time.Time) {
 	s, l, p := g.s, g.l, g.s.everything
 	g.once(e, "begun", func(at *simSpot) bool { was := at.begun; at.begun = true; return was || at.ended || at.gone })
 	if l.life.flow.suspects.busy() {
-		if held, busy := l.held.len(), l.busy.len(); e != l.life.flow.suspects.due || held != 1 || busy != 1 || !l.dry {
+		if held, busy := l.held.len()-len(l.refused), l.busy.len(); e != l.life.flow.suspects.due || held != 1 || busy != 1 || !l.dry {
 			s.fail("%q was started with a suspect due: %d held, %d at work, dry %v", e.delivery.ID, held, busy, l.dry)
 		}
 	}
@@ -105,6 +107,25 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 		g.s.fail("a gate hears of %q that it is %s, after %+v", e.delivery.ID, what, g.s.everything.ran[e])
 	}
 	g.s.everything.ran[e] = at
+	status, _ := e.result()
+	switch d, _ := e.verdict(); {
+	case !at.ended || !at.gone:
+	case e.verb == queue.Ack && status == task.OK:
+		g.s.everything.done[e.identity] = true
+	case (status == task.Exit || status == task.Timeout) && d.kind != undecided && d.kind != decideAck && !e.wasReplayed():
+		g.s.everything.done[e.identity] = false // a second delivery of the message has failed, and is to be tried again
+		g.s.trace.undone(e.delivery.ID)
+	}
+}
+
+// published says how many messages have that id.
+func (s *sim) published(id string) (n int) {
+	for _, other := range s.ids {
+		if other == id {
+			n++
+		}
+	}
+	return n
 }
 
 // startable returns one that waits though nothing holds it back.
@@ -155,7 +176,7 @@ func (s *sim) flows(l *ledger) {
 				e.delivery.ID, l.busy.len(), l.slots(), l.lineup.len(), l.alarm.at.Sub(s.begun))
 		}
 	}
-	if f := l.life.flow.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.held.len() <= l.busy.len() {
+	if f := l.life.flow.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 {
 		s.fail("at rest, the breaker is open, and was to probe %v ago", now.Sub(f.NextProbe()))
 	}
 }
@@ -169,7 +190,8 @@ func (s *sim) allowed(job Job[any]) {
 	if due, err := time.Parse(time.RFC3339Nano, h["due"]); err == nil && time.Now().Before(due) {
 		s.fail("%q runs %v before its time", job.ID(), time.Until(due))
 	}
-	if s.consumer.replay != nil && job.Redelivered() && s.trace.wasDone(job.ID()) && !p.early[job.ID()] {
+	done := p.done[job.entry.identity] || s.trace.wasDone(job.ID()) && s.published(job.ID()) == 1
+	if s.consumer.replay != nil && job.Redelivered() && done && !p.early[job.ID()] {
 		s.fail("%q was done, is delivered again, and runs again", job.ID())
 	}
 	key := job.entry.spot.order()

@@ -39,6 +39,13 @@ func (t *simTrace) event(ev Event) {
 	}
 }
 
+// undone takes back that a job was done.
+func (t *simTrace) undone(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done[id] = false
+}
+
 // wasDone says whether a job was told to have been done.
 func (t *simTrace) wasDone(id string) bool {
 	t.mu.Lock()

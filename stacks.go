@@ -2,9 +2,9 @@ package gentask
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
@@ -17,7 +17,7 @@ func (c *Consumer) Tasks(ctx context.Context) ([]task.Info, error) {
 		return nil, err
 	}
 	infos, err := sup.Stacks(ctx)
-	if errors.Is(err, task.ErrClosed) {
+	if guard.Is(err, task.ErrClosed) {
 		return nil, ErrNotRunning
 	}
 	return infos, err

@@ -1,7 +1,6 @@
 package gentask
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -12,11 +11,11 @@ import (
 // other suspects too, so that a death costs it no attempt; what runs ends; and then the suspect runs, and nothing else is held. When it is out
 // of the book, and its worker and task are gone, the intake is resumed.
 type suspects struct {
-	alibis *recent[alibi]
+	alibis *recent[identity, alibi]
 	due    *entry // waits until nothing else is held
 	alone  *entry // was begun
 	over   bool   // alone has no worker and task any more
-	out    bool   // alone is out of the book
+	out    bool   // alone is out of the book, or its settlement was refused
 }
 
 // busy says whether a suspect is due or runs.
@@ -27,11 +26,10 @@ func (s *suspects) suspected(e *entry) bool {
 	if !e.delivery.Redelivered {
 		return false
 	}
-	if a, known := s.alibis.get(e.delivery.ID); known && (a.suspect || e.attempt <= a.attempt) {
+	if a, known := s.alibis.get(e.identity); known && (a.suspect || e.attempt <= a.attempt) {
 		return a.suspect
 	}
-	used, _ := strconv.Atoi(e.delivery.Headers[queue.HeaderAttempts]) // of copies, which are made on purpose
-	return e.attempt > used+1
+	return e.attempt > e.attemptsOfCopy()+1 // copies are made on purpose
 }
 
 // alibi is what is known of a message that was held here.
@@ -86,7 +84,7 @@ func (g *suspectsGate) ended(e *entry, _ time.Time) {
 	}
 	g.over = true
 	if !g.out {
-		g.alibis.put(e.delivery.ID, alibi{attempt: e.attempt})
+		g.alibis.put(e.identity, alibi{attempt: e.attempt})
 	}
 	g.resume()
 }
@@ -95,11 +93,11 @@ func (g *suspectsGate) gone(e *entry, _ time.Time) {
 	switch {
 	case e.verb == queue.Ack || e.verb == queue.DeadLetter:
 	case g.suspected(e):
-		g.alibis.put(e.delivery.ID, alibi{suspect: true})
+		g.alibis.put(e.identity, alibi{suspect: true})
 	case e.verb == queue.Release:
-		g.alibis.put(e.delivery.ID, alibi{attempt: e.attempt})
+		g.alibis.put(e.identity, alibi{attempt: e.attempt})
 	default: // requeued, or lost with a session, which the process has survived
-		g.alibis.put(e.delivery.ID, alibi{attempt: e.attempt + 1})
+		g.alibis.put(e.identity, alibi{attempt: e.attempt + 1})
 	}
 	switch e {
 	case g.due:
@@ -112,19 +110,29 @@ func (g *suspectsGate) gone(e *entry, _ time.Time) {
 }
 
 // resume ends the suspect's turn, if it is over.
-func (g *suspectsGate) resume() {
-	if g.alone != nil && g.over && g.out {
-		g.alone = nil
+func (g *suspectsGate) resume() { g.ledger.resumeAfterSuspect(g.suspects) }
+
+func (l *ledger) resumeAfterSuspect(s *suspects) {
+	if s.alone != nil && s.over && s.out {
+		s.alone = nil
 	}
-	if !g.busy() && !g.ledger.ending {
-		g.ledger.steer()
+	if !s.busy() && !l.ending {
+		l.steer()
+	}
+}
+
+// suspectRefused ends the turn of a suspect whose settlement is refused, as soon as its worker and task are gone: others must not wait for it.
+func (l *ledger) suspectRefused(e *entry) {
+	if s := l.life.flow.suspects; s != nil && s.alone == e && !s.out {
+		s.out = true
+		l.resumeAfterSuspect(s)
 	}
 }
 
 // suspectReady says that the suspect that is due may run: nothing comes, and nothing else is held or runs.
 func (l *ledger) suspectReady() bool {
 	s := l.life.flow.suspects
-	return s != nil && s.due != nil && l.willing() && l.up && l.dry && !l.turning && l.held.len() == 1 && l.busy.len() == 0
+	return s != nil && s.due != nil && l.willing() && l.up && l.dry && !l.turning && l.held.len()-len(l.refused) == 1 && l.busy.len() == 0
 }
 
 // lookAtSuspect gives the suspect that is due back, when the consumer has come to take no work for other reasons. It is part of every turn.

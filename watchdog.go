@@ -65,10 +65,13 @@ func (l *ledger) scheduleTick(ctx actor.Context) { actor.SendAfter(ctx, tickEver
 func (l *ledger) tick(ctx actor.Context) {
 	l.scheduleTick(ctx)
 	now := time.Now()
+	l.turned(now)
 	unborn := false
 	for _, e := range l.busy.entries() {
 		if e.decidingFor(now) > handleLimit {
 			l.unseat(e)
+		} else if l.idle(e, now) {
+			l.endIdle(e)
 		}
 		unborn = unborn || e.unborn(now)
 	}
@@ -81,6 +84,7 @@ func (l *ledger) tick(ctx actor.Context) {
 	case l.unanswered(now):
 		l.heal(ctx, ErrDriverStuck)
 	}
+	l.lookAtRefused(ctx, now)
 	l.listen(now)
 	l.publish()
 }
@@ -100,7 +104,7 @@ type silence struct {
 
 // listen asks what waits at the broker, when nothing has come for a while although it could.
 func (l *ledger) listen(now time.Time) {
-	if !l.up || !l.intake() || l.dry || l.turning || l.held.len() >= l.cfg.Prefetch {
+	if !l.up || !l.intake() || l.dry || l.turning || l.held.len() >= l.line.prefetch {
 		l.quiet.since, l.quiet.doubts = now, 0
 		return
 	}
@@ -133,7 +137,7 @@ func (l *ledger) weighed(ctx actor.Context, msg *weighed) {
 
 // stalled says that the node is a zombie: connection alive, prefetch full, nobody working, and nothing on its way to the broker or back.
 func (l *ledger) stalled(now time.Time) bool {
-	if !l.up || !l.intake() || l.busy.len() > 0 || l.held.len() < l.cfg.Prefetch || now.Sub(l.moved) < stillFor {
+	if !l.up || !l.intake() || l.busy.len() > 0 || l.held.len() < l.line.prefetch || now.Sub(l.moved) < stillFor {
 		return false
 	}
 	if l.lineup.heldBack() {
@@ -156,7 +160,7 @@ func (l *ledger) unanswered(now time.Time) bool {
 	case !l.up:
 		return now.Sub(l.asked) > l.cfg.OpenTimeout+patience
 	}
-	return l.turning && now.Sub(l.asked) > closeTimeout+patience
+	return l.turning && now.Sub(l.asked) > closeTimeout+patience || l.answerOwed(now)
 }
 
 // replaceWorkers leaves the worker supervisor behind, as if it had ended.
@@ -170,6 +174,7 @@ func (l *ledger) replaceWorkers(ctx actor.Context) {
 
 // unseat takes the slot and the delivery from a worker that hangs in HandleResult.
 func (l *ledger) unseat(e *entry) {
+	e.leaveSeat()
 	l.cfg.Logger.Error("gentask: HandleResult does not return, settled without it", "consumer", l.cfg.Name, "job", e.delivery.ID)
 	ev := l.eventOf(EventHealed, e)
 	ev.Reason = ErrHandleResult

@@ -2,9 +2,9 @@ package gentask
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
@@ -44,7 +44,7 @@ func hire(e *entry, k kernel) {
 	case err == nil:
 	case refused(err):
 		w.end(Release(), err)
-	case errors.Is(err, ErrSessionLost):
+	case err == ErrSessionLost: //nolint:errorlint // the cause itself
 		w.end(Release(), err) // lost before it began: nothing has run, and nothing is owed
 	default: // by a message, for HandleResult must not hold up the ledger
 		w.Post(&stillborn{reason: err})
@@ -52,7 +52,9 @@ func hire(e *entry, k kernel) {
 }
 
 // run is what the task runs.
-func (w *worker) run(ctx context.Context) (any, error) { return w.execute(ctx, w.entry) }
+func (w *worker) run(ctx context.Context) (any, error) {
+	return hostedRun(ctx, w.entry.cfg.hooks.Host, w)
+}
 
 // Hear implements task.Listener. After the task's end the outcome is processed on its goroutine, which has nothing else to do.
 func (w *worker) Hear(o *task.Outcome[any], last bool) {
@@ -71,18 +73,22 @@ func (w *worker) Receive(msg any) {
 			w.outcome(msg)
 		}
 	case *stillborn:
-		w.outcome(&task.Outcome[any]{Status: task.Exit, Reason: msg.reason})
+		w.outcome(&task.Outcome[any]{Status: task.Exit, Reason: msg.reason, Cause: msg.reason})
 	}
 }
 
 // Ended tells the ledger that the worker is gone, and with it, what it has decided.
-func (w *worker) Ended(error) {
+func (w *worker) Ended(reason error) {
+	if reason != nil && crashed(reason) {
+		w.entry.cfg.hooks.handle.CountFailed()
+	}
+	w.entry.returnedAfterAll()
 	w.entry.book.tell((*workerGone)(w))
 }
 
 // refused says that the task supervisor would not start a task: nothing has run, so it costs no attempt.
 func refused(err error) bool {
-	return errors.Is(err, task.ErrMaxAbandoned) || errors.Is(err, task.ErrMaxChildren) || errors.Is(err, task.ErrClosed)
+	return guard.Is(err, task.ErrMaxAbandoned) || guard.Is(err, task.ErrMaxChildren) || guard.Is(err, task.ErrClosed)
 }
 
 // owns says whether t is the job's own task.
@@ -97,8 +103,10 @@ func (w *worker) outcome(o *task.Outcome[any]) {
 	case task.OK:
 		w.end(w.ask(o), nil)
 	case task.Exit:
-		if w.afterTimeout != nil && errors.Is(o.Reason, task.ErrTimeout) {
-			w.entry.heard(&task.Outcome[any]{Status: task.Timeout, Reason: o.Reason, RunTime: o.RunTime})
+		if w.afterTimeout != nil && o.Cause == task.ErrTimeout { //nolint:errorlint // the cause itself
+			late := *o
+			late.Status = task.Timeout
+			w.entry.heard(&late)
 			w.end(*w.afterTimeout, o.Reason)
 			return
 		}
@@ -125,7 +133,11 @@ func (w *worker) ask(o *task.Outcome[any]) Decision {
 	if w.entry.wasReplayed() {
 		return Ack() // it has been settled so
 	}
-	d := w.decide(w.entry, o)
+	if d := w.entry.aside(); d.kind != undecided {
+		w.entry.answered()
+		return d
+	}
+	d := hostedAsk(w.entry.cfg.hooks.Host, w, o)
 	w.entry.answered()
 	return d
 }
@@ -140,7 +152,7 @@ func (w *worker) end(d Decision, reason error) {
 func refuse(e *entry, reason error) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
-			e.heard(&task.Outcome[any]{Status: task.Exit})
+			e.heard(&task.Outcome[any]{Status: task.Exit, Ending: task.Returned})
 			_ = e.settle(e.defaultDecision(task.Exit, reason, true), reason)
 			ctx.Stop(ctx.Self())
 		}

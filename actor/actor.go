@@ -1,10 +1,16 @@
 package actor
 
 import (
+	"context"
 	"log/slog"
+	"strconv"
+	"time"
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/extensions"
+
+	"github.com/gentask/gentask/internal/feed"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // What users of actors meet is protoactor-go's own.
@@ -35,28 +41,52 @@ type Dispatcher = pa.Dispatcher
 
 // SystemConfig configures NewSystem. The zero value is right.
 type SystemConfig struct {
-	// Logger gets what protoactor-go has to say. Nil discards it: protoactor-go logs at start and for each dead letter.
+	// Logger gets what protoactor-go has to say, at Info and above. Nil discards it: protoactor-go logs at start and for each dead letter.
+	// Its handler is called on a goroutine of its own; while it blocks, up to 2,048 records wait, and further ones are lost. A value
+	// in a record is replaced by its type, unless it is plain.
 	Logger *slog.Logger
 
-	// Dispatcher runs all actors and routines of this package in the system. Nil runs each on goroutines of its own. A dispatcher that
-	// queues the functions, and runs them one by one in the order of a seed, makes a deterministic simulation; with a Throughput of 1 each
-	// of them processes one message.
+	// Dispatcher runs all actors and routines of this package in the system. Nil runs each on
+	// goroutines of its own. A dispatcher that queues the functions, and runs them one by one in
+	// the order of a seed, makes a deterministic simulation; with a Throughput of 1 each of them
+	// processes one message. Schedule must run each function once, now or later; if it panics
+	// instead, the function runs on a goroutine of its own.
 	Dispatcher Dispatcher
 }
 
 // NewSystem makes an actor system for programs that have none yet. It costs about 3 MB. There is nothing to shut down: stop what was
 // spawned in it.
 func NewSystem(cfg SystemConfig) *System {
-	logger := cfg.Logger
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
+	logger := contained(cfg.Logger)
 	sys := pa.NewActorSystem(pa.WithLoggerFactory(func(*pa.ActorSystem) *slog.Logger { return logger }))
+	if strconv.IntSize == 32 {
+		mend32(sys)
+	}
 	if cfg.Dispatcher != nil {
 		// Registered before the system is shared: the extension table of protoactor-go is not locked.
 		sys.Extensions.Register(&dispatcherExtension{cfg.Dispatcher})
 	}
+	if h, ok := logger.Handler().(*feed.Handler); ok {
+		_ = h.Wait(context.Background(), time.Second) // it says hello; one that doesn't return is left alone
+	}
 	return sys
+}
+
+// contained returns a logger whose handler can't harm the actors that log.
+func contained(logger *slog.Logger) *slog.Logger {
+	if logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	switch h := logger.Handler().(type) {
+	case *feed.Handler:
+		return logger // it is contained
+	default:
+		if h == slog.DiscardHandler {
+			return logger
+		}
+		hook := guard.NewHost(Recovered).Hook("SystemConfig.Logger", 0)
+		return slog.New(feed.NewHandler(hook, h).Foreign())
+	}
 }
 
 var dispatcherID = extensions.NextExtensionID()

@@ -25,11 +25,10 @@ func (a *address) take(p pa.Process) *PID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.pid == nil && a.sys != nil {
-		id := a.name + a.sys.ProcessRegistry.NextId()
 		if a.over {
-			a.pid = a.sys.NewLocalPID(id)
+			a.pid = a.sys.NewLocalPID(a.name + a.sys.ProcessRegistry.NextId())
 		} else {
-			a.pid, _ = a.sys.ProcessRegistry.Add(p, id)
+			a.pid = register(a.sys, p, a.name)
 		}
 	}
 	return a.pid
@@ -55,9 +54,13 @@ func (a *address) leave(reason error) {
 func (a *address) system(msg any) {
 	switch msg := msg.(type) {
 	case *pa.Watch:
-		a.watch(msg.Watcher)
+		if msg.Watcher != nil {
+			a.watch(msg.Watcher)
+		}
 	case *pa.Unwatch:
-		a.unwatch(msg.Watcher)
+		if msg.Watcher != nil {
+			a.unwatch(msg.Watcher)
+		}
 	}
 }
 
@@ -89,6 +92,9 @@ func (a *address) tell(watcher *PID) {
 	tellEnd(a.sys, watcher, &Exited{PID: a.pid, Reason: a.reason})
 }
 
+// Go runs f on a goroutine of its own, or as [SystemConfig.Dispatcher] has it. f must not panic.
+func Go(sys *System, f func()) { schedule(sys, f) }
+
 // schedule runs f on a goroutine of the system's dispatcher, or of its own.
 func schedule(sys *System, f func()) {
 	if d := dispatcherOf(sys, nil); d != nil {
@@ -96,4 +102,17 @@ func schedule(sys *System, f func()) {
 		return
 	}
 	go f()
+}
+
+// touched is a Touch of protoactor-go's that came to who: sender gets a Touched.
+type touched struct{ who, sender *PID }
+
+// unwrap returns the message in an envelope, or the message itself. It keeps the sender of a Touch,
+// which a process without a context has to answer by itself.
+func unwrap(pid *PID, msg any) any {
+	_, plain, sender := pa.UnwrapEnvelope(msg)
+	if _, ok := plain.(*pa.Touch); ok && sender != nil {
+		return &touched{who: pid, sender: sender}
+	}
+	return plain
 }

@@ -16,9 +16,11 @@ type Handler interface {
 	Ended(reason error)
 }
 
-// Cell is the least that is an actor: a mailbox and a handler. It can be addressed, watched, monitored, stopped and killed like any other, but
-// it has no context, no children, and hears nothing that nobody sent. It costs one object, a goroutine only while it works, and a place in
-// the registry only if somebody asks for its PID. Its zero value is ready for Start; it must not be copied afterwards.
+// Cell is the least that is an actor: a mailbox and a handler. It can be addressed, watched,
+// monitored, stopped and killed like any other, but it has no context, no children, and hears
+// nothing that nobody sent: to hear of the end of an actor, Monitor it. It costs one object, a
+// goroutine only while it works, and a place in the registry only if somebody asks for its PID. Its
+// zero value is ready for Start; it must not be copied afterwards.
 type Cell struct {
 	address
 	running bool // somebody processes messages, or is about to
@@ -126,6 +128,18 @@ func (c *Cell) work() cellState {
 		if state != cellBusy {
 			return state
 		}
+		c.receive(msg)
+	}
+}
+
+// receive leaves to the handler what no actor of protoactor-go does by itself.
+func (c *Cell) receive(msg any) {
+	switch msg := msg.(type) {
+	case *pa.PoisonPill:
+		c.Exit(ErrShutdown)
+	case *touched:
+		Notify(c.sys, msg.sender, &pa.Touched{Who: msg.who})
+	default:
 		c.handler.Receive(msg)
 	}
 }
@@ -162,10 +176,11 @@ func (c *Cell) end() {
 	h.Ended(reason)
 }
 
-// SendUserMessage is what protoactor-go calls to post a message.
+// SendUserMessage is what protoactor-go calls to post a message. A PoisonPill stops the cell, and a
+// Touch is answered, after the messages that wait; batches are unpacked.
 func (c *Cell) SendUserMessage(pid *PID, msg any) {
-	_, plain, _ := pa.UnwrapEnvelope(msg)
-	idle, taken := c.push(plain)
+	eachOf(msg, func(one any) { c.SendUserMessage(pid, one) })
+	idle, taken := c.push(unwrap(pid, msg))
 	switch {
 	case !taken:
 		c.sys.DeadLetter.SendUserMessage(pid, msg)
@@ -174,10 +189,11 @@ func (c *Cell) SendUserMessage(pid *PID, msg any) {
 	}
 }
 
-// SendSystemMessage hears watchers and stops.
+// SendSystemMessage hears watchers and stops. A Restart is a stop, as it is to all actors of this
+// package.
 func (c *Cell) SendSystemMessage(_ *PID, msg any) {
 	switch msg := msg.(type) {
-	case *pa.Stop:
+	case *pa.Stop, *pa.Restart:
 		c.Exit(ErrShutdown)
 	case *exitCall:
 		c.Exit(msg.reason)

@@ -12,6 +12,10 @@
 // handlers of Stopping and Stopped can't keep an actor alive, and a child whose Receive never returns can be abandoned (Abandon), so that it
 // doesn't hold up its parent for ever.
 //
+// Timers end with their actor (StartTimer, StartTicker), a Ref is an address with a type, and Props
+// that nobody could supervise are refused (CheckProps). docs/actors.md says what a user of
+// protoactor-go can bring along.
+//
 // # Exit reasons
 //
 // A nil reason is a normal end. ErrShutdown says that somebody stopped the actor, ErrKilled that somebody killed it, *PanicError and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask/actor"
 )
@@ -92,4 +93,66 @@ func ExampleRoutine() {
 	// true
 	// nobody wants it
 	// false
+}
+
+// greeting is what a greeter takes.
+type greeting struct {
+	name   string
+	answer func(string)
+}
+
+func ExampleRef() {
+	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
+	greeter := actor.RefTo[greeting](sys, actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
+		if g, ok := ctx.Message().(greeting); ok {
+			g.answer("hello " + g.name)
+		}
+	}), "greeter"))
+
+	// greeter.Tell("hello") does not compile.
+	fmt.Println(actor.AskRef(ctx, greeter, func(answer func(string)) greeting { return greeting{"anna", answer} }))
+	// Output: hello anna <nil>
+}
+
+func ExampleStartTimer() {
+	sys := actor.NewSystem(actor.SystemConfig{})
+	over := make(chan struct{})
+	actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *actor.Started:
+			actor.StartTimer(ctx, "alarm", time.Minute, "too late")
+			actor.StartTimer(ctx, "alarm", time.Millisecond, "wake up") // takes the place of the other
+		case string:
+			fmt.Println(m)
+			actor.Exit(ctx, nil)
+		case *actor.Stopped:
+			close(over)
+		}
+	}), "sleeper")
+	<-over
+	// Output: wake up
+}
+
+func ExampleStartTicker() {
+	sys := actor.NewSystem(actor.SystemConfig{})
+	over := make(chan struct{})
+	n := 0
+	actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *actor.Started:
+			actor.StartTicker(ctx, "beat", 10*time.Millisecond, "tick")
+		case string:
+			fmt.Println(m)
+			if n++; n == 3 {
+				actor.Exit(ctx, nil) // and the ticker with it
+			}
+		case *actor.Stopped:
+			close(over)
+		}
+	}), "clock")
+	<-over
+	// Output:
+	// tick
+	// tick
+	// tick
 }

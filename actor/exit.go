@@ -24,18 +24,23 @@ func TrapStop(ctx Context) {
 	sendSystem(ctx.ActorSystem(), ctx.Self(), &trapCall{})
 }
 
-// Stop tells an actor to stop, and doesn't wait. See Shutdown to wait. It does nothing to an actor that is gone, nor does Kill.
+// Stop tells an actor to stop, and doesn't wait. See Shutdown to wait. It does nothing to an actor
+// that is gone, nor does Kill. Both stop a router of protoactor-go with its routees.
 func Stop(sys *System, pid *PID) {
-	sendSystem(sys, pid, &pa.Stop{})
+	stop(sys, pid, func() {})
 }
 
 // Kill makes an actor of this package stop with ErrKilled, even if it traps stops. What runs in its Receive can't be interrupted: see Abandon.
 func Kill(sys *System, pid *PID) {
+	if p, ok := sys.ProcessRegistry.Get(pid); ok && foreign(sys, p, pid) {
+		stop(sys, pid, func() {})
+		return
+	}
 	sendSystem(sys, pid, &exitCall{reason: ErrKilled})
 }
 
 // Abandon makes the actor that ctx belongs to forget its child, as if it had ended, so that a child whose Receive never returns can't hold up
 // its parent's stop. Tell the child to stop, or kill it, first: it ends when its Receive returns, and its Exited, if asked for, comes then.
 func Abandon(ctx Context, child *PID) {
-	sendSystem(ctx.ActorSystem(), ctx.Self(), &pa.Terminated{Who: child})
+	sendSystem(ctx.ActorSystem(), ctx.Self(), &pa.Terminated{Who: child, Why: abandoned})
 }

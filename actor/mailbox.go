@@ -22,10 +22,9 @@ type mailbox struct {
 	link     link
 	phase    phase
 	trapping bool
-	delayed  bool   // Ready waits for ReportReady
-	broken   bool   // a handler of the user's has failed, and what it broke off is to be mended
-	rounds   uint16 // while closing: how often children turned up that had to be told
-	told     int32  // while closing: so many children, the first ones, have been told to stop
+	delayed  bool  // Ready waits for ReportReady
+	broken   bool  // a handler of the user's has failed, and what it broke off is to be mended
+	rare     *rare // nil: none of it was needed yet
 
 	system inbox
 	user   inbox
@@ -43,6 +42,7 @@ type mailbox struct {
 type link struct {
 	exited bool
 	ready  bool
+	born   *Actor // during the spawn: where to put the actor; nil if nobody asks
 }
 
 type phase uint8
@@ -57,13 +57,18 @@ func newMailbox() pa.Mailbox { return &mailbox{} }
 
 // RegisterHandlers is called once, by the spawner, before the first message.
 func (m *mailbox) RegisterHandlers(inv pa.MessageInvoker, d pa.Dispatcher) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.inv = inv
 	m.sys, m.self = m.ctx().ActorSystem(), m.ctx().Self()
 	m.dispatch = dispatcherOf(m.sys, d)
 	m.runFn = m.runGrown
+	if m.link.born != nil {
+		*m.link.born, m.link.born = m.ctx().Actor(), nil
+	}
 }
 
-// Start has nothing to do: the mailbox runs when there is something to process.
+// Start has nothing to do: Started has been posted, and has made the mailbox run.
 func (m *mailbox) Start() {}
 
 // UserMessageCount returns how many user messages wait.
@@ -75,11 +80,7 @@ func (m *mailbox) UserMessageCount() int {
 
 // PostUserMessage queues a message and never blocks.
 func (m *mailbox) PostUserMessage(msg any) {
-	if batch, ok := msg.(pa.MessageBatch); ok {
-		for _, one := range batch.GetMessages() {
-			m.PostUserMessage(one)
-		}
-	}
+	eachOf(msg, m.PostUserMessage)
 	if last, ok := msg.(*pa.MessageEnvelope); ok && last.Sender == lastSender {
 		m.postLast(last.Message)
 		return
@@ -93,7 +94,7 @@ func (m *mailbox) PostUserMessage(msg any) {
 func (m *mailbox) postLast(msg any) {
 	m.mu.Lock()
 	m.user.push(msg)
-	if m.running || dispatcherOf(m.sys, nil) != nil {
+	if m.running || m.dispatch == nil || dispatcherOf(m.sys, nil) != nil {
 		m.wake()
 		return
 	}
@@ -104,8 +105,15 @@ func (m *mailbox) postLast(msg any) {
 
 // PostSystemMessage queues a message that overtakes the user's.
 func (m *mailbox) PostSystemMessage(msg any) {
-	if _, ok := msg.(*trapCall); ok {
-		m.trapping = true // now: a stop may be in the queue already. The caller is the actor itself, on the mailbox's goroutine.
+	switch msg := msg.(type) { // the caller of these is the actor itself, on the mailbox's goroutine
+	case *trapCall:
+		m.trapping = true // now: a stop may be in the queue already
+		return
+	case *timerCall:
+		m.timer(msg)
+		return
+	case *whoCall:
+		msg.mailbox = m
 		return
 	}
 	m.mu.Lock()
@@ -113,13 +121,37 @@ func (m *mailbox) PostSystemMessage(msg any) {
 	m.wake()
 }
 
-// wake unlocks mu.
+// wake unlocks mu. A mailbox that has no handlers yet - an init function in the Props has sent its
+// actor a message - waits for Started.
 func (m *mailbox) wake() {
-	idle := !m.running
-	m.running = true
+	idle := !m.running && m.dispatch != nil
+	m.running = m.running || idle
 	m.mu.Unlock()
 	if idle {
-		m.dispatch.Schedule(m.runFn)
+		m.schedule()
+	}
+}
+
+// schedule survives a dispatcher that panics: senders have done nothing wrong.
+func (m *mailbox) schedule() {
+	defer func() {
+		if recover() != nil {
+			go m.runFn()
+		}
+	}()
+	m.dispatch.Schedule(m.runFn)
+}
+
+// eachOf posts each message of a batch, as a mailbox of protoactor-go does before the batch itself.
+func eachOf(msg any, post func(any)) {
+	batch, ok := msg.(pa.MessageBatch)
+	if env, enveloped := msg.(*pa.MessageEnvelope); enveloped {
+		batch, ok = env.Message.(pa.MessageBatch)
+	}
+	if ok {
+		for _, one := range batch.GetMessages() {
+			post(one)
+		}
 	}
 }
 
@@ -135,7 +167,7 @@ func (m *mailbox) run() {
 	more := true
 	defer func() {
 		if more {
-			m.dispatch.Schedule(m.runFn)
+			m.schedule()
 		}
 	}()
 	more = m.turn(max(m.dispatch.Throughput(), 1))
@@ -163,11 +195,20 @@ func (m *mailbox) turn(n int) (more bool) {
 		case from == system:
 			m.invokeSystem(msg)
 		case m.phase == open:
-			m.inv.InvokeUserMessage(msg)
+			m.invokeUser(msg)
 		}
 	}
 	returned = true
 	return true
+}
+
+func (m *mailbox) invokeUser(msg any) {
+	if t, ok := msg.(*timer); ok {
+		if msg, ok = m.fired(t); !ok {
+			return
+		}
+	}
+	m.inv.InvokeUserMessage(msg)
 }
 
 // queue says where a message comes from.
@@ -214,7 +255,7 @@ func (m *mailbox) invokeSystem(msg any) {
 		m.close(ErrShutdown)
 	case *pa.Restart:
 		// A strategy of somebody else's asks for a restart in place, which would lose the Exited of this incarnation's children.
-		m.close(ErrShutdown)
+		m.close(ErrRestart)
 	case *exitCall:
 		m.close(msg.reason)
 	case *pa.Watch:
@@ -237,6 +278,8 @@ func (m *mailbox) invokeSystem(msg any) {
 		m.ready(msg)
 	case *delayCall:
 		m.delayed = true
+	case *probeCall:
+		msg.answer()
 	case *pa.Terminated:
 		if msg.Who != nil { // anybody can forge one
 			m.advance(msg)
@@ -248,8 +291,11 @@ func (m *mailbox) invokeSystem(msg any) {
 
 // late hears what reaches a dead actor through a PID that somebody kept.
 func (m *mailbox) late(msg any) {
-	if w, ok := msg.(*pa.Watch); ok {
-		tellEnd(m.sys, w.Watcher, &Exited{PID: m.self, Reason: m.reason})
+	switch msg := msg.(type) {
+	case *pa.Watch:
+		tellEnd(m.sys, msg.Watcher, &Exited{PID: m.self, Reason: m.reason})
+	case *probeCall:
+		msg.answer()
 	}
 }
 

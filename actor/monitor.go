@@ -76,7 +76,7 @@ type monitor struct {
 
 func newMonitor(sys *System, target *PID, tell func(*Exited)) *monitor {
 	m := &monitor{sys: sys, target: target, tell: tell}
-	m.self, _ = sys.ProcessRegistry.Add(m, "monitor"+sys.ProcessRegistry.NextId())
+	m.self = register(sys, m, "monitor")
 	if p, ok := sys.ProcessRegistry.Get(target); ok {
 		p.SendSystemMessage(target, &pa.Watch{Watcher: m.self})
 	} else {

@@ -20,6 +20,11 @@ var (
 	// ErrNoProcess is the exit reason that a monitor reports for a PID under which nobody lives, and what Ask returns for one.
 	ErrNoProcess = errors.New("actor: no such actor")
 
+	// ErrRestart is the exit reason of an actor that a strategy of protoactor-go's, as of a parent that
+	// was not made by package supervision, told to restart in place. It has stopped instead, and nobody has
+	// started another one. It wraps [ErrShutdown].
+	ErrRestart = fmt.Errorf("%w, because its parent's strategy told it to restart in place", ErrShutdown)
+
 	// ErrUnknown is the exit reason that a monitor reports for an actor that was not spawned by this package: protoactor-go keeps none.
 	ErrUnknown = errors.New("actor: exit reason unknown")
 )
@@ -94,6 +99,9 @@ func Recovered(value any, returned bool) error {
 	const skip = 1 // Recovered itself
 	switch {
 	case value != nil:
+		if first, ok := value.(*PanicError); ok && first != nil && first.read {
+			return first // it was caught once, and went on
+		}
 		return panicked(value, guard.TakeCallers(skip))
 	case !returned:
 		return &GoexitError{stack: guard.TakeCallers(skip)}

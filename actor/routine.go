@@ -74,15 +74,24 @@ func (r *Routine) end(reason error) {
 	body.Ended(reason)
 }
 
-// SendUserMessage passes the message to the dead letters: a routine has no mailbox.
+// SendUserMessage cancels the routine for a PoisonPill, and answers a Touch. All else is a dead
+// letter: a routine has no mailbox.
 func (r *Routine) SendUserMessage(pid *PID, msg any) {
-	r.sys.DeadLetter.SendUserMessage(pid, msg)
+	switch plain := unwrap(pid, msg).(type) {
+	case *pa.PoisonPill:
+		r.cancel()
+	case *touched:
+		Notify(r.sys, plain.sender, &pa.Touched{Who: plain.who})
+	default:
+		r.sys.DeadLetter.SendUserMessage(pid, msg)
+	}
 }
 
-// SendSystemMessage hears watchers and stops.
+// SendSystemMessage hears watchers and stops. A Restart is a stop, as it is to all actors of this
+// package.
 func (r *Routine) SendSystemMessage(_ *PID, msg any) {
 	switch msg.(type) {
-	case *pa.Stop, *exitCall:
+	case *pa.Stop, *pa.Restart, *exitCall:
 		r.cancel()
 	default:
 		r.system(msg)

@@ -11,10 +11,10 @@ func (m *mailbox) close(reason error) {
 	}
 	m.phase = closing
 	m.blame(reason)
+	m.stopTimers()
+	m.stopForeign()
 	m.inv.InvokeSystemMessage(&pa.Stop{})
-	if Alive(m.sys, m.self) {
-		m.told = int32(len(m.ctx().Children())) // by protoactor-go
-	}
+	m.markTold()
 	m.progress()
 }
 
@@ -25,23 +25,6 @@ func (m *mailbox) blame(reason error) {
 	}
 }
 
-// advance hands a Terminated to the actor, which may be the last that its stop waits for.
-func (m *mailbox) advance(t *pa.Terminated) {
-	if m.told > 0 && isChild(m.self, t.Who) {
-		m.told--
-	}
-	m.inv.InvokeSystemMessage(t)
-	if m.phase == closing {
-		m.progress()
-	}
-}
-
-// isChild goes by the name, so it is also true of a former child.
-func isChild(parent, pid *PID) bool {
-	n := len(parent.Id)
-	return len(pid.GetId()) > n && pid.Id[:n] == parent.Id && pid.Id[n] == '/' && pid.Address == parent.Address
-}
-
 // maxRounds is how often an actor may turn out to have new children while it stops. One that has a new one for each that ends would never
 // be done.
 const maxRounds = 1000
@@ -50,25 +33,14 @@ const maxRounds = 1000
 // else would stop. When the stop is complete, protoactor-go has taken the actor out of the registry and run its Stopped handler.
 func (m *mailbox) progress() {
 	if m.stopNewcomers() {
-		m.rounds++
+		m.rare.rounds++
 	}
 	switch {
 	case !Alive(m.sys, m.self):
 		m.tellAll()
-	case m.rounds > maxRounds:
+	case m.rare != nil && m.rare.rounds > maxRounds:
 		m.force()
 	}
-}
-
-// stopNewcomers says whether there were any. Children() is in the order of their spawning at its end.
-func (m *mailbox) stopNewcomers() bool {
-	children := m.ctx().Children()
-	news := children[min(int(m.told), len(children)):]
-	m.told = int32(len(children))
-	for _, child := range news {
-		sendSystem(m.sys, child, &pa.Stop{})
-	}
-	return len(news) > 0
 }
 
 // failed is called when the user's code panicked or called Goexit. It runs no code of the user's itself: the next turn mends what it left.
@@ -132,5 +104,5 @@ func (m *mailbox) tellAll() {
 		m.watchers.Remove(w)
 		tellEnd(m.sys, w, exited)
 	}
-	m.watchers, m.inv = pa.PIDSet{}, nil
+	m.watchers, m.rare, m.inv = pa.PIDSet{}, nil, nil
 }

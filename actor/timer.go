@@ -1,10 +1,159 @@
 package actor
 
-import "time"
+import (
+	"time"
 
-// SendAfter sends message to the actor that ctx belongs to, after d. Stop the timer when the message is no longer wanted; it may already be
-// in the mailbox then, so messages carry what tells a stale one. An actor that is gone by then misses nothing: there is no dead letter.
+	pa "github.com/asynkron/protoactor-go/actor"
+)
+
+// SendAfter sends message to the actor that ctx belongs to, after d. Stop the timer when the
+// message is no longer wanted; it may already be in the mailbox then, so messages carry what tells
+// a stale one. An actor that is gone by then misses nothing: there is no dead letter, and an actor
+// of the same name does not get the message. See [StartTimer] for timers that end with their actor,
+// and whose messages are never stale.
 func SendAfter(ctx Context, d time.Duration, message any) *time.Timer {
 	sys, self := ctx.ActorSystem(), ctx.Self()
-	return time.AfterFunc(d, func() { Notify(sys, self, message) })
+	own := processAt(sys, self)
+	return time.AfterFunc(d, func() {
+		if now := processAt(sys, self); now != nil && now == own {
+			now.SendUserMessage(self, message)
+		}
+	})
+}
+
+// processAt returns the process of the actor at pid, or nil. It tells actors of the same name
+// apart.
+func processAt(sys *System, pid *PID) *pa.ActorProcess {
+	p, _ := sys.ProcessRegistry.Get(pid)
+	process, _ := p.(*pa.ActorProcess)
+	return process
+}
+
+// MinPeriod is the shortest period of [StartTicker].
+const MinPeriod = time.Millisecond
+
+// StartTimer sends message once, after d, to the actor that ctx belongs to. A d of zero or less
+// sends it at once, behind the messages that wait; a d of math.MaxInt64 never ends.
+//
+// The actor has one timer for each key: a new one, also of [StartTicker], replaces it. The message
+// of a timer that was replaced or stopped is not delivered, even if it waits in the mailbox
+// already. All timers of an actor are stopped when it begins to stop.
+//
+// StartTimer must be called from within the actor's Receive. It panics if the actor was not spawned
+// from Props of this package, nor by [Spawn] or [SpawnRoot].
+func StartTimer(ctx Context, key string, d time.Duration, message any) {
+	callTimer(ctx, "StartTimer", &timerCall{start: &timer{key: key, message: message}, after: d})
+}
+
+// StartTicker sends message each time that period has passed, until the timer of this key is
+// stopped or replaced: see [StartTimer]. A period below [MinPeriod] means MinPeriod.
+//
+// At most one tick waits in the mailbox. Ticks that are due while it waits are left out, as those
+// of a time.Ticker are.
+func StartTicker(ctx Context, key string, period time.Duration, message any) {
+	period = max(period, MinPeriod)
+	t := &timer{key: key, message: message, period: period, due: time.Now().Add(period)}
+	callTimer(ctx, "StartTicker", &timerCall{start: t, after: period})
+}
+
+// StopTimer stops the actor's timer of this key, and reports whether there was one whose message
+// had not been delivered. It must be called from within the actor's Receive.
+func StopTimer(ctx Context, key string) bool {
+	return callTimer(ctx, "StopTimer", &timerCall{stop: key}).found
+}
+
+// timer is one timer of an actor. Its identity is what tells a stale message: the mailbox is sent
+// the timer itself.
+type timer struct {
+	key     string
+	message any
+	period  time.Duration // 0: it fires once
+	due     time.Time     // of a ticker
+	clock   *time.Timer
+}
+
+// timerCall is about the timers of an actor. It takes effect when it is posted, by the actor
+// itself.
+type timerCall struct {
+	start *timer // nil: the timer of the key stop is to be stopped
+	after time.Duration
+	stop  string
+
+	done  bool // there is a mailbox of this package that has done it
+	found bool // there was a timer of that key
+}
+
+func callTimer(ctx Context, name string, call *timerCall) *timerCall {
+	sys, self := ctx.ActorSystem(), ctx.Self()
+	p, ok := sys.ProcessRegistry.Get(self)
+	if !ok {
+		return call // its Stopped handler runs: all timers have been stopped
+	}
+	p.SendSystemMessage(self, call)
+	if !call.done {
+		panic("actor: " + name + " in " + self.Id + ", which is no actor of this package; want one that was spawned by " +
+			"actor.Spawn or actor.SpawnRoot, or from Props of actor.FromFunc or actor.FromProducer")
+	}
+	return call
+}
+
+// timer does what call asks for.
+func (m *mailbox) timer(call *timerCall) {
+	call.done = true
+	key := call.stop
+	if call.start != nil {
+		key = call.start.key
+	}
+	call.found = m.stopTimer(key)
+	if call.start == nil || m.phase != open {
+		return
+	}
+	r := m.more()
+	if r.timers == nil {
+		r.timers = make(map[string]*timer)
+	}
+	r.timers[key] = call.start
+	m.arm(call.start, call.after)
+}
+
+func (m *mailbox) arm(t *timer, d time.Duration) {
+	sys, self := m.sys, m.self
+	t.clock = time.AfterFunc(d, func() { Notify(sys, self, t) })
+}
+
+func (m *mailbox) stopTimer(key string) bool {
+	if m.rare == nil {
+		return false
+	}
+	t, ok := m.rare.timers[key]
+	if ok {
+		t.clock.Stop()
+		delete(m.rare.timers, key)
+	}
+	return ok
+}
+
+func (m *mailbox) stopTimers() {
+	if m.rare == nil {
+		return
+	}
+	for key := range m.rare.timers {
+		m.stopTimer(key)
+	}
+}
+
+// fired returns the message of a timer that has fired, or false if the timer was stopped or
+// replaced meanwhile.
+func (m *mailbox) fired(t *timer) (message any, ok bool) {
+	if m.rare == nil || m.rare.timers[t.key] != t {
+		return nil, false
+	}
+	if t.period == 0 {
+		delete(m.rare.timers, t.key)
+		return t.message, true
+	}
+	late := max(time.Since(t.due), 0)
+	t.due = t.due.Add(late - late%t.period + t.period)
+	m.arm(t, time.Until(t.due))
+	return t.message, true
 }

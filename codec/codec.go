@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -32,12 +33,13 @@ func (JSON) Fits(any) bool { return true }
 // Marshal is json.Marshal.
 func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
 
-// Unmarshal is json.Unmarshal, but for a *[]byte and a *string.
+// Unmarshal is json.Unmarshal, but for a *[]byte and a *string, and for a byte order mark, which it
+// leaves out.
 func (JSON) Unmarshal(body []byte, into any) error {
 	if takeRaw(body, into) {
 		return nil
 	}
-	return json.Unmarshal(body, into)
+	return json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), into)
 }
 
 // Protobuf is protocol buffers. What implements proto.Message fits.

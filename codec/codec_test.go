@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -106,6 +107,11 @@ func TestUnknown(t *testing.T) {
 
 		got := gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }), msg,
 			gentask.Config{Decode: s.Decode})
+		require.Equal(t, queue.Release, got.Settlement, "another node may know it")
+		require.GreaterOrEqual(t, got.After, 5*time.Second)
+		require.ErrorContains(t, got.Reason, want)
+		got = gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }), msg,
+			gentask.Config{Decode: s.Decode, Unknown: gentask.Unknown{For: -1}})
 		require.Equal(t, queue.DeadLetter, got.Settlement)
 		require.ErrorContains(t, got.Reason, want)
 	}
@@ -182,4 +188,11 @@ func FuzzDecode(f *testing.F) {
 		_ = s.Decode(&msg, new(order))
 		_ = s.Decode(&msg, new(*wrapperspb.StringValue))
 	})
+}
+
+// TestAByteOrderMarkIsNoPartOfJSON: some programs write one.
+func TestAByteOrderMarkIsNoPartOfJSON(t *testing.T) {
+	var got map[string]int
+	require.NoError(t, codec.JSON{}.Unmarshal([]byte("\xef\xbb\xbf{\"a\":1}"), &got))
+	require.Equal(t, map[string]int{"a": 1}, got)
 }

@@ -74,7 +74,11 @@ func (s *Set) compress(msg *queue.Message) error {
 		body = s.squeeze.EncodeAll(msg.Body, nil)
 	}
 	if len(body) < len(msg.Body) {
-		msg.Body, msg.Headers = body, map[string]string{HeaderEncoding: s.cfg.Compression.String()}
+		msg.Body = body
+		if msg.Headers == nil {
+			msg.Headers = map[string]string{}
+		}
+		msg.Headers[HeaderEncoding] = s.cfg.Compression.String()
 	}
 	return nil
 }

@@ -6,5 +6,6 @@
 //	gentask.Run(ctx, q, gentask.Handle(ship), gentask.Config{Decode: codecs.Decode})
 //
 // What can't be decoded - an unknown content type, a broken body, one that would fill the memory when it is decompressed - is an error that says
-// what is known or how much is allowed, and the consumer dead-letters the message with it.
+// what is known or how much is allowed, and the consumer dead-letters the message with it. An unknown content type or compression it puts off before,
+// for another node may know it: see gentask.Unknown.
 package codec

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gentask/gentask/queue"
 )
 
 // ErrTooLarge is wrapped by the error of Decode for a body that would be larger than Config.MaxBytes if it were decompressed.
@@ -16,6 +18,9 @@ type UnknownError struct {
 	// Known are those that the Set knows.
 	Known []string
 }
+
+// Unwrap returns queue.ErrUnknown: another node may know it, and the consumer puts the message off.
+func (*UnknownError) Unwrap() error { return queue.ErrUnknown }
 
 // Error names what is known.
 func (e *UnknownError) Error() string {

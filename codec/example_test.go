@@ -40,7 +40,9 @@ func Example() {
 	err = gentask.Run(ctx, q, gentask.Handle(func(_ context.Context, d *durationpb.Duration) error {
 		fmt.Println("sleep for", d.AsDuration())
 		return nil
-	}), gentask.Config{Decode: codecs.Decode})
+	}), gentask.Config{
+		Decode: codecs.Decode, Unknown: gentask.Unknown{For: -1}, // or it is put off for 15 minutes, for another node may know it
+	})
 	fmt.Println(err)
 	_, reason, _ := strings.Cut(q.DeadLetters()[0].Headers[queue.HeaderReason], "codec: ")
 	for part := range strings.SplitSeq(reason, "; ") {

@@ -23,6 +23,9 @@ type Config struct {
 	// Compression is how Encode compresses. The zero Compression is not at all. Decode undoes any.
 	Compression Compression
 
+	// Version is the version of the payload, which Encode writes into the header queue.HeaderVersion: see gentask.Config.Versions. Empty writes none.
+	Version string
+
 	// MinBytes is the least length of a body that is compressed. Zero means 1 KiB.
 	MinBytes int
 
@@ -133,6 +136,9 @@ func (s *Set) Encode(v any) (queue.Message, error) {
 			return queue.Message{}, fmt.Errorf("codec: encode a %T as %s: %w", v, c.ContentTypes()[0], err)
 		}
 		msg := queue.Message{Body: body, ContentType: c.ContentTypes()[0]}
+		if s.cfg.Version != "" {
+			msg.Headers = map[string]string{queue.HeaderVersion: s.cfg.Version}
+		}
 		return msg, s.compress(&msg)
 	}
 	return queue.Message{}, fmt.Errorf("codec: no codec fits a %T; there are %s", v, strings.Join(s.known, ", "))

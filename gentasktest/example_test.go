@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/gentasktest"
 )
 
@@ -32,9 +33,9 @@ func Example() {
 func ExampleAttempt() {
 	fail := gentask.Handle(func(context.Context, int) error { return fmt.Errorf("the third-party service is down") })
 
-	got := gentasktest.Run(t, fail, gentasktest.Attempt(gentasktest.JSON(t, 1), 20), gentask.Config{})
+	got := gentasktest.Run(t, fail, gentasktest.Attempt(gentasktest.JSON(t, 1), 25), gentask.Config{})
 	fmt.Println(got.Settlement, got.Reason)
-	// Output: dead letter gentask: attempt 20 of 20 failed: the third-party service is down
+	// Output: dead letter gentask: attempt 25 of 25 failed: the third-party service is down
 }
 
 func ExampleFinish() {
@@ -53,4 +54,30 @@ func ExampleFinish() {
 	// 1 exit requeue the third-party service is down
 	// 2 exit requeue the third-party service is down
 	// 3 ok ack <nil>
+}
+
+// A probe stands for the actors that the one under test sends to.
+func ExampleProbe() {
+	sys := actor.NewSystem(actor.SystemConfig{})
+	probe := gentasktest.NewProbe(t, sys)
+	defer probe.Stop() // with a *testing.T it ends with the test
+
+	doubler := actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case int:
+			ctx.Respond(2 * m)
+		case string:
+			panic("no number: " + m)
+		}
+	}), "doubler")
+	probe.Watch(doubler)
+
+	probe.Send(doubler, 21)
+	fmt.Println(gentasktest.Expect[int](probe, time.Second))
+	probe.Send(doubler, "x")
+	fmt.Println(probe.ExpectExit(doubler, time.Second))
+	probe.ExpectSilence(10 * time.Millisecond)
+	// Output:
+	// 42
+	// panic: no number: x
 }

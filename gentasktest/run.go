@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -49,7 +50,7 @@ type Result struct {
 const limit = 30 * 24 * time.Hour
 
 // Run gives one delivery of msg to a consumer with behavior and cfg, waits until it is settled and its worker and task are gone, and returns what
-// became of it. A requeue or a release is not delivered again. A cfg that makes no sense ends the test.
+// became of it. A requeue or a release is not delivered again. A cfg that makes no sense ends the test. Without a Logger in cfg nothing is logged.
 func Run(t TB, behavior gentask.Behavior, msg queue.Message, cfg gentask.Config) Result {
 	t.Helper()
 	results, err := consume(behavior, msg, cfg, 1)
@@ -83,6 +84,9 @@ func consume(behavior gentask.Behavior, msg queue.Message, cfg gentask.Config, m
 	}
 	r := &recorder{next: cfg.OnEvent, most: most, done: make(chan struct{})}
 	cfg.OnEvent = r.event
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler) // the result says it all
+	}
 	c, err := gentask.New(src, behavior, cfg)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,16 @@ var (
 	// ErrUnsupported is wrapped by the error of a message or a settlement that asks for what the broker, or its driver, can't do, so that no
 	// order is silently dropped: it says what, and what would be right. The message was not published, the delivery is still held.
 	ErrUnsupported = errors.New("queue: unsupported")
+
+	// ErrTooLarge is wrapped by the error of a message or a settlement whose copy is larger than the broker takes. The message was not published,
+	// the delivery is still held.
+	ErrTooLarge = errors.New("queue: too large for the broker")
 )
+
+// ErrUnknown is wrapped by the error about a message that this program can't read, and that another version of it may: of a kind, a version, a
+// content type or a compression that it doesn't know. A decoder that meets such a thing wraps it. The consumer puts the message off, so that another
+// node gets it.
+var ErrUnknown = errors.New("queue: unknown to this node")
 
 // SettleError says which settlements of a batch were not applied.
 type SettleError struct {

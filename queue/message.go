@@ -25,7 +25,8 @@ type Message struct {
 	Time time.Time
 
 	// NotBefore has the broker keep the message until then: it is delivered no earlier, takes nobody's slot meanwhile, and is as durable as any
-	// other. Zero, and what has passed, means at once. It is an order to the publisher: a delivery and a dead letter have none.
+	// other. Zero, and what has passed, means at once. It is an order to the publisher: a dead letter has none, and a delivery has one only
+	// if it comes too early, because the broker could not keep it for as long as a settlement has asked. It is to be released again until then.
 	NotBefore time.Time
 
 	// Priority lets the message overtake those of a lower one that wait: from 0, which is what most messages have, to MaxPriority. What is
@@ -64,6 +65,9 @@ const (
 	// HeaderQueue holds the name of the queue that a dead letter comes from.
 	HeaderQueue = "gentask-queue"
 
+	// HeaderVersion holds the version of the payload, which is the publisher's to choose: see gentask.Config.Versions. No driver writes it.
+	HeaderVersion = "gentask-version"
+
 	// HeaderDeadAt holds when the message was dead-lettered, in RFC 3339 with nanoseconds, UTC.
 	HeaderDeadAt = "gentask-dead-at"
 )
@@ -87,4 +91,9 @@ type Delivery struct {
 
 	// Redelivered says that the broker knows, or must assume, that the message was delivered before.
 	Redelivered bool
+
+	// Sequence is the broker's own number of the message, from 1, where it has one that stays the same over all deliveries and copies of the
+	// message; otherwise zero. Together with ID, Time and Body, which stay the same, too, it tells the deliveries of one message from those of
+	// another that was published under the same ID.
+	Sequence uint64
 }

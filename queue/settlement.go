@@ -49,7 +49,8 @@ type Settlement struct {
 	// Verb is what becomes of it.
 	Verb Verb
 
-	// After is the least time until the next delivery, for Requeue and Release; zero or less means at once.
+	// After is the least time until the next delivery, for Requeue and Release; zero or less means at once. What is longer than the
+	// broker can keep is delivered after the longest time that it can, with the rest in Message.NotBefore.
 	After time.Duration
 
 	// Reason is why, for Requeue and DeadLetter; it ends up in HeaderReason where the driver publishes a copy.
@@ -58,12 +59,15 @@ type Settlement struct {
 	// Attempt is which attempt has ended, for a delivery that was tried more than once by its holder. Less than Delivery.Attempt means that.
 	Attempt int
 
+	// Uncounted is how many of Delivery.Attempt are no attempts: the broker has counted a return, see Returner. Zero means none.
+	Uncounted int
+
 	// Stack is the stack that belongs to Reason, for DeadLetter; empty when there is none.
 	Stack string
 }
 
-// Attempts says how many attempts are used up with the one that has ended.
-func (s *Settlement) Attempts() int { return max(s.Attempt, s.Delivery.Attempt) }
+// Attempts returns how many attempts are used up with the one that has ended.
+func (s *Settlement) Attempts() int { return max(s.Attempt, s.Delivery.Attempt-s.Uncounted) }
 
 // Source is where deliveries come from: one queue of one broker. Its methods are safe for concurrent use, so that many consumers can share one.
 type Source interface {
@@ -111,8 +115,9 @@ type Session interface {
 	// has to publish a copy (Requeue or Release with a delay, DeadLetter), after the broker's confirm. Order within the batch does not matter.
 	// It returns nil when all were applied. It returns an error that wraps ErrSessionLost when the session is over; the broker then delivers
 	// again, to anyone, what was not applied. Otherwise it returns a *SettleError that names those not applied: with ErrSettled (settled
-	// before, or not of this session: nothing reached the wire), or with another reason, ErrUnsupported among them, and then the delivery is
-	// still held and may be settled again. The caller keeps batch.
+	// before, or not of this session: nothing reached the wire), or with another reason, and then the delivery is still held and may be settled
+	// again. A reason that wraps ErrConfig, ErrUnsupported or ErrTooLarge says that to try again is pointless. Settle honours ctx: when that ends,
+	// what is not certain yet fails with ctx.Err(). The caller keeps batch.
 	Settle(ctx context.Context, batch []Settlement) error
 
 	// Cancel tells the broker to send no more. What is already on its way is still handed out by Receive, and can be settled, as can

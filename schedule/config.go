@@ -12,7 +12,8 @@ type Config struct {
 	// Plans are what is to be published, and when. At least one. All nodes should have the same ones; a plan that only some have is theirs.
 	Plans []Plan
 
-	// Logger gets what an operator should know: firings that were delayed, given up or left out. Nil discards it.
+	// Logger gets what an operator should know: firings that were delayed, given up or left out. Nil
+	// means slog.Default(). To discard it, use slog.DiscardHandler.
 	Logger *slog.Logger
 }
 
@@ -22,9 +23,13 @@ type Plan struct {
 	// take each other's firings. Required. It may be renamed at the cost of a firing that comes twice, if that is under way.
 	Name string
 
-	// Cron says when: minute, hour, day of month, month, day of week, as in crontab(5), with seconds before them if there are six fields; or
-	// @hourly, @daily, @weekly, @monthly, @yearly. Where both days are restricted, either will do. @every is refused: it has no time of its own
-	// that nodes could agree on. Required.
+	// Cron is when: minute, hour, day of month, month, day of week, as in crontab(5), with seconds before
+	// them if there are six fields; or @hourly, @daily (@midnight), @weekly, @monthly, @yearly
+	// (@annually). A field is a list of *, values and ranges, each with a step if need be: "1,15",
+	// "MON-FRI", "*/10". A range may go round: "22-2", "FRI-MON". Months and days of the week have
+	// names of three letters, in any case; Sunday is 0 and 7. Where neither day is *, either
+	// will do. @every is refused: it has no time of its own that nodes could agree on; so are the
+	// letters L, W, H and # of other programs. Required.
 	Cron string
 
 	// Zone is the time zone in which Cron is meant, by its name in the IANA data base, such as "Europe/Berlin". Empty means UTC. A

@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,18 +10,18 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// fire publishes one firing, and tries again until the next one is due, or until it could come twice; then it gives up. Its error says that
-// there is no use in going on.
+// fire publishes one firing, and tries again until the next one is due, or until it could come twice;
+// then it gives up. It returns an error only when there is no use in going on.
 func (r *runner) fire(ctx context.Context, planned time.Time) error {
 	end := planned.Add(r.margin())
 	if next := r.next(planned); !next.IsZero() && next.Before(end) {
 		end = next
 	}
-	attempt, cancel := context.WithDeadline(ctx, end)
+	attempt, cancel := context.WithTimeout(ctx, end.Sub(r.now()))
 	defer cancel()
 	var b backoff
 	for tries := 1; ; tries++ {
-		err := r.publisher.Publish(attempt, r.message(planned))
+		err := r.caller.publish(attempt, r.message(planned))
 		switch {
 		case err == nil:
 			r.fired(ctx, planned, tries)
@@ -33,7 +32,7 @@ func (r *runner) fire(ctx context.Context, planned time.Time) error {
 			return fmt.Errorf("schedule: plan %q: %w", r.Name, err)
 		}
 		wait := b.next()
-		if time.Now().Add(wait).After(end) {
+		if deadline, _ := attempt.Deadline(); time.Until(deadline) < wait { // by the clock that nobody sets
 			r.log.ErrorContext(ctx, "schedule: firing is given up, the broker did not take it in time", "planned", planned, "tries", tries,
 				"error", err)
 			return nil
@@ -48,7 +47,7 @@ func (r *runner) fire(ctx context.Context, planned time.Time) error {
 // fired says that the broker has a firing; of this node or of another one, it does not tell.
 func (r *runner) fired(ctx context.Context, planned time.Time, tries int) {
 	if tries > 1 {
-		r.log.WarnContext(ctx, "schedule: firing is published late", "planned", planned, "tries", tries, "late", time.Since(planned))
+		r.log.WarnContext(ctx, "schedule: firing is published late", "planned", planned, "tries", tries, "late", r.now().Sub(planned))
 		return
 	}
 	r.log.DebugContext(ctx, "schedule: fired", "planned", planned)
@@ -65,11 +64,6 @@ func (r *runner) message(planned time.Time) queue.Message {
 	}
 	m.Headers[HeaderPlanned] = planned.Format(time.RFC3339)
 	return m
-}
-
-// final says that trying again is of no use.
-func final(err error) bool {
-	return errors.Is(err, queue.ErrUnsupported) || errors.Is(err, queue.ErrConfig) || errors.Is(err, queue.ErrClosed)
 }
 
 // Bounds of the wait between two tries.

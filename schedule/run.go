@@ -11,38 +11,43 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// nap is the longest sleep. Timers know nothing of a clock that is set, and some nothing of a machine that was suspended.
-const nap = time.Minute
-
-// Run publishes firings of all plans into the queue of p until ctx ends, and then returns nil. It returns an error at once that wraps
-// queue.ErrConfig when a plan is not right, and queue.ErrUnsupported when p can't tell one firing from another; also later, when p refuses a
-// message for good or is closed. While p can't be reached it tries again, with a growing delay, and says so in the log. Any number of
-// nodes may run the same plans.
+// Run publishes firings of all plans into the queue of p until ctx ends, and then returns nil. It
+// returns an error at once that wraps queue.ErrConfig when a plan is not right, and queue.ErrUnsupported
+// when p can't tell one firing from another; also later, when p refuses a message for good or is
+// closed. While p can't be reached it tries again, with a growing delay, and logs that. After ctx has
+// ended it waits 10 s at most, for a publisher and a logger that hang. Any number of nodes may run the
+// same plans.
 func Run(ctx context.Context, p queue.Publisher, cfg Config) error {
+	return run(ctx, p, cfg, wallClock)
+}
+
+// run is Run by another clock.
+func run(ctx context.Context, p queue.Publisher, cfg Config, now clock) error {
 	plans, err := cfg.timetables()
 	if err != nil {
 		return err
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = slog.Default()
 	}
-	u, ok := p.(queue.Uniquer)
-	if !ok {
+	if _, ok := p.(queue.Uniquer); !ok {
 		return fmt.Errorf("schedule: %w: %T compares no messages, so that every node's firing would be enqueued: right would be a queue that "+
 			"takes a Message.UniqueKey and is a queue.Uniquer, like JetStream's", queue.ErrUnsupported, p)
 	}
-	window, err := ask(ctx, u, cfg.Logger)
+	book, log := newLogbook(cfg.Logger)
+	defer book.close()
+	window, err := ask(ctx, &caller{publisher: p}, log)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	return runAll(ctx, p, plans, window, cfg.Logger)
+	return runAll(ctx, p, plans, runner{window: window, log: log, watch: watch{now: now}})
 }
 
 // ask asks for the window until there is an answer. It gives up when there will be none, and when ctx ends.
-func ask(ctx context.Context, u queue.Uniquer, log *slog.Logger) (time.Duration, error) {
+func ask(ctx context.Context, c *caller, log *slog.Logger) (time.Duration, error) {
 	var b backoff
 	for {
-		window, err := u.UniqueWindow(ctx)
+		window, err := c.window(ctx)
 		if err == nil || ctx.Err() != nil || final(err) {
 			return window, err
 		}
@@ -52,16 +57,17 @@ func ask(ctx context.Context, u queue.Uniquer, log *slog.Logger) (time.Duration,
 	}
 }
 
-// runAll runs each plan, until ctx ends or one of them can't go on.
-func runAll(ctx context.Context, p queue.Publisher, plans []timetable, window time.Duration, log *slog.Logger) error {
+// runAll runs each plan in a runner like the given one, until ctx ends or one of them can't go on.
+func runAll(ctx context.Context, p queue.Publisher, plans []timetable, like runner) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, len(plans))
 	var wg sync.WaitGroup
 	for i := range plans {
+		r := like
+		r.timetable, r.caller, r.log = plans[i], &caller{publisher: p}, like.log.With("plan", plans[i].Name)
 		wg.Go(func() {
 			defer cancel()
-			r := runner{timetable: plans[i], publisher: p, window: window, log: log.With("plan", plans[i].Name)}
 			errs[i] = r.run(ctx)
 		})
 	}
@@ -72,14 +78,16 @@ func runAll(ctx context.Context, p queue.Publisher, plans []timetable, window ti
 // runner is one plan under way.
 type runner struct {
 	timetable
-	publisher queue.Publisher
-	window    time.Duration
-	log       *slog.Logger
+	watch
+	caller *caller
+	window time.Duration
+	log    *slog.Logger
+	latest time.Time // planned time that was fired last
 }
 
 // run fires one planned time after the other. It returns nil when ctx ends.
 func (r *runner) run(ctx context.Context) error {
-	now := time.Now()
+	now := r.look()
 	planned := r.next(now)
 	if r.Missed == Latest {
 		if last := r.last(now.Add(-r.margin()), now); !last.IsZero() {
@@ -87,58 +95,60 @@ func (r *runner) run(ctx context.Context) error {
 		}
 	}
 	for !planned.IsZero() {
-		if !sleepUntil(ctx, planned) {
+		due, ok := r.await(ctx, planned)
+		if !ok {
 			return nil
 		}
-		if err := r.fire(ctx, planned); err != nil {
+		if planned, ok = r.late(ctx, due); ok {
+			continue
+		}
+		if err := r.fire(ctx, due); err != nil {
 			return err
 		}
-		planned = r.after(ctx, planned, time.Now())
+		r.latest = due
+		planned = r.after(ctx, due, r.now())
 	}
 	r.log.ErrorContext(ctx, "schedule: the plan has no more times")
 	<-ctx.Done() // the other plans go on
 	return nil
 }
 
-// after returns the planned time to fire after planned. When several have passed meanwhile, what is missed is said, and Plan.Missed decides.
+// late reports whether due passed too long ago to be fired, because the machine was suspended or its
+// clock set forward, and returns the planned time to go on with.
+func (r *runner) late(ctx context.Context, due time.Time) (time.Time, bool) {
+	if now := r.now(); now.Sub(due) > r.margin() {
+		from := due
+		if r.before.After(from) {
+			from = r.before
+		}
+		return r.resume(ctx, due, from, now), true
+	}
+	return due, false
+}
+
+// after returns the planned time to fire after planned.
 func (r *runner) after(ctx context.Context, planned, now time.Time) time.Time {
 	next := r.next(planned)
-	second := r.next(next)
-	if next.IsZero() || second.IsZero() || second.After(now) {
+	if next.IsZero() || next.After(now) {
 		return next
 	}
-	resume := r.next(now)
-	if last := r.last(now.Add(-r.margin()), now); r.Missed == Latest && last.After(planned) {
+	if second := r.next(next); second.IsZero() || second.After(now) {
+		return next
+	}
+	return r.resume(ctx, next, now, now)
+}
+
+// resume returns the planned time to go on with when those from first until after were missed:
+// Plan.Missed decides.
+func (r *runner) resume(ctx context.Context, first, after, now time.Time) time.Time {
+	resume := r.next(after)
+	if last := r.last(now.Add(-r.margin()), now); r.Missed == Latest && !last.Before(first) {
 		resume = last
 	}
-	r.log.ErrorContext(ctx, "schedule: firings are left out, nobody could publish them in time", "first", next, "next", resume)
+	r.log.ErrorContext(ctx, "schedule: firings are left out, nobody could publish them in time", "first", first, "next", resume)
 	return resume
 }
 
-// margin is how late a firing may be published: well within the window, for that begins when the first node publishes.
+// margin is how late a firing may be published: well within the window, for that begins when the
+// first node publishes.
 func (r *runner) margin() time.Duration { return r.window / 10 * 9 }
-
-// sleepUntil reports whether then has come; if not, ctx has ended.
-func sleepUntil(ctx context.Context, then time.Time) bool {
-	for {
-		left := time.Until(then.Round(0))
-		if left <= 0 {
-			return ctx.Err() == nil
-		}
-		if !sleep(ctx, min(left, nap)) {
-			return false
-		}
-	}
-}
-
-// sleep reports whether d has passed; if not, ctx has ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

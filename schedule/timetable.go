@@ -1,26 +1,24 @@
 package schedule
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
+	"math"
+	"sort"
 	"strings"
 	"time"
-
-	cron "github.com/netresearch/go-cron"
 )
-
-// syntax is what an expression may say. Its days are alternatives, as in crontab(5); the parser would have both hold.
-const syntax = cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom
-
-// everyHour is how the parser marks a field that is a star.
-const everyHour = 1 << 63
 
 // timetable is a plan whose times can be asked.
 type timetable struct {
 	Plan
-	times *cron.SpecSchedule // in the zone
-	walls *cron.SpecSchedule // in UTC: what clocks on the wall show
-	zone  *time.Location
+	expression
+	zone *time.Location
 }
+
+// horizon is how many years ahead a planned time is looked for: leap days are up to eight apart.
+const horizon = 9
 
 // newTimetable checks a plan. Field is its name in the configuration.
 func newTimetable(p Plan, field string) (timetable, error) {
@@ -33,91 +31,104 @@ func newTimetable(p Plan, field string) (timetable, error) {
 			`a name of the IANA data base, like "Europe/Berlin", or "" for UTC; import time/tzdata where the system has none`)
 	}
 	const right = `five fields, like "30 2 * * *" for 02:30 every day, six with seconds, or a word like @daily`
-	if strings.Contains(p.Cron, "TZ=") {
+	switch word := strings.ToLower(p.Cron); {
+	case strings.Contains(word, "tz="):
 		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron), "an expression without a zone: that is Zone")
-	}
-	parser, err := cron.TryNewParser(syntax)
-	if err != nil {
-		return timetable{}, fmt.Errorf("schedule: %w", err)
-	}
-	parsed, err := parser.Parse(p.Cron)
-	if err != nil {
-		return timetable{}, fmt.Errorf("%w: %w", badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron), right), err)
-	}
-	times, ok := parsed.(*cron.SpecSchedule)
-	if !ok {
+	case strings.HasPrefix(strings.TrimSpace(word), "@every"):
 		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron), right+"; @every has no time that nodes could agree on")
 	}
-	walls := *times
-	times.Location, walls.Location = zone, time.UTC
-	t := timetable{Plan: p, times: times, walls: &walls, zone: zone}
+	e, err := parse(p.Cron)
+	if err != nil {
+		return timetable{}, badConfig(field+".Cron", err, right)
+	}
+	// What the caller changes later must not change a firing.
+	p.Message.Headers, p.Message.Body = maps.Clone(p.Message.Headers), bytes.Clone(p.Message.Body)
+	t := timetable{Plan: p, expression: e, zone: zone}
 	if t.next(time.Now()).IsZero() {
 		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q, which is never", p.Cron), right)
 	}
 	return t, nil
 }
 
-// next returns the first planned time after then; zero, if there is none in the next years.
+// next returns the first planned time after then; zero, if there is none in the next years. It goes
+// from one setting of the clocks to the next. In between the clock on the wall runs evenly, so that
+// wall times are found on the calendar and then converted.
 func (t *timetable) next(then time.Time) time.Time {
-	then = then.In(t.zone)
-	next := t.times.Next(then)
-	if t.times.Hour&everyHour != 0 {
-		return next
-	}
-	for !next.IsZero() && repeated(next) {
-		next = t.times.Next(next)
-	}
-	return t.orMoved(then, next)
-}
-
-// orMoved returns next, or the first time after then that fell between two shows of the clock, and was moved, if that is earlier. The parser
-// does not find all of these: none at midnight.
-func (t *timetable) orMoved(then, next time.Time) time.Time {
-	set, end := then.ZoneBounds()
-	if set.IsZero() {
-		set = end
-	}
-	for !set.IsZero() && set.Before(next) {
-		if moved := t.moved(set, then); !moved.IsZero() && moved.Before(next) {
+	from := then.In(t.zone).Truncate(time.Second).Add(time.Second)
+	last := from.AddDate(horizon, 0, 0)
+	for from.Before(last) {
+		start, end := bounds(from, last)
+		shown, moved := t.shown(from, start, end), t.moved(from, start)
+		switch {
+		case shown.IsZero() && moved.IsZero():
+			from = end
+		case shown.IsZero(), !moved.IsZero() && moved.Before(shown):
 			return moved
-		}
-		_, set = set.ZoneBounds()
-	}
-	return next
-}
-
-// moved returns the first time after then of those that do not exist because clocks were set forward at set; zero, if there is none.
-func (t *timetable) moved(set, then time.Time) time.Time {
-	forward := -setBack(set)
-	_, before := set.Add(-time.Nanosecond).Zone()
-	first := set.UTC().Add(time.Duration(before) * time.Second) // what the clock would have shown
-	wall := t.walls.Next(first.Add(-time.Second))
-	for ; !wall.IsZero() && wall.Sub(first) < forward; wall = t.walls.Next(wall) {
-		if moved := set.Add(wall.Sub(first)); moved.After(then) {
-			return moved
+		default:
+			return shown
 		}
 	}
 	return time.Time{}
 }
 
-// last returns the last planned time that is after since and not after now; zero, if there is none.
-func (t *timetable) last(since, now time.Time) time.Time {
-	last := time.Time{}
-	for then := t.next(since); !then.IsZero() && !then.After(now); then = t.next(then) {
-		last = then
+// bounds returns when clocks were set before from, and until when they are not set again; last at most.
+func bounds(from, last time.Time) (start, end time.Time) {
+	start, end = from.ZoneBounds()
+	switch {
+	case end.IsZero() || end.After(last):
+		end = last
+	case !end.After(from): // Go's answer on the last day of a leap year ends with the day before
+		end = from.Add(24 * time.Hour)
 	}
-	return last
+	return start, end
 }
 
-// repeated says whether the clock on the wall showed the same already, before it was set back.
-func repeated(then time.Time) bool {
-	set, _ := then.ZoneBounds()
-	return !set.IsZero() && then.Sub(set) < setBack(set)
+// shown returns the first planned time in [from, end) at which the clock shows what the expression
+// names, and did not show it before it was set back at start; unless every hour counts.
+func (t *timetable) shown(from, start, end time.Time) time.Time {
+	before, offset := offsets(start, from)
+	if again := start.Add(before - offset); !start.IsZero() && !t.everyHour() && again.After(from) {
+		from = again
+	}
+	wall := t.first(from.UTC().Add(offset), end.UTC().Add(offset))
+	if wall.IsZero() {
+		return wall
+	}
+	return wall.Add(-offset).In(t.zone)
 }
 
-// setBack returns by how much clocks were set back at that moment; it is negative when they were set forward.
-func setBack(set time.Time) time.Duration {
-	_, before := set.Add(-time.Nanosecond).Zone()
-	_, after := set.Zone()
-	return time.Duration(before-after) * time.Second
+// moved returns the first planned time at from or later of those that the clock never showed, because
+// it was set forward at start: they are as much later. There is none if every hour counts.
+func (t *timetable) moved(from, start time.Time) time.Time {
+	before, offset := offsets(start, from)
+	if start.IsZero() || t.everyHour() || offset <= before {
+		return time.Time{}
+	}
+	wall := t.first(from.UTC().Add(before), start.UTC().Add(offset))
+	if wall.IsZero() {
+		return wall
+	}
+	return wall.Add(-before).In(t.zone)
+}
+
+// offsets returns how far the clock was ahead of UTC before it was set at start, and is at from.
+func offsets(start, from time.Time) (before, offset time.Duration) {
+	_, was := start.Add(-time.Nanosecond).Zone()
+	_, is := from.Zone()
+	return time.Duration(was) * time.Second, time.Duration(is) * time.Second
+}
+
+// last returns the last planned time that is after since and not after now; zero, if there is none.
+// It takes the same time however many there are.
+func (t *timetable) last(since, now time.Time) time.Time {
+	after := func(seconds int) time.Time { return t.next(now.Add(-time.Duration(seconds) * time.Second)) }
+	seconds := int(min(now.Sub(since)/time.Second+1, math.MaxInt32))
+	back := sort.Search(seconds, func(i int) bool {
+		next := after(i)
+		return !next.IsZero() && !next.After(now)
+	})
+	if last := after(back); last.After(since) && !last.After(now) {
+		return last
+	}
+	return time.Time{}
 }

@@ -46,10 +46,18 @@ func (b Backoff) withDefaults() Backoff {
 func (b Backoff) delay(n int) time.Duration {
 	d := b.Min
 	for ; n > 1 && d < b.Max; n-- {
-		d = min(2*d, b.Max)
+		d = doubled(d, b.Max)
 	}
 	if b.Jitter > 0 {
 		d -= time.Duration(rand.Float64() * b.Jitter * float64(d))
 	}
 	return d
+}
+
+// doubled returns 2*d, but at most limit.
+func doubled(d, limit time.Duration) time.Duration {
+	if d > limit/2 {
+		return limit
+	}
+	return 2 * d
 }

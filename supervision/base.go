@@ -1,11 +1,15 @@
 package supervision
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // base is what static and dynamic supervisors have in common: spawning, stopping in time, abandoning, and telling. It runs in the supervisor's
@@ -13,15 +17,24 @@ import (
 type base struct {
 	owner   owner
 	ctx     actor.Context
-	onEvent func(Event)
+	hooks   *hooks
+	stuck   *atomic.Int32 // calls of the user's code that have not returned
 	backoff Backoff
-	spawner actor.Spawner
+	midwife *midwife // nil until the first spawn
 	byPID   map[string]*child
+
+	significant int // significant children that are not idle
 
 	stopping bool
 	reason   error                // why it stops
 	zombies  map[string]Abandoned // abandoned children that still run
 	lost     []Abandoned          // what nested supervisors abandoned
+}
+
+func newBase(o owner, h *hooks, b Backoff) base {
+	return base{
+		owner: o, hooks: h, backoff: b.withDefaults(), byPID: make(map[string]*child), stuck: new(atomic.Int32),
+	}
 }
 
 // owner is the supervisor around a base.
@@ -49,8 +62,11 @@ type (
 	}
 )
 
-// own handles what is alike in all supervisors, and says whether msg was of that kind.
-func (b *base) own(msg any) bool {
+// supervises marks the actors that are supervisors, for the supervisor above.
+func (b *base) supervises() {}
+
+// own handles what is alike in all supervisors, and ignores what it doesn't know.
+func (b *base) own(msg any) {
 	switch m := msg.(type) {
 	case *deadline:
 		b.overdue(m)
@@ -58,15 +74,12 @@ func (b *base) own(msg any) bool {
 		b.delayOver(m.recovery)
 	case *resumed:
 		b.resume(m)
-	default:
-		return false
 	}
-	return true
 }
 
 // spawn starts an incarnation. A failure comes back as a message.
 func (b *base) spawn(c *child, ready bool) {
-	c.state = Starting
+	b.set(c, Starting)
 	if c.rare != nil {
 		c.rare.killed = false
 		c.rare.since = time.Now()
@@ -83,38 +96,40 @@ func (b *base) spawn(c *child, ready bool) {
 	b.byPID[c.pid.Id] = c
 }
 
-// trySpawn runs code of the user's: Props, and the producer in what it returns.
-func (b *base) trySpawn(c *child, ready bool) (err error) {
-	returned := false
-	defer func() {
-		if reason := actor.Recovered(recover(), returned); reason != nil {
-			err = reason
-		}
-	}()
-	props := c.spec.Props()
-	if props == nil {
-		err = badField("ChildSpec.Props", "a function that returned nil", "one that returns the child's Props")
-	} else {
-		c.pid = b.spawner.Spawn(b.ctx, props, actor.SpawnOptions{Name: c.spec.ID, Monitor: true, Ready: ready})
-	}
-	returned = true
-	return err
-}
-
-// take removes the incarnation that has ended from the books, and returns its child: nil for a PID that is unknown, be it that of an abandoned
-// child that has ended at last, or a forged one.
-func (b *base) take(m *actor.Exited) *child {
+// take removes the incarnation that has ended from the books, and returns its child, and the reason in a form that is safe to read.
+// The child is nil for a PID that is unknown, be it that of an abandoned child that has ended at last, or a forged one.
+func (b *base) take(m *actor.Exited) (*child, error) {
+	reason := b.seal(m.Reason)
 	c := b.childOf(m.PID)
 	if c == nil {
-		b.endedLate(m)
-		return nil
+		b.endedLate(m.PID, reason)
+		return nil, nil
 	}
 	delete(b.byPID, m.PID.Id)
 	c.stopTimer()
 	c.pid = nil
-	b.inherit(c, m.Reason)
-	b.tell(ChildExited, c, m.PID, m.Reason)
-	return c
+	b.inherit(c, reason)
+	b.tell(ChildExited, c, m.PID, reason)
+	return c, reason
+}
+
+// seal returns a reason that is safe to read. Those of package actor are; somebody may have made an Exited up.
+func (b *base) seal(reason error) error {
+	switch reason.(type) { //nolint:errorlint // the outermost
+	case nil, *guard.SealedError, *actor.PanicError, *actor.GoexitError:
+		return reason
+	}
+	if reflect.TypeOf(reason) == reflect.TypeOf(ErrIgnore) {
+		return reason
+	}
+	sealed := make(chan error, 1)
+	b.beside(func() { sealed <- guard.Seal(reason) }, nil)
+	select {
+	case s := <-sealed:
+		return s
+	default:
+		return fmt.Errorf("error of type %T, whose methods do not return", reason)
+	}
 }
 
 // childOf returns nil for a PID that is unknown.
@@ -135,16 +150,16 @@ func (b *base) inherit(c *child, reason error) {
 	}
 }
 
-func (b *base) endedLate(m *actor.Exited) {
-	if m.PID == nil {
+func (b *base) endedLate(pid *actor.PID, reason error) {
+	if pid == nil {
 		return
 	}
-	z, ok := b.zombies[m.PID.Id]
+	z, ok := b.zombies[pid.Id]
 	if !ok {
 		return
 	}
-	delete(b.zombies, m.PID.Id)
-	b.publish(Event{Kind: ChildEndedLate, ID: z.ID, PID: m.PID, Reason: m.Reason})
+	delete(b.zombies, pid.Id)
+	b.publish(Event{Kind: ChildEndedLate, ID: z.ID, PID: pid, Reason: reason})
 }
 
 // stop tells a child to stop, and sees to it that it is gone in time.
@@ -161,12 +176,12 @@ func (b *base) stop(c *child) {
 }
 
 func (b *base) askToStop(c *child) {
-	c.state = Stopping
+	b.set(c, Stopping)
 	actor.Stop(b.ctx.ActorSystem(), c.pid)
 }
 
 func (b *base) kill(c *child) {
-	c.state = Stopping
+	b.set(c, Stopping)
 	c.more().killed = true
 	actor.Kill(b.ctx.ActorSystem(), c.pid)
 	b.limit(c, KillTime)
@@ -196,7 +211,7 @@ func (b *base) abandon(c *child) {
 		b.zombies = make(map[string]Abandoned)
 	}
 	b.tell(ChildAbandoned, c, pid, nil)
-	b.take(&actor.Exited{PID: pid, Reason: actor.ErrKilled})
+	_, _ = b.take(&actor.Exited{PID: pid, Reason: actor.ErrKilled})
 	b.zombies[pid.Id] = Abandoned{ID: c.spec.ID, PID: pid}
 	b.owner.gone(c, actor.ErrKilled)
 }
@@ -204,7 +219,7 @@ func (b *base) abandon(c *child) {
 // final tells Notify that the child is gone for good.
 func (b *base) final(c *child, reason error) {
 	if c.spec.Notify != nil {
-		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, Tag: c.spec.Tag, PID: c.last, Reason: reason, Restarts: int(c.restarts)})
+		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, Tag: c.spec.Tag, PID: c.last, Reason: reason, Restarts: c.restarts})
 	}
 }
 
@@ -223,23 +238,26 @@ func (b *base) exit() {
 }
 
 func (b *base) tell(kind EventKind, c *child, pid *actor.PID, reason error) {
-	if b.onEvent != nil {
-		b.publish(Event{Kind: kind, ID: c.spec.ID, PID: pid, Reason: reason, Restarts: int(c.restarts)})
+	if b.hooks != nil {
+		b.publish(Event{Kind: kind, ID: c.spec.ID, PID: pid, Reason: reason, Restarts: c.restarts})
 	}
 }
 
 func (b *base) publish(e Event) {
-	if b.onEvent != nil {
+	if b.hooks != nil {
 		e.Supervisor = b.ctx.Self()
-		_ = guard(func() { b.onEvent(e) })
+		b.hooks.publish(e)
 	}
 }
 
-// guard runs code of the user's, and returns how it failed.
-func guard(f func()) (err error) {
-	returned := false
-	defer func() { err = actor.Recovered(recover(), returned) }()
-	f()
-	returned = true
-	return nil
+// set changes a child's state.
+func (b *base) set(c *child, state ChildState) {
+	if c.spec.Significant && (c.state == Idle) != (state == Idle) {
+		if state == Idle {
+			b.significant--
+		} else {
+			b.significant++
+		}
+	}
+	c.state = state
 }

@@ -13,7 +13,9 @@ type child struct {
 	last     *actor.PID // of the last incarnation, nil if there was none
 	state    ChildState
 	doomed   bool // is stopped by the operation of a static supervisor, now or soon
-	restarts int32
+	nested   bool // is a supervisor itself
+	at       int  // its place in the list of a static supervisor
+	restarts int
 	rare     *rare
 }
 
@@ -23,8 +25,11 @@ type rare struct {
 	stopping []func(error)           // are to be answered when the child is gone
 	timer    *time.Timer             // limits the stop
 	killed   bool
+	end      *end     // is still to be decided about
+	midwife  *midwife // of a call of Props that did not return in time
 
 	window   window    // restarts, for an intensity of the child's own
+	reason   error     // of the last end, or failed start
 	failures int       // restarts in a row, for the back-off
 	since    time.Time // start of the present incarnation, if it is a restarted one
 	recovery *recovery // what it waits for while it is Restarting
@@ -57,6 +62,16 @@ func (c *child) takeStopping() []func(error) {
 	return replies
 }
 
+// takeEnd returns the end that is still to be decided about, once, or nil.
+func (c *child) takeEnd() *end {
+	if c.rare == nil {
+		return nil
+	}
+	e := c.rare.end
+	c.rare.end = nil
+	return e
+}
+
 func (c *child) stopTimer() {
 	if c.rare != nil && c.rare.timer != nil {
 		c.rare.timer.Stop()
@@ -65,7 +80,20 @@ func (c *child) stopTimer() {
 }
 
 func (c *child) info() ChildInfo {
-	return ChildInfo{ID: c.spec.ID, PID: c.pid, State: c.state, Restart: c.spec.Restart, Restarts: int(c.restarts)}
+	info := ChildInfo{
+		ID: c.spec.ID, PID: c.pid, State: c.state, Restart: c.spec.Restart, Restarts: c.restarts, Supervisor: c.nested,
+	}
+	if c.rare != nil {
+		info.LastReason = c.rare.reason
+	}
+	return info
+}
+
+// remember keeps the reason of an end for those who ask.
+func (c *child) remember(reason error) {
+	if reason != nil || c.rare != nil {
+		c.more().reason = reason
+	}
 }
 
 func (c *child) shutdown() time.Duration {

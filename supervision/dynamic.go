@@ -23,7 +23,7 @@ type DynamicSpec struct {
 	// Backoff spaces the restarts of each child. The zero value restarts at once.
 	Backoff Backoff
 
-	// OnEvent, if not nil, is called for each event, in the supervisor's goroutine. It must not block; a panic in it is swallowed.
+	// OnEvent, if not nil, is called for each event: see [Event]. A panic in it is swallowed.
 	OnEvent func(Event)
 }
 
@@ -57,7 +57,8 @@ func Dynamic(spec DynamicSpec) (*actor.Props, error) {
 		own := *spec.ChildIntensity
 		spec.ChildIntensity = &own
 	}
-	return actor.FromProducer(func() actor.Actor { return newDynamic(spec) }), nil
+	h := newHooks(spec.OnEvent)
+	return actor.FromProducer(func() actor.Actor { return newDynamic(spec, h) }), nil
 }
 
 // dynamic is a supervisor whose children come and go.
@@ -68,17 +69,18 @@ type dynamic struct {
 	max      int
 	window   window
 	live     int               // all children
+	nested   int               // those that are supervisors themselves
 	byID     map[string]*child // those with an ID of their own, and all that have ever failed
 	timers   []*time.Timer     // limit the stop of all
 }
 
-func newDynamic(spec DynamicSpec) *dynamic {
+func newDynamic(spec DynamicSpec, h *hooks) *dynamic {
 	d := &dynamic{limit: spec.Intensity, max: spec.MaxChildren, byID: make(map[string]*child)}
 	if spec.ChildIntensity != nil {
 		d.limit, d.perChild = *spec.ChildIntensity, true
 	}
 	d.limit = d.limit.withDefaults()
-	d.base = base{owner: d, onEvent: spec.OnEvent, backoff: spec.Backoff.withDefaults(), byPID: make(map[string]*child)}
+	d.base = newBase(d, h, spec.Backoff)
 	return d
 }
 
@@ -87,6 +89,7 @@ func (d *dynamic) Receive(ctx actor.Context) {
 	d.ctx = ctx
 	switch m := ctx.Message().(type) {
 	case *StartRequest:
+		m.shield(&d.base)
 		d.start(m)
 	case *actor.Exited:
 		d.exited(m)
@@ -102,10 +105,13 @@ func (d *dynamic) Receive(ctx actor.Context) {
 		d.cleanUp()
 	case *sweep:
 		d.sweep(m)
+	case *treeRequest:
+		m.reply(d.snapshot(TypeDynamic, d.list()))
+	case request:
+		m.shield(&d.base)
+		d.request(m)
 	default:
-		if !d.own(m) {
-			d.request(m)
-		}
+		d.own(m)
 	}
 }
 
@@ -139,7 +145,7 @@ func (d *dynamic) refusal(spec *ChildSpec) error {
 		return err
 	}
 	if spec.ID != "" && d.byID[spec.ID] != nil {
-		return about(ErrAlreadyStarted, spec.ID)
+		return &AlreadyStartedError{ID: spec.ID, PID: d.byID[spec.ID].pid}
 	}
 	return nil
 }
@@ -147,12 +153,16 @@ func (d *dynamic) refusal(spec *ChildSpec) error {
 // launch spawns an incarnation. Only who waits for it makes it worth a message when it is ready.
 func (d *dynamic) launch(c *child) {
 	waited := c.rare != nil && c.rare.starting != nil
+	known := c.nested
 	d.spawn(c, waited)
+	if c.nested && !known {
+		d.nested++
+	}
 	if c.spec.ID == "" {
 		c.spec.ID = d.madeUpID(c)
 	}
 	if c.pid != nil && !waited {
-		c.state = Running
+		d.set(c, Running)
 		d.tell(ChildStarted, c, c.pid, nil)
 	}
 }
@@ -169,14 +179,14 @@ func (d *dynamic) ready(m *actor.Ready) {
 	if c == nil || c.state != Starting {
 		return
 	}
-	c.state = Running
+	d.set(c, Running)
 	d.tell(ChildStarted, c, c.pid, nil)
-	d.answerPID(c.takeStarting(), c.pid, nil)
+	answer(c.takeStarting(), c.pid, nil)
 }
 
 func (d *dynamic) exited(m *actor.Exited) {
-	if c := d.take(m); c != nil {
-		d.ended(c, m.Reason)
+	if c, reason := d.take(m); c != nil {
+		d.ended(c, reason)
 	}
 }
 
@@ -190,17 +200,22 @@ func (d *dynamic) spawnFailed(m *spawnFailed) {
 
 // ended decides what becomes of a child that has no incarnation any more.
 func (d *dynamic) ended(c *child, reason error) {
-	if d.failedStart(c, reason) || d.stopping || c.state == Stopping || !c.spec.wantsRestart(reason) {
+	declined := declines(c, reason)
+	if declined {
+		d.tell(ChildDeclined, c, nil, reason)
+	}
+	discard := d.answerStarting(c, reason, declined)
+	if discard || declined || d.stopping || c.state == Stopping || !c.spec.wantsRestart(reason) {
 		d.remove(c, reason)
 	} else {
 		d.restart(c, reason)
 	}
 }
 
-// failedStart answers who waits for the start of a child that has ended before it was ready, and says whether the child is to be discarded. A
-// normal end is no failure: the child had nothing more to do.
-func (d *dynamic) failedStart(c *child, reason error) bool {
-	if c.state == Starting && reason != nil {
+// answerStarting answers who waits for the start of a child that has ended before it was ready, and reports whether the child must be
+// discarded. A normal end is no failure: the child had nothing more to do.
+func (d *dynamic) answerStarting(c *child, reason error, declined bool) (discard bool) {
+	if c.state == Starting && reason != nil && !declined {
 		d.tell(ChildStartFailed, c, nil, reason)
 	}
 	reply := c.takeStarting()
@@ -208,12 +223,14 @@ func (d *dynamic) failedStart(c *child, reason error) bool {
 	case reply == nil:
 		return false
 	case d.stopping || c.state == Stopping:
-		d.answerPID(reply, nil, ErrStopping)
+		reply(nil, ErrStopping)
 	case reason == nil:
-		d.answerPID(reply, c.last, nil)
+		reply(c.last, nil)
 		return false
+	case declined:
+		reply(nil, about(ErrIgnore, c.spec.ID))
 	default:
-		d.answerPID(reply, nil, &StartError{ID: c.spec.ID, Reason: reason})
+		reply(nil, &StartError{ID: c.spec.ID, Reason: reason})
 	}
 	return true
 }
@@ -225,9 +242,10 @@ func (d *dynamic) restart(c *child, reason error) {
 		w = &c.more().window
 	}
 	if !w.over(d.limit) {
+		c.remember(reason)
 		c.restarts++
 		d.byID[c.spec.ID] = c // while it has no PID, it must be found
-		d.begin(c, []*child{c}, reason)
+		d.begin(c, []*child{c}, reason, false)
 		return
 	}
 	err := d.limit.exceeded(c.spec.ID, reason)
@@ -251,13 +269,16 @@ func (d *dynamic) refused(c *child, reason error) { d.remove(c, reason) }
 // remove forgets a child for good.
 func (d *dynamic) remove(c *child, reason error) {
 	d.live--
-	c.state = Idle
+	if c.nested {
+		d.nested--
+	}
+	d.set(c, Idle)
 	if len(d.byID) > 0 && d.byID[c.spec.ID] == c {
 		delete(d.byID, c.spec.ID)
 	}
 	d.final(c, reason)
 	for _, reply := range c.takeStopping() {
-		d.answer(reply, nil)
+		reply(nil)
 	}
 	if d.stopping && d.live == 0 {
 		d.exit()

@@ -5,29 +5,37 @@ import (
 )
 
 // request serves what is rarer than a start.
-func (d *dynamic) request(msg any) {
+func (d *dynamic) request(msg request) {
 	if d.stopping {
-		d.refuse(msg, ErrStopping)
+		msg.refuse(&d.base, ErrStopping)
 		return
 	}
 	switch m := msg.(type) {
 	case *TerminateRequest:
 		d.terminate(m)
 	case *RestartRequest:
-		d.answerPID(m.Reply, nil, d.whyNotIdle(m.ID))
+		answer(m.Reply, nil, d.whyNotIdle(m.ID))
 	case *DeleteRequest:
-		d.answer(m.Reply, d.whyNotIdle(m.ID))
+		answerError(m.Reply, d.whyNotIdle(m.ID))
+	case *ChildRequest:
+		d.child(m)
 	case *ChildrenRequest:
-		if m.Reply != nil {
-			list := d.list()
-			_ = guard(func() { m.Reply(list, nil) })
-		}
+		answer(m.Reply, d.list(), nil)
 	case *CountRequest:
-		if m.Reply != nil {
-			counts := Counts{Specs: d.live, Active: len(d.byPID), Restarting: d.live - len(d.byPID)}
-			_ = guard(func() { m.Reply(counts, nil) })
-		}
+		answer(m.Reply, Counts{Specs: d.live, Active: len(d.byPID), Restarting: d.live - len(d.byPID)}, nil)
+	case *TypesRequest:
+		answer(m.Reply, TypeCounts{
+			Specs: d.live, Active: len(d.byPID), Supervisors: d.nested, Workers: d.live - d.nested,
+		}, nil)
 	}
+}
+
+func (d *dynamic) child(m *ChildRequest) {
+	if c := d.find(m.ID); c != nil {
+		answer(m.Reply, c.info(), nil)
+		return
+	}
+	answer(m.Reply, ChildInfo{}, about(ErrNotFound, m.ID))
 }
 
 // find knows a child by its ID or by the Id of its PID.
@@ -41,7 +49,7 @@ func (d *dynamic) find(id string) *child {
 func (d *dynamic) terminate(m *TerminateRequest) {
 	c := d.find(m.ID)
 	if c == nil {
-		d.answer(m.Reply, about(ErrNotFound, m.ID))
+		answerError(m.Reply, about(ErrNotFound, m.ID))
 		return
 	}
 	if m.Reply != nil {
@@ -59,7 +67,7 @@ func (d *dynamic) discard(c *child) {
 		if c.state == Restarting {
 			d.withdraw(c)
 		}
-		d.answerPID(c.takeStarting(), nil, about(ErrStopping, c.spec.ID))
+		answer(c.takeStarting(), nil, about(ErrStopping, c.spec.ID))
 		d.remove(c, actor.ErrShutdown)
 	}
 }

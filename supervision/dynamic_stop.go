@@ -9,9 +9,9 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// sweep ends the patience with all children that have the same Shutdown: one timer for each such time, not for each child.
+// sweep ends the patience with the children that have the same Shutdown: one timer for each such time, not for each child.
 type sweep struct {
-	shutdown time.Duration
+	children []*child
 	killed   bool // they were given KillTime already
 }
 
@@ -27,22 +27,26 @@ func (d *dynamic) shutdown(reason error) {
 		return
 	}
 	d.discardWaiting()
-	limits := make(map[time.Duration]bool)
+	limits := make(map[time.Duration]*sweep)
 	for _, c := range d.inOrder() {
 		if c.state == Stopping {
 			continue // by a request, with a timer of its own
 		}
-		if limit := c.shutdown(); limit == Brutal {
+		limit := c.shutdown()
+		if limit == Brutal {
 			d.kill(c)
-		} else {
-			d.askToStop(c)
-			limits[limit] = true
+			continue
+		}
+		d.askToStop(c)
+		if limit != Infinity {
+			if limits[limit] == nil {
+				limits[limit] = &sweep{}
+			}
+			limits[limit].children = append(limits[limit].children, c)
 		}
 	}
-	for limit := range limits {
-		if limit != Infinity {
-			d.after(limit, &sweep{shutdown: limit})
-		}
+	for limit, s := range limits {
+		d.after(limit, s)
 	}
 }
 
@@ -65,18 +69,20 @@ func (d *dynamic) after(t time.Duration, m *sweep) {
 }
 
 func (d *dynamic) sweep(m *sweep) {
-	for _, c := range d.inOrder() {
+	var left []*child
+	for _, c := range m.children {
 		switch {
-		case c.shutdown() != m.shutdown || c.rare != nil && c.rare.timer != nil:
+		case c.pid == nil: // it has ended
 		case m.killed:
 			d.abandon(c)
 		default:
 			d.tell(ChildKilled, c, c.pid, nil)
 			actor.Kill(d.ctx.ActorSystem(), c.pid)
+			left = append(left, c)
 		}
 	}
-	if !m.killed {
-		d.after(KillTime, &sweep{shutdown: m.shutdown, killed: true})
+	if len(left) > 0 {
+		d.after(KillTime, &sweep{children: left, killed: true})
 	}
 }
 
@@ -88,9 +94,9 @@ func (d *dynamic) cleanUp() {
 	}
 	for _, c := range d.byPID {
 		c.stopTimer()
-		d.answerPID(c.takeStarting(), nil, ErrStopping)
+		answer(c.takeStarting(), nil, ErrStopping)
 		for _, reply := range c.takeStopping() {
-			d.answer(reply, ErrStopping)
+			reply(ErrStopping)
 		}
 	}
 	for _, c := range d.byID {

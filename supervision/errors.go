@@ -17,7 +17,7 @@ var (
 	// of a child that was given up for that. It is a crash to the supervisor above: it never wraps actor.ErrShutdown.
 	ErrIntensity = errors.New("supervision: restart intensity exceeded")
 
-	// ErrAlreadyStarted is returned when a child of this ID runs, or is about to be restarted.
+	// ErrAlreadyStarted is wrapped by an AlreadyStartedError: a child of this ID runs, or is about to be restarted.
 	ErrAlreadyStarted = errors.New("supervision: child already started")
 
 	// ErrAlreadyPresent is returned when a child of this ID is known to a static supervisor but doesn't run: restart or delete it.
@@ -37,6 +37,17 @@ var (
 
 	// ErrStopping is returned when the supervisor stops, or stopped before the request was done.
 	ErrStopping = errors.New("supervision: supervisor is stopping")
+
+	// ErrIgnore is the exit reason of a child that declines to run, as with OTP's ignore. See the package documentation.
+	// StartChild and RestartChild return an error that wraps it when the child has declined.
+	ErrIgnore = errors.New("supervision: child declined to start")
+
+	// ErrPropsStuck is wrapped by the reason of a start that has failed because ChildSpec.Props, or the producer in what it returned,
+	// has not returned in PropsTime.
+	ErrPropsStuck = errors.New("supervision: Props has not returned in time")
+
+	// ErrNotAnswering is returned by [Tree] when the supervisor at its root does not answer in time.
+	ErrNotAnswering = errors.New("supervision: supervisor does not answer")
 
 	// ErrRefused is wrapped by the reason in the Ended of a child whose BeforeRestart gate said no.
 	ErrRefused = errors.New("supervision: restart refused by BeforeRestart")
@@ -83,6 +94,24 @@ func (e *StartError) Unwrap() error {
 	}
 	return nil
 }
+
+// AlreadyStartedError is returned when a child of this ID runs, or is about to be restarted. It wraps ErrAlreadyStarted.
+type AlreadyStartedError struct {
+	ID string
+	// PID is the child's. It is nil while the child waits for its restart.
+	PID *actor.PID
+}
+
+// Error names the child, and its PID if it has one.
+func (e *AlreadyStartedError) Error() string {
+	if e.PID == nil {
+		return fmt.Sprintf("%v: %q is being restarted", ErrAlreadyStarted, e.ID)
+	}
+	return fmt.Sprintf("%v: %q is %s", ErrAlreadyStarted, e.ID, e.PID.Id)
+}
+
+// Unwrap returns ErrAlreadyStarted.
+func (e *AlreadyStartedError) Unwrap() error { return ErrAlreadyStarted }
 
 // AbandonedError is the exit reason of a supervisor that had to leave children behind. It wraps Reason, so that errors.Is sees through it.
 type AbandonedError struct {

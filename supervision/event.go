@@ -6,8 +6,9 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// Event is something that happened in a supervisor. Events of one supervisor come one by one and in order, in the supervisor's goroutine: who
-// hears them must not block. A panic there is swallowed.
+// Event is something that happened in a supervisor. Events of one supervisor come one by one and in order. The supervisor waits until
+// OnEvent has returned, for 100 ms at most; then it goes on without, and further events wait, up to 1,000 of them. A panic or a
+// runtime.Goexit in OnEvent is swallowed.
 type Event struct {
 	Kind EventKind
 	// Supervisor is who tells it.
@@ -21,6 +22,8 @@ type Event struct {
 	Restarts int
 	// Delay is the back-off before a restart.
 	Delay time.Duration
+	// Dropped is how many events before this one were dropped, because OnEvent did not return in time.
+	Dropped int
 }
 
 // EventKind says what happened.
@@ -45,10 +48,12 @@ const (
 	ChildEndedLate
 	// SupervisorStopping says that the supervisor begins to stop its children, for Reason.
 	SupervisorStopping
+	// ChildDeclined is published when a child has declined to run: see [ErrIgnore].
+	ChildDeclined
 )
 
 // String returns the constant's name.
 func (k EventKind) String() string {
 	return nameOf(k, "ChildStarted", "ChildStartFailed", "ChildExited", "ChildRestarting", "ChildGivenUp", "ChildKilled", "ChildAbandoned",
-		"ChildEndedLate", "SupervisorStopping")
+		"ChildEndedLate", "SupervisorStopping", "ChildDeclined")
 }

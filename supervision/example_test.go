@@ -117,3 +117,114 @@ func ExampleDynamic() {
 	// sound stops
 	// <nil>
 }
+
+// A function runs as a child, and is restarted as any other.
+func ExampleFunc() {
+	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
+	runs := make(chan int, 2)
+	run := 0
+	poll := func(ctx context.Context) error {
+		run++
+		runs <- run
+		if run == 1 {
+			return errors.New("connection lost")
+		}
+		<-ctx.Done() // the supervisor stops
+		return ctx.Err()
+	}
+	props, err := supervision.Static(supervision.Spec{
+		Intensity: supervision.Intensity{Restarts: 3}, // in 5 s
+		Children:  []supervision.ChildSpec{{ID: "poller", Props: supervision.Func(poll)}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sup := actor.SpawnRoot(sys, props, "app")
+	fmt.Println("run", <-runs)
+	fmt.Println("run", <-runs)
+	poller, err := supervision.Child(ctx, sys, sup, "poller")
+	fmt.Println(poller.Restarts, poller.LastReason, err)
+	report, err := supervision.Stop(ctx, sys, sup)
+	fmt.Println(report.Reason, len(report.Abandoned), err)
+	// Output:
+	// run 1
+	// run 2
+	// 1 connection lost <nil>
+	// actor: shutdown 0 <nil>
+}
+
+// A child that is not configured declines, and the others run without it.
+func Example_decline() {
+	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
+	mailer := func(c actor.Context) {
+		if _, ok := c.Message().(*actor.Started); ok {
+			actor.Exit(c, fmt.Errorf("no SMTP server given: %w", supervision.ErrIgnore))
+		}
+	}
+	props, err := supervision.Static(supervision.Spec{Children: []supervision.ChildSpec{
+		{ID: "mailer", Props: func() *actor.Props { return actor.FromFunc(mailer) }},
+		{ID: "server", Props: greeter("server")},
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sup := actor.SpawnRoot(sys, props, "app")
+	info, err := supervision.Child(ctx, sys, sup, "mailer")
+	fmt.Println(info.State, info.LastReason, err)
+	_, err = supervision.RestartChild(ctx, sys, sup, "mailer")
+	fmt.Println(errors.Is(err, supervision.ErrIgnore))
+	_, err = supervision.Stop(ctx, sys, sup)
+	fmt.Println(err)
+	// Output:
+	// server starts
+	// Idle no SMTP server given: supervision: child declined to start <nil>
+	// true
+	// server stops
+	// <nil>
+}
+
+// The tree below a supervisor, as text and as data.
+func ExampleTree() {
+	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
+	idle := supervision.Func(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	workers, err := supervision.Dynamic(supervision.DynamicSpec{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	props, err := supervision.Static(supervision.Spec{Children: []supervision.ChildSpec{
+		{ID: "database", Props: idle},
+		{ID: "workers", Props: func() *actor.Props { return workers }, Shutdown: supervision.Infinity},
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sup := actor.SpawnRoot(sys, props, "app")
+	info, err := supervision.Child(ctx, sys, sup, "workers")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err = supervision.StartChild(ctx, sys, info.PID, supervision.ChildSpec{ID: "worker-1", Props: idle}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	tree, err := supervision.Tree(ctx, sys, sup)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, child := range tree.Children {
+		fmt.Print(child)
+	}
+	_, err = supervision.Stop(ctx, sys, sup)
+	fmt.Println(err)
+	// Output:
+	// database (worker): running
+	// workers (dynamic): running
+	// └── worker-1 (worker): running
+	// <nil>
+}

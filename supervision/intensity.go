@@ -45,21 +45,22 @@ func (i Intensity) exceeded(id string, reason error) error {
 	return &IntensityError{ID: id, Restarts: i.Restarts, Period: i.Period, Reason: reason}
 }
 
-// window holds when the restarts of the last period were: never more than the limit and one.
+// countless is from where on a limit is as good as none: nothing restarts so often, and each restart in a window costs memory.
+const countless = 1 << 30
+
+// window holds when the restarts of the last period were, oldest first: never more than the limit and one.
 type window []time.Time
 
-// over counts a restart and says whether it is one too many.
+// over counts a restart, and reports whether it is one too many.
 func (w *window) over(limit Intensity) bool {
-	if limit.Restarts == Unlimited {
+	if limit.Restarts >= countless {
 		return false
 	}
 	now := time.Now()
-	kept := (*w)[:0]
-	for _, t := range *w {
-		if now.Sub(t) <= limit.Period {
-			kept = append(kept, t)
-		}
+	old := 0
+	for old < len(*w) && now.Sub((*w)[old]) > limit.Period {
+		old++
 	}
-	*w = append(kept, now)
+	*w = append((*w)[old:], now)
 	return len(*w) > limit.Restarts
 }

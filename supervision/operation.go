@@ -12,10 +12,12 @@ type operation struct {
 	starts  []*child // then these
 	current *child   // the one that is waited for
 
-	// restarting: what is stopped is to be started again, and a failed start is a failure of that child.
+	// restarting: what is stopped is to be started again, and a failed start is a failure of that
+	// child.
 	restarting bool
 
-	// finish is called once: with nil when everything is done, with a *StartError, or with ErrStopping if the supervisor stops first.
+	// finish is called once: with nil when everything is done, with a *StartError, or with
+	// ErrStopping if the supervisor stops first.
 	finish func(error)
 }
 
@@ -34,7 +36,8 @@ func (s *static) step() {
 		c := op.stops[0]
 		op.stops = op.stops[1:]
 		if c.pid == nil {
-			continue // it has ended meanwhile
+			s.endedBefore(c)
+			continue
 		}
 		op.current = c
 		if c.state != Stopping {
@@ -52,44 +55,54 @@ func (s *static) step() {
 	op.finish(nil)
 }
 
-// normalEnd tells that a child which had nothing to do but Started has ended. The operation that started it goes on first.
-type normalEnd struct{ c *child }
+// endedBefore deals with a child that the operation was to stop, and that has ended by itself.
+func (s *static) endedBefore(c *child) {
+	c.doomed = false
+	if e := c.takeEnd(); e != nil {
+		s.retire(c, e.reason)
+	}
+}
 
-// gone decides what the end of an incarnation means.
+// gone is called when an incarnation has ended. Only the operation that waits for that end may go
+// on at once.
 func (s *static) gone(c *child, reason error) {
+	c.remember(reason)
 	switch {
 	case c.doomed:
 		s.stopped(c, reason)
-	case c.state != Starting:
+	case s.op == nil:
 		s.settle(c, reason)
-	case reason == nil:
-		s.started(c)
-		s.queue = append(s.queue, &normalEnd{c: c})
-		s.step()
+	case c == s.op.current:
+		s.startEnded(c, reason)
 	default:
-		s.startFailed(c, reason)
+		s.later(c, reason)
 	}
 }
 
 // stopped goes on after a child that the operation has stopped, or was about to.
 func (s *static) stopped(c *child, reason error) {
 	c.doomed = false
-	if s.op.restarting && c.spec.Restart != Temporary {
-		c.state = Restarting
-	} else {
-		s.rest(c, reason)
-	}
+	s.retire(c, reason)
 	if c == s.op.current {
 		s.step()
 	}
 }
 
+// retire leaves a child that has been stopped alone, unless it is to be started again.
+func (s *static) retire(c *child, reason error) {
+	if s.op.restarting && c.spec.Restart != Temporary {
+		s.set(c, Restarting)
+	} else {
+		s.rest(c, reason)
+	}
+}
+
 // rest leaves a child that is not to be started again alone. A temporary one is forgotten.
 func (s *static) rest(c *child, reason error) {
-	c.state = Idle
+	s.set(c, Idle)
 	s.final(c, reason)
 	if c.spec.Restart == Temporary {
-		s.remove(c)
+		s.children.remove(c)
 	}
 }
 
@@ -103,8 +116,32 @@ func (s *static) ready(m *actor.Ready) {
 }
 
 func (s *static) started(c *child) {
-	c.state = Running
+	s.set(c, Running)
 	s.tell(ChildStarted, c, c.last, nil)
+}
+
+func (s *static) spawnFailed(m *spawnFailed) {
+	if m.c.state == Starting { // else the supervisor has begun to stop
+		m.c.remember(m.err)
+		s.startEnded(m.c, m.err)
+	}
+}
+
+// startEnded goes on after a child that has ended before it was ready. A normal end is no failure:
+// the child had nothing more to do. What becomes of it is decided after the operation that started
+// it.
+func (s *static) startEnded(c *child, reason error) {
+	switch {
+	case reason == nil:
+		s.started(c)
+		s.later(c, nil)
+		s.step()
+	case declines(c, reason):
+		s.decline(c, reason)
+		s.step()
+	default:
+		s.startFailed(c, reason)
+	}
 }
 
 func (s *static) startFailed(c *child, reason error) {
@@ -112,7 +149,7 @@ func (s *static) startFailed(c *child, reason error) {
 	s.op = nil
 	s.tell(ChildStartFailed, c, nil, reason)
 	if op.restarting {
-		s.restart(c, reason)
+		s.restart(c, reason, true)
 		return
 	}
 	s.rest(c, reason)
@@ -121,7 +158,7 @@ func (s *static) startFailed(c *child, reason error) {
 
 // startAll is the first operation. The supervisor is ready when it is done.
 func (s *static) startAll() {
-	s.run(&operation{starts: slices.Clone(s.children), finish: func(err error) {
+	s.run(&operation{starts: slices.Collect(s.children.all()), finish: func(err error) {
 		if err == nil {
 			actor.ReportReady(s.ctx)
 		} else {

@@ -16,10 +16,11 @@ type recovery struct {
 	reason  error
 	waits   int
 	timer   *time.Timer // the back-off's, until it is over
+	turn    bool        // a retry without back-off waits for its turn among the messages
 }
 
 type (
-	// recovered tells that the back-off is over.
+	// recovered tells that the back-off is over, or that it is the turn of a retry.
 	recovered struct{ recovery *recovery }
 	// resumed tells what a BeforeRestart decided.
 	resumed struct {
@@ -29,20 +30,28 @@ type (
 	}
 )
 
-// begin makes members wait for their restart. If there is nothing to wait for, they are started at once.
-func (b *base) begin(culprit *child, members []*child, reason error) {
+// begin makes members wait for their restart. If there is nothing to wait for, they are started at once. A retry is never started at
+// once: it gets in line behind what waits in the mailbox, so that a start that fails again and again can't make the supervisor deaf.
+func (b *base) begin(culprit *child, members []*child, reason error, retry bool) {
 	r := &recovery{culprit: culprit, members: members, reason: reason, waits: 1} // 1: until all who must wait have been asked
 	for _, c := range members {
-		c.state = Restarting
+		b.set(c, Restarting)
 		c.more().recovery = r
 	}
 	delay := b.delay(culprit)
-	if delay > 0 {
+	switch {
+	case delay > 0:
 		r.waits++
 		r.timer = actor.SendAfter(b.ctx, delay, &recovered{recovery: r})
+	case retry:
+		r.waits++
+		r.turn = true
+		actor.Send(b.ctx.ActorSystem(), b.ctx.Self(), &recovered{recovery: r})
 	}
 	for _, c := range members {
-		b.publish(Event{Kind: ChildRestarting, ID: c.spec.ID, Reason: reason, Restarts: int(c.restarts), Delay: delay})
+		b.publish(Event{
+			Kind: ChildRestarting, ID: c.spec.ID, Reason: reason, Restarts: c.restarts, Delay: delay,
+		})
 		if c.spec.BeforeRestart != nil {
 			r.waits++
 			b.hold(r, c)
@@ -70,14 +79,13 @@ func (b *base) hold(r *recovery, c *child) {
 	resume := func(restart bool) {
 		once.Do(func() { actor.Send(sys, self, &resumed{recovery: r, c: c, restart: restart}) })
 	}
-	if guard(func() { c.spec.BeforeRestart(r.reason, resume) }) != nil {
-		resume(false)
-	}
+	before, reason := c.spec.BeforeRestart, r.reason
+	b.beside(func() { before(reason, resume) }, func() { resume(false) })
 }
 
 func (b *base) delayOver(r *recovery) {
-	if r.timer != nil {
-		r.timer = nil
+	if r.timer != nil || r.turn {
+		r.timer, r.turn = nil, false
 		b.waited(r)
 	}
 }
@@ -122,31 +130,35 @@ func (r *recovery) remaining() []*child {
 	return left
 }
 
-// withdraw takes one child out of its recovery. The others wait no longer for its back-off, nor for its BeforeRestart.
+// withdraw takes one child out of its recovery, and leaves it at rest. The others wait no longer for its back-off, nor for its
+// BeforeRestart.
 func (b *base) withdraw(c *child) {
+	left := b.leave(c)
+	b.set(c, Idle)
+	for _, r := range left {
+		b.waited(r)
+	}
+}
+
+// leave takes one child out of its recovery, if it is in one, because it rests or joins another. The caller must call waited for the
+// recovery that it returns, as soon as others may be started.
+func (b *base) leave(c *child) []*recovery {
+	if c.rare == nil || c.rare.recovery == nil {
+		return nil
+	}
 	r := c.rare.recovery
 	c.rare.recovery = nil
-	c.state = Idle
 	r.waits++ // so that the last wait is not over in between
 	if c.rare.gated {
 		c.rare.gated = false
 		r.waits--
 	}
-	if c == r.culprit && r.timer != nil {
+	if c == r.culprit && (r.timer != nil || r.turn) {
 		r.stopTimer()
+		r.turn = false
 		r.waits--
 	}
-	b.waited(r)
-}
-
-// cancel makes the recovery start nobody: its members are about to join another.
-func (r *recovery) cancel() {
-	r.stopTimer()
-	for _, c := range r.members {
-		if c.rare.recovery == r {
-			c.rare.recovery, c.rare.gated = nil, false
-		}
-	}
+	return []*recovery{r}
 }
 
 func (r *recovery) stopTimer() {

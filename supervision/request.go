@@ -4,10 +4,10 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// Requests are messages that any actor may send to a supervisor, without blocking. A request belongs to the supervisor from then on: it is not
-// to be changed or sent again. Reply may be nil. It is called once, in the supervisor's goroutine, and must not block; a panic there is
-// swallowed. If the supervisor is gone before it takes the request up, it is never called: monitor the supervisor, or ask with
-// StartChild and its like.
+// Requests are messages that any actor may send to a supervisor, without blocking. A request belongs to the supervisor from then on: it
+// must not be changed or sent again. Reply may be nil. It is called once, by the supervisor, and must not block: the supervisor waits
+// for it for 100 ms at most. A panic there is swallowed. If the supervisor is gone before it takes the request up, Reply is never
+// called: monitor the supervisor, or ask with StartChild and its like.
 type (
 	// StartRequest starts a child.
 	//
@@ -18,36 +18,63 @@ type (
 	StartRequest struct {
 		Spec  ChildSpec
 		Reply func(*actor.PID, error)
+		own   bool // Reply is of this package, and does not block
 	}
 
 	// TerminateRequest stops a child. It is answered when the child is gone. See TerminateChild.
 	TerminateRequest struct {
 		ID    string
 		Reply func(error)
+		own   bool
 	}
 
 	// RestartRequest starts a child that doesn't run. See RestartChild.
 	RestartRequest struct {
 		ID    string
 		Reply func(*actor.PID, error)
+		own   bool
 	}
 
 	// DeleteRequest forgets a child that doesn't run. See DeleteChild.
 	DeleteRequest struct {
 		ID    string
 		Reply func(error)
+		own   bool
+	}
+
+	// ChildRequest asks for one child. See Child.
+	ChildRequest struct {
+		ID    string
+		Reply func(ChildInfo, error)
+		own   bool
 	}
 
 	// ChildrenRequest asks for all children. See Children.
 	ChildrenRequest struct {
 		Reply func([]ChildInfo, error)
+		own   bool
 	}
 
 	// CountRequest asks how many children there are. See Count.
 	CountRequest struct {
 		Reply func(Counts, error)
+		own   bool
+	}
+
+	// TypesRequest asks how many children of each type there are. See CountTypes.
+	TypesRequest struct {
+		Reply func(TypeCounts, error)
+		own   bool
 	}
 )
+
+// request is any of the above.
+type request interface {
+	// shield makes Reply harmless, if it is the user's.
+	shield(b *base)
+	// refuse answers the request with err.
+	refuse(b *base, err error)
+}
 
 // ChildInfo describes one child.
 type ChildInfo struct {
@@ -57,9 +84,13 @@ type ChildInfo struct {
 	State    ChildState
 	Restart  Restart
 	Restarts int
+	// Supervisor reports whether the child is a supervisor of this package. It is false before the first start.
+	Supervisor bool
+	// LastReason is how the last incarnation ended, or why its start failed: nil if none has ended, or ended normally.
+	LastReason error
 }
 
-// Counts says how many children a supervisor has.
+// Counts holds how many children a supervisor has.
 type Counts struct {
 	// Specs is how many it knows: for a static supervisor those too that don't run.
 	Specs int
@@ -67,6 +98,16 @@ type Counts struct {
 	Active int
 	// Restarting is how many wait for their restart.
 	Restarting int
+}
+
+// TypeCounts holds how many children of each type a supervisor has, as OTP's count_children.
+type TypeCounts struct {
+	// Specs is how many children there are, and Active how many of them live.
+	Specs  int
+	Active int
+	// Supervisors and Workers are how many of Specs are supervisors of this package, and how many are not.
+	Supervisors int
+	Workers     int
 }
 
 // ChildState is where a child stands.
@@ -88,51 +129,4 @@ const (
 // String returns the constant's name.
 func (s ChildState) String() string {
 	return nameOf(s, "Idle", "Starting", "Running", "Stopping", "Restarting")
-}
-
-// refuse answers a request with err, and says whether msg was one.
-func (b *base) refuse(msg any, err error) bool {
-	switch m := msg.(type) {
-	case *StartRequest:
-		b.answerStart(m, nil, err)
-	case *TerminateRequest:
-		b.answer(m.Reply, err)
-	case *RestartRequest:
-		b.answerPID(m.Reply, nil, err)
-	case *DeleteRequest:
-		b.answer(m.Reply, err)
-	case *ChildrenRequest:
-		if m.Reply != nil {
-			_ = guard(func() { m.Reply(nil, err) })
-		}
-	case *CountRequest:
-		if m.Reply != nil {
-			_ = guard(func() { m.Reply(Counts{}, err) })
-		}
-	default:
-		return false
-	}
-	return true
-}
-
-// answerStart tells the outcome of a start; nobody but Notify hears of a failure that nobody asked about.
-func (b *base) answerStart(m *StartRequest, pid *actor.PID, err error) {
-	switch {
-	case m.Reply != nil:
-		b.answerPID(m.Reply, pid, err)
-	case err != nil && m.Spec.Notify != nil:
-		actor.Send(b.ctx.ActorSystem(), m.Spec.Notify, &Ended{ID: m.Spec.ID, Tag: m.Spec.Tag, Reason: err})
-	}
-}
-
-func (b *base) answerPID(reply func(*actor.PID, error), pid *actor.PID, err error) {
-	if reply != nil {
-		_ = guard(func() { reply(pid, err) })
-	}
-}
-
-func (b *base) answer(reply func(error), err error) {
-	if reply != nil {
-		_ = guard(func() { reply(err) })
-	}
 }

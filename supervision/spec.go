@@ -43,8 +43,8 @@ type ChildSpec struct {
 	// children. A dynamic supervisor makes one up for a child without: the Id of its first PID.
 	ID string
 
-	// Props is called for each start, in the supervisor's goroutine and immediately before the spawn. It must not block. A start whose Props
-	// panics, or returns nil, has failed.
+	// Props is called for each start, immediately before the spawn. A start whose Props panics, calls runtime.Goexit, returns nil or
+	// takes longer than [PropsTime] has failed. See [Func] for functions.
 	Props func() *actor.Props
 
 	// Restart is Permanent, Transient or Temporary. Default: Permanent.
@@ -62,9 +62,9 @@ type ChildSpec struct {
 	Tag    any
 
 	// BeforeRestart, if not nil, holds each restart back until it calls resume, from any goroutine, now or later; the child counts as
-	// restarting meanwhile. resume(false) gives the restart up, as does a panic. Only the first call of resume counts. BeforeRestart itself
-	// is called in the supervisor's goroutine, with the reason of the end, and must not block. It is not called for a restart that exceeds
-	// the intensity. A back-off runs at the same time.
+	// restarting meanwhile. resume(false) gives the restart up, as do a panic and a runtime.Goexit. Only the first call of resume counts.
+	// BeforeRestart gets the reason of the end. The supervisor waits for its return for 100 ms at most, and then goes on. It is not
+	// called for a restart that exceeds the intensity. A back-off runs at the same time.
 	BeforeRestart func(reason error, resume func(restart bool))
 }
 

@@ -59,7 +59,7 @@ type Spec struct {
 	// Backoff spaces the restarts of a child that fails again and again. The zero value restarts at once.
 	Backoff Backoff
 
-	// OnEvent, if not nil, is called for each event, in the supervisor's goroutine. It must not block; a panic in it is swallowed.
+	// OnEvent, if not nil, is called for each event: see [Event]. A panic in it is swallowed.
 	OnEvent func(Event)
 }
 
@@ -107,26 +107,32 @@ func Static(spec Spec) (*actor.Props, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
 	}
-	return actor.FromProducer(func() actor.Actor { return newStatic(spec) }), nil
+	h := newHooks(spec.OnEvent)
+	return actor.FromProducer(func() actor.Actor { return newStatic(spec, h) }), nil
 }
 
-// static is a supervisor with a list of children. It does one operation at a time - stop these, then start those - and what comes in between
-// waits in its queue, as it would in the mailbox of an OTP supervisor, which blocks.
+// static is a supervisor with a list of children. It does one operation at a time: stop these, then
+// start those.
+//
+// Facts and decisions are kept apart. The end of a child is entered in the books as soon as it
+// arrives, so that no operation waits for an end that has already happened. Decisions about it, and
+// requests, wait in the queue for the end of the operation, as they would in the mailbox of an OTP
+// supervisor, which blocks.
 type static struct {
 	base
 	spec     Spec
-	children []*child // in the order of their start
+	children roster
 	window   window
 	op       *operation // nil when there is nothing to do
-	queue    []any      // requests and ends of children, for after the operation
+	queue    []any      // requests, *end and *recovery, for after the operation
 }
 
-func newStatic(spec Spec) *static {
+func newStatic(spec Spec, h *hooks) *static {
 	s := &static{spec: spec}
 	s.spec.Intensity = spec.Intensity.withDefaults()
-	s.base = base{owner: s, onEvent: spec.OnEvent, backoff: spec.Backoff.withDefaults(), byPID: make(map[string]*child)}
+	s.base = newBase(s, h, spec.Backoff)
 	for _, c := range spec.Children {
-		s.children = append(s.children, &child{spec: c})
+		s.children.add(&child{spec: c})
 	}
 	s.spec.Children = nil
 	return s
@@ -136,91 +142,80 @@ func newStatic(spec Spec) *static {
 func (s *static) Receive(ctx actor.Context) {
 	s.ctx = ctx
 	switch m := ctx.Message().(type) {
+	case *actor.Exited:
+		if c, reason := s.take(m); c != nil {
+			s.gone(c, reason)
+		}
+	case *actor.Ready:
+		s.ready(m)
+	case *spawnFailed:
+		s.spawnFailed(m)
+	case request:
+		m.shield(&s.base)
+		s.inTurn(m)
+	case *treeRequest:
+		answer := s.snapshot(TypeStatic, s.list())
+		answer.waiting = len(s.queue)
+		m.reply(answer)
 	case *actor.Started:
 		actor.TrapStop(ctx)
 		actor.DelayReady(ctx)
 		s.startAll()
 	case *actor.StopRequest:
 		s.shutdown(actor.ErrShutdown)
-	case *actor.Ready:
-		s.ready(m)
 	case *actor.Stopped:
 		s.cleanUp()
 	default:
-		if !s.own(m) {
-			s.inTurn(m)
-		}
+		s.own(m)
 	}
 	s.drain()
 }
 
-// inTurn handles a message now, or after the operation, unless the operation waits for it.
-func (s *static) inTurn(msg any) {
+// inTurn serves a request now, or after the operation.
+func (s *static) inTurn(m request) {
 	switch {
-	case s.stopping && s.refuse(msg, ErrStopping):
-	case s.op == nil || s.expected(msg):
-		s.handle(msg)
-	default:
-		s.queue = append(s.queue, msg)
-	}
-}
-
-// expected says whether the operation goes on, or can't, because of msg.
-func (s *static) expected(msg any) bool {
-	switch m := msg.(type) {
-	case *actor.Exited:
-		c := s.childOf(m.PID)
-		return c == nil || c.doomed || c == s.op.current
-	case *spawnFailed:
-		return true
-	}
-	return false
-}
-
-func (s *static) handle(msg any) {
-	switch m := msg.(type) {
-	case *actor.Exited:
-		if c := s.take(m); c != nil {
-			s.gone(c, m.Reason)
-		}
-	case *spawnFailed:
-		if m.c.state == Starting { // else the supervisor has begun to stop
-			s.gone(m.c, m.err)
-		}
-	case *normalEnd:
-		if m.c.state == Running && m.c.pid == nil { // else a sibling has caused its restart
-			s.settle(m.c, nil)
-		}
-	case *recovery:
-		s.recovered(m)
-	default:
+	case s.stopping:
+		m.refuse(&s.base, ErrStopping)
+	case s.op == nil:
 		s.request(m)
+	default:
+		s.queue = append(s.queue, m)
 	}
 }
 
 // drain handles what has waited for the end of an operation.
 func (s *static) drain() {
 	for s.op == nil && len(s.queue) > 0 {
-		msg := s.queue[0]
+		next := s.queue[0]
+		s.queue[0] = nil
 		s.queue = s.queue[1:]
-		s.handle(msg)
-	}
-}
-
-func (s *static) find(id string) *child {
-	for _, c := range s.children {
-		if c.spec.ID == id {
-			return c
-		}
-	}
-	return nil
-}
-
-func (s *static) remove(c *child) {
-	for i, other := range s.children {
-		if other == c {
-			s.children = append(s.children[:i:i], s.children[i+1:]...)
-			return
+		switch m := next.(type) {
+		case *end:
+			if m.isOpen() {
+				m.c.takeEnd()
+				s.settle(m.c, m.reason)
+			}
+		case *recovery:
+			s.recovered(m)
+		case request:
+			s.inTurn(m)
 		}
 	}
 }
+
+// end is the end of a child that nobody has asked for, until it is decided what becomes of the
+// child. An operation that stops the child meanwhile decides that itself.
+type end struct {
+	c      *child
+	reason error
+}
+
+// later makes the end of c wait for the operation.
+func (s *static) later(c *child, reason error) {
+	e := &end{c: c, reason: reason}
+	c.more().end = e
+	s.queue = append(s.queue, e)
+}
+
+// isOpen reports whether nobody has decided yet.
+func (e *end) isOpen() bool { return e.c.rare.end == e }

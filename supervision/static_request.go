@@ -4,7 +4,7 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-func (s *static) request(msg any) {
+func (s *static) request(msg request) {
 	switch m := msg.(type) {
 	case *StartRequest:
 		s.start(m)
@@ -14,14 +14,14 @@ func (s *static) request(msg any) {
 		s.restartByHand(m)
 	case *DeleteRequest:
 		s.delete(m)
+	case *ChildRequest:
+		s.child(m)
 	case *ChildrenRequest:
-		if m.Reply != nil {
-			_ = guard(func() { m.Reply(s.list(), nil) })
-		}
+		answer(m.Reply, s.list(), nil)
 	case *CountRequest:
-		if m.Reply != nil {
-			_ = guard(func() { m.Reply(s.count(), nil) })
-		}
+		answer(m.Reply, s.count(), nil)
+	case *TypesRequest:
+		answer(m.Reply, s.types(), nil)
 	}
 }
 
@@ -31,15 +31,25 @@ func (s *static) start(m *StartRequest) {
 		return
 	}
 	c := &child{spec: m.Spec}
-	s.children = append(s.children, c)
+	s.children.add(c)
 	s.run(&operation{starts: []*child{c}, finish: func(err error) {
-		if err != nil {
-			s.remove(c)
-			s.answerPID(m.Reply, nil, err)
-			return
+		if _, failed := err.(*StartError); failed { //nolint:errorlint // of this operation, never wrapped
+			s.children.remove(c)
 		}
-		s.answerPID(m.Reply, c.last, nil)
+		s.startedByHand(c, m.Reply, err)
 	}})
+}
+
+// startedByHand answers who asked for a start that is done.
+func (s *static) startedByHand(c *child, reply func(*actor.PID, error), err error) {
+	switch {
+	case err != nil:
+		answer(reply, nil, err)
+	case c.state == Idle:
+		answer(reply, nil, about(ErrIgnore, c.spec.ID))
+	default:
+		answer(reply, c.last, nil)
+	}
 }
 
 // refusal says why a child can't be started, or nil.
@@ -47,60 +57,64 @@ func (s *static) refusal(spec *ChildSpec) error {
 	if err := s.spec.validateChild("ChildSpec", spec); err != nil {
 		return err
 	}
-	switch c := s.find(spec.ID); {
+	switch c := s.children.find(spec.ID); {
 	case c == nil:
 		return nil
 	case c.state == Idle:
 		return about(ErrAlreadyPresent, spec.ID)
 	default:
-		return about(ErrAlreadyStarted, spec.ID)
+		return &AlreadyStartedError{ID: spec.ID, PID: c.pid}
 	}
 }
 
 func (s *static) terminate(m *TerminateRequest) {
-	c := s.find(m.ID)
+	c := s.children.find(m.ID)
 	switch {
 	case c == nil:
-		s.answer(m.Reply, about(ErrNotFound, m.ID))
+		answerError(m.Reply, about(ErrNotFound, m.ID))
+		return
 	case c.pid != nil:
-		s.run(&operation{stops: []*child{c}, finish: func(err error) { s.answer(m.Reply, err) }})
+		s.run(&operation{stops: []*child{c}, finish: func(err error) { answerError(m.Reply, err) }})
+		return
+	case c.state == Restarting:
+		s.withdraw(c)
+		s.rest(c, actor.ErrShutdown)
 	default:
-		if c.state == Restarting {
-			s.withdraw(c)
-			s.rest(c, actor.ErrShutdown)
-		} else if c.state != Idle {
-			s.rest(c, nil) // it has ended by itself, which was not dealt with yet
+		if e := c.takeEnd(); e != nil { // it has ended by itself
+			s.rest(c, e.reason)
 		}
-		s.answer(m.Reply, nil)
 	}
+	answerError(m.Reply, nil)
 }
 
 func (s *static) restartByHand(m *RestartRequest) {
 	c, err := s.idle(m.ID)
 	if err != nil {
-		s.answerPID(m.Reply, nil, err)
+		answer(m.Reply, nil, err)
 		return
 	}
-	s.run(&operation{starts: []*child{c}, finish: func(err error) {
-		if err != nil {
-			s.answerPID(m.Reply, nil, err)
-			return
-		}
-		s.answerPID(m.Reply, c.last, nil)
-	}})
+	s.run(&operation{starts: []*child{c}, finish: func(err error) { s.startedByHand(c, m.Reply, err) }})
 }
 
 func (s *static) delete(m *DeleteRequest) {
 	c, err := s.idle(m.ID)
 	if err == nil {
-		s.remove(c)
+		s.children.remove(c)
 	}
-	s.answer(m.Reply, err)
+	answerError(m.Reply, err)
+}
+
+func (s *static) child(m *ChildRequest) {
+	if c := s.children.find(m.ID); c != nil {
+		answer(m.Reply, c.info(), nil)
+		return
+	}
+	answer(m.Reply, ChildInfo{}, about(ErrNotFound, m.ID))
 }
 
 // idle returns the child with this ID if it neither runs nor is about to.
 func (s *static) idle(id string) (*child, error) {
-	switch c := s.find(id); {
+	switch c := s.children.find(id); {
 	case c == nil:
 		return nil, about(ErrNotFound, id)
 	case c.state == Restarting:
@@ -113,19 +127,31 @@ func (s *static) idle(id string) (*child, error) {
 }
 
 func (s *static) list() []ChildInfo {
-	list := make([]ChildInfo, len(s.children))
-	for i, c := range s.children {
-		list[i] = c.info()
+	list := make([]ChildInfo, 0, s.children.len())
+	for c := range s.children.all() {
+		list = append(list, c.info())
 	}
 	return list
 }
 
 func (s *static) count() Counts {
-	n := Counts{Specs: len(s.children), Active: len(s.byPID)}
-	for _, c := range s.children {
+	n := Counts{Specs: s.children.len(), Active: len(s.byPID)}
+	for c := range s.children.all() {
 		if c.state == Restarting {
 			n.Restarting++
 		}
 	}
 	return n
+}
+
+func (s *static) types() TypeCounts {
+	nested := 0
+	for c := range s.children.all() {
+		if c.nested {
+			nested++
+		}
+	}
+	return TypeCounts{
+		Specs: s.children.len(), Active: len(s.byPID), Supervisors: nested, Workers: s.children.len() - nested,
+	}
 }

@@ -8,17 +8,26 @@ import (
 
 // settle decides what becomes of a child that has ended by itself.
 func (s *static) settle(c *child, reason error) {
-	if c.spec.wantsRestart(reason) {
-		s.restart(c, reason)
-		return
-	}
-	s.rest(c, reason)
-	if s.wantsShutdown(c) {
-		s.shutdown(actor.ErrShutdown)
+	switch {
+	case declines(c, reason):
+		s.decline(c, reason)
+	case c.spec.wantsRestart(reason):
+		s.restart(c, reason, false)
+	default:
+		s.rest(c, reason)
+		if s.wantsShutdown(c) {
+			s.shutdown(actor.ErrShutdown)
+		}
 	}
 }
 
-// wantsShutdown says whether the end of c is the end of the supervisor.
+// decline leaves a child alone that does not want to run.
+func (s *static) decline(c *child, reason error) {
+	s.tell(ChildDeclined, c, nil, reason)
+	s.rest(c, reason)
+}
+
+// wantsShutdown reports whether the end of c is the end of the supervisor.
 func (s *static) wantsShutdown(c *child) bool {
 	if !c.spec.Significant {
 		return false
@@ -28,34 +37,40 @@ func (s *static) wantsShutdown(c *child) bool {
 	case AnySignificant:
 		return true
 	case AllSignificant:
-		return !slices.ContainsFunc(s.children, func(o *child) bool { return o.spec.Significant && o.state != Idle })
+		return s.significant == 0
 	}
 	return false
 }
 
 // restart counts a failure, and makes the child and its group come back unless it was one too many.
-func (s *static) restart(c *child, reason error) {
+// A restart is a retry if it was a start that failed.
+func (s *static) restart(c *child, reason error, retry bool) {
 	if s.window.over(s.spec.Intensity) {
 		s.rest(c, reason)
 		s.shutdown(s.spec.Intensity.exceeded(c.spec.ID, reason))
 		return
 	}
-	c.state = Restarting
+	s.set(c, Restarting)
 	group := s.group(c)
 	var stops []*child
+	var left []*recovery
 	for _, o := range slices.Backward(group) {
-		if o.pid != nil {
+		switch {
+		case o == c:
+		case o.state == Restarting:
+			left = append(left, s.leave(o)...)
+		case o.state != Idle:
 			stops = append(stops, o)
-		}
-		if o.rare != nil && o.rare.recovery != nil {
-			o.rare.recovery.cancel()
 		}
 	}
 	s.run(&operation{stops: stops, restarting: true, finish: func(err error) {
 		if err == nil {
-			s.comeBack(c, group, reason)
+			s.comeBack(c, group, reason, retry)
 		}
 	}})
+	for _, r := range left {
+		s.waited(r)
+	}
 }
 
 // group returns who is restarted when c fails, in the order of their start.
@@ -63,22 +78,23 @@ func (s *static) group(c *child) []*child {
 	switch s.spec.Strategy {
 	case OneForOne:
 	case OneForAll:
-		return slices.Clone(s.children)
+		return slices.Collect(s.children.all())
 	case RestForOne:
-		return slices.Clone(s.children[slices.Index(s.children, c):])
+		return s.children.from(c)
 	}
 	return []*child{c}
 }
 
 // comeBack makes a group, which has been stopped, wait for its restart.
-func (s *static) comeBack(c *child, group []*child, reason error) {
+func (s *static) comeBack(c *child, group []*child, reason error, retry bool) {
 	group = slices.DeleteFunc(group, func(o *child) bool { return o.spec.Restart == Temporary })
 	for _, o := range group {
 		o.restarts++
 	}
-	s.begin(c, group, reason)
+	s.begin(c, group, reason, retry)
 }
 
+// recovered starts the children of a recovery that is over, after the operation that is under way.
 func (s *static) recovered(r *recovery) {
 	if s.op != nil {
 		s.queue = append(s.queue, r)

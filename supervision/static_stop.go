@@ -1,8 +1,6 @@
 package supervision
 
 import (
-	"slices"
-
 	"github.com/gentask/gentask/actor"
 )
 
@@ -20,8 +18,8 @@ func (s *static) shutdown(reason error) {
 	if op != nil && op.current.pid != nil && op.current.state == Stopping {
 		stops = append(stops, op.current) // it has been told already
 	}
-	for _, c := range slices.Backward(s.children) {
-		if c.pid != nil && !slices.Contains(stops, c) {
+	for c := range s.children.backward() {
+		if c.pid != nil && (len(stops) == 0 || c != stops[0]) {
 			stops = append(stops, c)
 		}
 	}
@@ -36,25 +34,22 @@ func (s *static) shutdown(reason error) {
 func (s *static) flush() {
 	queue := s.queue
 	s.queue = nil
-	for _, msg := range queue {
-		switch m := msg.(type) {
-		case *actor.Exited:
-			if c := s.take(m); c != nil {
-				s.rest(c, m.Reason)
+	for _, next := range queue {
+		switch m := next.(type) {
+		case *end:
+			if m.isOpen() {
+				m.c.takeEnd()
+				s.rest(m.c, m.reason)
 			}
-		case *normalEnd:
-			if m.c.state == Running && m.c.pid == nil {
-				s.rest(m.c, nil)
-			}
-		default:
-			s.refuse(msg, ErrStopping)
+		case request:
+			m.refuse(&s.base, ErrStopping)
 		}
 	}
 }
 
 // dropWaiting makes sure that nobody comes back.
 func (s *static) dropWaiting() {
-	for _, c := range slices.Clone(s.children) {
+	for c := range s.children.all() {
 		if c.rare != nil && c.rare.recovery != nil {
 			c.rare.recovery.stopTimer()
 			c.rare.recovery = nil
@@ -68,14 +63,16 @@ func (s *static) dropWaiting() {
 // cleanUp withdraws the timers of a supervisor that has ended, whatever way, and answers who still waits.
 func (s *static) cleanUp() {
 	s.stopping = true
-	for _, c := range s.children {
+	for c := range s.children.all() {
 		c.stopTimer()
 		if c.rare != nil && c.rare.recovery != nil {
 			c.rare.recovery.stopTimer()
 		}
 	}
-	for _, msg := range s.queue {
-		s.refuse(msg, ErrStopping)
+	for _, next := range s.queue {
+		if m, ok := next.(request); ok {
+			m.refuse(&s.base, ErrStopping)
+		}
 	}
 	s.queue = nil
 	if op := s.op; op != nil {

@@ -85,6 +85,29 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkRunWithContext is a task that uses its context as a call over the network does.
+func BenchmarkRunWithContext(b *testing.B) {
+	for name, f := range map[string]func(context.Context) (int, error){
+		"Done": func(ctx context.Context) (int, error) { _ = ctx.Done(); return 1, ctx.Err() },
+		"WithTimeout": func(ctx context.Context) (int, error) {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			_ = ctx.Done()
+			return 1, ctx.Err()
+		},
+	} {
+		for parent, ctx := range map[string]context.Context{"/background": context.Background(), "/cancellable": b.Context()} {
+			b.Run(name+parent, func(b *testing.B) {
+				s := started(b, Config{})
+				b.ReportAllocs()
+				for b.Loop() {
+					Run(ctx, s, 0, f)
+				}
+			})
+		}
+	}
+}
+
 func BenchmarkStack(b *testing.B) {
 	s := started(b, Config{})
 	for range 1000 {

@@ -26,17 +26,27 @@ func clockAgainstModel(t *rapid.T) {
 		runs[i] = &run{id: uint64(i + 1)}
 	}
 	due := map[*run]time.Duration{} // the model
+	far := map[*run]bool{}
 	for range rapid.IntRange(1, 60).Draw(t, "steps") {
 		now := time.Since(epoch)
 		r := rapid.SampledFrom(runs).Draw(t, "run")
 		switch rapid.SampledFrom([]string{"set", "set", "unset", "wait"}).Draw(t, "step") {
 		case "set":
 			d := time.Duration(rapid.IntRange(0, 4).Draw(t, "seconds")) * time.Second
+			if rapid.IntRange(0, 9).Draw(t, "odds") == 0 {
+				d = rapid.SampledFrom(extremes()).Draw(t, "extreme")
+			}
 			c.set(r, now, d)
-			due[r] = now + d
+			if due[r] = after(now, d); due[r] > now+time.Hour {
+				delete(due, r) // nobody lives to see it
+				far[r] = true
+			} else {
+				delete(far, r)
+			}
 		case "unset":
 			c.unset(r)
 			delete(due, r)
+			delete(far, r)
 		case "wait":
 			clockRings(t, &c, epoch, woken, due)
 		}
@@ -45,6 +55,10 @@ func clockAgainstModel(t *rapid.T) {
 		clockRings(t, &c, epoch, woken, due)
 	}
 	require.Empty(t, c.take(time.Since(epoch)))
+	for r := range far {
+		c.unset(r)
+	}
+	require.Equal(t, 0, len(c.order)+len(c.lists))
 }
 
 // clockRings lets a second pass, and compares what is due then.

@@ -1,6 +1,11 @@
 package task
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
+)
 
 // counters are what the tasks of a supervisor count together.
 type counters struct {
@@ -9,8 +14,8 @@ type counters struct {
 	maxChildren  int
 	maxAbandoned int
 
-	telling     sync.Mutex // one call at a time, so that the last one has the last number
 	onAbandoned func(int)
+	telling     bool // somebody calls it, and will with the last number
 }
 
 // reserve takes a place for one more task.
@@ -46,7 +51,7 @@ func (c *counters) ended(dropped bool) {
 	}
 }
 
-// abandoned moves a task from the running to the abandoned. A call of tell has to follow, without locks.
+// abandoned moves a task from the running to the abandoned. A call of tell has to follow.
 func (c *counters) abandoned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,7 +59,7 @@ func (c *counters) abandoned() {
 	c.now.Abandoned++
 }
 
-// returned takes out an abandoned task. A call of tell has to follow, without locks.
+// returned takes out an abandoned task. A call of tell has to follow.
 func (c *counters) returned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,13 +67,41 @@ func (c *counters) returned() {
 	c.now.Late++
 }
 
-func (c *counters) tell() {
-	if c.onAbandoned == nil {
-		return
+// tell calls the hook on a goroutine of its own, or as the dispatcher of sys has it: nothing here waits for it, and there is one at
+// most. It ends when the hook has got the last number.
+func (c *counters) tell(sys *actor.System) {
+	if c.onAbandoned != nil && c.begin() {
+		actor.Go(sys, c.tellAll)
 	}
-	c.telling.Lock()
-	defer c.telling.Unlock()
-	c.onAbandoned(c.stats().Abandoned)
+}
+
+// begin reports whether nobody is telling; the caller is, then.
+func (c *counters) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.telling
+	c.telling = true
+	return first
+}
+
+func (c *counters) tellAll() {
+	for told := -1; ; {
+		n, more := c.untold(told)
+		if !more {
+			return
+		}
+		told = n
+		guard.Aside(func() { c.onAbandoned(n) })
+	}
+}
+
+// untold returns the number of abandoned tasks, if it is another than was told.
+func (c *counters) untold(told int) (n int, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n = c.now.Abandoned
+	c.telling = n != told
+	return n, c.telling
 }
 
 func (c *counters) stats() Stats {

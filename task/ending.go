@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask/actor"
 )
@@ -39,6 +40,25 @@ func (e Ending) String() string {
 		return "abandoned"
 	}
 	return fmt.Sprintf("ending(%d)", uint8(e))
+}
+
+// Unanswered returns for how long the task has been running since its owner was told of a Timeout, if that has been
+// answered neither by Extend nor by Stop or Shutdown; otherwise zero.
+func (t *Task[R]) Unanswered() time.Duration {
+	r := t.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unanswered == 0 || r.state != running {
+		return 0
+	}
+	return max(r.share.now()-r.unanswered, 0) + 1
+}
+
+// answered notes that the owner has reacted to the last timeout.
+func (r *run) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unanswered = 0
 }
 
 // endingOf is that of a run which has failed for reason. crashed reports that it did not return an error.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/actor"
 )
 
 // TestEndingIsWhatHappened: the ending tells how the task itself ended, not what the error that it
@@ -76,5 +78,29 @@ func TestEndingOfWhatWasStopped(t *testing.T) {
 		})
 		require.NoError(t, own.Cause, "nobody told it to stop")
 		require.ErrorIs(t, own.Reason, ErrCancelled)
+	})
+}
+
+// TestUnanswered: a timeout is unanswered until the owner extends or stops the task, and again when the next one comes.
+func TestUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, sys := startedIn(t, actor.NewSystem(actor.SystemConfig{}), Config{})
+		o := newOwner(t, sys)
+		heeds := func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
+		task, err := s.Spawn(Spec{Run: heeds, Owner: o.pid, Timeout: time.Second})
+		require.NoError(t, err)
+		time.Sleep(time.Second - 1)
+		require.Zero(t, task.Unanswered())
+		time.Sleep(time.Minute)
+		require.InDelta(t, time.Minute, task.Unanswered(), float64(time.Millisecond))
+		require.Equal(t, Timeout, o.next(t).Status)
+		task.Extend(time.Second)
+		synctest.Wait()
+		require.Zero(t, task.Unanswered())
+		time.Sleep(2 * time.Second)
+		require.InDelta(t, time.Second, task.Unanswered(), float64(time.Millisecond))
+		task.Stop(nil, time.Second)
+		synctest.Wait()
+		require.Zero(t, task.Unanswered())
 	})
 }

@@ -1,9 +1,15 @@
 package task
 
-import "errors"
+import (
+	"context"
+	"errors"
+
+	"github.com/gentask/gentask/internal/guard"
+)
 
 var (
-	// ErrClosed is returned by Start, and is the reason of outcomes, when the supervisor is not running.
+	// ErrClosed is returned by Start, and is the reason of outcomes, when the supervisor is not
+	// running.
 	ErrClosed = errors.New("task: supervisor not running")
 
 	// ErrRunning is returned by Supervisor.Start for a supervisor that runs already.
@@ -15,14 +21,16 @@ var (
 	// ErrNoTask is returned by Go for a context that is not of a task.
 	ErrNoTask = errors.New("task: not the context of a task")
 
-	// ErrMaxChildren is returned by Start, and is the reason of outcomes, when Config.MaxChildren tasks run.
+	// ErrMaxChildren is returned by Start, and is the reason of outcomes, when Config.MaxChildren
+	// tasks run.
 	ErrMaxChildren = errors.New("task: max children running")
 
 	// ErrMaxAbandoned is returned by Start, and is the reason of outcomes, when Config.MaxAbandoned abandoned tasks have not returned yet.
 	ErrMaxAbandoned = errors.New("task: max abandoned tasks")
 
-	// ErrTimeout is the reason of every timeout outcome, and what cancels the context of a task that is shut down after one.
-	ErrTimeout = errors.New("task: timeout")
+	// ErrTimeout is the reason of every timeout outcome, and the cause that ends the context of a
+	// task that is shut down after one. It wraps [context.DeadlineExceeded].
+	ErrTimeout = guard.Seal(timeoutError{})
 
 	// ErrCancelled is what cancels the context of a task that is shut down without another cause.
 	ErrCancelled = errors.New("task: cancelled")
@@ -33,3 +41,10 @@ var (
 	// ErrConfig is wrapped by the errors of New.
 	ErrConfig = errors.New("task: bad config")
 )
+
+// timeoutError is ErrTimeout before it is sealed.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "task: timeout" }
+
+func (timeoutError) Unwrap() error { return context.DeadlineExceeded }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // Go runs f in a goroutine that belongs to the task that ctx comes from: the task ends only when f has returned, and if f returns an error,
@@ -25,7 +26,8 @@ func Go(ctx context.Context, f func(context.Context) error) error {
 	return nil
 }
 
-// member is a goroutine of the task. Stack finds it by this frame.
+// member is a goroutine of the task. Stack finds it by this frame. The error is sealed here, as in
+// Run.
 //
 //go:noinline
 func (r *run) member(ctx context.Context, f func(context.Context) error) {
@@ -40,7 +42,7 @@ func (r *run) member(ctx context.Context, f func(context.Context) error) {
 		}
 		r.group.leave()
 	}()
-	err = f(ctx)
+	err = guard.Seal(f(ctx))
 	returned = true
 	runtime.KeepAlive(r) // or else a traceback would not know the receiver any more
 }
@@ -110,12 +112,13 @@ func (g *group) fail(err error, crashed bool) (first bool) {
 	return true
 }
 
-// first returns the first failure of all, and whether it was a crash; body is how the task's own function ended.
-func (g *group) first(body error, bodyCrashed bool) (reason error, crashed bool) {
+// first returns the first failure of all, and whether it was a crash; body is how the task's own
+// function ended.
+func (g *group) first(bodyCrashed bool, body error) (crashed bool, reason error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.failed == nil || g.failed == errBody { //nolint:errorlint // identity: it never leaves this package
-		return body, bodyCrashed
+		return bodyCrashed, body
 	}
-	return g.failed, g.crashed
+	return g.crashed, g.failed
 }

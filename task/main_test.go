@@ -64,10 +64,15 @@ func newOwner(t testing.TB, sys *actor.System) *owner {
 // next returns the next outcome, and fails the test if there is none for a minute.
 func (o *owner) next(t testing.TB) Outcome[any] {
 	t.Helper()
+	return o.nextWithin(t, time.Minute+1)
+}
+
+func (o *owner) nextWithin(t testing.TB, d time.Duration) Outcome[any] {
+	t.Helper()
 	select {
 	case out := <-o.heard:
 		return out
-	case <-time.After(time.Minute):
+	case <-time.After(d):
 		require.FailNow(t, "no outcome")
 		return Outcome[any]{}
 	}

@@ -110,10 +110,18 @@ func (m *model) stop(s step) {
 	m.stopping, m.due = true, m.now+s.D
 	switch {
 	case m.obedient:
-		m.returns("exit " + fmt.Errorf("%w: %w", m.cause, context.Canceled).Error())
+		m.returns("exit " + fmt.Errorf("%w: %w", m.cause, m.contextError()).Error())
 	case s.What == "brutal":
 		m.abandon()
 	}
+}
+
+// contextError is what a task that was stopped sees: only a timeout is a deadline.
+func (m *model) contextError() error {
+	if errors.Is(m.cause, ErrTimeout) {
+		return context.DeadlineExceeded
+	}
+	return context.Canceled
 }
 
 func causes() [2]error { return [2]error{ErrTimeout, errFailed} }

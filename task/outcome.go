@@ -39,10 +39,14 @@ type Outcome[R any] struct {
 	// Value is what the function returned, for OK.
 	Value R
 
-	// Reason is why there is no value. For Exit: the error that the function returned, a *actor.PanicError or *actor.GoexitError with its
-	// stack, or, for a task that was stopped, an error that wraps the cause of the stop and what the function made of it, ErrAbandoned
-	// perhaps. The cause is ErrCancelled unless somebody gave another, ErrShutdown of package actor when the supervisor was stopped, and
-	// ErrClosed when it crashed. For Timeout: ErrTimeout.
+	// Reason is why there is no value. For Exit it is, or wraps, the error that the function
+	// returned, a *actor.PanicError or *actor.GoexitError with its stack, or, for a task that was
+	// stopped, both the cause of the stop and what the function made of it, ErrAbandoned perhaps.
+	// The cause is ErrCancelled unless another was given, ErrShutdown of package actor when the
+	// supervisor was stopped, and ErrClosed when it crashed. For Timeout it is ErrTimeout.
+	//
+	// Its methods call none of an error's of the user's. Unwrapping it leads to that error, unless
+	// one of its methods misbehaved.
 	Reason error
 
 	// Ending is in what way the task ended, whatever Reason wraps. Cause is why it was told to stop before it ended; nil if it wasn't.
@@ -59,10 +63,17 @@ type Outcome[R any] struct {
 // As returns o with its value as an R, for those who know the type that an untyped outcome holds. A value of another type becomes R's zero
 // value.
 func As[R any](o *Outcome[any]) Outcome[R] {
-	value, _ := o.Value.(R)
-	typed := Outcome[R]{Status: o.Status, Value: value, Reason: o.Reason, Ending: o.Ending, Cause: o.Cause, RunTime: o.RunTime}
+	typed := typedOutcome[R](o)
 	if o.Task != nil {
 		typed.Task = &Task[R]{run: o.Task.run}
 	}
 	return typed
+}
+
+// typedOutcome is As without the task.
+func typedOutcome[R any](o *Outcome[any]) Outcome[R] {
+	value, _ := o.Value.(R)
+	return Outcome[R]{
+		Status: o.Status, Value: value, Reason: o.Reason, Ending: o.Ending, Cause: o.Cause, RunTime: o.RunTime,
+	}
 }

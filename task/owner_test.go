@@ -67,7 +67,7 @@ func TestAHandleKeepsNoPayload(t *testing.T) {
 		task, err := Start(t.Context(), s, f)
 		require.NoError(t, err)
 		handles = append(handles, task)
-		task.Yield(0)
+		task.Yield(Forever)
 	})
 	require.Eventually(t, func() bool { runtime.GC(); return len(freed) == 2 }, time.Minute, time.Millisecond)
 	runtime.KeepAlive(handles)

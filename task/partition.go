@@ -27,7 +27,8 @@ type (
 	// shutdown stops a run.
 	shutdown struct {
 		run   *run
-		cause error
+		cause error // sealed
+		given error // the same, as it was given
 		grace time.Duration
 	}
 	// lastEnded says that the tasks which the end of the supervisor waited for are gone.
@@ -66,7 +67,7 @@ func (p *partition) timeUp(ctx actor.Context, r *run) {
 	case r.stopping:
 		p.abandon(ctx, r)
 	case r.killGrace != 0:
-		p.shutdown(ctx, &shutdown{run: r, cause: ErrTimeout, grace: r.killGrace})
+		p.shutdown(ctx, &shutdown{run: r, cause: ErrTimeout, given: ErrTimeout, grace: r.killGrace})
 	default:
 		r.tellTimeout()
 	}
@@ -74,18 +75,20 @@ func (p *partition) timeUp(ctx actor.Context, r *run) {
 
 // extend comes too late for a run that was told to stop: what it waits for is the end of its grace.
 func (p *partition) extend(msg *extend) {
+	msg.run.answered()
 	if !msg.run.stopping {
-		p.share.arm(msg.run, msg.more)
+		p.share.extend(msg.run, msg.more)
 	}
 }
 
 func (p *partition) shutdown(ctx actor.Context, msg *shutdown) {
 	r := msg.run
 	r.stopping = true
+	r.answered()
 	if !p.share.arm(r, max(msg.grace, 0)) {
 		return // its outcome is out
 	}
-	r.stop(msg.cause)
+	r.stop(msg.cause, msg.given)
 	if msg.grace < 0 {
 		p.abandon(ctx, r)
 	}
@@ -99,7 +102,7 @@ func (p *partition) abandon(ctx actor.Context, r *run) {
 	r.tellFinal()
 	p.share.retire(r, true)
 	p.exitIfDone(ctx)
-	p.share.count.tell()
+	p.share.count.tell(p.share.sys)
 }
 
 // close stops every task; the partition ends with the last.
@@ -110,7 +113,7 @@ func (p *partition) close(ctx actor.Context) {
 	p.closing = true
 	p.share.close()
 	for _, r := range p.share.runs() {
-		r.stop(actor.ErrShutdown)
+		r.stop(actor.ErrShutdown, actor.ErrShutdown)
 	}
 	if p.grace < 0 {
 		p.abandonAll(ctx)
@@ -136,11 +139,12 @@ func (p *partition) abandonAll(ctx actor.Context) {
 	}
 }
 
-// crashed is the end of a partition by whatever way; after an orderly one there is nothing left to do.
+// crashed is the end of a partition by whatever way; after an orderly one there is nothing left to
+// do.
 func (p *partition) crashed(ctx actor.Context) {
 	p.share.end()
 	for _, r := range p.share.runs() {
-		r.stop(ErrClosed)
+		r.stop(ErrClosed, ErrClosed)
 		p.abandon(ctx, r)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // run is one task: what it works on, and how it stands. mu decides between those who may end it: the function that returns, and the
@@ -20,14 +22,13 @@ type run struct {
 	name      string
 	handle    Task[any]
 	share     *share // nil: it was never admitted
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
+	scope     scope
 	fn        func(context.Context) (any, error)
 	value     any
-	crashed   bool // fn did not return
 	group     group
 	started   time.Duration // since the epoch of the share
 	timeout   time.Duration
+	limit     atomic.Int64  // when the timeout is due, since the epoch of the share; zero: never
 	killGrace time.Duration // not zero: the timeout shuts the task down with it, instead of telling the owner
 
 	mu        sync.Mutex
@@ -35,13 +36,16 @@ type run struct {
 	dropped   bool          // nobody wants the result
 	stopping  bool          // was told to stop, and has its grace; the partition's
 	retired   bool          // has an outcome; the share's, like what comes last
+	failed    bool          // stopCause is a failure of its own
+	crashed   bool          // fn did not return; the task's goroutine's
 	owner     *actor.PID    // nil: nobody is told, they wait on done
 	listener  Listener      // takes the place of owner, if not nil
-	stopCause error         // nil: it was not told to stop
-	failed    bool          // stopCause is a failure of its own
+	stopCause error         // sealed; nil: it was not told to stop
 	final     Outcome[any]  // doesn't change any more once the task runs no more
 	done      chan struct{} // made by the first who waits
-	told      func()        // called when the outcome stands
+	watchers  *watcher      // are told when the outcome stands
+
+	unanswered time.Duration // since when the owner knows of a timeout and has not answered; zero if it has, or doesn't
 
 	wait       wait
 	prev, next *run
@@ -58,36 +62,18 @@ const (
 // errBody stands for the failure of the task's own function among those of its goroutines: the first failure is the reason.
 var errBody = errors.New("task: function failed")
 
-// runContext is the run as the context of its task: its parent's values, the task's own cancellation, and the run itself.
-type runContext run
-
-type runKey struct{}
-
-// Deadline returns the parent's.
-func (c *runContext) Deadline() (deadline time.Time, ok bool) { return c.ctx.Deadline() }
-
-// Done is closed when the task is to stop.
-func (c *runContext) Done() <-chan struct{} { return c.ctx.Done() }
-
-// Err says why in the words of package context.
-func (c *runContext) Err() error { return c.ctx.Err() }
-
-// Value returns the task itself for its key, and what the parent has for others.
-func (c *runContext) Value(key any) any {
-	if _, ok := key.(runKey); ok {
-		return (*run)(c)
-	}
-	return c.ctx.Value(key)
-}
-
 func newRun(parent context.Context, fn func(context.Context) (any, error)) *run {
 	r := &run{fn: fn}
 	r.handle.run = r
-	r.ctx, r.cancel = context.WithCancelCause(parent)
+	r.scope.parent = parent // nil: none
 	return r
 }
 
-// Run is the body of the routine. Goroutines that belong to the task end before it does. Stack finds the task by this frame.
+// Run is the body of the routine. Goroutines that belong to the task end before it does. Stack
+// finds the task by this frame.
+//
+// The error is sealed here, on the task's goroutine: what its methods do, the task does. They may
+// panic, exit the goroutine, or block until the task is abandoned.
 //
 //go:noinline
 func (r *run) Run() (err error) {
@@ -96,50 +82,70 @@ func (r *run) Run() (err error) {
 	}
 	returned := false
 	defer func() {
-		if !returned || err != nil {
-			r.crashed = !returned
-			r.group.fail(errBody, r.crashed)
-			r.cancel(ErrCancelled)
+		if !returned {
+			r.crashed = true
+			r.bodyFailed()
 		}
 		r.group.wait()
+		r.scope.end(canceled, nil)
+		r.scope.left()
 	}()
 	r.value, err = r.fn((*runContext)(r))
+	if err != nil {
+		r.bodyFailed()
+		err = guard.Seal(err)
+	}
 	returned = true
 	runtime.KeepAlive(r) // or else a traceback might not know the receiver any more
 	return err
 }
 
-// Cancel is called when somebody stops the routine by its PID.
-func (r *run) Cancel() { r.stop(actor.ErrKilled) }
+// bodyFailed tells the goroutines of the task that its function has failed.
+func (r *run) bodyFailed() {
+	r.group.fail(errBody, false) // whether it has crashed is known from the run
+	r.scope.end(canceled, ErrCancelled)
+}
 
-// stop cancels the context. The first cause counts.
-func (r *run) stop(cause error) {
-	r.mu.Lock()
-	if r.stopCause == nil && r.state == running {
-		r.stopCause = cause
+// Cancel is called when somebody stops the routine by its PID.
+func (r *run) Cancel() { r.stop(actor.ErrKilled, actor.ErrKilled) }
+
+// stop ends the context. The first cause counts. It comes twice: sealed for what is read here, and
+// as it was given for context.Cause.
+func (r *run) stop(sealed, given error) {
+	r.note(sealed, false)
+	state := canceled
+	if guard.Is(sealed, context.DeadlineExceeded) {
+		state = exceeded
 	}
-	r.mu.Unlock()
-	r.cancel(cause)
+	r.scope.end(state, given)
 }
 
 // fail is stop for a goroutine of the task's that has failed.
 func (r *run) fail(reason error) {
-	r.mu.Lock()
-	r.failed = r.failed || r.stopCause == nil
-	r.mu.Unlock()
-	r.stop(reason)
+	r.note(reason, true)
+	r.scope.end(canceled, reason)
 }
 
-// Ended is called as the last thing, on a goroutine that has nothing else to do: so the owner hears the outcome on it. A handle can outlive the
-// task; what it worked on must not.
+// note keeps the first reason to stop; own is a failure of the task's own.
+func (r *run) note(sealed error, own bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopCause == nil && r.state == running {
+		r.stopCause, r.failed = sealed, own
+	}
+}
+
+// Ended is called as the last thing, on a goroutine that has nothing else to do: so the owner hears
+// the outcome on it. Nothing would recover a panic, so it calls no method of the user's: reason is
+// sealed. A handle can outlive the task; what it worked on must not.
 func (r *run) Ended(reason error) {
-	r.cancel(nil)
-	inTime := r.finish(r.group.first(reason, r.crashed))
+	r.scope.end(canceled, nil)
+	inTime := r.finish(r.group.first(r.crashed, reason))
 	r.fn, r.value = nil, nil
 	if !inTime {
 		r.share.count.returned()
 		r.share.forget(r)
-		r.share.count.tell()
+		r.share.count.tell(r.share.sys)
 		return
 	}
 	if r.share.retire(r, false) {
@@ -149,7 +155,7 @@ func (r *run) Ended(reason error) {
 }
 
 // finish makes the outcome of a task that returned, unless it was abandoned before.
-func (r *run) finish(reason error, crashed bool) (inTime bool) {
+func (r *run) finish(crashed bool, reason error) (inTime bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == abandoned {
@@ -166,6 +172,7 @@ func (r *run) tellTimeout() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == running {
+		r.unanswered = r.share.now() + 1
 		o := r.overdue()
 		r.post(&o)
 	}
@@ -184,7 +191,7 @@ func (r *run) tellFinal() {
 func (r *run) post(o *Outcome[any]) {
 	switch {
 	case r.listener != nil:
-		r.listener.Hear(o, false)
+		hear(r.listener, o, false)
 	case r.owner != nil:
 		actor.Send(r.share.sys, r.owner, o)
 	}
@@ -197,10 +204,16 @@ func (r *run) tellLast() {
 	r.mu.Unlock()
 	switch {
 	case listener != nil:
-		listener.Hear(&r.final, true)
+		hear(listener, &r.final, true)
 	case owner != nil:
 		actor.SendLast(r.share.sys, owner, &r.final)
 	}
+}
+
+// hear recovers a panic of the listener, which would end the process, or the partition.
+func hear(l Listener, o *Outcome[any], last bool) {
+	defer func() { _ = recover() }()
+	l.Hear(o, last)
 }
 
 // adopt gives the task another owner, or none. If it has ended before, the new one is told now.
@@ -211,7 +224,8 @@ func (r *run) adopt(owner *actor.PID) {
 	r.tellFinal()
 }
 
-// abandon gives the task up, and says whether it did: a task that has finished meanwhile has an outcome.
+// abandon gives the task up, and says whether it did: a task that has finished meanwhile has an
+// outcome.
 func (r *run) abandon() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,16 +237,16 @@ func (r *run) abandon() bool {
 	return true
 }
 
-// refuse ends a task that has not begun.
+// refuse ends a task that has not begun. Reason is sealed.
 func (r *run) refuse(reason error) {
-	r.cancel(reason)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fn = nil
 	r.settle(finished, reason, NotEnded)
 }
 
-// settle is the one way to an outcome. It is called with mu held, once, when the task's place is free again.
+// settle is the one way to an outcome. It is called with mu held, once, when the task's place is
+// free again.
 func (r *run) settle(s state, reason error, ending Ending) {
 	r.state = s
 	r.final = Outcome[any]{Status: Exit, Reason: reason, Ending: ending, Task: &r.handle, RunTime: r.age()}
@@ -245,14 +259,15 @@ func (r *run) settle(s state, reason error, ending Ending) {
 	if r.done != nil {
 		close(r.done)
 	}
-	if r.told != nil {
-		r.told()
+	for w := r.watchers; w != nil; w = w.next {
+		w.ends.push(w.index)
 	}
+	r.watchers = nil
 }
 
-// explain says in the reason that the task was stopped, if it was.
+// explain says in the reason, which is sealed, that the task was stopped, if it was.
 func (r *run) explain(reason error) error {
-	if reason == nil || r.stopCause == nil || errors.Is(reason, r.stopCause) {
+	if reason == nil || r.stopCause == nil || guard.Is(reason, r.stopCause) {
 		return reason
 	}
 	return fmt.Errorf("%w: %w", r.stopCause, reason)

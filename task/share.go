@@ -38,9 +38,24 @@ func (s *share) admit(r *run) bool {
 	}
 	s.first = r
 	if r.timeout > 0 {
-		s.clock.set(r, r.started, r.timeout)
+		s.limit(r, r.started, r.timeout)
 	}
 	return true
+}
+
+// limit is called with mu held.
+func (s *share) limit(r *run, now, d time.Duration) {
+	s.clock.set(r, now, d)
+	r.limit.Store(int64(after(now, d)))
+}
+
+// extend replaces the time that r has, unless it has an outcome.
+func (s *share) extend(r *run, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.retired {
+		s.limit(r, s.now(), d)
+	}
 }
 
 // arm makes r due after d, unless it has an outcome.

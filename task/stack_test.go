@@ -142,7 +142,7 @@ func TestStackShowsTheGoroutinesOfTheTask(t *testing.T) {
 	require.Equal(t, 3, strings.Count(task.Stack(), "task.dive("), task.Stack())
 	require.Equal(t, 1, strings.Count(other.Stack(), "task.dive("))
 	close(release)
-	require.Equal(t, OK, task.Yield(0).Status)
+	require.Equal(t, OK, task.Yield(Forever).Status)
 	require.Eventually(t, func() bool { return task.Stack() == "" }, time.Minute, time.Millisecond)
 }
 

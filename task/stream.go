@@ -5,6 +5,8 @@ import (
 	"iter"
 	"runtime"
 	"time"
+
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // StreamOptions configure a Stream. The zero value is right.
@@ -16,11 +18,13 @@ type StreamOptions struct {
 	// Unordered delivers outcomes as they come. Otherwise they come in the order of the items, and one that comes early keeps its place.
 	Unordered bool
 
-	// Timeout is the most that each item may take; then its task is shut down. Its outcome is OK if it returns a value within the grace, or
-	// else an Exit that wraps ErrTimeout. Zero or less means no limit.
+	// Timeout is the most that each item may take; then its task is shut down. Its outcome is OK if
+	// it returns a value within the grace, or else an Exit that wraps ErrTimeout. The context has
+	// it as its deadline. Zero or less, and [Forever], mean no limit.
 	Timeout time.Duration
 
-	// Grace is how long a task that is shut down may take to return before it is abandoned. Zero means DefaultGrace, Brutal abandons at once.
+	// Grace is how long a task that is shut down may take to return before it is abandoned. Zero
+	// means DefaultGrace, Brutal abandons at once, [Forever] never.
 	Grace time.Duration
 
 	// Name is shown in listings.
@@ -60,7 +64,36 @@ func Stream[T, R any](
 	}
 }
 
-// stream is the state of one loop over a Stream. Everything but ended belongs to the loop's goroutine.
+// StreamItems is [Stream] with the item itself beside each outcome, in place of its index: a
+// failure comes with what has failed. It holds an item until the loop's body has got it.
+//
+// It is Elixir's async_stream_nolink with zip_input_on_exit.
+func StreamItems[T, R any](
+	ctx context.Context, s *Supervisor, items iter.Seq[T], f func(context.Context, T) (R, error), opts StreamOptions,
+) iter.Seq2[T, Outcome[R]] {
+	return func(yield func(T, Outcome[R]) bool) {
+		held, taken := map[int]T{}, 0
+		keep := func(take func(T) bool) {
+			for item := range items {
+				held[taken] = item
+				taken++
+				if !take(item) {
+					return
+				}
+			}
+		}
+		for i, o := range Stream(ctx, s, keep, f, opts) {
+			item := held[i]
+			delete(held, i)
+			if !yield(item, o) {
+				return
+			}
+		}
+	}
+}
+
+// stream is the state of one loop over a Stream. Everything but ends belongs to the loop's
+// goroutine.
 type stream struct {
 	sup   *Supervisor
 	opts  StreamOptions
@@ -70,7 +103,7 @@ type stream struct {
 	delivered int
 	running   map[int]*run
 	early     map[int]*run // have an outcome and wait for their turn
-	ended     chan int     // has room for all that run: a task never blocks on it
+	ends      *ends
 	stopped   bool
 }
 
@@ -83,7 +116,7 @@ func newStream(s *Supervisor, opts StreamOptions, yield func(int, *run) bool) *s
 	}
 	return &stream{
 		sup: s, opts: opts, yield: yield,
-		running: map[int]*run{}, early: map[int]*run{}, ended: make(chan int, opts.Concurrency),
+		running: map[int]*run{}, early: map[int]*run{}, ends: newEnds(),
 	}
 }
 
@@ -92,8 +125,8 @@ func (st *stream) start(ctx context.Context, r *run) {
 	st.taken++
 	st.running[index] = r
 	r.name, r.timeout, r.killGrace = st.opts.Name, st.opts.Timeout, st.opts.Grace
-	r.told = func() { st.ended <- index }
-	err := context.Cause(ctx) // it may have ended while items was asked
+	r.watch(st.ends, index)
+	err := guard.Seal(context.Cause(ctx)) // it may have ended while items was asked
 	if err == nil {
 		err = st.sup.start(r)
 	}
@@ -104,7 +137,7 @@ func (st *stream) start(ctx context.Context, r *run) {
 
 // makeRoom delivers what is there, and waits until there is room for one more. It returns false when the loop was left.
 func (st *stream) makeRoom(ctx context.Context) bool {
-	for len(st.ended) > 0 || st.taken-st.delivered >= st.opts.Concurrency {
+	for len(st.ends.ready) > 0 || st.taken-st.delivered >= st.opts.Concurrency {
 		if !st.next(ctx) {
 			return false
 		}
@@ -153,13 +186,14 @@ func (st *stream) deliver(index int, r *run) bool {
 func (st *stream) wait(ctx context.Context) int {
 	if !st.stopped {
 		select {
-		case index := <-st.ended:
-			return index
+		case <-st.ends.ready:
+			return st.ends.take()
 		case <-ctx.Done():
-			st.stop(context.Cause(ctx))
+			st.stop(guard.Seal(context.Cause(ctx)))
 		}
 	}
-	return <-st.ended
+	<-st.ends.ready
+	return st.ends.take()
 }
 
 func (st *stream) stop(cause error) {
@@ -173,6 +207,7 @@ func (st *stream) stop(cause error) {
 func (st *stream) close() {
 	st.stop(ErrCancelled)
 	for range len(st.running) {
-		<-st.ended
+		<-st.ends.ready
+		st.ends.take()
 	}
 }

@@ -81,7 +81,7 @@ func TestStreamTimeout(t *testing.T) {
 		require.Equal(t, 1, all[1].Value, "a value within the grace is OK")
 		require.Equal(t, ErrTimeout, all[2].Reason)
 		require.ErrorIs(t, all[3].Reason, ErrTimeout)
-		require.ErrorIs(t, all[3].Reason, context.Canceled)
+		require.ErrorIs(t, all[3].Reason, context.DeadlineExceeded)
 		require.Equal(t, 4, all[4].Value)
 		require.ErrorIs(t, all[5].Reason, ErrAbandoned)
 		require.Equal(t, 2, s.Stats().Abandoned)

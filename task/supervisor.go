@@ -2,13 +2,13 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // Config configures a Supervisor. The zero value is right.
@@ -16,8 +16,8 @@ type Config struct {
 	// Name is the first part of the names of the supervisor's actors. Empty means "tasks".
 	Name string
 
-	// Partitions is how many actors share the work of supervising, so that it is no bottleneck. Zero means one for each processor, as
-	// GOMAXPROCS counts them.
+	// Partitions is how many actors share the work of supervising, so that it is no bottleneck.
+	// Zero means one for each processor, as GOMAXPROCS counts them. The most is 65,536.
 	Partitions int
 
 	// MaxChildren is the most tasks that run at a time, abandoned ones aside. Zero means no limit.
@@ -26,16 +26,23 @@ type Config struct {
 	// MaxAbandoned is the most abandoned tasks that have not returned yet; while there are so many, no task is started. Zero means no limit.
 	MaxAbandoned int
 
-	// Grace is how long tasks may take to return, after their contexts are cancelled, when the supervisor stops; the rest is abandoned. Zero
-	// means 5 s, a negative value abandons at once.
+	// Grace is how long tasks may take to return, after their contexts are cancelled, when the
+	// supervisor stops; the rest is abandoned. Zero means 5 s, a negative value abandons at once,
+	// [Forever] never.
 	Grace time.Duration
 
-	// OnAbandoned is called with the number of abandoned tasks whenever it has changed, by one goroutine at a time; the last call has the
-	// last number. It must not block or panic.
+	// OnAbandoned is called with the number of abandoned tasks when it has changed, on a goroutine
+	// of its own, one call at a time. Numbers that come while a call lasts are left out, but the
+	// last call has the last number. A panic is recovered. Nothing waits for a call that blocks,
+	// but the calls after it.
 	OnAbandoned func(int)
 }
 
-// DefaultGrace is how long a task may take to return after its context is cancelled, unless said otherwise.
+// maxPartitions is the most partitions: each is an actor, whatever it has to do.
+const maxPartitions = 1 << 16
+
+// DefaultGrace is how long a task may take to return after its context is cancelled, unless said
+// otherwise.
 const DefaultGrace = 5 * time.Second
 
 // Supervisor spawns tasks and watches over them. Its methods are safe for concurrent use. It runs while the actor that Props makes is alive,
@@ -57,6 +64,9 @@ func New(cfg Config) (*Supervisor, error) {
 		if f.value < 0 {
 			return nil, fmt.Errorf("%w: %s is %d; want 0 for the default, or more", ErrConfig, f.name, f.value)
 		}
+	}
+	if cfg.Partitions > maxPartitions {
+		return nil, fmt.Errorf("%w: Partitions is %d; want %d at most", ErrConfig, cfg.Partitions, maxPartitions)
 	}
 	if cfg.Name == "" {
 		cfg.Name = "tasks"
@@ -85,7 +95,7 @@ func (s *Supervisor) Start(ctx context.Context, sys *actor.System) error {
 	}
 	pid := actor.SpawnRoot(sys, s.Props(), s.cfg.Name)
 	_, err := actor.Ask(ctx, sys, pid, func(answer func(struct{})) any { return &ping{answer} })
-	if errors.Is(err, actor.ErrNoProcess) {
+	if guard.Is(err, actor.ErrNoProcess) {
 		return ErrRunning // another Start was faster
 	}
 	if err != nil {
@@ -122,7 +132,8 @@ func (s *Supervisor) Stats() Stats { return s.count.stats() }
 
 // Spec is a task to be spawned for an actor.
 type Spec struct {
-	// Run is the risky code. Its context carries the cause of a stop: see context.Cause.
+	// Run is the risky code. Its context has the deadline that Timeout makes, and carries the cause
+	// of a stop: see [context.Cause].
 	Run func(ctx context.Context) (any, error)
 
 	// Owner is the actor that gets the *Outcome[any].
@@ -134,7 +145,8 @@ type Spec struct {
 	// Name is shown in listings.
 	Name string
 
-	// Timeout is when the owner gets a Timeout if the task still runs. Zero or less means never.
+	// Timeout is when the owner gets a Timeout if the task still runs. Zero or less, and [Forever],
+	// mean never.
 	Timeout time.Duration
 
 	// Parent is what the task's context derives from. Nil means context.Background().
@@ -143,8 +155,9 @@ type Spec struct {
 
 // Listener is an owner that has no mailbox of protoactor-go's.
 type Listener interface {
-	// Hear gets each Outcome that an Owner would get. It must neither block nor panic, and, unless it is the last thing on the goroutine of a
-	// task that has ended, which last says, run no code of a user's: locks are held then.
+	// Hear gets each Outcome that an Owner would get. It must not block, and, unless it is the last
+	// thing on the goroutine of a task that has ended, which last says, run no code of a user's:
+	// locks are held then. A panic is recovered, and the outcome is lost to the listener.
 	Hear(o *Outcome[any], last bool)
 }
 
@@ -152,14 +165,9 @@ type Listener interface {
 // abandoned, even if the supervisor crashes, and before it one with Timeout each time that the task outlives its time. It returns the errors
 // of Start; then the owner gets nothing.
 func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
-	parent := spec.Parent
-	if parent == nil {
-		parent = context.Background()
-	}
-	r := newRun(parent, spec.Run)
+	r := newRun(spec.Parent, spec.Run)
 	r.owner, r.listener, r.timeout, r.name = spec.Owner, spec.Listener, spec.Timeout, spec.Name
 	if err := s.start(r); err != nil {
-		r.cancel(err)
 		return nil, err
 	}
 	return &r.handle, nil

@@ -126,7 +126,7 @@ func TestCloseCanAbandonAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		closed(t, s)
-		require.ErrorIs(t, task.Yield(0).Reason, ErrAbandoned)
+		require.ErrorIs(t, task.Yield(Forever).Reason, ErrAbandoned)
 		close(release)
 	})
 }
@@ -209,7 +209,7 @@ func TestACrashOfAPartitionIsToldToAll(t *testing.T) {
 
 		l := s.life.Load()
 		actor.Kill(sys, l.shares[1].part)
-		for _, reason := range []error{waiter.Yield(0).Reason, own.next(t).Reason} {
+		for _, reason := range []error{waiter.Yield(Forever).Reason, own.next(t).Reason} {
 			require.ErrorIs(t, reason, ErrClosed)
 			require.ErrorIs(t, reason, ErrAbandoned)
 		}
@@ -238,7 +238,7 @@ func TestACrashKeepsTheValueThatIsThere(t *testing.T) {
 		l := s.life.Load()
 		actor.Kill(sys, l.shares[0].part)
 		heard := own.next(t)
-		require.Equal(t, heard, task.Yield(0), "the owner hears what those who wait hear")
+		require.Equal(t, heard, task.Yield(Forever), "the owner hears what those who wait hear")
 		if heard.Status == Exit {
 			require.ErrorIs(t, heard.Reason, ErrClosed)
 		}
@@ -273,5 +273,5 @@ func TestPropsLiveInSomebodyElsesTree(t *testing.T) {
 	require.Equal(t, ErrRunning, <-exits)
 	_, err = actor.Shutdown(t.Context(), sys, parent)
 	require.NoError(t, err)
-	require.Equal(t, actor.ErrShutdown, task.Yield(0).Reason, "a tree that stops waits for the tasks")
+	require.Equal(t, actor.ErrShutdown, task.Yield(Forever).Reason, "a tree that stops waits for the tasks")
 }

@@ -2,9 +2,11 @@ package task
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // Task is a handle to one run. Its methods are safe for concurrent use.
@@ -22,7 +24,6 @@ func StartNamed[R any](ctx context.Context, s *Supervisor, name string, f func(c
 	r := newTyped(ctx, f)
 	r.name = name
 	if err := s.start(r); err != nil {
-		r.cancel(err)
 		return nil, err
 	}
 	return &Task[R]{run: r}, nil
@@ -32,14 +33,30 @@ func newTyped[R any](ctx context.Context, f func(context.Context) (R, error)) *r
 	return newRun(ctx, func(ctx context.Context) (any, error) { return f(ctx) })
 }
 
-// Run starts f in a task and waits for its outcome, up to timeout; zero or less waits without limit. After a Timeout the task goes on. A task
-// that can't be started is an Exit with the error of Start.
+// Run starts f in a task and waits for its outcome, for timeout or until ctx ends. Zero, or
+// [Forever], is no limit but ctx; a negative timeout, as of a budget that is used up, is over at
+// once. A task that can't be started is an Exit with the error of Start.
+//
+// After a Timeout the task goes on. When ctx ends first, Run returns an Exit whose reason is the
+// cause of ctx, and whose Ending is NotEnded. The task, whose context has ended too, is then
+// stopped: it has [DefaultGrace] to return before it is abandoned, and Outcome.Task tells what
+// became of it.
 func Run[R any](ctx context.Context, s *Supervisor, timeout time.Duration, f func(context.Context) (R, error)) Outcome[R] {
 	t, err := Start(ctx, s, f)
 	if err != nil {
 		return Outcome[R]{Status: Exit, Reason: err}
 	}
-	return t.Yield(timeout)
+	if timeout == 0 {
+		timeout = Forever
+	}
+	o, ended := t.yield(ctx, timeout)
+	if !ended || o.Status != Timeout {
+		return o
+	}
+	cause := guard.Seal(context.Cause(ctx))
+	t.Stop(cause, DefaultGrace)
+	o.Status, o.Reason, o.Cause = Exit, cause, cause
+	return o
 }
 
 // ID returns a number that no other task of the same supervisor has.
@@ -66,33 +83,68 @@ func (t *Task[R]) Await(ctx context.Context) (R, error) {
 	return o.Value, o.Reason
 }
 
-// Yield waits up to timeout for the task; zero or less waits without limit. It can be called again, after a Timeout and after the end.
+// Yield waits up to timeout for the task; [Forever] waits without limit. Zero or less does not
+// wait: it returns how the task stands, so that a budget that is used up is no special case. Yield
+// can be called again, after a Timeout and after the end.
 func (t *Task[R]) Yield(timeout time.Duration) Outcome[R] {
-	if timeout <= 0 {
-		<-t.run.over()
-		return t.outcome()
+	o, _ := t.yield(context.Background(), timeout)
+	return o
+}
+
+// yield waits until ctx ends, at most, and reports whether that was so.
+func (t *Task[R]) yield(ctx context.Context, timeout time.Duration) (o Outcome[R], ended bool) {
+	if timeout <= 0 || t.Over() {
+		return t.outcome(), false
 	}
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	up, stop := alarm(timeout)
+	defer stop()
 	select {
 	case <-t.run.over():
-	case <-timer.C:
+	case <-up:
+	case <-ctx.Done():
+		ended = true
 	}
-	return t.outcome()
+	return t.outcome(), ended
 }
+
+// alarm returns a channel that is ready after d, at once for zero or less, and what leaves no timer
+// behind.
+func alarm(d time.Duration) (up <-chan time.Time, stop func() bool) {
+	nothing := func() bool { return false }
+	switch {
+	case d == Forever:
+		return nil, nothing
+	case d <= 0:
+		now := make(chan time.Time)
+		close(now)
+		return now, nothing
+	}
+	timer := time.NewTimer(d)
+	return timer.C, timer.Stop
+}
+
+// Forever is no limit, as a timeout or a grace.
+const Forever = time.Duration(math.MaxInt64)
 
 // Brutal as a grace abandons a task at once if it has not returned.
 const Brutal = time.Duration(-1)
 
-// Shutdown stops the task and returns how it ended: it cancels the context with ErrCancelled, waits up to grace, and then abandons it, which
-// is an Exit that wraps ErrAbandoned. Zero means DefaultGrace. A value that the task returned meanwhile is OK. It is never a Timeout.
+// Shutdown stops the task and returns how it ended. It ends the context with ErrCancelled, waits up
+// to grace, and then abandons the task, which is an Exit that wraps ErrAbandoned. Zero means
+// DefaultGrace, [Forever] waits without limit. A value that the task returned meanwhile is OK. It
+// is never a Timeout.
 func (t *Task[R]) Shutdown(grace time.Duration) Outcome[R] {
 	t.Stop(ErrCancelled, grace)
-	return t.Yield(0)
+	return t.Yield(Forever)
 }
 
-// Stop does what Shutdown does, with a cause, for an actor: it doesn't block, and the owner gets the outcome. A nil cause means ErrCancelled.
-// A second Stop replaces the grace, from then on, but not the cause. After the end Stop does nothing.
+// Stop does what Shutdown does, with a cause, for an actor: it doesn't block, and the owner gets
+// the outcome. A nil cause means ErrCancelled. A second Stop replaces the grace, from then on, but
+// not the cause. After the end Stop does nothing.
+//
+// context.Cause of the task's context returns the cause as it was given, and Err returns
+// context.DeadlineExceeded if the cause wraps that, as ErrTimeout does. The text of cause, and what
+// it wraps, are read before Stop returns: methods of it that block, block the caller.
 func (t *Task[R]) Stop(cause error, grace time.Duration) {
 	if cause == nil {
 		cause = ErrCancelled
@@ -100,10 +152,12 @@ func (t *Task[R]) Stop(cause error, grace time.Duration) {
 	if grace == 0 {
 		grace = DefaultGrace
 	}
-	t.run.tell(&shutdown{run: t.run, cause: cause, grace: grace})
+	t.run.tell(&shutdown{run: t.run, cause: guard.Seal(cause), given: cause, grace: grace})
 }
 
-// Extend makes the owner get a Timeout after more time from now, if the task still runs then and was not stopped.
+// Extend makes the owner get a Timeout after more time from now, if the task still runs then and
+// was not stopped. The deadline of the task's context moves with it. [Forever] takes the limit
+// away; zero or less makes it a Timeout now.
 func (t *Task[R]) Extend(more time.Duration) {
 	t.run.tell(&extend{run: t.run, more: more})
 }
@@ -113,7 +167,8 @@ func (t *Task[R]) Adopt(owner *actor.PID) {
 	t.run.adopt(owner)
 }
 
-// Ignore says that nobody wants the result. The task goes on; what it returns is dropped and counted.
+// Ignore says that nobody wants the result. The task goes on; what it returns is dropped and
+// counted.
 func (t *Task[R]) Ignore() {
 	t.run.drop()
 	t.run.adopt(nil)
@@ -121,5 +176,7 @@ func (t *Task[R]) Ignore() {
 
 func (t *Task[R]) outcome() Outcome[R] {
 	o := t.run.outcome()
-	return As[R](&o)
+	typed := typedOutcome[R](&o)
+	typed.Task = t
+	return typed
 }

@@ -125,7 +125,7 @@ func TestShutdownReturnsTheValueThatIsThere(t *testing.T) {
 	s := started(t, Config{})
 	task, err := Start(t.Context(), s, value("here"))
 	require.NoError(t, err)
-	require.Equal(t, OK, task.Yield(0).Status)
+	require.Equal(t, OK, task.Yield(Forever).Status)
 	o := task.Shutdown(Brutal)
 	require.Equal(t, OK, o.Status)
 	require.Equal(t, "here", o.Value)

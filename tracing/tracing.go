@@ -6,8 +6,8 @@
 package tracing
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"maps"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -30,7 +31,7 @@ func Inject(ctx context.Context, p propagation.TextMapPropagator, msg *queue.Mes
 }
 
 // Middleware runs each job in a span of its own, made by tracer, whose parent is the span in the message's headers, if there is one. A span of a job
-// that fails has its error; what a panic said, the job's reason says. A nil propagator means propagation.TraceContext.
+// that fails has its error, also if it panicked or called runtime.Goexit. A nil propagator means propagation.TraceContext.
 func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Middleware {
 	p = or(p)
 	return func(next gentask.Handler) gentask.Handler {
@@ -43,11 +44,15 @@ func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Mi
 			))
 			returned := false
 			defer func() {
-				if !returned {
-					end(span, errNotReturned) // the panic goes on to the task, which has its reason and stack
+				panicked := recover()
+				if reason := actor.Recovered(panicked, returned); reason != nil {
+					end(span, reason, "tracing: job did not return")
+					if panicked != nil {
+						panic(reason) // it goes on to the task, with its first stack
+					}
 					return
 				}
-				end(span, err)
+				end(span, err, "")
 			}()
 			value, err = next(ctx, job)
 			returned = true
@@ -56,13 +61,15 @@ func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Mi
 	}
 }
 
-// errNotReturned is what a span says of a job that panicked or called runtime.Goexit.
-var errNotReturned = errors.New("tracing: job did not return")
-
-func end(span trace.Span, err error) {
+// end ends the span of a job that failed with err, or succeeded. status is the error's text if it is empty.
+func end(span trace.Span, err error, status string) {
 	if err != nil {
-		span.RecordError(err)
-		span.SetStatus(codes.Error, err.Error())
+		var more []trace.EventOption
+		if stack := actor.Stack(err); stack != "" {
+			more = append(more, trace.WithAttributes(attribute.String("exception.stacktrace", stack)))
+		}
+		span.RecordError(err, more...)
+		span.SetStatus(codes.Error, cmp.Or(status, err.Error()))
 	}
 	span.End()
 }

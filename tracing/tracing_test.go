@@ -3,6 +3,7 @@ package tracing_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,23 @@ func TestMiddleware_EndsTheSpan(t *testing.T) {
 		_, span := run(t, f)
 		require.Equal(t, codes.Error, span.Status().Code)
 		require.Equal(t, want, span.Status().Description)
+	}
+}
+
+// TestMiddleware_RecordsWhatAPanicSaid, and where it came from.
+func TestMiddleware_RecordsWhatAPanicSaid(t *testing.T) {
+	for want, f := range map[string]func(context.Context) error{
+		"panic: bug":     func(context.Context) error { panic("bug") },
+		"runtime.Goexit": func(context.Context) error { runtime.Goexit(); return nil },
+	} {
+		_, span := run(t, f)
+		require.Len(t, span.Events(), 1)
+		said := map[string]string{}
+		for _, a := range span.Events()[0].Attributes {
+			said[string(a.Key)] = a.Value.AsString()
+		}
+		require.Contains(t, said["exception.message"], want)
+		require.Contains(t, said["exception.stacktrace"], "TestMiddleware_RecordsWhatAPanicSaid")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/task"
@@ -76,7 +77,7 @@ func (m *Mailer) HandleResult(job gentask.Job[Email], o task.Outcome[Receipt]) g
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "behavior:", err)
+		fmt.Fprintln(os.Stderr, "behavior:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -21,7 +22,8 @@ func list(ctx context.Context, letters *queue.Letters, filter queue.LetterFilter
 			return err
 		}
 		n++
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", letter.ID, when(letter.DeadAt), letter.Attempts, letter.Deaths, letter.Fingerprint,
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", terminal.Text(letter.ID), when(letter.DeadAt), letter.Attempts, letter.Deaths,
+			terminal.Text(letter.Fingerprint),
 			firstLine(letter.Reason))
 	}
 	if err := table.Flush(); err != nil {
@@ -37,15 +39,16 @@ func show(ctx context.Context, letters *queue.Letters, filter queue.LetterFilter
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s of queue %q, published %s, dead since %s\n", letter.ID, letter.Queue, when(letter.Time), when(letter.DeadAt))
-		fmt.Fprintf(out, "  body (%s): %q\n", letter.ContentType, letter.Body)
-		fmt.Fprintf(out, "  attempts: %d\n  reason: %s\n", letter.Attempts, letter.Reason)
+		fmt.Fprintf(out, "%s of queue %q, published %s, dead since %s\n", terminal.Text(letter.ID), letter.Queue, when(letter.Time),
+			when(letter.DeadAt))
+		fmt.Fprintf(out, "  body (%s): %q\n", terminal.Text(letter.ContentType), letter.Body)
+		fmt.Fprintf(out, "  attempts: %d\n  reason: %s\n", letter.Attempts, terminal.Lines(letter.Reason, "    "))
 		for _, death := range letter.History {
 			fmt.Fprintf(out, "  before: died %s after %d attempts, given back %s: %s\n", when(death.DeadAt), death.Attempts, when(death.RedrivenAt),
 				firstLine(death.Reason))
 		}
 		if letter.Stack != "" {
-			fmt.Fprintf(out, "  panic %s:\n    %s\n", letter.Fingerprint, strings.ReplaceAll(strings.TrimSpace(letter.Stack), "\n", "\n    "))
+			fmt.Fprintf(out, "  panic %s:\n    %s\n", terminal.Text(letter.Fingerprint), terminal.Lines(letter.Stack, "    "))
 		}
 	}
 	return nil
@@ -62,5 +65,5 @@ func when(t time.Time) string {
 // firstLine keeps a table a table.
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
-	return line
+	return terminal.Text(line)
 }

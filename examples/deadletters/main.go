@@ -22,6 +22,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/embedded"
 	"github.com/gentask/gentask/queue/nats"
@@ -31,8 +32,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the first signal drains, a second one ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "deadletters:", err)
+		fmt.Fprintln(os.Stderr, "deadletters:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }

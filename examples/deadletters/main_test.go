@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
@@ -89,6 +91,32 @@ func operate(t *testing.T, flags []string) {
 	require.Contains(t, do("list"), "1 letters\n")
 	require.Equal(t, "1 thrown away\n", do("purge"))
 	require.Contains(t, do("list"), "0 letters\n")
+}
+
+// TestNothingSteersTheTerminal: what strangers have written is shown, and obeyed by nobody.
+func TestNothingSteersTheTerminal(t *testing.T) {
+	q := memory.New(memory.Config{Name: "orders"})
+	defer q.Close()
+	const evil = "evil\x1b[2J\u202e\x07"
+	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: evil + "\norder-9\tfake", ContentType: evil, Body: []byte(evil)}))
+	session, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
+	require.NoError(t, err)
+	delivery, err := session.Receive(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, session.Settle(t.Context(), []queue.Settlement{{
+		Delivery: delivery, Verb: queue.DeadLetter, Reason: evil + "\tone\n" + evil, Stack: "main.f()\n\t" + evil,
+	}}))
+	require.NoError(t, session.Close(t.Context()))
+	var listed, shown strings.Builder
+	require.NoError(t, list(t.Context(), q.Letters(), queue.LetterFilter{}, &listed))
+	require.NoError(t, show(t.Context(), q.Letters(), queue.LetterFilter{}, &shown))
+	require.Equal(t, 3, strings.Count(listed.String(), "\n"), listed.String())
+	for _, text := range []string{listed.String(), shown.String()} {
+		require.Contains(t, text, "evil")
+		for _, r := range text {
+			require.True(t, unicode.IsPrint(r) || r == '\n' || r == '\t', "%q in %q", r, text)
+		}
+	}
 }
 
 func TestMistakesAreNamed(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/examples/internal/upstream"
 	"github.com/gentask/gentask/queue/embedded"
 )
@@ -24,8 +25,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the first signal drains, a second one ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		fmt.Fprintln(os.Stderr, "quickstart:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }
@@ -35,6 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	dir := flags.String("dir", "quickstart-data", "directory of the broker's files")
 	jobs := flags.Int("jobs", 100, "how many jobs to publish when none are left")
 	prefetch := flags.Int("prefetch", 5, "most jobs held at a time")
+	work := flags.Duration("work", 100*time.Millisecond, "how long a job takes")
 	seed := flags.Uint64("seed", 1, "decides which runs panic")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -52,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	result, err := upstream.Run(ctx, queue, upstream.Config{
-		Jobs: *jobs, Prefetch: *prefetch, Work: 100 * time.Millisecond, Timeout: time.Second, Seed: *seed,
+		Jobs: *jobs, Prefetch: *prefetch, Work: *work, Timeout: 10 * *work, Seed: *seed,
 		Left: left.Ready + left.Held, Terminal: isTerminal(out), Out: out,
 	})
 	if err != nil {

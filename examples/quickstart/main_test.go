@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,6 +59,39 @@ func TestKilledAndStartedAgainItGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, left.Ready+left.Held)
 	require.Zero(t, left.DeadLettered)
+}
+
+// The first signal drains, and a job that takes long is waited for; a second one ends the process at once.
+func TestASecondSignalEndsTheProcess(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "quickstart")
+	require.NoError(t, exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").Run())
+	for _, sent := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		process := exec.CommandContext(within(t, time.Minute), program, "-dir", t.TempDir(), "-jobs", "5", "-work", "10m")
+		progress, err := process.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, process.Start())
+		lines := bufio.NewScanner(progress)
+		for lines.Scan() && !strings.Contains(lines.Text(), "to go") {
+		}
+		ended := make(chan struct{})
+		go func() {
+			_ = process.Wait() // how is asked of ProcessState
+			close(ended)
+		}()
+		require.NoError(t, process.Process.Signal(sent))
+		select {
+		case <-ended:
+			t.Fatalf("did not drain: %v", process.ProcessState)
+		case <-time.After(time.Second):
+		}
+		require.NoError(t, process.Process.Signal(sent))
+		select {
+		case <-ended:
+		case <-time.After(3 * time.Second):
+			t.Fatalf("a second %v was swallowed", sent)
+		}
+		require.Equal(t, sent, process.ProcessState.Sys().(syscall.WaitStatus).Signal())
+	}
 }
 
 func TestMistakesAreNamedAndLoseNothing(t *testing.T) {

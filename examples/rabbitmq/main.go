@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/examples/internal/upstream"
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
@@ -23,8 +24,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the first signal drains, a second one ends the process at once
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "rabbitmq:", err)
+		fmt.Fprintln(os.Stderr, "rabbitmq:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }

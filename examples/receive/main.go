@@ -16,6 +16,7 @@ import (
 
 	"github.com/gentask/gentask"
 	gactor "github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/task"
@@ -47,7 +48,12 @@ func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.Jo
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:
 				ctx.Request(accounts, &askLimit{})
+				ctx.SetReceiveTimeout(answerTime) // the answer may never come
+			case *actor.ReceiveTimeout:
+				log("order of %d: no answer", job.Payload().Amount)
+				ctx.Stop(ctx.Self()) // the default policy decides
 			case *limit:
+				ctx.CancelReceiveTimeout()
 				if job.Payload().Amount > msg.most {
 					log("order of %d: over the limit of %d", job.Payload().Amount, msg.most)
 					finish(ctx, job, gentask.DeadLetter(fmt.Errorf("limit is %d", msg.most)))
@@ -63,6 +69,10 @@ func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.Jo
 		})
 	}
 }
+
+// answerTime is how long a worker waits for the ledger of accounts. Without a limit of its own, Config.Timeout is the limit of
+// a worker that runs no task.
+const answerTime = 2 * time.Second
 
 func finish(ctx actor.Context, job gentask.Job[order], d gentask.Decision) {
 	_ = job.Settle(d) // the session may be gone; then the broker delivers again
@@ -81,7 +91,7 @@ func charge(o order, attempt int) func(context.Context) (any, error) {
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "receive:", err)
+		fmt.Fprintln(os.Stderr, "receive:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }

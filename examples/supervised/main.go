@@ -12,6 +12,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/supervision"
@@ -19,7 +20,7 @@ import (
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "supervised:", err)
+		fmt.Fprintln(os.Stderr, "supervised:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }

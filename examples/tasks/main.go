@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/task"
 )
 
 func main() {
 	if err := run(context.Background(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "tasks:", err)
+		fmt.Fprintln(os.Stderr, "tasks:", terminal.Text(err.Error()))
 		os.Exit(1)
 	}
 }

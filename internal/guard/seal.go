@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -24,16 +25,22 @@ type SealedError struct {
 	held    bool
 }
 
-// plain is the type of what errors.New returns. Its methods are harmless.
-var plain = reflect.TypeOf(errors.New(""))
+// The types of what errors.New returns and of context.DeadlineExceeded. Their methods are harmless.
+var (
+	plain    = reflect.TypeOf(errors.New(""))
+	exceeded = reflect.TypeOf(context.DeadlineExceeded)
+)
 
-// Seal reads err and returns its sealed form. It returns err itself if that is nil, sealed, or made by
-// [errors.New].
+// Seal reads err and returns its sealed form. It returns err itself if that is nil, sealed,
+// [context.DeadlineExceeded], or made by [errors.New].
 //
 // Seal calls methods of err on the calling goroutine. It recovers their panics, and follows Unwrap to a
 // bounded number of errors; but a method that blocks, or calls [runtime.Goexit], does so to the caller.
 func Seal(err error) error {
-	if err == nil || reflect.TypeOf(err) == plain {
+	if err == nil {
+		return nil
+	}
+	if t := reflect.TypeOf(err); t == plain || t == exceeded {
 		return err
 	}
 	if _, sealed := err.(*SealedError); sealed { //nolint:errorlint // the outermost only: what it wraps has to be read

@@ -63,6 +63,7 @@ func TestSealOffersOnlyWhatHeld(t *testing.T) {
 func TestSealLeavesPlainErrorsAlone(t *testing.T) {
 	require.NoError(t, guard.Seal(nil))
 	assert.Same(t, io.EOF, guard.Seal(io.EOF))
+	assert.Equal(t, context.DeadlineExceeded, guard.Seal(context.DeadlineExceeded))
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = guard.Seal(io.EOF) }))
 }
 

@@ -129,6 +129,26 @@ func (s *spySession) Settle(ctx context.Context, batch []queue.Settlement) error
 	return err
 }
 
+// Return implements queue.Returner, as far as the session does.
+func (s *spySession) Return(ctx context.Context, batch []queue.Settlement) error {
+	returner, can := s.Session.(queue.Returner)
+	if !can {
+		failed := make([]queue.SettleFailure, len(batch))
+		for i := range batch {
+			failed[i] = queue.SettleFailure{Tag: batch[i].Delivery.Tag, Err: queue.ErrUnsupported}
+		}
+		return &queue.SettleError{Failed: failed}
+	}
+	s.before(batch)
+	err := returner.Return(ctx, batch)
+	returned := slices.Clone(batch)
+	for i := range returned {
+		returned[i].Verb = queue.Release // it is not settled for good
+	}
+	s.after(returned, err)
+	return err
+}
+
 func (s *spySession) before(batch []queue.Settlement) {
 	s.spy.mu.Lock()
 	defer s.spy.mu.Unlock()

@@ -14,7 +14,14 @@ const lockName = "gentask.lock"
 
 // acquire locks the directory, and leaves the process id in the file for whoever finds it locked.
 func acquire(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	path, err := filepath.Abs(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("embedded: directory %q: %w", dir, err)
+	}
+	if lockedHere(path) {
+		return nil, fmt.Errorf("%w: %q, by another broker of this process", ErrInUse, dir)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("embedded: directory %q must be writable: %w", dir, err)
 	}

@@ -65,7 +65,7 @@ func (a *audit) claim(ok bool, format string, args ...any) {
 func (a *audit) totals(s Stats) {
 	in, out := s.Published+s.Duplicated, s.Acked+s.DeadLettered+s.Ready+s.Delayed+s.Held
 	a.claim(in == out, "%d messages came in, %d are accounted for: %+v", in, out, s)
-	ended := s.Acked + s.Requeued + s.Released + s.DeadLettered + s.Returned + s.Held
+	ended := s.Acked + s.Requeued + s.Released + s.DeadLettered + s.Returned + s.GivenBack + s.Held
 	a.claim(s.Delivered == ended, "%d deliveries, %d are accounted for: %+v", s.Delivered, ended, s)
 }
 
@@ -91,6 +91,11 @@ func (a *audit) entry(e Entry) {
 		a.settled(e)
 	case Refused:
 		a.sum.Refused++
+	case GivenBack:
+		a.sum.GivenBack++
+		_, open := a.open[e.Session]
+		a.claim(open, "session %d: delivery %d was given back after the session's end", e.Session, e.Tag)
+		a.letGo(e)
 	case Lost:
 		a.sum.Lost++
 		delete(a.open, e.Session)
@@ -178,7 +183,7 @@ func (q *Queue) inside() map[string]int {
 	for i := range q.ready.len() {
 		left[q.ready.at(i).ID]++
 	}
-	for _, it := range q.delayed {
+	for _, it := range q.delayed.all {
 		left[it.ID]++
 	}
 	for _, s := range q.sessions {

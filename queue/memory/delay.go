@@ -1,26 +1,87 @@
 package memory
 
-import "time"
+import (
+	"cmp"
+	"container/heap"
+	"time"
+)
 
-// delay puts it behind the tail after d.
-func (q *Queue) delay(it item, d time.Duration) {
-	var timer *time.Timer
-	timer = time.AfterFunc(d, func() {
-		q.mu.Lock() // which delay's caller holds, so timer is set
-		defer q.mu.Unlock()
-		q.due(timer)
-	})
-	q.delayed[timer] = it
+// delays holds what is delayed, the first that is due uppermost. What is due at the same time comes in
+// the order in which it was put off. It is guarded by the queue's mutex.
+type delays struct {
+	all   []delayed
+	count uint64      // of all that were ever put off
+	timer *time.Timer // fires when the first is due; nil before there was one
 }
 
-// due ends the delay of one message. In a closed queue it stays delayed.
-func (q *Queue) due(timer *time.Timer) {
-	it, ok := q.delayed[timer]
-	if !ok || q.closed {
+// delayed is a message that is put off.
+type delayed struct {
+	item
+	due time.Time
+	n   uint64 // its place in the order
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface.
+func (d *delays) Len() int { return len(d.all) }
+
+func (d *delays) Less(i, j int) bool {
+	a, b := &d.all[i], &d.all[j]
+	return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.n, b.n)) < 0
+}
+
+func (d *delays) Swap(i, j int) { d.all[i], d.all[j] = d.all[j], d.all[i] }
+
+func (d *delays) Push(one any) { d.all = append(d.all, one.(delayed)) } //nolint:forcetypeassert // see delay
+
+func (d *delays) Pop() any {
+	last := len(d.all) - 1
+	one := d.all[last]
+	d.all[last] = delayed{}
+	d.all = d.all[:last]
+	return one
+}
+
+// delay puts it behind the tail after wait.
+func (q *Queue) delay(it item, wait time.Duration) {
+	d := &q.delayed
+	d.count++
+	heap.Push(d, delayed{item: it, due: time.Now().Add(wait), n: d.count})
+	if d.all[0].n == d.count {
+		q.setDelay(wait)
+	}
+}
+
+// setDelay makes the timer fire after wait.
+func (q *Queue) setDelay(wait time.Duration) {
+	if d := &q.delayed; d.timer != nil {
+		d.timer.Reset(wait)
 		return
 	}
-	delete(q.delayed, timer)
-	q.ready.pushBack(it)
-	q.note(Entry{Op: Due, ID: it.ID, Attempt: it.attempt})
-	q.wake()
+	q.delayed.timer = time.AfterFunc(wait, func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.due(time.Now())
+	})
+}
+
+// due ends the delays that are over. In a closed queue messages stay delayed.
+func (q *Queue) due(now time.Time) {
+	d := &q.delayed
+	for len(d.all) > 0 && !q.closed {
+		if wait := d.all[0].due.Sub(now); wait > 0 {
+			q.setDelay(wait)
+			return
+		}
+		one := heap.Pop(d).(delayed) //nolint:forcetypeassert // see delay
+		q.ready.pushBack(one.item)
+		q.note(Entry{Op: Due, ID: one.ID, Attempt: one.attempt})
+		q.wake()
+	}
+}
+
+// stop leaves no timer behind.
+func (d *delays) stop() {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
 }

@@ -41,10 +41,31 @@ type Faults struct {
 	RefuseOpen  Fault
 	RefuseError error
 
-	// FailSettle applies nothing of a batch of settlements: all of it stays held and may be settled again. Settle returns a
+	// FailSettle applies nothing of a batch of settlements, or of returns: all of it stays held and may be settled again. Settle returns a
 	// *queue.SettleError with FailError for each, or ErrRefused when that is nil.
 	FailSettle Fault
 	FailError  error
+
+	// RefuseCopy refuses single settlements that need a copy at most brokers: a requeue, a release with a delay, a dead letter.
+	// The delivery stays held. The reason is CopyError, or ErrRefused when that is nil.
+	RefuseCopy Fault
+	CopyError  error
+
+	// MaxBody refuses such a settlement with queue.ErrTooLarge when the body has more bytes. Zero means no limit.
+	MaxBody int
+
+	// MaxDelay refuses a settlement with queue.ErrUnsupported when its delay is longer. Zero means no limit.
+	MaxDelay time.Duration
+
+	// BlockCopy makes a call of Settle with such a settlement wait, as a broker does with an alarm, until it is switched off, the
+	// session is over, or the context of the call ends. Nothing of the batch is applied then.
+	BlockCopy bool
+
+	// CrudeReturn makes Return cost an attempt and ignore delays, as it does on RabbitMQ before 4.3.
+	CrudeReturn bool
+
+	// FailReturn refuses single returns with ErrRefused.
+	FailReturn Fault
 
 	// Silent hands out nothing in any session, though messages wait and slots are free. See also Stall.
 	Silent bool

@@ -22,7 +22,7 @@ func (q *Queue) take() item {
 // handOut makes it a delivery of this session.
 func (s *Session) handOut(it item) *queue.Delivery {
 	s.lastTag++
-	d := &queue.Delivery{Message: it.Message, Tag: s.lastTag, Attempt: it.attempt, Redelivered: it.redelivered}
+	d := &queue.Delivery{Message: it.Message, Tag: s.lastTag, Attempt: it.attempt, Redelivered: it.redelivered, Sequence: it.sequence}
 	if s.late > 0 {
 		s.late--
 	}

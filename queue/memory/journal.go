@@ -24,6 +24,7 @@ const (
 	Lost                     // a session was lost: Session
 	Closed                   // a session was closed: Session
 	Returned                 // an unsettled delivery came back after its session's end: Session, Tag, ID, Attempt
+	GivenBack                // a delivery was given back by Session.Return: Session, Tag, ID, Attempt, Verb that was wanted
 )
 
 // String returns the op's name.
@@ -51,6 +52,8 @@ func (o Op) String() string {
 		return "closed"
 	case Returned:
 		return "returned"
+	case GivenBack:
+		return "given back"
 	}
 	return fmt.Sprintf("op(%d)", uint8(o))
 }

@@ -76,7 +76,8 @@ func (q *Queue) accept(m queue.Message) {
 		after = m.NotBefore.Sub(now)
 	}
 	m.Headers, m.NotBefore, m.UniqueKey = maps.Clone(m.Headers), time.Time{}, ""
-	it := item{Message: m, attempt: used(m.Headers) + 1}
+	q.sequence++
+	it := item{Message: m, attempt: used(m.Headers) + 1, sequence: q.sequence}
 	q.stats.Published++
 	q.note(Entry{Op: Published, ID: it.ID, Attempt: it.attempt})
 	if after > 0 {

@@ -40,12 +40,13 @@ type Queue struct {
 	changed  chan struct{} // closed when the faults change or the queue is closed, for those who wait for it
 	closed   bool
 	ready    levels
-	delayed  map[*time.Timer]item
+	delayed  delays
 	keys     keys
 	letters  letters
 	sessions []*Session // the open ones, in the order of opening
 	waiting  int        // how many of their Receives wait
 	emptied  chan struct{}
+	sequence uint64 // of the last message
 	stats    Stats
 	journal  []Entry
 }
@@ -55,8 +56,9 @@ type item struct {
 	queue.Message
 	attempt     int
 	redelivered bool
-	back        int  // which hand-out it has come back from, to the head; zero if it hasn't
-	copied      bool // made by the duplicate fault, which leaves it alone from now on
+	sequence    uint64 // of its publishing
+	back        int    // which hand-out it has come back from, to the head; zero if it hasn't
+	copied      bool   // made by the duplicate fault, which leaves it alone from now on
 }
 
 // New makes an empty queue.
@@ -74,7 +76,6 @@ func New(cfg Config) *Queue {
 		rng:     rand.New(rand.NewPCG(cfg.Seed, name.Sum64())), //nolint:gosec // faults have to repeat themselves
 		faults:  cfg.Faults,
 		changed: make(chan struct{}),
-		delayed: map[*time.Timer]item{},
 		keys:    keys{window: cfg.Unique},
 	}
 }
@@ -102,7 +103,7 @@ func (q *Queue) WaitEmpty(ctx context.Context) error {
 }
 
 // left returns how many messages are in the queue, in whatever state.
-func (q *Queue) left() int { return q.ready.len() + len(q.delayed) + q.stats.Held }
+func (q *Queue) left() int { return q.ready.len() + q.delayed.Len() + q.stats.Held }
 
 // tell wakes those who wait for an empty queue, when it is.
 func (q *Queue) tell() {
@@ -124,9 +125,7 @@ func (q *Queue) Close() {
 	for len(q.sessions) > 0 {
 		q.sessions[0].lose()
 	}
-	for timer := range q.delayed {
-		timer.Stop()
-	}
+	q.delayed.stop()
 	close(q.changed)
 }
 

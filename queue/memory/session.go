@@ -176,7 +176,7 @@ func (s *Session) end(op Op) bool {
 	for _, tag := range slices.Backward(s.tags()) {
 		h := s.release(tag)
 		q.stats.Returned++
-		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.Attempt + 1, redelivered: true, copied: h.copied})
+		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.Attempt + 1, redelivered: true, sequence: h.Sequence, copied: h.copied})
 		q.note(Entry{Op: Returned, Session: s.number, Tag: tag, ID: h.ID, Attempt: h.Attempt})
 	}
 	close(s.done)

@@ -26,6 +26,9 @@ func (s *Session) Settle(ctx context.Context, batch []queue.Settlement) error {
 			return s.refuseAll(batch, err)
 		}
 	}
+	if err := s.unblocked(ctx, batch); err != nil {
+		return s.refuseAll(batch, err)
+	}
 	if s.over != nil {
 		_ = s.refuseAll(batch, s.over) // for the books; the caller hears of the session
 		return s.gone()
@@ -94,6 +97,9 @@ func (s *Session) claim(st *queue.Settlement) (holding, error) {
 	if h, ok := s.held[st.Delivery.Tag]; !ok || h.Delivery != st.Delivery {
 		return holding{}, queue.ErrSettled
 	}
+	if err := s.q.refusal(st); err != nil {
+		return holding{}, err
+	}
 	h := s.release(st.Delivery.Tag)
 	h.attempts = st.Attempts()
 	s.q.note(Entry{Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Verb: st.Verb})
@@ -120,7 +126,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 		q.requeue(h, st)
 	case queue.Release: // one without a delay is in release, with the others of its batch
 		q.stats.Released++
-		q.delay(item{Message: h.Message, attempt: h.attempts, redelivered: true, copied: h.copied}, st.After)
+		q.delay(item{Message: h.Message, attempt: h.attempts, redelivered: true, sequence: h.Sequence, copied: h.copied}, st.After)
 	case queue.DeadLetter:
 		q.bury(h, st)
 	}
@@ -129,7 +135,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 // requeue gives h back as the next attempt.
 func (q *Queue) requeue(h holding, st *queue.Settlement) {
 	q.stats.Requeued++
-	it := item{Message: h.Message, attempt: h.attempts + 1, redelivered: true, copied: h.copied}
+	it := item{Message: h.Message, attempt: h.attempts + 1, redelivered: true, sequence: h.Sequence, copied: h.copied}
 	if st.Reason != "" {
 		it.Headers = with(it.Headers, queue.HeaderReason, cut(st.Reason, queue.MaxReason))
 	}
@@ -145,7 +151,7 @@ func (q *Queue) release(hs []holding) {
 	slices.SortFunc(hs, func(a, b holding) int { return cmp.Compare(b.Tag, a.Tag) })
 	for _, h := range hs {
 		q.stats.Released++
-		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.attempts, redelivered: true, copied: h.copied})
+		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.attempts, redelivered: true, sequence: h.Sequence, copied: h.copied})
 	}
 }
 

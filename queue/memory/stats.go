@@ -9,7 +9,7 @@ import (
 // Stats are exact counts. At any moment
 //
 //	Published + Duplicated = Acked + DeadLettered + Ready + Delayed + Held
-//	Delivered = Acked + Requeued + Released + DeadLettered + Returned + Held
+//	Delivered = Acked + Requeued + Released + DeadLettered + Returned + GivenBack + Held
 type Stats struct {
 	// What is in the queue now.
 
@@ -28,6 +28,7 @@ type Stats struct {
 	Released     int
 	DeadLettered int
 	Returned     int // deliveries that came back because their session ended
+	GivenBack    int // deliveries that were given back by Session.Return
 	Refused      int // settlements not applied, for whatever reason; see the journal for which and why
 	LostAcks     int // settlements that Faults.LoseAck accepted and dropped
 	MaxHeld      int // the most that Held ever was, over all sessions
@@ -52,7 +53,7 @@ func (q *Queue) Waiting(ctx context.Context) (int, error) { return q.Stats().Rea
 // count completes the running counts with what can be seen.
 func (q *Queue) count() Stats {
 	s := q.stats
-	s.Ready, s.Delayed, s.Sessions = q.ready.len(), len(q.delayed), len(q.sessions)
+	s.Ready, s.Delayed, s.Sessions = q.ready.len(), q.delayed.Len(), len(q.sessions)
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/internal/address"
 )
 
 // Config is what a Broker may be told. The zero value is right for a single server.
@@ -97,41 +98,24 @@ func (c Config) name(session string) string {
 	return name
 }
 
-// checkURL checks a comma-separated list of server URLs, which came from field.
+// checkURL checks a comma-separated list of server URLs, which came from field. Its errors show none of
+// their passwords, which may be what does not parse.
 func checkURL(field, list string) error {
-	for _, text := range strings.Split(list, ",") {
-		text = strings.TrimSpace(text)
-		u, err := url.Parse(text)
-		if err != nil {
-			// The parser's error repeats the text, which may hold a password.
-			return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222", queue.ErrConfig, field)
+	for text := range strings.SplitSeq(list, ",") {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+			return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222, with reserved characters "+
+				"percent-encoded", queue.ErrConfig, field)
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":
 		default:
 			return fmt.Errorf("nats: %w: %s %q has scheme %q, must be nats, tls, ws or wss: nats://host:4222",
-				queue.ErrConfig, field, u.Redacted(), u.Scheme)
+				queue.ErrConfig, field, address.Redact(text), address.Scheme(text))
 		}
 		if u.Hostname() == "" {
-			return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222", queue.ErrConfig, field, u.Redacted())
+			return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222", queue.ErrConfig, field, address.Redact(text))
 		}
 	}
 	return nil
-}
-
-// redact returns a list of server URLs that can be shown.
-func redact(list string) string {
-	urls := strings.Split(list, ",")
-	for i, text := range urls {
-		u, err := url.Parse(strings.TrimSpace(text))
-		if err != nil {
-			urls[i] = "?"
-			continue
-		}
-		if _, hasPassword := u.User.Password(); u.User != nil && !hasPassword {
-			u.User = url.User("xxxxx") // a token
-		}
-		urls[i] = u.Redacted()
-	}
-	return strings.Join(urls, ",")
 }

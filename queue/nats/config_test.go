@@ -102,3 +102,17 @@ func open(t testing.TB, q *nats.Queue) error {
 	}
 	return errors.Join(err, s.Close(soon(t)))
 }
+
+// TestAURLWithoutASchemeShowsNoPassword, nor does one with characters in it that make another URL of it.
+func TestAURLWithoutASchemeShowsNoPassword(t *testing.T) {
+	for _, url := range []string{
+		"me:secret@127.0.0.1:4222", "secret@127.0.0.1", "secret", "//me:secret@127.0.0.1", "nats:me:secret@127.0.0.1",
+		"nats://127.0.0.1:4222,me:secret@127.0.0.1:4222", "nats://me:12/secret@127.0.0.1", "nats://me:12,secret@127.0.0.1",
+		"nats://me:1#secret@127.0.0.1", "nats://me:1?secret@127.0.0.1", "me:secret@127.0.0.1/http://x", "nats://me:secret@",
+	} {
+		_, err := nats.New(url, nats.Config{})
+		require.ErrorIs(t, err, queue.ErrConfig, url)
+		require.ErrorContains(t, err, "must be", url)
+		require.NotContains(t, err.Error(), "secret", url)
+	}
+}

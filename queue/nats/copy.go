@@ -42,6 +42,10 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 	var failures []queue.SettleFailure
 	for i, c := range copied {
 		if err := p.pending[i].err; err != nil {
+			if c.settlement.Verb == queue.Release && c.settlement.After <= 0 {
+				s.giveBackUncopied(claims, c.Tag)
+				continue
+			}
 			failures = append(failures, queue.SettleFailure{Tag: c.Tag, Err: err})
 			continue
 		}
@@ -57,6 +61,16 @@ func (s *session) giveBackWhole(c *claim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.held, c.Tag)
+}
+
+// giveBackUncopied makes of a release at once, whose copy was not taken, one that costs an attempt. The session's mu is held.
+func (s *session) giveBackUncopied(claims []claim, tag uint64) {
+	for i := range claims {
+		if claims[i].Tag == tag {
+			claims[i].settlement.Verb, claims[i].copied = queue.Requeue, false
+		}
+	}
+	delete(s.held, tag)
 }
 
 // giveBack lets the failed deliveries be settled again, and returns the other claims. The session's mu is held.
@@ -107,7 +121,7 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 }
 
 // attempts says how many are used up. What Close gives back has no Settlement.Delivery.
-func (c claim) attempts() int { return max(c.Attempt, c.settlement.Attempt) }
+func (c claim) attempts() int { return max(c.Attempt-c.settlement.Uncounted, c.settlement.Attempt) }
 
 // shed drops headers, the largest first, until the server takes the message, whose max_payload is most. A stranger may fill that to its last
 // byte, and a copy that can't be published would keep the delivery, and its slot, for ever.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/internal/address"
 )
 
 // FuzzWire: whatever header block a stranger puts on the wire, the attempt is at least 1 and can be counted on, and copies of the message go
@@ -72,7 +73,7 @@ func FuzzURL(f *testing.F) {
 			require.Nil(t, b)
 			return
 		}
-		require.NotPanics(t, func() { _ = redact(url) })
+		require.NotPanics(t, func() { _ = address.Redact(url) })
 		require.NoError(t, b.Close())
 	})
 }

@@ -12,6 +12,8 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue/internal/address"
 )
 
 // Times of a connection. They bound how long a dead network can look alive.
@@ -35,6 +37,8 @@ type link struct {
 	lost   chan struct{} // closed when the connection is over, for whatever reason
 	strict atomic.Bool   // a right that is missing ends it: a session's, from its start on
 
+	denials denials // of copies
+
 	mu    sync.Mutex
 	cause error // why the driver itself cut it; nil if it did not
 }
@@ -56,7 +60,7 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 		err = fmt.Errorf("%w: %w", err, l.socket.refused) // the client forgets it
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nats: connect to %s: %w", redact(at), within(ctx, explain(err)))
+		return nil, fmt.Errorf("nats: connect to %s: %w", address.Redact(at), address.ScrubError(within(ctx, explain(err))))
 	}
 	l.nc = nc
 	if l.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(unbounded)); err != nil {
@@ -176,12 +180,12 @@ func (l *link) answer(ctx context.Context, err error) error {
 }
 
 // forbidden says that the server has refused the last thing that was asked, for want of rights: there is no answer to wait for.
-func (l *link) forbidden() bool { return errors.Is(l.nc.LastError(), natsgo.ErrPermissionViolation) }
+func (l *link) forbidden() bool { return l.denials.lacksRight(l.nc.LastError()) }
 
 // complains hears what the server says on the side. The connection remembers it, and whoever waits for an answer then shows it: nothing goes to the
 // standard output. A session whose rights are withdrawn would hear nothing more.
 func (l *link) complains(err error) {
-	if l.strict.Load() && errors.Is(err, natsgo.ErrPermissionViolation) {
+	if l.strict.Load() && errors.Is(err, natsgo.ErrPermissionViolation) && !l.denials.note(err) {
 		l.fail(fmt.Errorf("%w: %w", ErrRefused, err))
 	}
 }

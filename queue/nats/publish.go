@@ -31,6 +31,8 @@ type pendingMsg struct {
 	ack jetstream.PubAckFuture
 	err error
 
+	denials int // of its subject, before it was sent
+
 	done bool // it is known to be there, and is not sent
 }
 
@@ -77,6 +79,7 @@ func (p *publication) send(ctx context.Context, some []pendingMsg) {
 				some[i].err = p.hopeless(ctx)
 			}
 			if some[i].err == nil && !some[i].done {
+				some[i].denials, _ = p.link.denials.of(some[i].msg.Subject)
 				some[i].ack, some[i].err = p.link.js.PublishMsgAsync(some[i].msg)
 			}
 		}
@@ -114,18 +117,39 @@ func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 		one.err = errUnconfirmed
 		return false
 	}
-	select {
-	case <-one.ack.Ok():
-		return true
-	case one.err = <-one.ack.Err():
-	case <-p.link.lost:
-		one.err = p.link.why()
-	case <-ctx.Done():
-		one.err = ctx.Err()
-	case <-p.patience.C:
-		one.err, p.over = errUnconfirmed, true
+	for {
+		times, next := p.link.denials.of(one.msg.Subject)
+		if times > one.denials {
+			one.err = denied(one.msg.Subject)
+			return false
+		}
+		select {
+		case <-one.ack.Ok():
+			return true
+		case one.err = <-one.ack.Err():
+		case <-p.link.lost:
+			one.err = p.link.why()
+		case <-ctx.Done():
+			one.err = ctx.Err()
+		case <-p.patience.C:
+			one.err, p.over = errUnconfirmed, true
+		case <-next:
+			continue
+		}
+		return false
 	}
-	return false
+}
+
+// Codes of JetStream for a message that is larger than its stream takes.
+const (
+	messageTooLarge jetstream.ErrorCode = 10054
+	headerTooLarge  jetstream.ErrorCode = 10097
+)
+
+// tooLarge reports whether the server takes no message of that size.
+func tooLarge(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == messageTooLarge || api.ErrorCode == headerTooLarge)
 }
 
 // failure says what would be right, where that is known.
@@ -133,8 +157,10 @@ func (p *publication) failure(ctx context.Context, one *pendingMsg) error {
 	err := p.link.answer(ctx, one.err)
 	switch {
 	case errors.Is(err, natsgo.ErrMaxPayload):
-		return fmt.Errorf("nats: %d bytes of body and headers are more than the server's max_payload of %d: %w",
-			one.msg.Size(), p.link.nc.MaxPayload(), err)
+		return fmt.Errorf("nats: %w: %d bytes of body and headers, and the server's max_payload is %d: %w",
+			queue.ErrTooLarge, one.msg.Size(), p.link.nc.MaxPayload(), err)
+	case tooLarge(err):
+		return fmt.Errorf("nats: %w: %w", queue.ErrTooLarge, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("nats: nobody stores subject %q: the stream was deleted, or JetStream is off: %w", one.msg.Subject, err)
 	}

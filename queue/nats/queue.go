@@ -132,6 +132,7 @@ func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, err
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
+	l.denials.allow(q.name, q.name+deadSuffix)
 	l.strict.Store(true)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.keeper.Go(func() { s.watch(watching, func(ctx context.Context) error { return q.unchanged(ctx, l, lease) }) })

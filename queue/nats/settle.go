@@ -30,6 +30,8 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	}
 	defer s.settles.Done()
 	claims, uncopied := s.copies(ctx, claims)
+	ctx, cancel := rest(ctx)
+	defer cancel()
 	if err := s.answer(ctx, claims); err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 	case queue.Ack:
 		delete(s.held, h.Tag)
 	case queue.Requeue:
-		if h.copying = h.miscounted; !h.copying {
+		if h.copying = h.miscounted || one.Uncounted > 0; !h.copying {
 			delete(s.held, h.Tag)
 		}
 	case queue.Release, queue.DeadLetter:
@@ -105,6 +107,17 @@ func (s *session) answer(ctx context.Context, claims []claim) error {
 		return lost(s.link.why())
 	}
 	return nil
+}
+
+// restTime is how long the answers may take when the context has ended while copies were on their way: those that are confirmed must be answered.
+const restTime = 2 * time.Second
+
+// rest returns ctx, or if that has ended a short one.
+func rest(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), restTime)
 }
 
 func (s *session) send(ctx context.Context, claims []claim) error {
@@ -169,8 +182,12 @@ func (c claim) answer() []byte {
 
 // nakIn has the server deliver again after d.
 func nakIn(d time.Duration) []byte {
-	return fmt.Appendf(nil, `%s {"delay": %d}`, answerNak, d.Nanoseconds())
+	return fmt.Appendf(nil, `%s {"delay": %d}`, answerNak, min(d, longestDelay).Nanoseconds())
 }
+
+// longestDelay is the longest delay that the server is asked for. Its clock counts nanoseconds, and ends in the year 2262: it would deliver at once
+// what is due later.
+const longestDelay = 100 * 365 * 24 * time.Hour
 
 // free gives slots back. It comes after the answers were written, so that the server never sees more than the prefetch unanswered.
 func (s *session) free(n int) {

@@ -76,6 +76,7 @@ func cases() []testCase {
 		deliveryCases(),
 		settleCases(),
 		requeueCases(),
+		returnCases(),
 		deadLetterCases(),
 		sessionCases(),
 		cancelCases(),

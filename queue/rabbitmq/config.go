@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/internal/address"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
@@ -125,9 +126,8 @@ const (
 
 // checkURL refuses what is no AMQP URL. The error names the field and does not show url, for its password may be the part that does not parse.
 func checkURL(field, url string) (amqp.URI, error) {
-	scheme, _, found := strings.Cut(url, "://")
-	if !found || scheme != "amqp" && scheme != "amqps" {
-		return amqp.URI{}, badConfig(field, "scheme "+fmt.Sprintf("%q", schemeOf(scheme, found)), "amqp://user:password@host:5672/vhost or amqps://")
+	if scheme := address.Scheme(url); scheme != "amqp" && scheme != "amqps" {
+		return amqp.URI{}, badConfig(field, "scheme "+fmt.Sprintf("%q", scheme), "amqp://user:password@host:5672/vhost or amqps://")
 	}
 	uri, err := amqp.ParseURI(url)
 	if err != nil {
@@ -135,14 +135,6 @@ func checkURL(field, url string) (amqp.URI, error) {
 			"amqp://user:password@host:5672/vhost, with reserved characters percent-encoded")
 	}
 	return uri, nil
-}
-
-// schemeOf keeps a URL without a scheme, which may be a password, out of errors.
-func schemeOf(scheme string, found bool) string {
-	if !found {
-		return ""
-	}
-	return scheme
 }
 
 // checkName refuses names that the broker would refuse, or cut.

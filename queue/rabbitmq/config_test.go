@@ -19,6 +19,7 @@ func TestNewRefusesWhatIsNotRight(t *testing.T) {
 	}{
 		"another scheme":     {"http://guest:secret@localhost", nil, []string{"url", "http", "amqp://"}},
 		"no scheme":          {"secret@localhost:5672", nil, []string{"url", "amqp://"}},
+		"a scheme behind it": {"guest:secret@localhost/?next=http://host", nil, []string{"url", "amqp://"}},
 		"empty":              {"", nil, []string{"url", "amqp://"}},
 		"no URL":             {"amqp://guest:secret%zz@localhost", nil, []string{"url", "percent-encoded"}},
 		"bad port":           {"amqp://guest:secret@localhost:port", nil, []string{"url"}},

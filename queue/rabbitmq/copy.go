@@ -25,7 +25,7 @@ func (h *held) copyOf(used, room int) amqp.Publishing {
 	}
 	for _, name := range []string{
 		headerCount, "x-acquired-count", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason",
-		"x-last-death-exchange", "x-last-death-queue", "x-last-death-reason", "CC", "BCC",
+		"x-last-death-exchange", "x-last-death-queue", "x-last-death-reason", "CC", "BCC", headerNotBefore,
 	} {
 		delete(headers, name)
 	}

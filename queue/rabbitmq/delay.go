@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"fmt"
 	"iter"
 	"math/bits"
 	"strconv"
@@ -17,7 +16,8 @@ const (
 	// minRung is the shortest delay; what is shorter waits this long.
 	minRung = 16 * time.Millisecond
 
-	// maxRung is the longest delay that is accepted, within the 2^32 ms that the broker takes.
+	// maxRung is the longest delay that one queue keeps, within the 2^32 ms that the broker takes. A settlement with a longer one is delivered
+	// after that, with the rest in Message.NotBefore.
 	maxRung = 40 * 24 * time.Hour
 
 	// lease is how long after its last declaration a delay queue takes messages: it lives for its delay longer, so that none is lost with it.
@@ -72,12 +72,4 @@ func (q *Queue) delayArgs(delay time.Duration) amqp.Table {
 		args["x-overflow"] = "reject-publish"
 	}
 	return args
-}
-
-// checkDelay refuses delays that no queue can keep.
-func checkDelay(after time.Duration) error {
-	if after > maxRung {
-		return badConfig("Settlement.After", after, fmt.Sprintf("%v at most", maxRung))
-	}
-	return nil
 }

@@ -87,17 +87,6 @@ func TestDelayQueueThatIsGone(t *testing.T) {
 	require.Equal(t, 3, receive(t, s).Attempt)
 }
 
-func TestADelayThatNoQueueKeepsIsRefused(t *testing.T) {
-	q := newQueue(t, Config{Type: Classic})
-	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
-	s := open(t, q, 1)
-	d := receive(t, s)
-	err := s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: maxRung + 1}})
-	require.ErrorIs(t, err, queue.ErrConfig)
-	require.ErrorContains(t, err, "Settlement.After")
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
-}
-
 // TestPin_LeavesNothing: the queue that has the broker write down another one is gone when that is there.
 func TestPin_LeavesNothing(t *testing.T) {
 	q := newQueue(t, Config{})

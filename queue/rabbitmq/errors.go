@@ -21,6 +21,10 @@ var (
 	// ErrNacked is wrapped by the error of a published message that the broker did not take: a full queue, or a fault of its own.
 	ErrNacked = errors.New("rabbitmq: the broker did not take the message")
 
+	// ErrBlocked is wrapped by the error of a settlement whose copy was not published, because the broker blocks publishers: it is short of memory
+	// or disk. See Broker.Blocked.
+	ErrBlocked = errors.New("rabbitmq: the broker blocks publishers")
+
 	// ErrUnconfirmed is wrapped by the error of a published message whose connection ended before its confirm.
 	ErrUnconfirmed = errors.New("rabbitmq: connection lost before the confirm")
 )
@@ -62,6 +66,9 @@ var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for queue '([^
 
 // mismatch says which property of which queue is not what was asked for.
 func mismatch(err error, reason string) error {
+	if limit := sizeLimitOf(reason); limit > 0 {
+		return &sizeError{limit: limit, err: err}
+	}
 	m := inequivalent.FindStringSubmatch(reason)
 	if m == nil {
 		return err

@@ -114,6 +114,8 @@ func (s *session) write(f frame) error {
 		return s.channel.Ack(f.tag, true)
 	case giveBack:
 		return s.channel.Nack(f.tag, false, true)
+	case park:
+		return s.channel.Nack(f.tag, false, false)
 	}
 	return nil
 }

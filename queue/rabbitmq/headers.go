@@ -18,6 +18,9 @@ const (
 	// headerMillis is where the time of publishing travels in milliseconds, as it does elsewhere at RabbitMQ: AMQP's own timestamp has seconds.
 	headerMillis = "timestamp_in_ms"
 
+	// headerNotBefore is where a copy says for how long it should be put off, if that is longer than a queue can keep it.
+	headerNotBefore = "gentask-not-before"
+
 	// headerCount is where a quorum queue counts how often this copy of the message was returned.
 	headerCount = "x-delivery-count"
 
@@ -38,7 +41,7 @@ func message(raw *amqp.Delivery, maxPriority int) queue.Message {
 func texts(headers amqp.Table) map[string]string {
 	var all map[string]string
 	for name, value := range headers {
-		if name == headerMillis {
+		if name == headerMillis || name == headerNotBefore {
 			continue
 		}
 		if all == nil {
@@ -71,6 +74,19 @@ func text(value any) string {
 		}
 	}
 	return fmt.Sprint(value)
+}
+
+// early returns until when a message that comes too early is to be put off again; zero if it isn't.
+func early(headers amqp.Table) time.Time {
+	value, ok := headers[headerNotBefore].(string)
+	if !ok {
+		return time.Time{}
+	}
+	due, err := time.Parse(time.RFC3339Nano, value)
+	if err != nil || !due.After(time.Now()) {
+		return time.Time{}
+	}
+	return due
 }
 
 // published is when raw was published: the milliseconds where they belong to the timestamp, else its seconds.

@@ -13,6 +13,9 @@ type held struct {
 	raw     *amqp.Delivery // nil for a plain one, of which Delivery says everything
 	room    int            // how many bytes of headers a copy may have; 0 for any
 	claimed bool           // somebody is settling it
+
+	refused   error // why the last copy of it was refused
+	elsewhere bool  // that was a copy for another queue than its own
 }
 
 // hold makes of what has arrived what its user sees of it. It keeps nothing of raw itself, which is the caller's to use again.
@@ -25,6 +28,7 @@ func (s *session) hold(raw *amqp.Delivery) *held {
 	if h.ID == "" {
 		h.ID = s.queue.broker.host + "-" + s.nonce + "-" + strconv.FormatUint(h.Tag, 10)
 	}
+	h.NotBefore = early(raw.Headers)
 	if !plain(raw) {
 		kept := *raw
 		h.raw = &kept

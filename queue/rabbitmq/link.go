@@ -12,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/gentask/gentask/queue/internal/address"
 )
 
 // link is one AMQP connection whose socket can be cut at any moment, whatever hangs on it: the client's own calls wait for ever on a dead
@@ -143,7 +145,7 @@ func failed(ctx context.Context, at, what string, err error) error {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("not within the time allowed: %w", ctx.Err())
 	}
-	return fmt.Errorf("rabbitmq: %s: %s: %w", at, what, explain(err))
+	return fmt.Errorf("rabbitmq: %s: %s: %w", at, what, address.ScrubError(explain(err)))
 }
 
 // cut ends the connection at once and without a word. Whatever waits on it returns.

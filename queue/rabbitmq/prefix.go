@@ -15,6 +15,7 @@ type prefix struct {
 	open  int      // how many are
 	acks  int      // acknowledged, not on the wire
 	backs []uint64 // given back, not on the wire
+	parks []uint64 // given up to the dead-letter queue by the broker itself, not on the wire
 }
 
 // row is one tag in the book.
@@ -47,6 +48,7 @@ const (
 	ackOne   frameKind = iota // acknowledges tag
 	ackUpTo                   // acknowledges tag and all unsettled ones below it
 	giveBack                  // returns tag to the queue
+	park                      // has the broker dead-letter tag
 )
 
 // hold notes a delivery that was handed out.
@@ -91,6 +93,12 @@ func (p *prefix) giveBack(tag uint64) {
 	p.backs = append(p.backs, tag)
 }
 
+// park settles a tag that is open by having the broker dead-letter it.
+func (p *prefix) park(tag uint64) {
+	p.settle(tag, rowDone)
+	p.parks = append(p.parks, tag)
+}
+
 func (p *prefix) settle(tag uint64, state rowState) {
 	r := p.row(tag)
 	r.held, r.state = nil, state
@@ -98,7 +106,7 @@ func (p *prefix) settle(tag uint64, state rowState) {
 }
 
 // pending is how many settlements are not on the wire.
-func (p *prefix) pending() int { return p.acks + len(p.backs) }
+func (p *prefix) pending() int { return p.acks + len(p.backs) + len(p.parks) }
 
 // reach is how far a flush goes. The set is closed.
 type reach uint8
@@ -115,7 +123,10 @@ func (p *prefix) flush(frames []frame, far reach, most int) []frame {
 	for _, tag := range p.backs { // First: an ackUpTo must not find them at the broker.
 		frames = append(frames, frame{tag, giveBack})
 	}
-	p.backs = p.backs[:0]
+	for _, tag := range p.parks {
+		frames = append(frames, frame{tag, park})
+	}
+	p.backs, p.parks = p.backs[:0], p.parks[:0]
 	frames = p.advance(frames)
 	if p.acks > most {
 		far = everything

@@ -17,6 +17,7 @@ type channelModel struct {
 	unacked []uint64 // rising
 	acked   map[uint64]bool
 	back    map[uint64]bool
+	parked  map[uint64]bool
 }
 
 // apply does what RabbitMQ does; false means that it would close the channel with 406.
@@ -32,6 +33,8 @@ func (m *channelModel) apply(f frame) bool {
 		from = 0
 	case giveBack:
 		target = m.back
+	case park:
+		target = m.parked
 	}
 	for _, tag := range m.unacked[from : at+1] {
 		target[tag] = true
@@ -45,10 +48,10 @@ func (m *channelModel) apply(f frame) bool {
 func TestPrefixAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p prefix
-		broker := channelModel{acked: map[uint64]bool{}, back: map[uint64]bool{}}
+		broker := channelModel{acked: map[uint64]bool{}, back: map[uint64]bool{}, parked: map[uint64]bool{}}
 		var next uint64
 		var open []uint64
-		acked, back := map[uint64]bool{}, map[uint64]bool{}
+		acked, back, parked := map[uint64]bool{}, map[uint64]bool{}, map[uint64]bool{}
 		settle := func(t *rapid.T, as map[uint64]bool, call func(uint64)) {
 			if len(open) == 0 {
 				t.Skip("nothing is open")
@@ -75,6 +78,7 @@ func TestPrefixAgainstModel(t *testing.T) {
 			},
 			"ack":       func(t *rapid.T) { settle(t, acked, p.ack) },
 			"give back": func(t *rapid.T) { settle(t, back, p.giveBack) },
+			"park":      func(t *rapid.T) { settle(t, parked, p.park) },
 			"flush": func(t *rapid.T) {
 				flush(t, reach(rapid.IntRange(0, 2).Draw(t, "far")), rapid.IntRange(0, 8).Draw(t, "most"))
 			},
@@ -85,6 +89,7 @@ func TestPrefixAgainstModel(t *testing.T) {
 		flush(t, everything, 0)
 		require.Equal(t, acked, broker.acked)
 		require.Equal(t, back, broker.back)
+		require.Equal(t, parked, broker.parked)
 		require.ElementsMatch(t, open, broker.unacked)
 		require.Zero(t, p.pending())
 	})

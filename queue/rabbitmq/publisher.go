@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type publisher struct {
 	current atomic.Pointer[pubConn]
 	closed  atomic.Bool
 	blocked atomic.Pointer[string] // why the broker blocks publishers; nil when it does not
+	limit   atomic.Pointer[sizeLimit]
 }
 
 func newPublisher(b *Broker) *publisher {
@@ -40,12 +42,29 @@ const window = 512
 func (p *publisher) publish(ctx context.Context, out []outgoing) []error {
 	errs := make([]error, 0, len(out))
 	for chunk := range slices.Chunk(out, window) {
-		errs = append(errs, p.publishChunk(ctx, chunk)...)
+		errs = append(errs, p.publishUnharmed(ctx, chunk)...)
 	}
 	for i, err := range errs {
 		if err != nil {
 			p.broker.topology.forget(out[i].queue) // It may have been deleted: look again next time.
 		}
+	}
+	return errs
+}
+
+// publishUnharmed is publishChunk for those, too, who were in flight together with somebody's message that is too large.
+func (p *publisher) publishUnharmed(ctx context.Context, out []outgoing) []error {
+	errs := p.publishChunk(ctx, out)
+	if p.sizeRefused(errs) == nil {
+		return errs
+	}
+	again, at := p.unharmed(out, errs)
+	for i, err := range p.publishChunk(ctx, again) {
+		var size *sizeError
+		if errors.As(err, &size) {
+			err = ErrUnconfirmed // of somebody else's, once more
+		}
+		errs[at[i]] = err
 	}
 	return errs
 }
@@ -59,7 +78,7 @@ func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
 	errs := make([]error, len(out))
 	fit, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
 	for i, o := range out {
-		if errs[i] = checkOutgoing(o, conn.frameMax()); errs[i] == nil {
+		if errs[i] = errors.Join(checkOutgoing(o, conn.frameMax()), p.checkSize(o)); errs[i] == nil {
 			fit, at = append(fit, o), append(at, i)
 		}
 	}

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 )
@@ -71,16 +72,13 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	if h == nil || &h.Delivery != st.Delivery || h.claimed {
 		return nil, queue.ErrSettled
 	}
-	if err := checkDelay(st.After); err != nil {
-		return nil, err
-	}
 	if st.Verb == queue.Ack {
 		s.prefix.ack(h.Tag)
 		return nil, nil
 	}
 	m := &move{held: h, verb: st.Verb, out: outgoing{queue: s.queue.name}}
 	if st.After > 0 && (st.Verb == queue.Requeue || st.Verb == queue.Release) {
-		m.out.delay = rung(st.After)
+		m.out.delay = rung(min(st.After, maxRung))
 	}
 	switch st.Verb {
 	case queue.Ack: // see above
@@ -98,6 +96,9 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	default:
 		return nil, badConfig("Settlement.Verb", st.Verb, "ack, requeue, release or dead letter")
 	}
+	if st.After > maxRung && m.out.delay > 0 {
+		m.out.msg.Headers[headerNotBefore] = time.Now().Add(st.After).UTC().Format(time.RFC3339Nano)
+	}
 	h.claimed = true
 	return m, nil
 }
@@ -107,6 +108,12 @@ func (s *session) publish(ctx context.Context, moves []*move) {
 	out, errs := make([]outgoing, len(moves)), make([]error, len(moves))
 	for i, m := range moves {
 		out[i] = m.out
+	}
+	if why, blocked := s.queue.broker.Blocked(); blocked { // what is written now would be published when nobody waits for it any more
+		err := fmt.Errorf("%w: %s", ErrBlocked, why)
+		for i := range errs {
+			errs[i] = err
+		}
 	}
 	s.queue.send(ctx, out, errs)
 	for i, m := range moves {
@@ -133,6 +140,7 @@ func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error
 			applied++
 		default:
 			m.held.claimed = false
+			m.held.refused, m.held.elsewhere = m.err, m.out.queue != s.queue.name || m.out.delay > 0
 			err := fmt.Errorf("rabbitmq: %v: copy to queue %q: %w", m.verb, m.out.queue, m.err)
 			failed = append(failed, queue.SettleFailure{Tag: m.held.Tag, Err: err})
 		}

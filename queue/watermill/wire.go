@@ -80,9 +80,10 @@ func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message
 		m.Headers = map[string]string{}
 	}
 	delete(m.Headers, queue.HeaderReason)
-	m.Headers[queue.HeaderAttempts] = strconv.Itoa(d.Attempt)
+	used := max(st.Attempt, d.Attempt-st.Uncounted)
+	m.Headers[queue.HeaderAttempts] = strconv.Itoa(used)
 	if st.Verb == queue.Release {
-		m.Headers[queue.HeaderAttempts] = strconv.Itoa(d.Attempt - 1)
+		m.Headers[queue.HeaderAttempts] = strconv.Itoa(used - 1)
 	}
 	if st.Reason != "" {
 		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)

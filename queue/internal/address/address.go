@@ -79,13 +79,13 @@ func call(ctx context.Context, f Func, told chan<- answer) {
 		case r == nil:
 			a.err = fmt.Errorf("Config.URLs did not return: %w", errGoexit)
 		default:
-			a.err = fmt.Errorf("Config.URLs panicked: %v\n%s", r, debug.Stack())
+			a.err = fmt.Errorf("Config.URLs panicked: %s\n%s", Scrub(fmt.Sprint(r)), debug.Stack())
 		}
 		told <- a
 	}()
 	a.urls, a.err = f(ctx)
 	if a.err != nil {
-		a.err = fmt.Errorf("Config.URLs: %w", a.err)
+		a.err = fmt.Errorf("Config.URLs: %w", ScrubError(a.err))
 	}
 	returned = true
 }

@@ -1,0 +1,96 @@
+package gentask
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/maphash"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// identity names one publishing of a message, over all of its deliveries. An ID alone does not: a publisher
+// may use one ID twice, or for everything. It is a hash of what all deliveries of the message have in common,
+// 128 bits under a seed of the process's own, so that no sender can make two of them meet. The zero one is
+// that of nothing.
+type identity struct{ id, rest uint64 }
+
+// identityOf returns the identity of d.
+func identityOf(seed maphash.Seed, d *queue.Delivery) identity {
+	var rest [24]byte
+	binary.LittleEndian.PutUint64(rest[0:], instant(d.Time))
+	binary.LittleEndian.PutUint64(rest[8:], d.Sequence)
+	binary.LittleEndian.PutUint64(rest[16:], maphash.Bytes(seed, d.Body))
+	return identity{id: maphash.String(seed, d.ID), rest: maphash.Bytes(seed, rest[:])}
+}
+
+// instant tells times apart, whatever their zones.
+func instant(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.UnixNano()) //nolint:gosec // only compared
+}
+
+// maxName is the most bytes of a key or an ID that are remembered.
+const maxName = 64
+
+// bounded returns name if it is no longer than maxName. Otherwise it returns the beginning of it and a hash
+// of all of it, which together are no longer.
+func bounded(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	hash := hex.EncodeToString(sum[:16])
+	end := maxName - len("...") - len(hash)
+	for end > 0 && !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end] + "..." + hash
+}
+
+// storeKey returns what a ReplayStore gets for d. It is the same at every node, and in every process.
+func storeKey(d *queue.Delivery) string {
+	var b strings.Builder
+	b.WriteString(bounded(d.ID))
+	b.WriteByte('@')
+	if !d.Time.IsZero() {
+		b.WriteString(d.Time.UTC().Format(time.RFC3339Nano))
+	}
+	if d.Sequence != 0 {
+		b.WriteByte('+')
+		b.WriteString(strconv.FormatUint(d.Sequence, 10))
+	}
+	b.WriteByte('#')
+	sum := sha256.Sum256(d.Body)
+	b.WriteString(hex.EncodeToString(sum[:8]))
+	return b.String()
+}
+
+// sharedIDs counts the deliveries whose ID is that of another message, as far as the last few tell.
+type sharedIDs struct {
+	last  []identity // by ID, the last that came
+	count int
+}
+
+// sharedSlots is how many IDs are looked at. Messages that share one ID meet however few there are.
+const sharedSlots = 256
+
+// note takes a delivery into account, and reports whether it is the first of its kind.
+func (s *sharedIDs) note(i identity) (first bool) {
+	if s.last == nil {
+		s.last = make([]identity, sharedSlots)
+	}
+	at := &s.last[i.id%sharedSlots]
+	shared := at.id == i.id && at.rest != i.rest
+	*at = i
+	if shared {
+		s.count++
+	}
+	return shared && s.count == 1
+}

@@ -1,0 +1,149 @@
+// Package feed hands values to a function of the user's without waiting for it.
+//
+// A [Feed] has a bounded queue, and a goroutine of its own while there is something in it. A function that
+// panics loses that value and no other; one that blocks loses what finds the queue full. Both are
+// counted. [Handler] is a feed for what is logged.
+package feed
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gentask/gentask/internal/guard"
+)
+
+// Feed calls a function for each value, one after the other, in order. Its methods are safe for
+// concurrent use and never wait for the function, except for Wait.
+type Feed[T any] struct {
+	hook *guard.Hook
+	call func(T)
+	most int
+
+	since atomic.Int64 // when the call that is under way began; zero for none
+
+	mu      sync.Mutex
+	queue   []T
+	running bool
+	closed  bool
+	idle    []chan struct{} // of those who wait until the queue has been worked off
+}
+
+// New returns a feed of up to most values that wait, with a hook to count in.
+func New[T any](hook *guard.Hook, most int, call func(T)) *Feed[T] {
+	return &Feed[T]{hook: hook, call: call, most: most}
+}
+
+// Push queues a value, or drops it if the queue is full.
+func (f *Feed[T]) Push(v T) { f.push(v, f.most) }
+
+// Offer is Push for a value of which there are many: it leaves a sixteenth of the queue to the others.
+func (f *Feed[T]) Offer(v T) { f.push(v, f.most-f.most/16) }
+
+func (f *Feed[T]) push(v T, most int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return
+	case len(f.queue) >= most:
+		f.hook.CountLost()
+		return
+	}
+	f.queue = append(f.queue, v)
+	if !f.running {
+		f.running = true
+		go f.run()
+	}
+}
+
+// Close drops what waits. The function is not called again, except for a call that has begun.
+func (f *Feed[T]) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed, f.queue = true, nil
+}
+
+// Name returns the name of the hook.
+func (f *Feed[T]) Name() string { return f.hook.Name() }
+
+// Stuck reports whether the function has not returned from a call for longer than limit.
+func (f *Feed[T]) Stuck(limit time.Duration) bool {
+	since := f.since.Load()
+	return since != 0 && time.Since(time.Unix(0, since)) > limit
+}
+
+// ErrStuck is returned by Wait for a function that does not return.
+var ErrStuck = errors.New("feed: function does not return")
+
+// Wait returns nil when the function has been called for every value so far. It returns [ErrStuck] when a
+// call has taken longer than patience, and ctx.Err().
+func (f *Feed[T]) Wait(ctx context.Context, patience time.Duration) error {
+	f.mu.Lock()
+	if !f.running {
+		f.mu.Unlock()
+		return nil
+	}
+	idle := make(chan struct{})
+	f.idle = append(f.idle, idle)
+	f.mu.Unlock()
+	look := time.NewTicker(patience)
+	defer look.Stop()
+	for {
+		select {
+		case <-idle:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+			if f.Stuck(patience - 1) {
+				return ErrStuck
+			}
+		}
+	}
+}
+
+func (f *Feed[T]) run() {
+	returned := false
+	defer func() {
+		if !returned {
+			_ = recover() // the function's own business
+			f.hook.CountFailed()
+			go f.run()
+		}
+	}()
+	f.hook.Host().Run(f.all)
+	returned = true
+}
+
+// all calls the function until there is nothing left.
+func (f *Feed[T]) all() {
+	for {
+		v, ok := f.next()
+		if !ok {
+			return
+		}
+		f.since.Store(time.Now().UnixNano())
+		f.call(v)
+	}
+}
+
+func (f *Feed[T]) next() (v T, ok bool) {
+	f.since.Store(0)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) > 0 {
+		var none T
+		v, f.queue[0] = f.queue[0], none
+		f.queue = f.queue[1:]
+		return v, true
+	}
+	f.running, f.queue = false, nil
+	for _, ch := range f.idle {
+		close(ch)
+	}
+	f.idle = nil
+	return v, false
+}

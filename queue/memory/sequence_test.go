@@ -1,0 +1,46 @@
+package memory
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// TestSequence: a message keeps its number however it comes back, and no other has it, whatever their ids.
+func TestSequence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Config{})
+		defer q.Close()
+		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "same"}, queue.Message{ID: "same"}))
+		open := func() (receive func() *queue.Delivery, settle func(queue.Settlement)) {
+			s, err := q.Open(t.Context(), queue.Options{Prefetch: 2})
+			require.NoError(t, err)
+			receive = func() *queue.Delivery {
+				d, err := s.Receive(t.Context())
+				require.NoError(t, err)
+				return d
+			}
+			return receive, func(st queue.Settlement) { require.NoError(t, s.Settle(t.Context(), []queue.Settlement{st})) }
+		}
+		receive, settle := open()
+		one, two := receive(), receive()
+		require.NotZero(t, one.Sequence)
+		require.NotEqual(t, one.Sequence, two.Sequence)
+		for _, how := range []queue.Settlement{
+			{Verb: queue.Requeue}, {Verb: queue.Requeue, After: time.Second}, {Verb: queue.Release}, {Verb: queue.Release, After: time.Second},
+		} {
+			how.Delivery = one
+			settle(how)
+			again := receive()
+			require.Equal(t, one.Sequence, again.Sequence, "%+v", how)
+			one = again
+		}
+		q.LoseSessions()
+		receive, _ = open()
+		require.ElementsMatch(t, []uint64{one.Sequence, two.Sequence}, []uint64{receive().Sequence, receive().Sequence})
+	})
+}

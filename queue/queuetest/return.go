@@ -1,0 +1,105 @@
+package queuetest
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/stretchr/testify/require"
+)
+
+// returnCases say how a delivery goes back without a settlement, where a session is a queue.Returner. For others there is nothing to check.
+func returnCases() []testCase {
+	return []testCase{
+		{"return/comes back whole", returnComesBack},
+		{"return/frees the slot", returnFreesSlot},
+		{"return/ends the delivery", returnEnds},
+		{"return/of any verb in one batch", returnAny},
+	}
+}
+
+// giveBack returns deliveries that were to be settled by verb; it reports whether s can.
+func (b *bench) giveBack(s queue.Session, verb queue.Verb, after time.Duration, ds ...*queue.Delivery) bool {
+	b.t.Helper()
+	returner, can := s.(queue.Returner)
+	if !can {
+		return false
+	}
+	batch := batchOf(verb, ds...)
+	for i := range batch {
+		batch[i].After = after
+	}
+	require.NoError(b.t, returner.Return(b.ctx, batch), "Return of %d", len(ds))
+	return true
+}
+
+// returnComesBack: the message is delivered again as it was, marked, as the same attempt or the next.
+func returnComesBack(b *bench) {
+	sent := queue.Message{ID: "order-18", Body: []byte("body\x00\xff"), Headers: map[string]string{"trace": "é"}, ContentType: "application/x-order"}
+	s := b.open(1)
+	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
+	d := b.receive(s)
+	if !b.giveBack(s, queue.DeadLetter, 100*time.Millisecond, d) {
+		return
+	}
+	again := b.receive(s)
+	require.Equal(b.t, d.ID, again.ID)
+	require.Equal(b.t, d.Body, again.Body)
+	require.Equal(b.t, "é", again.Headers["trace"])
+	require.Equal(b.t, d.ContentType, again.ContentType)
+	require.True(b.t, d.Time.Equal(again.Time), "%v, was %v", again.Time, d.Time)
+	require.Contains(b.t, []int{d.Attempt, d.Attempt + 1}, again.Attempt)
+	require.True(b.t, again.Redelivered || b.Lacks[Loss] != "", "a broker that is known to lose sessions tells")
+	letters, err := b.DeadLetters(b.ctx)
+	require.NoError(b.t, err)
+	require.Empty(b.t, letters, "it was not dead-lettered")
+	b.settle(s, queue.Ack, again)
+	b.silent(s)
+}
+
+// returnFreesSlot: others get the slot at once.
+func returnFreesSlot(b *bench) {
+	s := b.open(2)
+	b.publish("a", "b")
+	ds := b.take(s, 2)
+	if !b.giveBack(s, queue.Requeue, 0, ds...) {
+		return
+	}
+	b.settle(s, queue.Ack, b.take(s, 2)...)
+	b.silent(s)
+}
+
+// returnEnds: what was returned can be neither settled nor returned again.
+func returnEnds(b *bench) {
+	s := b.open(1)
+	b.publish("a")
+	d := b.receive(s)
+	if !b.giveBack(s, queue.Requeue, 0, d) {
+		return
+	}
+	require.ErrorIs(b.t, s.Settle(b.ctx, batchOf(queue.Ack, d)), queue.ErrSettled)
+	require.ErrorIs(b.t, s.(queue.Returner).Return(b.ctx, batchOf(queue.Ack, d)), queue.ErrSettled)
+	b.settle(s, queue.Ack, b.receive(s))
+	b.silent(s)
+	b.close(s)
+	require.Error(b.t, s.(queue.Returner).Return(b.ctx, batchOf(queue.Ack, d)))
+}
+
+// returnAny: whatever was wanted, all come back, and each can be settled then.
+func returnAny(b *bench) {
+	s := b.open(4)
+	b.publish("a", "b", "c", "d")
+	ds := b.take(s, 4)
+	returner, can := s.(queue.Returner)
+	if !can {
+		return
+	}
+	var batch []queue.Settlement
+	for i, d := range ds {
+		batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Ack + queue.Verb(i), Reason: "refused"})
+	}
+	require.NoError(b.t, returner.Return(b.ctx, batch))
+	b.settle(s, queue.Ack, b.take(s, 4)...)
+	b.silent(s)
+	b.close(s)
+	b.empty()
+}

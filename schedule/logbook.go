@@ -1,0 +1,105 @@
+package schedule
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of what a handler may cost that does not return.
+const (
+	mostLines = 256             // that wait to be written
+	lastLines = 5 * time.Second // that Run waits for them at its end
+)
+
+// logbook writes log lines in a goroutine of its own, so that a handler which panics or hangs costs
+// lines, and never a firing.
+type logbook struct {
+	lines  chan func()
+	ended  chan struct{}
+	closed chan struct{}
+	lost   atomic.Int64
+}
+
+// newLogbook starts a logbook, and returns it with the logger that writes to it.
+func newLogbook(to *slog.Logger) (*logbook, *slog.Logger) {
+	b := &logbook{lines: make(chan func(), mostLines), ended: make(chan struct{}), closed: make(chan struct{})}
+	go b.write()
+	return b, slog.New(&handler{book: b, to: to.Handler})
+}
+
+// write writes lines until the logbook is closed and all are written.
+func (b *logbook) write() {
+	done := false
+	defer func() {
+		if done {
+			close(b.ended)
+			return
+		}
+		go b.write() // a handler has called runtime.Goexit
+	}()
+	for {
+		select {
+		case line := <-b.lines:
+			line()
+		case <-b.closed:
+			for len(b.lines) > 0 {
+				(<-b.lines)()
+			}
+			done = true
+			return
+		}
+	}
+}
+
+// close ends the logbook when its lines are written, or when that takes too long.
+func (b *logbook) close() {
+	close(b.closed)
+	patience := time.NewTimer(lastLines)
+	defer patience.Stop()
+	select {
+	case <-b.ended:
+	case <-patience.C:
+	}
+}
+
+// handler is the slog.Handler of a logbook.
+type handler struct {
+	book *logbook
+	to   func() slog.Handler
+}
+
+// Enabled leaves the question to the handler behind it, which is asked when the line is written.
+func (h *handler) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs adds attributes to each line.
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &handler{book: h.book, to: func() slog.Handler { return h.to().WithAttrs(attrs) }}
+}
+
+// WithGroup opens a group in each line.
+func (h *handler) WithGroup(name string) slog.Handler {
+	return &handler{book: h.book, to: func() slog.Handler { return h.to().WithGroup(name) }}
+}
+
+// Handle takes a line to be written. When too many wait already, the line is lost, and the next one
+// tells how many were.
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	lost := h.book.lost.Swap(0)
+	if lost > 0 {
+		r.AddAttrs(slog.Int64("lines lost", lost))
+	}
+	line := func() {
+		defer func() { _ = recover() }() // the handler's own mistake: there is no place to log it
+		if to := h.to(); to.Enabled(ctx, r.Level) {
+			_ = to.Handle(ctx, r)
+		}
+	}
+	select {
+	case h.book.lines <- line:
+	default:
+		h.book.lost.Add(lost + 1)
+	}
+	return nil
+}

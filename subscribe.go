@@ -1,0 +1,83 @@
+package gentask
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gentask/gentask/internal/feed"
+	"github.com/gentask/gentask/internal/guard"
+)
+
+// mostEvents is how many events may wait for one subscriber: some 4 MB.
+const mostEvents = 16 << 10
+
+// Subscribe calls f for each [Event] from now on, as [Config.OnEvent] is called: one after the other, in
+// order, on a goroutine of its own. Any number of subscribers may come and go, before Start and after;
+// one that blocks holds up no other. Subscribe(nil) does nothing.
+//
+// The returned function ends the subscription. It does not wait for a call that has begun; it may be
+// called from anywhere, more than once.
+func (c *Consumer) Subscribe(f func(Event)) (cancel func()) {
+	if f == nil {
+		return func() {}
+	}
+	return c.events.add(c.cfg.hooks.subscribe, f)
+}
+
+// subscribers are those who are told of events. Each has a feed of its own.
+type subscribers struct {
+	mu  sync.Mutex
+	all atomic.Pointer[[]*feed.Feed[Event]] // replaced, never changed
+}
+
+// any reports whether anybody listens.
+func (s *subscribers) any() bool { return s.all.Load() != nil }
+
+func (s *subscribers) list() []*feed.Feed[Event] {
+	if all := s.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+func (s *subscribers) add(hook *guard.Hook, f func(Event)) (cancel func()) {
+	one := feed.New(hook, mostEvents, f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(append(slices.Clone(s.list()), one))
+	return func() {
+		one.Close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.set(slices.DeleteFunc(slices.Clone(s.list()), func(other *feed.Feed[Event]) bool { return other == one }))
+	}
+}
+
+func (s *subscribers) set(all []*feed.Feed[Event]) {
+	if len(all) == 0 {
+		s.all.Store(nil)
+		return
+	}
+	s.all.Store(&all)
+}
+
+// tell queues the event for each of them. Events of jobs leave room for those of the consumer itself.
+func (s *subscribers) tell(ev Event) {
+	for _, one := range s.list() {
+		if ev.Kind == EventStart || ev.Kind == EventEnd {
+			one.Offer(ev)
+		} else {
+			one.Push(ev)
+		}
+	}
+}
+
+// wait returns when every subscriber has been told every event so far, but for those that do not return
+// from a call, or when ctx ends.
+func (s *subscribers) wait(ctx context.Context) {
+	for _, one := range s.list() {
+		_ = one.Wait(ctx, hookTime) // in vain: it is counted
+	}
+}

@@ -1,0 +1,171 @@
+package supervision
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+)
+
+const (
+	// hookTime is how long a supervisor waits for code of the user's: OnEvent, BeforeRestart and
+	// Reply. What takes longer goes on without the supervisor.
+	hookTime = 100 * time.Millisecond
+
+	// maxBacklog is how many events wait for an OnEvent that does not return. Further ones are
+	// dropped, and counted.
+	maxBacklog = 1000
+)
+
+// hooks calls OnEvent for the supervisors of one Spec, one event at a time. It has a goroutine only
+// while there are events, and one at most, also if OnEvent never returns and the supervisor is
+// restarted for ever.
+type hooks struct {
+	onEvent func(Event)
+
+	mu      sync.Mutex
+	queue   []hooked
+	running bool
+	late    bool // OnEvent has not returned in time: nobody waits for it until the queue is empty
+	dropped int  // events since the last one that was queued
+}
+
+type hooked struct {
+	Event
+	done chan struct{} // is closed after the call; nil if nobody waits
+}
+
+// newHooks returns nil, which calls nobody, for a Spec without OnEvent.
+func newHooks(onEvent func(Event)) *hooks {
+	if onEvent == nil {
+		return nil
+	}
+	return &hooks{onEvent: onEvent}
+}
+
+// publish calls OnEvent, and waits for it as long as it returns in time.
+func (h *hooks) publish(e Event) {
+	if done := h.push(e); done != nil && !within(hookTime, done) {
+		h.mu.Lock()
+		h.late = h.running
+		h.mu.Unlock()
+	}
+}
+
+// push queues an event. It returns nil if nobody is to wait.
+func (h *hooks) push(e Event) (done chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.queue) >= maxBacklog {
+		h.dropped++
+		return nil
+	}
+	if !h.late {
+		done = make(chan struct{})
+	}
+	e.Dropped, h.dropped = h.dropped, 0
+	h.queue = append(h.queue, hooked{e, done})
+	if !h.running {
+		h.running = true
+		go h.run()
+	}
+	return done
+}
+
+// run goes on with a goroutine of its own where OnEvent has ended this one by runtime.Goexit.
+func (h *hooks) run() {
+	finished := false
+	defer func() {
+		if !finished {
+			go h.run()
+		}
+	}()
+	for e, ok := h.next(); ok; e, ok = h.next() {
+		h.call(e)
+	}
+	finished = true
+}
+
+func (h *hooks) next() (hooked, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.queue) == 0 {
+		h.queue, h.running, h.late = nil, false, false
+		return hooked{}, false
+	}
+	e := h.queue[0]
+	h.queue[0] = hooked{}
+	h.queue = h.queue[1:]
+	return e, true
+}
+
+func (h *hooks) call(e hooked) {
+	if e.done != nil {
+		defer close(e.done)
+	}
+	_ = contain(func() { h.onEvent(e.Event) })
+}
+
+// isLate reports whether OnEvent keeps its events waiting.
+func (h *hooks) isLate() bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.late
+}
+
+// within waits for done, and reports whether it was closed in time.
+func within(limit time.Duration, done <-chan struct{}) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// contain runs code of the user's, and returns how it failed. A runtime.Goexit goes on: it ends the
+// goroutine.
+func contain(f func()) (err error) {
+	returned := false
+	defer func() { err = actor.Recovered(recover(), returned) }()
+	f()
+	returned = true
+	return nil
+}
+
+// patience returns how long to wait for a call of the user's code: limit as a rule, and less the
+// more calls are stuck already, so that many of them together don't make the supervisor deaf.
+func (b *base) patience(limit, least time.Duration) time.Duration {
+	const most = 16
+	return max(limit>>min(b.stuck.Load(), most), least)
+}
+
+// leastHookTime is the least that is left of hookTime.
+const leastHookTime = time.Millisecond
+
+// beside runs code of the user's on a goroutine of its own, and waits for it, but not longer than
+// hookTime. If f panics or calls runtime.Goexit, failed is called instead of f's return, on that
+// goroutine.
+func (b *base) beside(f, failed func()) {
+	done := make(chan struct{})
+	limit := b.patience(hookTime, leastHookTime)
+	b.stuck.Add(1)
+	go func() {
+		returned := false
+		defer close(done)
+		defer b.stuck.Add(-1)
+		defer func() {
+			if actor.Recovered(recover(), returned) != nil && failed != nil {
+				failed()
+			}
+		}()
+		f()
+		returned = true
+	}()
+	within(limit, done)
+}
