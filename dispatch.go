@@ -35,7 +35,7 @@ func (l *ledger) willing() bool {
 
 // saturated says that so many abandoned tasks still run, or calls of HandleResult hang, that no more may be risked.
 func (l *ledger) saturated() bool {
-	return l.cfg.MaxAbandoned != never && l.abandoned >= l.cfg.MaxAbandoned || l.cfg.hooks.handle.Hung() >= guard.MaxHung
+	return l.cfg.MaxAbandoned != never && l.life.tasks.Abandoned() >= l.cfg.MaxAbandoned || l.cfg.hooks.handle.Hung() >= guard.MaxHung
 }
 
 // admit lines a delivery up, unless this node can't do it, or it has no attempt left.

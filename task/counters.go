@@ -2,6 +2,7 @@ package task
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
@@ -15,7 +16,8 @@ type counters struct {
 	maxAbandoned int
 
 	onAbandoned func(int)
-	telling     bool // somebody calls it, and will with the last number
+	left        atomic.Int64 // now.Abandoned, for those who must not wait
+	telling     bool         // somebody calls it, and will with the last number
 }
 
 // reserve takes a place for one more task.
@@ -57,6 +59,7 @@ func (c *counters) abandoned() {
 	defer c.mu.Unlock()
 	c.now.Running--
 	c.now.Abandoned++
+	c.left.Add(1)
 }
 
 // returned takes out an abandoned task. A call of tell has to follow.
@@ -64,6 +67,7 @@ func (c *counters) returned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now.Abandoned--
+	c.left.Add(-1)
 	c.now.Late++
 }
 

@@ -127,6 +127,10 @@ type Stats struct {
 	Late uint64
 }
 
+// Abandoned returns how many abandoned tasks still run. It takes no lock. An owner who is told that its task
+// was abandoned finds it counted.
+func (s *Supervisor) Abandoned() int { return int(s.count.left.Load()) }
+
 // Stats returns the counters as they are together at one moment.
 func (s *Supervisor) Stats() Stats { return s.count.stats() }
 
