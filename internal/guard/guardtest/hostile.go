@@ -26,7 +26,6 @@ type (
 	panicsStackError  struct{}
 	onceError         struct{ calls int }
 	exitsError        struct{}
-	blocksError       struct{}
 )
 
 func (e *typedNilError) Error() string      { return e.text }
@@ -64,11 +63,6 @@ func (exitsError) Error() string {
 	return ""
 }
 
-func (blocksError) Error() string {
-	<-make(chan struct{})
-	return ""
-}
-
 // Case is one hostile error.
 type Case struct {
 	Name string
@@ -103,10 +97,6 @@ func Errors() []Case {
 
 // Exits returns an error whose Error method calls runtime.Goexit.
 func Exits() error { return exitsError{} }
-
-// Blocks returns an error whose Error method never returns. The channel that it waits on is made in the
-// call, so it blocks durably in a bubble of testing/synctest.
-func Blocks() error { return blocksError{} }
 
 func deep(n int) error {
 	err := io.EOF
