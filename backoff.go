@@ -17,14 +17,17 @@ type Backoff struct {
 	Max time.Duration
 }
 
-// Fixed returns a back-off for Retry and Rule that is always d.
-func Fixed(d time.Duration) func(attempt int, reason error) time.Duration {
+// BackoffFunc returns how long to wait after the given attempt, from 1, which ended for reason. Zero or less means not at all.
+type BackoffFunc func(attempt int, reason error) time.Duration
+
+// ConstantBackoff returns a back-off for [Retry] and [Rule] that is always d.
+func ConstantBackoff(d time.Duration) BackoffFunc {
 	return func(int, error) time.Duration { return d }
 }
 
-// Exponential returns a back-off for Retry and Rule that works as Config.Backoff does: from half of base to base after the first attempt,
+// ExponentialBackoff returns a back-off for [Retry] and [Rule] that works as Config.Backoff does: from half of base to base after the first attempt,
 // base doubled with each further one, and never more than most.
-func Exponential(base, most time.Duration) func(attempt int, reason error) time.Duration {
+func ExponentialBackoff(base, most time.Duration) BackoffFunc {
 	b := Backoff{Base: span(base), Max: span(most)}
 	return func(attempt int, _ error) time.Duration { return b.delay(attempt, defaultRandom) }
 }

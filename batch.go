@@ -116,7 +116,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 func (b *batcher) decide(e *entry, s task.Status) Decision {
 	if s == task.Timeout {
 		if left := e.book.batches.of(b).timeLeft(e); left > 0 {
-			return Wait(left)
+			return Extend(left)
 		}
 	}
 	return Decision{}

@@ -58,7 +58,7 @@ func TestScenario30_OnePoisonousItem(t *testing.T) {
 
 // endsOwn is middleware that ends the context of the jobs with the given IDs after a second.
 func endsOwn(ids ...string) gentask.Middleware {
-	return func(next gentask.Handler) gentask.Handler {
+	return func(next gentask.RunFunc) gentask.RunFunc {
 		return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 			for _, id := range ids {
 				if job.ID() == id {
@@ -102,7 +102,7 @@ func TestScenario30_ADeadlineOfItsOwn(t *testing.T) {
 					r.Finish()
 					for id, ev := range firstEnds(r) {
 						if id != own {
-							require.Equal(r, queue.Ack, ev.Settlement, "%v", ev.Reason)
+							require.Equal(r, queue.Ack, ev.Disposition, "%v", ev.Reason)
 						}
 					}
 				})
@@ -140,7 +140,7 @@ func TestScenario30_Values(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(3)
 		cfg := gentask.Config{Concurrency: 3}
-		cfg.Policy.Middleware = []gentask.Middleware{func(next gentask.Handler) gentask.Handler {
+		cfg.Policy.Middleware = []gentask.Middleware{func(next gentask.RunFunc) gentask.RunFunc {
 			return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 				return next(context.WithValue(ctx, key{}, job.ID()), job)
 			}

@@ -17,13 +17,13 @@ type Worker[J, R any] interface {
 	// stop; context.Cause(ctx) says why. Goroutines that it starts belong to the job if task.Go starts them.
 	Run(ctx context.Context, payload J) (R, error)
 
-	// HandleResult hears how the task ended, and decides what becomes of the delivery. After a Timeout the task still runs: Wait leaves it, any
+	// HandleResult hears how the task ended, and decides what becomes of the delivery. After a Timeout the task still runs: Extend leaves it, any
 	// other decision has it stopped first, and if a value comes out of it meanwhile, HandleResult hears that too, and decides anew. It must
 	// return promptly. If it panics, the default policy decides, and the job is not run again here.
 	HandleResult(job Job[J], o task.Outcome[R]) Decision
 }
 
-// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch, Receive or Mux. The zero value is one made of nothing, which New
+// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch, Actor or Mux. The zero value is one made of nothing, which New
 // refuses.
 type Behavior struct {
 	// kernel is what workers of the library's own run.
@@ -57,7 +57,7 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 	return Behavior{kernel: &functions[J, R]{run: w.Run, handle: w.HandleResult}}
 }
 
-// Receive makes a behaviour of a props factory: the worker is an actor of the user's own. It runs the risky part with Job.Run, gets the
+// Actor makes a behaviour of a props factory: the worker is an actor of the user's own. It runs the risky part with Job.Run, gets the
 // *task.Outcome[any] as a message, and settles with Job.Settle. If it crashes it is started anew, with a new actor for the same job, as often
 // as Config.Restarts allows, and never while its old task still runs. If it ends without having settled, the default policy decides.
 //
@@ -71,7 +71,7 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 //
 // The factory may return Props of anybody's making. The worker supervisor waits for it, for 3 s at most, the decoding of the payload included.
 // If it takes longer, panics or returns nil, that is a failed start.
-func Receive[J any](props func(job Job[J]) *actor.Props) Behavior {
+func Actor[J any](props func(job Job[J]) *actor.Props) Behavior {
 	if props == nil {
 		return Behavior{}
 	}
@@ -107,7 +107,7 @@ func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
 		return nil, err
 	}
 	e.keepPayload(payload)
-	if e.cfg.handler == nil {
+	if e.cfg.runFunc == nil {
 		return f.run(ctx, payload)
 	}
 	return f.within(ctx, e, payload)
@@ -154,15 +154,15 @@ func (f *functions[J, R]) decide(e *entry, o *task.Outcome[any]) Decision {
 		typed.Reason = e.facts(o.Status).explain(o.Reason)
 	}
 	d := f.handle(job, typed)
-	if _, settles := d.verb(); settles || d.waits(o.Status) {
+	if _, settles := d.disposition(); settles || d.extends(o.Status) {
 		return d
 	}
 	return DefaultDecision(job, typed)
 }
 
-// waits says whether the decision is a Wait that makes sense.
-func (d Decision) waits(s task.Status) bool {
-	return d.kind == decideWait && d.after > 0 && s == task.Timeout
+// extends says whether the decision is an Extend that makes sense.
+func (d Decision) extends(s task.Status) bool {
+	return d.kind == decideExtend && d.after > 0 && s == task.Timeout
 }
 
 func typeName[J any]() string { return reflect.TypeFor[J]().String() }

@@ -38,7 +38,7 @@ func (l *ledger) pace(e *entry) {
 	e.paced = true
 	d, _ := e.verdict()
 	all := l.life.flow.comebacks
-	if verb, _ := d.verb(); verb == queue.Ack || verb == queue.DeadLetter {
+	if disposition, _ := d.disposition(); disposition == queue.Ack || disposition == queue.DeadLetter {
 		if all.len() > 0 {
 			all.drop(e.identity)
 		}

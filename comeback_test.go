@@ -52,7 +52,7 @@ func always(d gentask.Decision) func(gentask.Job[[]byte]) gentask.Decision {
 func loops() map[string]loop {
 	fails := returning(func(context.Context) error { return errOwn })
 	rule := func(d gentask.Decision) gentask.Config {
-		return gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.Failed, Do: d}}}}}
+		return gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenFailed, Do: d}}}}}
 	}
 	strict := gentask.Policy{Order: gentask.Order{Key: func(queue.Message) string { return "k" }, Strict: true, Hold: -1}}
 	return map[string]loop{
@@ -66,7 +66,7 @@ func loops() map[string]loop {
 		"rule that snoozes":     {behavior: fails, cfg: rule(gentask.Snooze(0))},
 		"Requeue for ever":      {behavior: deciding(always(gentask.Requeue(0))), cfg: gentask.Config{MaxAttempts: -1}, free: 24},
 		"no back-off, for ever": {behavior: fails, cfg: gentask.Config{
-			MaxAttempts: -1, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.Fixed(0)}},
+			MaxAttempts: -1, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(0)}},
 		}, free: 24},
 		"settled early": {behavior: deciding(func(job gentask.Job[[]byte]) gentask.Decision {
 			_ = job.Settle(gentask.Release())
@@ -75,14 +75,14 @@ func loops() map[string]loop {
 		"in place":             {behavior: deciding(always(gentask.Release())), cfg: gentask.Config{Policy: strict}},
 		"in place, a requeue":  {behavior: deciding(always(gentask.Requeue(0))), cfg: gentask.Config{Policy: strict, MaxAttempts: -1}, free: 24},
 		"middleware":           {behavior: fails, cfg: gentask.Config{Policy: gentask.Policy{Middleware: []gentask.Middleware{snoozing}}}},
-		"Receive":              {behavior: releasingActors},
+		"Actor":                {behavior: releasingActors},
 		"Batch":                {behavior: releasingBatches},
-		"resumed each time":    {behavior: deciding(always(gentask.Pause())), cfg: gentask.Config{}},
+		"resumed each time":    {behavior: deciding(always(gentask.PauseConsumer())), cfg: gentask.Config{}},
 		"HandleResult, by err": {behavior: deciding(func(gentask.Job[[]byte]) gentask.Decision { panic(gentask.SnoozeError(0)) })},
 	}
 }
 
-func snoozing(next gentask.Handler) gentask.Handler {
+func snoozing(next gentask.RunFunc) gentask.RunFunc {
 	return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 		if v, err := next(ctx, job); err == nil {
 			return v, nil
@@ -92,7 +92,7 @@ func snoozing(next gentask.Handler) gentask.Handler {
 }
 
 func releasingActors(*rig.Rig) gentask.Behavior {
-	return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			if _, ok := ctx.Message().(*actor.Started); !ok {
 				return
@@ -119,7 +119,7 @@ func releasingBatches(*rig.Rig) gentask.Behavior {
 
 // startsOf is how often a message came.
 func startsOf(r *rig.Rig, id string) (n int) {
-	for _, ev := range r.Events(gentask.EventStart) {
+	for _, ev := range r.Events(gentask.EventReceived) {
 		if ev.ID == id {
 			n++
 		}

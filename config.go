@@ -26,7 +26,7 @@ type Config struct {
 	// back from other nodes. More hides the way to the broker behind short jobs.
 	Prefetch int
 
-	// Timeout is how long a run may take before its worker hears a Timeout, and how long a worker made by Receive may do without a run. Zero means
+	// Timeout is how long a run may take before its worker hears a Timeout, and how long a worker made by Actor may do without a run. Zero means
 	// 30 s, -1 never.
 	Timeout time.Duration
 
@@ -66,7 +66,7 @@ type Config struct {
 	// reached or does not answer in time refuses nothing.
 	FailFast bool
 
-	// Restarts is how often a worker made by Receive may crash within 5 s and be started anew, for the same job. Zero means 3, -1 never.
+	// Restarts is how often a worker made by Actor may crash within 5 s and be started anew, for the same job. Zero means 3, -1 never.
 	Restarts int
 
 	// Decode turns the body of msg into the value that into points to. It runs in the job's task, and may fail or panic: the message is
@@ -117,7 +117,7 @@ type settings struct {
 	random     func() float64
 	seed       maphash.Seed // of identities
 	hooks      *hooks
-	handler    Handler // the middleware; nil without any
+	runFunc    RunFunc // the middleware; nil without any
 	byDefault  bool    // the Logger is slog.Default()
 	partitions int     // of the task supervisor; zero for one for each processor
 }
@@ -126,7 +126,7 @@ type settings struct {
 const never = -1
 
 func (c Config) settings() (*settings, error) {
-	handler, err := wrap(c.Policy.Middleware)
+	runFunc, err := wrap(c.Policy.Middleware)
 	if err := errors.Join(c.check(), err); err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (c Config) settings() (*settings, error) {
 	if c.Decode == nil {
 		c.Decode = DecodeJSON
 	}
-	s := &settings{Config: c, random: defaultRandom, seed: maphash.MakeSeed(), hooks: newHooks(), handler: handler, byDefault: c.Logger == nil}
+	s := &settings{Config: c, random: defaultRandom, seed: maphash.MakeSeed(), hooks: newHooks(), runFunc: runFunc, byDefault: c.Logger == nil}
 	if s.byDefault {
 		s.Logger = slog.Default()
 	}

@@ -67,10 +67,10 @@ func TestConfig_NothingToRun(t *testing.T) {
 	require.ErrorIs(t, err, gentask.ErrConfig)
 	require.ErrorContains(t, err, "source is nil")
 	for name, b := range map[string]gentask.Behavior{
-		"Zero":    {},
-		"Handle":  gentask.Handle[int](nil),
-		"Work":    gentask.Work[int, int](nil),
-		"Receive": gentask.Receive[int](nil),
+		"Zero":   {},
+		"Handle": gentask.Handle[int](nil),
+		"Work":   gentask.Work[int, int](nil),
+		"Actor":  gentask.Actor[int](nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := gentask.New(q, b, gentask.Config{})

@@ -24,7 +24,7 @@ type Consumer struct {
 	behavior   Behavior
 	events     subscribers
 	gauges     gauges
-	replay     *replay // nil when off
+	dedup      *dedup // nil when off
 	foreigners *foreigners
 	health     atomic.Pointer[Health]
 
@@ -41,7 +41,7 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 		errs = append(errs, fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig))
 	}
 	if behavior.empty() {
-		errs = append(errs, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Receive of something that is not nil", ErrConfig))
+		errs = append(errs, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Actor of something that is not nil", ErrConfig))
 	}
 	s, err := cfg.settings()
 	if err == nil && behavior.check != nil {
@@ -50,7 +50,7 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: s, source: source, behavior: behavior, replay: newReplay(s.Policy.Replay), foreigners: newForeigners()}
+	c := &Consumer{cfg: s, source: source, behavior: behavior, dedup: newDedup(s.Policy.Dedup), foreigners: newForeigners()}
 	if s.OnEvent != nil {
 		c.events.add(s.hooks.onEvent, s.OnEvent)
 	}
@@ -157,10 +157,10 @@ func (c *Consumer) Err() error {
 // From inside a job of the same consumer, whose end the drain waits for, and from inside any function that was
 // handed in, Stop starts the drain and returns at once with an empty report, whatever ctx is. A subscriber or a
 // Logger that does not return from a call for 5 s is not waited for.
-func (c *Consumer) Stop(ctx context.Context) (Report, error) {
+func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
 	l := c.revoke()
 	if l == nil {
-		return Report{}, nil
+		return DrainReport{}, nil
 	}
 	return l.stop(ctx)
 }
@@ -177,7 +177,7 @@ func (c *Consumer) Resume(ctx context.Context) error {
 }
 
 // Cancel stops the job with this message ID: see Job.Cancel. A job that waits for its slot is never run; its worker hears the cancellation when
-// its turn comes. A worker made by Receive that runs no task is ended, and the default policy decides. Where messages share an ID, all of
+// its turn comes. A worker made by Actor that runs no task is ended, and the default policy decides. Where messages share an ID, all of
 // them are cancelled. It returns ErrUnknownJob if no such delivery is held here, ErrNotRunning or ctx.Err().
 func (c *Consumer) Cancel(ctx context.Context, id string) error {
 	return c.ask(ctx, func(answer func(error)) any { return &cancelRequest{id: id, answer: answer} })

@@ -31,7 +31,7 @@ func look(ctx context.Context, tell chan<- seen) error {
 }
 
 // TestDeadline_WhateverMadeIt: the context of a job tells its deadline, and after a timeout that its time is over, in the words of
-// package context: in a function, a Worker, a batch, a worker of Receive, and a middleware.
+// package context: in a function, a Worker, a batch, a worker of Actor, and a middleware.
 func TestDeadline_WhateverMadeIt(t *testing.T) {
 	const timeout = 10 * time.Second
 	for name, behavior := range map[string]func(tell chan<- seen) (gentask.Behavior, gentask.Policy){
@@ -49,8 +49,8 @@ func TestDeadline_WhateverMadeIt(t *testing.T) {
 				return nil, look(ctx, tell)
 			}, gentask.BatchConfig{Size: 1}), gentask.Policy{}
 		},
-		"Receive": func(tell chan<- seen) (gentask.Behavior, gentask.Policy) {
-			return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		"Actor": func(tell chan<- seen) (gentask.Behavior, gentask.Policy) {
+			return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 				return actor.FromFunc(func(ctx actor.Context) {
 					switch msg := ctx.Message().(type) {
 					case *actor.Started:
@@ -67,7 +67,7 @@ func TestDeadline_WhateverMadeIt(t *testing.T) {
 		},
 		"middleware": func(tell chan<- seen) (gentask.Behavior, gentask.Policy) {
 			return gentask.Handle(func(context.Context, []byte) error { return nil }), gentask.Policy{
-				Middleware: []gentask.Middleware{func(gentask.Handler) gentask.Handler {
+				Middleware: []gentask.Middleware{func(gentask.RunFunc) gentask.RunFunc {
 					return func(ctx context.Context, _ gentask.Job[any]) (any, error) { return nil, look(ctx, tell) }
 				}},
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue, Release, Snooze, Pause, DeadLetter or Wait; the
+// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue, Release, Snooze, PauseConsumer, DeadLetter or Extend; the
 // zero Decision is none, and the default policy decides instead.
 type Decision struct {
 	kind   decisionKind
@@ -23,9 +23,9 @@ const (
 	decideAck
 	decideRequeue
 	decideRelease
-	decidePause
+	decidePauseConsumer
 	decideDeadLetter
-	decideWait
+	decideExtend
 )
 
 // Ack takes the message out of the queue: the job is done.
@@ -49,9 +49,9 @@ func Snooze(after time.Duration) Decision {
 	return Decision{kind: decideRelease, after: span(max(after, 0))}
 }
 
-// Pause gives the message back, as Release does, and pauses the consumer, as Consumer.Pause does: what it needs is wrong for every job, and somebody
+// PauseConsumer gives the message back, as Release does, and pauses the consumer, as Consumer.Pause does: what it needs is wrong for every job, and somebody
 // has to look before it is resumed.
-func Pause() Decision { return Decision{kind: decidePause} }
+func PauseConsumer() Decision { return Decision{kind: decidePauseConsumer} }
 
 // DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason,
 // and its stack if it has one. A nil reason becomes the outcome's. DeadLetter reads reason once,
@@ -61,19 +61,19 @@ func DeadLetter(reason error) Decision {
 	return Decision{kind: decideDeadLetter, reason: guard.Seal(reason)}
 }
 
-// Wait leaves a task that has timed out running for more: if it still runs then, the worker hears
+// Extend leaves a task that has timed out running for more: if it still runs then, the worker hears
 // the next Timeout. It is only for a Timeout, and more must be positive; otherwise the default
 // policy decides. Less than 10 ms is taken for that: a worker that waits for next to nothing would
 // do nothing else.
-func Wait(more time.Duration) Decision {
+func Extend(more time.Duration) Decision {
 	if more > 0 {
-		more = max(more, leastWait)
+		more = max(more, leastExtension)
 	}
-	return Decision{kind: decideWait, after: span(more)}
+	return Decision{kind: decideExtend, after: span(more)}
 }
 
-// leastWait is the floor of Wait.
-const leastWait = 10 * time.Millisecond
+// leastExtension is the floor of Extend.
+const leastExtension = 10 * time.Millisecond
 
 // String describes the decision.
 func (d Decision) String() string {
@@ -89,28 +89,28 @@ func (d Decision) String() string {
 			return fmt.Sprintf("snooze %v", d.after)
 		}
 		return "release"
-	case decidePause:
-		return "pause"
+	case decidePauseConsumer:
+		return "pause consumer"
 	case decideDeadLetter:
 		return fmt.Sprintf("dead letter: %v", d.reason)
-	case decideWait:
-		return fmt.Sprintf("wait %v", d.after)
+	case decideExtend:
+		return fmt.Sprintf("extend %v", d.after)
 	}
 	return fmt.Sprintf("decision(%d)", d.kind)
 }
 
-// verb says what the decision means to a queue; ok is false for those that settle nothing.
-func (d Decision) verb() (v queue.Verb, ok bool) {
+// disposition says what the decision means to a queue; ok is false for those that settle nothing.
+func (d Decision) disposition() (disposition queue.Disposition, ok bool) {
 	switch d.kind {
 	case decideAck:
 		return queue.Ack, true
 	case decideRequeue:
 		return queue.Requeue, true
-	case decideRelease, decidePause:
+	case decideRelease, decidePauseConsumer:
 		return queue.Release, true
 	case decideDeadLetter:
 		return queue.DeadLetter, true
-	case undecided, decideWait:
+	case undecided, decideExtend:
 	}
 	return 0, false
 }

@@ -13,14 +13,14 @@
 //
 // A Consumer holds a session with a queue.Source and a ledger of what it was given. For each delivery it starts a worker, an actor that owns
 // the delivery and never runs risky code. The worker runs the job in a task (package task), hears how the task ended as an Outcome, and
-// turns it into a Decision: Ack, Requeue, Release, DeadLetter, or Wait after a timeout. The ledger carries out the first decision, once, in
+// turns it into a Decision: Ack, Requeue, Release, DeadLetter, or Extend after a timeout. The ledger carries out the first decision, once, in
 // the session that the delivery came from. If a worker ends without a decision, for whatever reason, the ledger decides by the default
 // policy (DefaultDecision).
 //
 // # Three ways to write a worker
 //
 // Handle makes one of a function, and the default policy decides. Work makes one of a Worker: Run is the risky part, HandleResult decides.
-// Receive makes one of a props factory: the worker is an actor of the user's own, which gets the outcome as a message next to any message of
+// Actor makes one of a props factory: the worker is an actor of the user's own, which gets the outcome as a message next to any message of
 // his.
 //
 // # Embedding

@@ -7,8 +7,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Report says how a consumer was drained.
-type Report struct {
+// DrainReport says how a consumer was drained.
+type DrainReport struct {
 	// Finished is how many running jobs ended by themselves, and were settled.
 	Finished int
 	// Returned is how many deliveries went back to the queue: unstarted, or cancelled.
@@ -24,7 +24,7 @@ type Report struct {
 // drain is a consumer's way to its end: the intake is cancelled first, the unstarted go back, the running ones finish or are cancelled, and when
 // everything is settled the session is closed. A nil drain is none.
 type drain struct {
-	report Report
+	report DrainReport
 	timer  *time.Timer
 	over   bool // the time is up: what runs is to be cancelled
 	cut    bool // and has been
@@ -103,9 +103,9 @@ func (d *drain) struck(e *entry) {
 		return
 	case e.returned:
 		d.report.Returned++
-	case e.verb == 0:
+	case e.disposition == 0:
 		d.report.Lost++
-	case e.verb == queue.Release:
+	case e.disposition == queue.Release:
 		d.report.Returned++
 	default:
 		d.report.Finished++

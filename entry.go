@@ -40,28 +40,28 @@ type entry struct {
 	excused   bool // its last run failed by itself: see Policy.Failure
 	abandoned bool // the task did not return within its grace
 	lost      bool // the session is over
-	replayed  bool // it was done before, and is acknowledged without a run
+	duplicate bool // it was done before, and is acknowledged without a run
 	unseated  bool // its worker was given up because HandleResult hangs
 	looking   bool // its task is finding out whether it was
-	unsaved   bool // it is done, and the store of Policy.Replay has yet to be told
+	unsaved   bool // it is done, and the store of Policy.Dedup has yet to be told
 
 	// The rest belongs to the consumer, but received, which doesn't change. There may be a hundred thousand entries: what is small stands together.
-	identity identity
-	serial   uint64 // in which order it came in
-	rolls    [rollKinds]rollPlace
-	spot     spot // its place in the lineup
-	received time.Time
-	started  time.Time     // when it was given to a worker; zero before
-	after    time.Duration // of its settlement
-	attempt  int           // the delivery's, or a later one that is made of it here
-	busy     bool          // it has a worker, or a task that has not ended
-	closed   bool          // settled, or lost: nothing is owed to the broker
-	inPlace  bool          // or its delivery was lined up again
-	deferred bool          // its decision is carried out when its worker and task are gone
-	sent     bool          // its decision is being carried out
-	paced    bool          // after is no less than what its message has to wait: see pace
-	verb     queue.Verb    // how it was settled; zero if it was lost
-	returned bool          // neither: the broker has it back, unsettled
+	identity    identity
+	serial      uint64 // in which order it came in
+	rolls       [rollKinds]rollPlace
+	spot        spot // its place in the lineup
+	received    time.Time
+	started     time.Time         // when it was given to a worker; zero before
+	after       time.Duration     // of its settlement
+	attempt     int               // the delivery's, or a later one that is made of it here
+	busy        bool              // it has a worker, or a task that has not ended
+	closed      bool              // settled, or lost: nothing is owed to the broker
+	inPlace     bool              // or its delivery was lined up again
+	deferred    bool              // its decision is carried out when its worker and task are gone
+	sent        bool              // its decision is being carried out
+	paced       bool              // after is no less than what its message has to wait: see pace
+	disposition queue.Disposition // how it was settled; zero if it was lost
+	returned    bool              // neither: the broker has it back, unsettled
 }
 
 // book is what the entries of one incarnation of a consumer share.
@@ -141,7 +141,7 @@ func (e *entry) run(spec task.Spec) error {
 	case e.task != nil && !e.task.Over():
 		return errTaskRunning
 	}
-	spec.Run, spec.Name = e.book.life.replay.unless(e, e.watched(spec.Run)), e.delivery.ID
+	spec.Run, spec.Name = e.book.life.dedup.unless(e, e.watched(spec.Run)), e.delivery.ID
 	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
 	e.marks, e.ending, e.told = 0, 0, nil
 	t, err := e.book.tasks.Spawn(spec)
@@ -184,7 +184,7 @@ func (e *entry) settle(d Decision, reason error) error {
 
 // decide takes the decision, for a worker that tells the consumer so with its end.
 func (e *entry) decide(d Decision, reason error) error {
-	if _, ok := d.verb(); !ok {
+	if _, ok := d.disposition(); !ok {
 		return ErrUndecided
 	}
 	if d.reason != nil {
@@ -197,13 +197,13 @@ func (e *entry) decide(d Decision, reason error) error {
 	case e.decision.kind != undecided:
 		return ErrSettled
 	case e.lost:
-		e.book.life.replay.note(e, d)
+		e.book.life.dedup.note(e, d)
 		return ErrSessionLost
 	}
 	if e.decision, e.reason = d, reason; e.receiver != nil {
 		e.receiver.decided = time.Since(e.received)
 	}
-	e.book.life.replay.note(e, d)
+	e.book.life.dedup.note(e, d)
 	return nil
 }
 
@@ -363,13 +363,13 @@ func (e *entry) unfinished() *task.Task[any] {
 // settlement is the decision in the words of the queue.
 func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
-	verb, _ := d.verb()
+	disposition, _ := d.disposition()
 	s := queue.Settlement{
-		Delivery: e.delivery, Verb: verb, After: max(d.after, e.after), Attempt: e.attempt, Uncounted: max(e.delivery.Attempt-e.attempt, 0),
+		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after), Attempt: e.attempt, Uncounted: max(e.delivery.Attempt-e.attempt, 0),
 	}
-	if reason != nil && verb != queue.Ack && verb != queue.Release {
+	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
-		if verb == queue.DeadLetter {
+		if disposition == queue.DeadLetter {
 			s.Stack = actor.Stack(reason)
 		}
 	}

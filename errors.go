@@ -23,8 +23,8 @@ var (
 	// ErrDrained is the cause that cancels a job's task when the time to drain is over.
 	ErrDrained = errors.New("gentask: consumer drained")
 
-	// ErrUndecided is returned by Job.Settle for a decision that settles nothing: the zero Decision and Wait.
-	ErrUndecided = errors.New("gentask: decision settles nothing; want one that settles: any but Wait")
+	// ErrUndecided is returned by Job.Settle for a decision that settles nothing: the zero Decision and Extend.
+	ErrUndecided = errors.New("gentask: decision settles nothing; want one that settles: any but Extend")
 
 	// ErrWorkerLost is the reason of a job whose worker ended without a decision.
 	ErrWorkerLost = errors.New("gentask: worker ended without a decision")
@@ -35,8 +35,8 @@ var (
 	// ErrExpired is the reason of a job whose deadline is over: see DeadlineFrom.
 	ErrExpired = errors.New("gentask: deadline over")
 
-	// ErrReplayed is the reason of a job that was acknowledged without a run, because it was done before: see Replay.
-	ErrReplayed = errors.New("gentask: done before, acknowledged without a run")
+	// ErrDuplicate is the reason of a job that was acknowledged without a run, because it was done before: see Dedup.
+	ErrDuplicate = errors.New("gentask: done before, acknowledged without a run")
 
 	// ErrNotRunning is returned by the methods of a Consumer that has not been started, or has ended.
 	ErrNotRunning = errors.New("gentask: consumer not running")
@@ -61,7 +61,7 @@ var (
 )
 
 // DecodeError is the reason of a job whose payload could not be decoded. Run is never called. The job is dead-lettered, unless a rule of
-// Policy.Retry matches, such as one with ErrorAs of this type: then the rule decides.
+// Policy.Retry matches, such as one with WhenErrorAs of this type: then the rule decides.
 type DecodeError struct {
 	// Type is the type that the payload was to become.
 	Type string

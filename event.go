@@ -12,10 +12,10 @@ import (
 type EventKind uint8
 
 const (
-	// EventStart is told once for each delivery, when it is received.
-	EventStart EventKind = iota + 1
-	// EventEnd is told once for each delivery, when it has been settled or lost, and its worker and task are gone.
-	EventEnd
+	// EventReceived is told once for each delivery, when it is received.
+	EventReceived EventKind = iota + 1
+	// EventDone is told once for each delivery, when it has been settled or lost, and its worker and task are gone.
+	EventDone
 	// EventSessionOpened says that deliveries flow.
 	EventSessionOpened
 	// EventSessionLost says that the session is over, for Reason; what it held is lost. The next one is opened after a while.
@@ -30,7 +30,7 @@ const (
 	EventWorkersLost
 	// EventHealed says that the watchdog found what must never be, in Reason, and mended it: ErrWorkerIdle and ErrHandleResult tell of a worker.
 	EventHealed
-	// EventPaused follows Pause; Reason is that of the job whose decision it was, if one's was.
+	// EventPaused follows Pause and PauseConsumer; Reason is that of the job whose decision it was, if one's was.
 	EventPaused
 	// EventResumed follows Resume.
 	EventResumed
@@ -47,26 +47,26 @@ const (
 	EventDrained
 	// EventGaveUp says that the consumer ends by itself, for Reason.
 	EventGaveUp
-	// EventReplayFailed says that the store of Policy.Replay failed, for Reason; the job is run, or acknowledged, all the same.
-	EventReplayFailed
-	// EventSuspect says that a delivery is run alone: see Policy.SuspectsAlone.
+	// EventDedupFailed says that the store of Policy.Dedup failed, for Reason; the job is run, or acknowledged, all the same.
+	EventDedupFailed
+	// EventSuspect says that a delivery is run alone: see Policy.IsolateSuspects.
 	EventSuspect
 	// EventDriverStuck says that the driver does not return, although its context ended more than 5 s ago: a bug of its own. The session is left
 	// behind, and with it a goroutine; the broker may go on to count what it held as held. The next one is opened all the same.
 	EventDriverStuck
 	// EventReturned is told when the broker has not taken a settlement and the delivery was returned to it instead, unsettled and by a way that
-	// needs no copy. Settlement is what was wanted, After how long the message should stay away, Reason why it was refused. The broker
-	// delivers the message again; see docs/life-of-a-job.md for what becomes of it. Its EventEnd follows.
+	// needs no copy. Disposition is what was wanted, After how long the message should stay away, Reason why it was refused. The broker
+	// delivers the message again; see docs/life-of-a-job.md for what becomes of it. Its EventDone follows.
 	EventReturned
 )
 
 // String returns the kind's name in plain words.
 func (k EventKind) String() string {
 	switch k {
-	case EventStart:
-		return "start"
-	case EventEnd:
-		return "end"
+	case EventReceived:
+		return "received"
+	case EventDone:
+		return "done"
 	case EventSessionOpened:
 		return "session opened"
 	case EventSessionLost:
@@ -97,8 +97,8 @@ func (k EventKind) String() string {
 		return "drained"
 	case EventGaveUp:
 		return "gave up"
-	case EventReplayFailed:
-		return "replay failed"
+	case EventDedupFailed:
+		return "dedup failed"
 	case EventSuspect:
 		return "suspect runs alone"
 	case EventDriverStuck:
@@ -115,24 +115,24 @@ type Event struct {
 	Time     time.Time
 	Consumer string // Config.Name
 
-	// What is known of the delivery, for EventStart, EventEnd, EventSettleFailed, EventSuspect, and an EventHealed that concerns one.
+	// What is known of the delivery, for EventReceived, EventDone, EventSettleFailed, EventSuspect, and an EventHealed that concerns one.
 	ID          string
 	Attempt     int
 	Redelivered bool
 
-	// Settlement is how the delivery was settled, for EventEnd; zero if it was lost with its session, or returned unsettled (Reason wraps
+	// Disposition is how the delivery was settled, for EventDone; zero if it was lost with its session, or returned unsettled (Reason wraps
 	// ErrReturned then). After is the delay of a requeue.
-	Settlement queue.Verb
-	After      time.Duration
+	Disposition queue.Disposition
+	After       time.Duration
 
 	// InPlace says that a requeue or a release was carried out here, for the sake of Order.Strict: the delivery is still held, and its next
-	// EventStart follows. The broker heard nothing.
+	// EventReceived follows. The broker heard nothing.
 	InPlace bool
 
-	// Outcome is how its task ended, for EventEnd; zero if it did not run, as when Policy.Replay knew it (Reason is ErrReplayed then).
+	// Outcome is how its task ended, for EventDone; zero if it did not run, as when Policy.Dedup knew it (Reason is ErrDuplicate then).
 	Outcome task.Status
 
-	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was given to a worker, for EventEnd; zero if
+	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was given to a worker, for EventDone; zero if
 	// it was not. RunTime is how long its task ran.
 	QueueTime time.Duration
 	RunTime   time.Duration
@@ -145,25 +145,25 @@ type Event struct {
 
 	// Count is for EventAbandoned, Report for EventDrained.
 	Count  int
-	Report *Report
+	Report *DrainReport
 }
 
 // eventOf describes an entry.
 func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 	d := e.delivery
 	ev := Event{Kind: kind, ID: d.ID, Attempt: e.attempt, Redelivered: d.Redelivered}
-	if kind != EventEnd {
+	if kind != EventDone {
 		return ev
 	}
 	e.mu.Lock()
 	e.learn()
 	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
 	e.mu.Unlock()
-	if e.replayed {
+	if e.duplicate {
 		ev.Outcome, ev.RunTime = 0, 0
 	}
-	ev.Settlement, ev.After, ev.InPlace = e.verb, e.after, e.inPlace
-	if e.verb == 0 && !e.returned {
+	ev.Disposition, ev.After, ev.InPlace = e.disposition, e.after, e.inPlace
+	if e.disposition == 0 && !e.returned {
 		ev.Reason = ErrSessionLost
 	}
 	if !e.started.IsZero() {

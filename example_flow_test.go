@@ -137,7 +137,7 @@ func ExamplePool() {
 	for name, weight := range map[string]int{"urgent": 3, "newsletter": 1} {
 		q := memory.New(memory.Config{Name: name})
 		defer q.Close()
-		c, err := gentask.New(q, send, gentask.Config{Name: name, Policy: gentask.Policy{Pool: gentask.PoolShare{Pool: pool, Weight: weight}}})
+		c, err := gentask.New(q, send, gentask.Config{Name: name, Policy: gentask.Policy{Pool: gentask.PoolShare{Slots: pool, Weight: weight}}})
 		if err != nil {
 			log.Fatal(err)
 		}

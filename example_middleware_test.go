@@ -18,7 +18,7 @@ func ExampleMiddleware() {
 		fmt.Println(err)
 	}
 
-	measured := func(next gentask.Handler) gentask.Handler {
+	measured := func(next gentask.RunFunc) gentask.RunFunc {
 		return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 			begin := time.Now()
 			value, err := next(ctx, job)

@@ -56,7 +56,7 @@ func ExampleOrder() {
 		Concurrency: 1,
 		Prefetch:    10, // what waits here is what is in order
 		Policy: gentask.Policy{
-			Retry: gentask.Retry{Backoff: gentask.Fixed(100 * time.Millisecond)},
+			Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(100 * time.Millisecond)},
 			Order: gentask.Order{Key: gentask.KeyHeader("account"), Strict: true},
 		},
 	}))

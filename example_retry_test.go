@@ -19,11 +19,11 @@ func ExampleRetry() {
 	q := outbox("anna", "bert", "cora", "dora")
 	defer q.Close()
 	policy := gentask.Policy{Retry: gentask.Retry{
-		Backoff: gentask.Exponential(time.Millisecond, time.Second),
+		Backoff: gentask.ExponentialBackoff(time.Millisecond, time.Second),
 		Rules: []gentask.Rule{
-			{When: gentask.ErrorIs(errNoSuchUser), Do: gentask.Ack()},                      // nothing is left to do
-			{When: gentask.ErrorIs(errBusy), Backoff: gentask.Fixed(2 * time.Millisecond)}, // they said when to come again
-			{When: gentask.Panicked, MaxAttempts: 1},                                       // a bug: it won't go away by itself
+			{When: gentask.WhenErrorIs(errNoSuchUser), Do: gentask.Ack()},                                // nothing is left to do
+			{When: gentask.WhenErrorIs(errBusy), Backoff: gentask.ConstantBackoff(2 * time.Millisecond)}, // they said when to come again
+			{When: gentask.WhenPanic, MaxAttempts: 1},                                                    // a bug: it won't go away by itself
 		},
 	}}
 	fmt.Println(consumed(q, gentask.Handle(func(ctx context.Context, e Email) error {

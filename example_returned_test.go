@@ -28,7 +28,7 @@ func ExampleEventKind_returned() {
 		return gentask.Permanent(errors.New("no such customer"))
 	}), gentask.Config{OnEvent: func(ev gentask.Event) {
 		if ev.Kind == gentask.EventReturned {
-			fmt.Println(ev.ID, "returned:", ev.Settlement, "was refused:", errors.Is(ev.Reason, queue.ErrTooLarge))
+			fmt.Println(ev.ID, "returned:", ev.Disposition, "was refused:", errors.Is(ev.Reason, queue.ErrTooLarge))
 			q.SetFaults(memory.Faults{})
 		}
 	}})

@@ -23,7 +23,7 @@ func ExampleConsumer_Subscribe() {
 	}
 	done := make(chan string)
 	cancel := c.Subscribe(func(ev gentask.Event) {
-		if ev.Kind == gentask.EventEnd {
+		if ev.Kind == gentask.EventDone {
 			done <- ev.ID
 		}
 	})

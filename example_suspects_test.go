@@ -29,7 +29,7 @@ func ExamplePolicy_suspectsAlone() {
 	q.LoseSession(1)
 
 	c, err := gentask.New(q, gentask.Handle(func(context.Context, Email) error { return nil }), gentask.Config{
-		Policy: gentask.Policy{SuspectsAlone: true},
+		Policy: gentask.Policy{IsolateSuspects: true},
 		OnEvent: func(ev gentask.Event) {
 			if ev.Kind == gentask.EventSuspect {
 				fmt.Println(ev.ID, "runs alone, attempt", ev.Attempt)

@@ -80,11 +80,11 @@ func ExampleHandle() {
 func consumed(q *memory.Queue, behavior gentask.Behavior, cfg gentask.Config) error {
 	cfg.OnEvent = func(ev gentask.Event) {
 		switch {
-		case ev.Kind != gentask.EventEnd:
+		case ev.Kind != gentask.EventDone:
 		case ev.Reason == nil:
-			fmt.Printf("%s: %v, %v\n", ev.ID, ev.Outcome, ev.Settlement)
+			fmt.Printf("%s: %v, %v\n", ev.ID, ev.Outcome, ev.Disposition)
 		default:
-			fmt.Printf("%s: %v, %v: %v\n", ev.ID, ev.Outcome, ev.Settlement, ev.Reason)
+			fmt.Printf("%s: %v, %v: %v\n", ev.ID, ev.Outcome, ev.Disposition, ev.Reason)
 		}
 	}
 	c, err := gentask.New(q, behavior, cfg)
@@ -126,7 +126,7 @@ func (Mailer) HandleResult(job gentask.Job[Email], o task.Outcome[string]) genta
 		}
 		return gentask.Requeue(job.Backoff())
 	case task.Timeout:
-		return gentask.Wait(10 * time.Second)
+		return gentask.Extend(10 * time.Second)
 	}
 	return gentask.Decision{}
 }
@@ -143,11 +143,11 @@ func ExampleWork() {
 }
 
 // The worker is an actor of one's own: it hears the outcome as a message, next to any other.
-func ExampleReceive() {
+func ExampleActor() {
 	q := outbox("anna")
 	defer q.Close()
 	type progress struct{ percent int }
-	behavior := gentask.Receive(func(job gentask.Job[Email]) *actor.Props {
+	behavior := gentask.Actor(func(job gentask.Job[Email]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:

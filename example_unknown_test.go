@@ -31,10 +31,10 @@ func ExampleUnknown() {
 		Versions:    []string{"1", "2"},
 		Unknown:     gentask.Unknown{}, // for 15 minutes, then it is a dead letter
 		OnEvent: func(ev gentask.Event) {
-			if ev.Kind != gentask.EventEnd {
+			if ev.Kind != gentask.EventDone {
 				return
 			}
-			fmt.Println(ev.ID, "attempt", ev.Attempt, ev.Settlement, ev.Reason)
+			fmt.Println(ev.ID, "attempt", ev.Attempt, ev.Disposition, ev.Reason)
 			if ended++; ended == 3 {
 				cancel()
 			}

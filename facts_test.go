@@ -25,7 +25,7 @@ func endingsOfOthers(t *testing.T) map[string]error {
 		"undecodable": &gentask.DecodeError{Type: "int", Err: errOwn}, "worker lost": gentask.ErrWorkerLost,
 		"timeout": task.ErrTimeout, "abandoned": task.ErrAbandoned, "task cancelled": task.ErrCancelled, "closed": task.ErrClosed,
 		"max abandoned": task.ErrMaxAbandoned, "shutdown": actor.ErrShutdown, "killed": actor.ErrKilled,
-		"Goexit": actor.ErrGoexit, "deadline": context.DeadlineExceeded, "replayed": gentask.ErrReplayed,
+		"Goexit": actor.ErrGoexit, "deadline": context.DeadlineExceeded, "duplicate": gentask.ErrDuplicate,
 		"attempts": &gentask.AttemptsError{Err: gentask.ErrDrained}, "panicked": panicOf(t, errOwn),
 		"panicked of a drain": panicOf(t, gentask.ErrDrained),
 		"all":                 errors.Join(gentask.ErrDrained, gentask.ErrCancelled, queue.ErrSessionLost, task.ErrTimeout),
@@ -48,10 +48,10 @@ func panicOf(t *testing.T, value any) error {
 func failingWith(err error) map[string]func(r *rig.Rig) gentask.Behavior {
 	run := func(context.Context, string) error { return fmt.Errorf("inner: %w", err) }
 	return map[string]func(r *rig.Rig) gentask.Behavior{
-		"Handle":  func(r *rig.Rig) gentask.Behavior { return r.Handle(run) },
-		"bare":    func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return err }) },
-		"panic":   func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { panic(err) }) },
-		"Receive": func(r *rig.Rig) gentask.Behavior { return r.Actors(run) },
+		"Handle": func(r *rig.Rig) gentask.Behavior { return r.Handle(run) },
+		"bare":   func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return err }) },
+		"panic":  func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { panic(err) }) },
+		"Actor":  func(r *rig.Rig) gentask.Behavior { return r.Actors(run) },
 		"task.Go": func(r *rig.Rig) gentask.Behavior {
 			return r.Handle(func(ctx context.Context, _ string) error {
 				if e := task.Go(ctx, func(context.Context) error { return err }); e != nil {
@@ -113,21 +113,21 @@ func TestFacts_WhatAJobReturnsIsNotHowItEnded(t *testing.T) {
 // TestFacts_TheMatchersGoByFacts: a rule is for how the job itself ended.
 func TestFacts_TheMatchersGoByFacts(t *testing.T) {
 	matchers := map[string]gentask.Match{
-		"Panicked": gentask.Panicked, "CalledGoexit": gentask.CalledGoexit, "TimedOut": gentask.TimedOut,
-		"timeout": gentask.ErrorIs(task.ErrTimeout), "abandoned": gentask.ErrorIs(task.ErrAbandoned),
-		"cancelled": gentask.ErrorIs(gentask.ErrCancelled), "Goexit": gentask.ErrorIs(actor.ErrGoexit),
-		"panic": gentask.ErrorAs[*actor.PanicError](), "decode": gentask.ErrorAs[*gentask.DecodeError](),
+		"WhenPanic": gentask.WhenPanic, "WhenGoexit": gentask.WhenGoexit, "WhenTimeout": gentask.WhenTimeout,
+		"timeout": gentask.WhenErrorIs(task.ErrTimeout), "abandoned": gentask.WhenErrorIs(task.ErrAbandoned),
+		"cancelled": gentask.WhenErrorIs(gentask.ErrCancelled), "Goexit": gentask.WhenErrorIs(actor.ErrGoexit),
+		"panic": gentask.WhenErrorAs[*actor.PanicError](), "decode": gentask.WhenErrorAs[*gentask.DecodeError](),
 	}
 	type ending struct {
 		run  func(context.Context, string) error
 		want map[string]bool
 	}
 	endings := map[string]ending{
-		"panics":  {func(context.Context, string) error { panic("no") }, map[string]bool{"Panicked": true, "panic": true}},
-		"Goexit":  {func(context.Context, string) error { runtime.Goexit(); return nil }, map[string]bool{"CalledGoexit": true, "Goexit": true}},
-		"timeout": {func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }, map[string]bool{"TimedOut": true, "timeout": true}},
+		"panics":  {func(context.Context, string) error { panic("no") }, map[string]bool{"WhenPanic": true, "panic": true}},
+		"Goexit":  {func(context.Context, string) error { runtime.Goexit(); return nil }, map[string]bool{"WhenGoexit": true, "Goexit": true}},
+		"timeout": {func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }, map[string]bool{"WhenTimeout": true, "timeout": true}},
 		"panics with a timeout": {
-			func(context.Context, string) error { panic(task.ErrTimeout) }, map[string]bool{"Panicked": true, "panic": true},
+			func(context.Context, string) error { panic(task.ErrTimeout) }, map[string]bool{"WhenPanic": true, "panic": true},
 		},
 	}
 	for name, err := range endingsOfOthers(t) {
@@ -139,12 +139,12 @@ func TestFacts_TheMatchersGoByFacts(t *testing.T) {
 				rig.Memory().Run(t, func(r *rig.Rig) {
 					r.Publish(1)
 					r.Start(r.Handle(e.run), gentask.Config{MaxAttempts: 1, Timeout: time.Second, Policy: gentask.Policy{Retry: gentask.Retry{
-						Rules: []gentask.Rule{{When: match, Do: gentask.Ack()}, {When: gentask.Failed, Do: gentask.DeadLetter(errOwn)}},
+						Rules: []gentask.Rule{{When: match, Do: gentask.Ack()}, {When: gentask.WhenFailed, Do: gentask.DeadLetter(errOwn)}},
 					}}})
 					r.Finish()
 					ev := eventOf(r, "1")
-					require.Equal(r, e.want[matcher], ev.Settlement == queue.Ack, "%v for %v", ev.Settlement, ev.Reason)
-					if ev.Settlement != queue.Ack {
+					require.Equal(r, e.want[matcher], ev.Disposition == queue.Ack, "%v for %v", ev.Disposition, ev.Reason)
+					if ev.Disposition != queue.Ack {
 						require.ErrorIs(r, ev.Reason, errOwn, "it has failed, and was neither cancelled nor undecodable")
 					}
 				})
@@ -162,9 +162,9 @@ func TestFacts_InHandleResultToo(t *testing.T) {
 			return 0, fmt.Errorf("inner: %w", errors.Join(nested, task.ErrTimeout))
 		},
 			func(_ gentask.Job[[]byte], o task.Outcome[int]) gentask.Decision {
-				require.False(r, gentask.Panicked(o.Status, o.Reason))
-				require.False(r, gentask.TimedOut(o.Status, o.Reason))
-				require.True(r, gentask.Failed(o.Status, o.Reason))
+				require.False(r, gentask.WhenPanic(o.Status, o.Reason))
+				require.False(r, gentask.WhenTimeout(o.Status, o.Reason))
+				require.True(r, gentask.WhenFailed(o.Status, o.Reason))
 				require.ErrorIs(r, o.Reason, task.ErrTimeout)
 				var p *actor.PanicError
 				require.ErrorAs(r, o.Reason, &p)
@@ -208,11 +208,11 @@ func TestFacts_InterruptedIsReleased(t *testing.T) {
 					gentask.Config{DrainTimeout: time.Second})
 				r.Rest()
 				r.Stop(c)
-				require.Equal(r, queue.Release, eventOf(r, "1").Settlement)
+				require.Equal(r, queue.Release, eventOf(r, "1").Disposition)
 				require.Equal(r, 1, r.Memory.Stats().Released)
 				r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
 				r.Finish()
-				require.Equal(r, 1, r.Events(gentask.EventEnd)[1].Attempt)
+				require.Equal(r, 1, r.Events(gentask.EventDone)[1].Attempt)
 			})
 		})
 	}
@@ -226,10 +226,10 @@ func TestFacts_AStoreThatSpeaksOfAnotherSession(t *testing.T) {
 				r.Allow.Logged = true
 				r.Publish(1)
 				r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{Policy: gentask.Policy{
-					Replay: gentask.Replay{Store: &doneStore{broken: func() error { return fmt.Errorf("store: %w", err) }}},
+					Dedup: gentask.Dedup{Store: &doneStore{broken: func() error { return fmt.Errorf("store: %w", err) }}},
 				}})
 				r.Finish()
-				require.Len(r, r.Events(gentask.EventReplayFailed), 1)
+				require.Len(r, r.Events(gentask.EventDedupFailed), 1)
 			})
 		})
 	}
@@ -250,12 +250,12 @@ func TestFacts_ReportsNameWhatWasAbandoned(t *testing.T) {
 	})
 }
 
-// TestFacts_AReceiveWorkerIsStartedAgain although its job returned the error of another task that was abandoned.
-func TestFacts_AReceiveWorkerIsStartedAgain(t *testing.T) {
+// TestFacts_AnActorWorkerIsStartedAgain although its job returned the error of another task that was abandoned.
+func TestFacts_AnActorWorkerIsStartedAgain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0
 		r.Publish(1)
-		r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			made++
 			if made > 1 {
 				return acknowledging(job)

@@ -35,11 +35,11 @@ func newFlow(l *life) *flow {
 		f.breaker = &fuse{Machine: m}
 	}
 	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
-	if p.SuspectsAlone {
+	if p.IsolateSuspects {
 		f.suspects = &suspects{alibis: newRecent[identity, alibi](mostAlibis)}
 	}
-	if p.Pool.Pool != nil {
-		f.share = p.Pool.Pool.share(p.Pool.Weight, l.unblock)
+	if p.Pool.Slots != nil {
+		f.share = p.Pool.Slots.share(p.Pool.Weight, l.unblock)
 	}
 	return f
 }

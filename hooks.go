@@ -19,7 +19,7 @@ const (
 	retryLimit   = time.Second
 	failureLimit = time.Second
 
-	// factoryLimit is how long the factory of Receive may take, its payload's decoding included.
+	// factoryLimit is how long the factory of Actor may take, its payload's decoding included.
 	factoryLimit = 3 * time.Second
 
 	// logLimit is how long the logger of LogRuns may take.
@@ -53,9 +53,9 @@ func newHooks() *hooks {
 	h.keyRate, h.keyBreaker = h.Hook("KeyRate.Key", keyLimit), h.Hook("KeyBreaker.Key", keyLimit)
 	h.match, h.backoff = h.Hook("Rule.When", retryLimit), h.Hook("Retry.Backoff", retryLimit)
 	h.failure = h.Hook("Policy.Failure", failureLimit)
-	h.done, h.remember = h.Hook("ReplayStore.Done", storeTime), h.Hook("ReplayStore.Remember", storeTime)
-	h.factory, h.handle = h.Hook("Receive", factoryLimit), h.Hook("HandleResult", handleLimit)
-	h.waiting, h.closing = h.Hook("Gauge.Waiting", weighTime), h.Hook("Session.Close", 0)
+	h.done, h.remember = h.Hook("DedupStore.Done", storeTime), h.Hook("DedupStore.Remember", storeTime)
+	h.factory, h.handle = h.Hook("Actor", factoryLimit), h.Hook("HandleResult", handleLimit)
+	h.waiting, h.closing = h.Hook("BacklogReporter.Backlog", weighTime), h.Hook("Session.Close", 0)
 	h.driving = h.Hook("Session", 0)
 	return h
 }

@@ -54,7 +54,7 @@ func bounded(name string) string {
 	return name[:end] + "..." + hash
 }
 
-// storeKey returns what a ReplayStore gets for d. It is the same at every node, and in every process.
+// storeKey returns what a DedupStore gets for d. It is the same at every node, and in every process.
 func storeKey(d *queue.Delivery) string {
 	var b strings.Builder
 	b.WriteString(bounded(d.ID))

@@ -90,10 +90,10 @@ func TestIdentity_ARedeliveryWaits(t *testing.T) {
 
 // TestIdentity_AnIDThatIsUsedTwice: the second message under an id fails once, and is run again: it was never done, whoever remembers.
 func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
-	for name, replay := range map[string]func() gentask.Replay{
-		"memory": func() gentask.Replay { return gentask.Replay{Remember: 10} },
-		"store":  func() gentask.Replay { return gentask.Replay{Remember: -1, Store: &doneStore{}} },
-		"both":   func() gentask.Replay { return gentask.Replay{Store: &doneStore{}} },
+	for name, dedup := range map[string]func() gentask.Dedup{
+		"memory": func() gentask.Dedup { return gentask.Dedup{Remember: 10} },
+		"store":  func() gentask.Dedup { return gentask.Dedup{Remember: -1, Store: &doneStore{}} },
+		"both":   func() gentask.Dedup { return gentask.Dedup{Store: &doneStore{}} },
 	} {
 		for how, give := range map[string]func(int) error{
 			"fails": func(int) error { return errOwn }, "panics": func(int) error { panic(errOwn) },
@@ -109,12 +109,12 @@ func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
 							return give(runs)
 						}
 						return nil
-					}), gentask.Config{Policy: gentask.Policy{Replay: replay()}})
+					}), gentask.Config{Policy: gentask.Policy{Dedup: dedup()}})
 					r.Finish()
 					r.Send(sameID(1)...)
 					r.Finish()
 					require.Equal(r, 4, runs, "done, failed twice, done")
-					requireReplays(r, 0)
+					requireDuplicates(r, 0)
 				})
 			})
 		}
@@ -130,7 +130,7 @@ func TestIdentity_StoreKeys(t *testing.T) {
 		r.Send(queue.Message{ID: "1", Body: []byte(`"1"`), Time: published}, queue.Message{ID: "1", Body: []byte(`"2"`), Time: published},
 			queue.Message{ID: strings.Repeat("ä", 10_000), Body: []byte(`"3"`)})
 		r.Start(r.Handle(func(context.Context, string) error { return nil }),
-			gentask.Config{Policy: gentask.Policy{Replay: gentask.Replay{Store: store}}})
+			gentask.Config{Policy: gentask.Policy{Dedup: gentask.Dedup{Store: store}}})
 		r.Finish()
 		require.Len(r, store.done, 3)
 		require.True(r, store.done["1@2030-01-02T02:04:05.000000006Z+1#391552c099c101b1"], "%v", store.done)
@@ -206,7 +206,7 @@ func TestIdentity_SuspectsAreMessages(t *testing.T) {
 		r.Memory.LoseSessions() // the node dies with all of them
 		r.Stop(first)
 		r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, time.Second) }),
-			gentask.Config{Concurrency: 4, Policy: gentask.Policy{SuspectsAlone: true}})
+			gentask.Config{Concurrency: 4, Policy: gentask.Policy{IsolateSuspects: true}})
 		r.Finish()
 		require.Len(r, r.Events(gentask.EventSuspect), 4, "each of them runs alone")
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// ErrWorkerIdle is the reason of an EventHealed, and wrapped by that of the job: its worker, made by Receive, held
+// ErrWorkerIdle is the reason of an EventHealed, and wrapped by that of the job: its worker, made by Actor, held
 // a slot for Config.Timeout without running a task, or settled and did not end, or left the timeout of its task
 // unanswered for as long.
 var ErrWorkerIdle = errors.New("gentask: worker neither runs a task, nor settles, nor ends")

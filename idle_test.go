@@ -42,7 +42,7 @@ func idlers() map[string]func(job gentask.Job[[]byte], ctx actor.Context) {
 
 // idling makes the first worker of message 1 do that, and others acknowledge.
 func idling(does func(job gentask.Job[[]byte], ctx actor.Context)) gentask.Behavior {
-	return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 		if job.ID() != "1" || job.Attempt() > 1 {
 			return acknowledging(job)
 		}
@@ -66,7 +66,7 @@ func TestIdle_EndedAsATimeout(t *testing.T) {
 				require.LessOrEqual(r, took, 2*timeout+time.Second)
 				r.Finish()
 				first := endsOfMessage(r, "1", 2)[0]
-				require.Equal(r, queue.Requeue, first.Settlement)
+				require.Equal(r, queue.Requeue, first.Disposition)
 				require.Equal(r, task.Timeout, first.Outcome)
 				require.Positive(r, first.After, "with back-off")
 				require.ErrorIs(r, first.Reason, task.ErrTimeout)
@@ -88,7 +88,7 @@ func TestIdle_MaxAttempts(t *testing.T) {
 		r.Publish(1)
 		r.Start(idling(nothing), gentask.Config{Timeout: time.Second, MaxAttempts: 1})
 		r.Finish()
-		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 	})
 }
 
@@ -108,7 +108,7 @@ func TestIdle_Cancel(t *testing.T) {
 				require.NoError(r, c.Cancel(r.Context(), "1"))
 				r.Finish()
 				require.Less(r, time.Since(begin), time.Second)
-				require.Equal(r, queue.DeadLetter, eventOf(r, "1").Settlement)
+				require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 				require.ErrorIs(r, eventOf(r, "1").Reason, gentask.ErrCancelled)
 				require.Zero(r, c.Health().Running)
 			})
@@ -126,7 +126,7 @@ func TestIdle_CancelOfATask(t *testing.T) {
 		require.NoError(r, c.Cancel(r.Context(), "1"))
 		r.Finish()
 		require.InDelta(r, time.Second, time.Since(begin), float64(time.Second))
-		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 		require.ErrorIs(r, eventOf(r, "1").Reason, gentask.ErrCancelled)
 	})
 }
@@ -138,12 +138,12 @@ func TestIdle_DrainAndLostSession(t *testing.T) {
 		c := r.Start(idling(nothing), gentask.Config{Timeout: -1, DrainTimeout: time.Second, Grace: time.Second})
 		r.Rest()
 		r.Break()
-		r.Eventually("its slot is free", func() bool { return len(r.Events(gentask.EventEnd)) == 2 })
+		r.Eventually("its slot is free", func() bool { return len(r.Events(gentask.EventDone)) == 2 })
 		require.ErrorIs(r, endsOfMessage(r, "1", 2)[0].Reason, gentask.ErrSessionLost)
 		r.Finish()
 
 		r.Publish(1)
-		c2 := r.Start(gentask.Receive(func(gentask.Job[[]byte]) *actor.Props { return actor.FromFunc(func(actor.Context) {}) }),
+		c2 := r.Start(gentask.Actor(func(gentask.Job[[]byte]) *actor.Props { return actor.FromFunc(func(actor.Context) {}) }),
 			gentask.Config{Timeout: -1, DrainTimeout: time.Second, Grace: time.Second})
 		r.Stop(c)
 		r.Rest()
@@ -161,7 +161,7 @@ func TestIdle_SettledAndAlive(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed, r.Allow.Logged = true, true
 		r.Publish(3)
-		c := r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		c := r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); ok {
 					_ = job.Settle(gentask.Ack())
@@ -172,8 +172,8 @@ func TestIdle_SettledAndAlive(t *testing.T) {
 		require.Equal(r, 3, r.Memory.Stats().Acked)
 		r.Eventually("the last is gone", func() bool { return c.Health().Running == 0 })
 		require.Len(r, r.Events(gentask.EventHealed), 3)
-		for _, ev := range r.Events(gentask.EventEnd) {
-			require.Equal(r, queue.Ack, ev.Settlement)
+		for _, ev := range r.Events(gentask.EventDone) {
+			require.Equal(r, queue.Ack, ev.Disposition)
 		}
 	})
 }
@@ -185,7 +185,7 @@ func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 		r.Limit = time.Hour
 		r.Publish(1)
 		steps := 0
-		r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			type next struct{}
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch msg := ctx.Message().(type) {
@@ -251,7 +251,7 @@ func TestIdle_SomebodyElsesProps(t *testing.T) {
 		r.Allow.Healed, r.Allow.Logged = true, true
 		release := make(chan struct{})
 		r.Publish(1)
-		r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			if job.Attempt() > 1 {
 				return acknowledging(job)
 			}

@@ -15,7 +15,7 @@ type Job[J any] struct {
 	payload J
 }
 
-// FromContext returns the job that a task's context belongs to. Its payload is what Run got, or nil if Receive runs it.
+// FromContext returns the job that a task's context belongs to. Its payload is what Run got, or nil if Actor runs it.
 func FromContext(ctx context.Context) (Job[any], bool) {
 	e, ok := ctx.Value(entryKey{}).(*entry)
 	if !ok {
@@ -65,12 +65,12 @@ func (j Job[J]) Settle(d Decision) error { return j.entry.settle(d, nil) }
 // After the job's end it does nothing.
 func (j Job[J]) Cancel() { j.entry.stop(ErrCancelled) }
 
-// Run runs f in a task, for a worker made by Receive, which calls it from its own Receive. The worker gets the *task.Outcome[any]. After a
+// Run runs f in a task, for a worker made by Actor, which calls it from its own Receive. The worker gets the *task.Outcome[any]. After a
 // Timeout it decides: task.Extend, task.Stop, or Settle. It returns an error if a task of the job runs already, the job has been stopped
 // (then the error is the cause), or no task can be started; the worker then settles, or ends and leaves it to the default policy.
 func (j Job[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) error {
 	e, run := j.entry, f
-	if e.cfg.handler != nil {
+	if e.cfg.runFunc != nil {
 		run = func(c context.Context) (any, error) { return e.within(c, j.payload, f) }
 	}
 	hosted := func(c context.Context) (any, error) { return hostedFunc(c, e.cfg.hooks.Host, run) }

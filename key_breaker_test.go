@@ -55,8 +55,8 @@ func TestScenario28_KeyBreaker(t *testing.T) {
 		for _, ev := range r.Events(gentask.EventBreakerOpened, gentask.EventBreakerProbing, gentask.EventBreakerClosed) {
 			require.Equal(r, "down", ev.Key)
 		}
-		for _, ev := range r.Events(gentask.EventEnd) {
-			if ev.Settlement == queue.Release {
+		for _, ev := range r.Events(gentask.EventDone) {
+			if ev.Disposition == queue.Release {
 				require.ErrorIs(r, ev.Reason, gentask.ErrBreakerOpen)
 				require.ErrorIs(r, ev.Reason, errDown)
 				require.Positive(r, ev.After)
@@ -89,7 +89,7 @@ func TestScenario28_KeyBreakerKeepsOrder(t *testing.T) {
 			return nil
 		}), gentask.Config{Concurrency: 1, Prefetch: 2 * jobs, MaxAttempts: -1, Policy: gentask.Policy{
 			Order: gentask.Order{Key: gentask.KeyHeader("key"), Strict: true},
-			Retry: gentask.Retry{Backoff: gentask.Fixed(0)},
+			Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(0)},
 			KeyBreaker: gentask.KeyBreaker{
 				Key: gentask.KeyHeader("key"), Breaker: gentask.Breaker{FailureRate: 0.5, MinRuns: 2},
 			},

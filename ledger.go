@@ -275,7 +275,7 @@ func (l *ledger) delivered(e *entry) {
 	l.moved, l.quiet.since = e.received, e.received
 	l.count()
 	l.recount(e)
-	l.tellOf(EventStart, e)
+	l.tellOf(EventReceived, e)
 	l.admit(e)
 	if l.dry {
 		l.releaseWaiting()
@@ -288,7 +288,7 @@ func (l *ledger) decided(e *entry) {
 		return // told twice: early, and by the worker's end
 	}
 	e.sent = true
-	if d, reason := e.verdict(); d.kind == decidePause {
+	if d, reason := e.verdict(); d.kind == decidePauseConsumer {
 		l.cfg.Logger.Warn("gentask: paused by a job", "consumer", l.cfg.Name, "id", e.delivery.ID, "reason", reason)
 		l.pause(true, reason)
 	}
@@ -335,9 +335,9 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 // strike takes an entry out of the book: its delivery is settled.
 func (l *ledger) strike(e *entry, s *queue.Settlement) {
 	l.held.drop(e)
-	l.forget(e, s.Verb)
+	l.forget(e, s.Disposition)
 	l.moved = time.Now()
-	e.closed, e.verb, e.after = true, s.Verb, s.After
+	e.closed, e.disposition, e.after = true, s.Disposition, s.After
 	l.lineup.gone(e, l.moved)
 	l.drain.struck(e)
 	l.conclude(e)
@@ -361,7 +361,7 @@ func (l *ledger) lose(e *entry) {
 func (l *ledger) conclude(e *entry) {
 	l.count()
 	if e.closed && !e.busy {
-		l.tellOf(EventEnd, e)
+		l.tellOf(EventDone, e)
 		l.logEnd(e)
 	}
 }

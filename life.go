@@ -32,7 +32,7 @@ type life struct {
 	stops   int // how often the consumer had been stopped when it was made
 
 	mu         sync.Mutex
-	report     Report
+	report     DrainReport
 	err        error
 	openFailed error // why the last attempt to open a session failed, while there has been none
 }
@@ -71,7 +71,7 @@ func (l *life) abandonedNow(n int) {
 func (l *life) props() *actor.Props {
 	props, err := supervision.Static(supervision.Spec{
 		Intensity:    supervision.Intensity{Restarts: ledgerRestarts, Period: ledgerPeriod},
-		Backoff:      supervision.Backoff{Min: 10 * time.Millisecond, Max: time.Second},
+		Backoff:      supervision.Backoff{Base: 10 * time.Millisecond, Max: time.Second},
 		AutoShutdown: supervision.AnySignificant,
 		Children: []supervision.ChildSpec{{
 			ID:          "ledger",
@@ -146,7 +146,7 @@ func (l *life) gaveUp(reason error) {
 	l.emit(Event{Kind: EventGaveUp, Reason: reason})
 }
 
-func (l *life) drained(r Report) {
+func (l *life) drained(r DrainReport) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.report = r
@@ -161,20 +161,20 @@ func (l *life) over() bool {
 	}
 }
 
-func (l *life) stop(ctx context.Context) (Report, error) {
+func (l *life) stop(ctx context.Context) (DrainReport, error) {
 	l.stopping.Store(true)
 	if pid, sys := l.ledger.Load(), l.sys.Load(); pid != nil {
 		actor.Send(sys, pid, &drainRequest{within: l.drainTime(ctx)})
 	}
 	if job, ok := FromContext(ctx); ok && job.entry.book.life == l || l.cfg.hooks.Inside() {
-		return Report{}, nil // the end waits for the caller
+		return DrainReport{}, nil // the end waits for the caller
 	}
 	select {
 	case <-l.done:
 	case <-ctx.Done():
-		return Report{}, ctx.Err()
+		return DrainReport{}, ctx.Err()
 	}
-	l.replay.wait() // each call is bounded
+	l.dedup.wait() // each call is bounded
 	l.flush(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()

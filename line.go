@@ -174,7 +174,7 @@ func (l *line) receive() {
 
 // settle passes the settlement of an entry on, and doesn't block.
 func (l *line) settle(e *entry) {
-	switch s := e.settlement(); s.Verb {
+	switch s := e.settlement(); s.Disposition {
 	case queue.Ack:
 		l.acks.push(e, s)
 	case queue.Requeue, queue.Release, queue.DeadLetter:
@@ -242,7 +242,7 @@ func crashed(err error) bool {
 }
 
 // weigh asks what waits at the broker; the consumer hears weighed.
-func (l *line) weigh(g queue.Gauge) {
+func (l *line) weigh(g queue.BacklogReporter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -250,7 +250,7 @@ func (l *line) weigh(g queue.Gauge) {
 	}
 	l.work(func() {
 		asked := time.Now()
-		n, err := guard.Call(l.ctx, l.cfg.hooks.waiting, g.Waiting)
+		n, err := guard.Call(l.ctx, l.cfg.hooks.waiting, g.Backlog)
 		if crashed(err) {
 			l.tell(&broken{line: l, err: fmt.Errorf("gentask: driver: %w", err)})
 			return

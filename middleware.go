@@ -12,15 +12,15 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// Handler runs a job in its task. What it returns is how the task ends.
-type Handler func(ctx context.Context, job Job[any]) (any, error)
+// RunFunc runs a job in its task. What it returns is how the task ends.
+type RunFunc func(ctx context.Context, job Job[any]) (any, error)
 
-// Middleware makes a Handler of the next one. It is called once, by New; the Handler is called for each job, concurrently, in the job's task: it
+// Middleware makes a RunFunc of the next one. It is called once, by New; the RunFunc is called for each job, concurrently, in the job's task: it
 // may return an error, panic or hang as the job itself may. It calls next with a context that derives from its own, once, or, to refuse the
 // job, not at all.
-type Middleware func(next Handler) Handler
+type Middleware func(next RunFunc) RunFunc
 
-// runKey is the context's key for what the innermost Handler calls.
+// runKey is the context's key for what the innermost RunFunc calls.
 type runKey struct{}
 
 // errStrayContext is the reason of a job whose middleware has lost its context: the job could not be told to stop.
@@ -36,7 +36,7 @@ func innermost(ctx context.Context, _ Job[any]) (any, error) {
 }
 
 // wrap builds the middleware, the first outermost. It returns nil for none.
-func wrap(all []Middleware) (Handler, error) {
+func wrap(all []Middleware) (RunFunc, error) {
 	if len(all) == 0 {
 		return nil, nil //nolint:nilnil // none is no error
 	}
@@ -49,10 +49,10 @@ func wrap(all []Middleware) (Handler, error) {
 	if errs != nil {
 		return nil, errors.Join(errs...)
 	}
-	h := Handler(innermost)
+	h := RunFunc(innermost)
 	for i := len(all) - 1; i >= 0; i-- {
 		if h = all[i](h); h == nil {
-			return nil, fmt.Errorf("%w: Policy.Middleware[%d] returned nil; want a Handler", ErrConfig, i)
+			return nil, fmt.Errorf("%w: Policy.Middleware[%d] returned nil; want a RunFunc", ErrConfig, i)
 		}
 	}
 	return h, nil
@@ -60,7 +60,7 @@ func wrap(all []Middleware) (Handler, error) {
 
 // within calls run as the middleware has it; there must be one.
 func (e *entry) within(ctx context.Context, payload any, run func(context.Context) (any, error)) (any, error) {
-	return e.cfg.handler(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
+	return e.cfg.runFunc(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
 }
 
 // LogRuns is a Middleware that logs each run: at Info what returned a value, at Warn what returned an error, at Error, with the stack, what
@@ -69,7 +69,7 @@ func (e *entry) within(ctx context.Context, payload any, run func(context.Contex
 //
 // The run waits for the logger for a second at the most. One that hangs or panics is counted in Health.Hooks as "LogRuns".
 func LogRuns(logger *slog.Logger) Middleware {
-	return func(next Handler) Handler {
+	return func(next RunFunc) RunFunc {
 		return func(ctx context.Context, job Job[any]) (value any, err error) {
 			run := loggedRun{logger: cmp.Or(logger, slog.Default()), job: job, begin: time.Now()}
 			returned := false
@@ -121,7 +121,7 @@ func (r *loggedRun) log(ctx context.Context, crash, err error) {
 // time is put off for nodes that can read it: see Unknown. A message without the header has no
 // deadline.
 func DeadlineFrom(header string) Middleware {
-	return func(next Handler) Handler {
+	return func(next RunFunc) RunFunc {
 		return func(ctx context.Context, job Job[any]) (any, error) {
 			text, ok := job.entry.delivery.Headers[header]
 			if !ok {
@@ -138,7 +138,7 @@ func DeadlineFrom(header string) Middleware {
 	}
 }
 
-func before(ctx context.Context, deadline time.Time, job Job[any], next Handler) (any, error) {
+func before(ctx context.Context, deadline time.Time, job Job[any], next RunFunc) (any, error) {
 	expiring, cancel := context.WithDeadlineCause(extensible{ctx}, deadline, ErrExpired)
 	defer cancel()
 	ctx = twoDeadlines{expiring, ctx}
@@ -152,7 +152,7 @@ func before(ctx context.Context, deadline time.Time, job Job[any], next Handler)
 	return value, err
 }
 
-// extensible is the context of a job without the deadline of its task, which a decision [Wait]
+// extensible is the context of a job without the deadline of its task, which a decision [Extend]
 // moves. Package context sets no timer for a deadline that is later than the one of its parent.
 type extensible struct{ context.Context } //nolint:containedctx // it is one
 

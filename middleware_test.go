@@ -20,7 +20,7 @@ import (
 
 // around is a middleware that does f before the job.
 func around(f func(ctx context.Context, job gentask.Job[any]) error) gentask.Middleware {
-	return func(next gentask.Handler) gentask.Handler {
+	return func(next gentask.RunFunc) gentask.RunFunc {
 		return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 			if err := f(ctx, job); err != nil {
 				return nil, err
@@ -39,7 +39,7 @@ func TestMiddleware(t *testing.T) {
 	var order []string
 	made := 0
 	named := func(name string) gentask.Middleware {
-		return func(next gentask.Handler) gentask.Handler {
+		return func(next gentask.RunFunc) gentask.RunFunc {
 			made++
 			return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 				require.Equal(t, mail{To: "anna"}, job.Payload())
@@ -63,7 +63,7 @@ func TestMiddleware(t *testing.T) {
 				return gentask.Ack()
 			},
 		}),
-		"Receive": gentask.Receive(func(job gentask.Job[mail]) *actor.Props {
+		"Actor": gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch ctx.Message().(type) {
 				case *actor.Started:
@@ -78,7 +78,7 @@ func TestMiddleware(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			order, made = nil, 0
 			got := gentasktest.Run(t, behavior, gentasktest.JSON(t, mail{To: "anna"}), withMiddleware(named("a"), named("b")))
-			require.Equal(t, queue.Ack, got.Settlement)
+			require.Equal(t, queue.Ack, got.Disposition)
 			require.Equal(t, []string{"a", "b", "run", "/b", "/a"}, order)
 			require.Equal(t, 2, made)
 		})
@@ -102,7 +102,7 @@ func TestScenario06_AMiddlewareThatFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { t.Error("run"); return nil }),
 					gentasktest.JSON(t, mail{}), withMiddleware(around(c.f)))
-				require.Equal(t, queue.Requeue, got.Settlement)
+				require.Equal(t, queue.Requeue, got.Disposition)
 				require.ErrorIs(t, got.Reason, c.reason)
 			})
 		})
@@ -112,7 +112,7 @@ func TestScenario06_AMiddlewareThatFails(t *testing.T) {
 // TestMiddleware_ThatLosesItsContext is told so, instead of running a job that can't be stopped.
 func TestMiddleware_ThatLosesItsContext(t *testing.T) {
 	got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { t.Error("run"); return nil }), gentasktest.JSON(t, mail{}),
-		withMiddleware(func(next gentask.Handler) gentask.Handler {
+		withMiddleware(func(next gentask.RunFunc) gentask.RunFunc {
 			return func(_ context.Context, job gentask.Job[any]) (any, error) { return next(t.Context(), job) }
 		}))
 	require.ErrorContains(t, got.Reason, "does not derive from its own")
@@ -121,7 +121,7 @@ func TestMiddleware_ThatLosesItsContext(t *testing.T) {
 func TestMiddleware_IsChecked(t *testing.T) {
 	for want, m := range map[string]gentask.Middleware{
 		"Policy.Middleware[1] is nil; want a function":      nil,
-		"Policy.Middleware[1] returned nil; want a Handler": func(gentask.Handler) gentask.Handler { return nil },
+		"Policy.Middleware[1] returned nil; want a RunFunc": func(gentask.RunFunc) gentask.RunFunc { return nil },
 	} {
 		_, err := gentask.New(outbox(), gentask.Handle(func(context.Context, int) error { return nil }),
 			withMiddleware(around(nil), m))
@@ -149,7 +149,7 @@ func TestDeadlineFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		header string
 		work   time.Duration
-		want   queue.Verb
+		want   queue.Disposition
 		ran    bool
 	}{
 		"none":       {"", 2 * time.Second, queue.Ack, true},
@@ -171,7 +171,7 @@ func TestDeadlineFrom(t *testing.T) {
 				cfg := withMiddleware(gentask.DeadlineFrom("expires"))
 				cfg.Timeout = time.Minute
 				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error { ran = true; return pause(ctx, c.work) }), msg, cfg)
-				require.Equal(t, c.want, got.Settlement)
+				require.Equal(t, c.want, got.Disposition)
 				require.Equal(t, c.ran, ran)
 				if c.want == queue.DeadLetter {
 					require.ErrorIs(t, got.Reason, gentask.ErrExpired)
@@ -200,12 +200,12 @@ func TestDeadlineFrom_OutlivesTheTimeout(t *testing.T) {
 			},
 			handle: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
 				if o.Status == task.Timeout {
-					return gentask.Wait(time.Minute)
+					return gentask.Extend(time.Minute)
 				}
 				return gentask.DefaultDecision(job, o)
 			},
 		}), msg, withMiddleware(gentask.DeadlineFrom("expires")))
-		require.Equal(t, queue.DeadLetter, got.Settlement)
+		require.Equal(t, queue.DeadLetter, got.Disposition)
 		require.ErrorIs(t, got.Reason, gentask.ErrExpired)
 	})
 }

@@ -14,7 +14,7 @@ const AnyKind = "*"
 
 // Mux makes a behaviour of several, for a queue with messages of several kinds: the value of a
 // header says which of them a message is for. They keep their own types, and may be made by Handle,
-// Work, Receive, Batch or Mux. The kind "" is for messages without the header, and AnyKind for
+// Work, Actor, Batch or Mux. The kind "" is for messages without the header, and AnyKind for
 // those whose kind isn't named. Without an AnyKind they are put off, for another node may know
 // them, and dead-lettered with a *KindError in the end: see Unknown.
 func Mux(header string, kinds map[string]Behavior) Behavior {

@@ -27,7 +27,7 @@ func kinds(heard func(kind string)) map[string]gentask.Behavior {
 				return gentask.DeadLetter(errOwn)
 			},
 		}),
-		"receive": gentask.Receive(func(job gentask.Job[string]) *actor.Props {
+		"receive": gentask.Actor(func(job gentask.Job[string]) *actor.Props {
 			heard("receive " + job.Payload())
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); ok {
@@ -53,8 +53,8 @@ func ofKind(kind, body string) queue.Message {
 // TestMux: each kind has its own behaviour, whoever made it, and its own types.
 func TestMux(t *testing.T) {
 	for kind, c := range map[string]struct {
-		body, want string
-		verb       queue.Verb
+		body, want  string
+		disposition queue.Disposition
 	}{
 		"handle":  {`{"To":"anna"}`, "handle anna", queue.Ack},
 		"work":    {`7`, "work 7", queue.DeadLetter},
@@ -65,7 +65,7 @@ func TestMux(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			var got string
 			result := gentasktest.Run(t, gentask.Mux("kind", kinds(func(s string) { got = s })), ofKind(kind, c.body), gentask.Config{})
-			require.Equal(t, c.verb, result.Settlement, "%v", result.Reason)
+			require.Equal(t, c.disposition, result.Disposition, "%v", result.Reason)
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -78,11 +78,11 @@ func TestMux_UnknownKinds(t *testing.T) {
 	for name, msg := range map[string]queue.Message{"unknown": ofKind("fax", ""), "none": {Body: []byte("x")}} {
 		t.Run(name, func(t *testing.T) {
 			cfg := gentask.Config{}
-			cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.Failed}}
-			for limit, want := range map[time.Duration]queue.Verb{0: queue.Release, -1: queue.DeadLetter} {
+			cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed}}
+			for limit, want := range map[time.Duration]queue.Disposition{0: queue.Release, -1: queue.DeadLetter} {
 				cfg.Unknown.For = limit
 				got := gentasktest.Run(t, gentask.Mux("kind", kinds(nothing)), msg, cfg)
-				require.Equal(t, want, got.Settlement)
+				require.Equal(t, want, got.Disposition)
 				var unknown *gentask.KindError
 				require.ErrorAs(t, got.Reason, &unknown)
 				require.EqualError(t, got.Reason, fmt.Sprintf(
@@ -91,7 +91,7 @@ func TestMux_UnknownKinds(t *testing.T) {
 
 			rest := kinds(nothing)
 			rest[gentask.AnyKind] = gentask.Handle(func(context.Context, []byte) error { return nil })
-			require.Equal(t, queue.Ack, gentasktest.Run(t, gentask.Mux("kind", rest), msg, cfg).Settlement)
+			require.Equal(t, queue.Ack, gentasktest.Run(t, gentask.Mux("kind", rest), msg, cfg).Disposition)
 		})
 	}
 }
@@ -121,7 +121,7 @@ func TestMux_KindsDoNotDisturbEachOther(t *testing.T) {
 		}
 		c := r.Start(gentask.Mux("kind", map[string]gentask.Behavior{
 			"handle": r.Handle(func(context.Context, string) error { <-release; return nil }),
-			"receive": gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+			"receive": gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 				if made++; made > 1 {
 					return acknowledging(job)
 				}

@@ -123,7 +123,7 @@ func (l *ledger) again(e *entry) {
 	l.held.add(next)
 	l.lineup.pushAgain(e, next, l.moved.Add(wait), l.moved)
 	e.closed, e.inPlace, e.after = true, true, wait
-	e.verb, _ = d.verb()
+	e.disposition, _ = d.disposition()
 	l.conclude(e)
-	l.tellOf(EventStart, next)
+	l.tellOf(EventReceived, next)
 }

@@ -35,7 +35,7 @@ func TestPause_TakesEffectAtOnce(t *testing.T) {
 		r.Limit = time.Hour
 		r.Finish()
 		require.Equal(r, jobs, r.Runs.Total())
-		for _, ev := range r.Events(gentask.EventEnd) {
+		for _, ev := range r.Events(gentask.EventDone) {
 			require.Equal(r, 1, ev.Attempt)
 		}
 		require.Equal(r, 1, r.Memory.Stats().Opened)
@@ -133,7 +133,7 @@ func TestCancel_ByID(t *testing.T) {
 		require.Zero(r, r.Runs.Of("2"))
 		require.Equal(r, 1, r.Runs.Of("3"))
 		require.Equal(r, 2, r.Memory.Stats().DeadLettered)
-		for _, ev := range r.Events(gentask.EventEnd) {
+		for _, ev := range r.Events(gentask.EventDone) {
 			if ev.ID != "3" {
 				require.ErrorIs(r, ev.Reason, gentask.ErrCancelled)
 			}
@@ -160,8 +160,8 @@ func TestJobs_Lists(t *testing.T) {
 			jobs[i].Worker = nil
 		}
 		require.ElementsMatch(r, []gentask.JobStatus{
-			{ID: "1", Attempt: 1, Running: true, Decision: "undecided", Age: time.Second, RunTime: time.Second},
-			{ID: "2", Attempt: 1, Running: true, Decision: "requeue after 1h0m0s", Age: time.Second, RunTime: time.Second},
+			{ID: "1", Attempt: 1, Running: true, Decision: "undecided", Age: time.Second, Active: time.Second},
+			{ID: "2", Attempt: 1, Running: true, Decision: "requeue after 1h0m0s", Age: time.Second, Active: time.Second},
 			{ID: "3", Attempt: 1, Decision: "undecided", Age: time.Second},
 		}, jobs)
 		r.Limit = 3 * time.Hour

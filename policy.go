@@ -45,13 +45,13 @@ type Policy struct {
 	// Fairness starts messages in turns, by key.
 	Fairness Fairness
 
-	// Replay acknowledges what was done before without running it again.
-	Replay Replay
+	// Dedup acknowledges what was done before without running it again.
+	Dedup Dedup
 
-	// SuspectsAlone runs suspects alone, one at a time: deliveries that the broker has counted as an attempt before, without a requeue
+	// IsolateSuspects runs suspects alone, one at a time: deliveries that the broker has counted as an attempt before, without a requeue
 	// that explains it. The process that held one may have died of it, and if it does so again, no other message loses an attempt. Before
 	// a suspect runs, the intake is cancelled, what has not been started goes back, and what runs ends.
-	SuspectsAlone bool
+	IsolateSuspects bool
 }
 
 // policyPart is a field of Policy.
@@ -73,7 +73,7 @@ func (p Policy) parts() []policyPart {
 		{"Pool", p.Pool.check},
 		{"Order", p.Order.check},
 		{"Fairness", p.Fairness.check},
-		{"Replay", p.Replay.check},
+		{"Dedup", p.Dedup.check},
 	}
 }
 

@@ -124,9 +124,9 @@ func TestDecision(t *testing.T) {
 		"requeue after 0s":     gentask.Requeue(-time.Second),
 		"release":              gentask.Release(),
 		"snooze 1m0s":          gentask.Snooze(time.Minute),
-		"pause":                gentask.Pause(),
+		"pause consumer":       gentask.PauseConsumer(),
 		"dead letter: bounced": gentask.DeadLetter(fmt.Errorf("bounced")),
-		"wait 1m0s":            gentask.Wait(time.Minute),
+		"extend 1m0s":          gentask.Extend(time.Minute),
 	} {
 		require.Equal(t, want, d.String())
 	}
@@ -138,7 +138,7 @@ func TestMaxAttempts(t *testing.T) {
 	cfg := gentask.Config{MaxAttempts: 3}
 	for name, c := range map[string]struct {
 		decide gentask.Decision
-		want   queue.Verb
+		want   queue.Disposition
 	}{
 		"requeue":     {gentask.Requeue(time.Hour), queue.DeadLetter},
 		"default":     {gentask.Decision{}, queue.DeadLetter},
@@ -160,10 +160,10 @@ func TestMaxAttempts(t *testing.T) {
 				case attempt == 3 && c.want == queue.DeadLetter && name != "dead letter":
 					checkSpent(t, got, 3, errOwn)
 				case attempt < 3 && c.want == queue.DeadLetter && name != "dead letter":
-					require.Equal(t, queue.Requeue, got.Settlement)
+					require.Equal(t, queue.Requeue, got.Disposition)
 					require.ErrorIs(t, got.Reason, errOwn)
 				default:
-					require.Equal(t, c.want, got.Settlement)
+					require.Equal(t, c.want, got.Disposition)
 				}
 			}
 		})
@@ -172,7 +172,7 @@ func TestMaxAttempts(t *testing.T) {
 
 func checkSpent(t *testing.T, got gentasktest.Result, attempt int, reason error) {
 	t.Helper()
-	require.Equal(t, queue.DeadLetter, got.Settlement)
+	require.Equal(t, queue.DeadLetter, got.Disposition)
 	require.Zero(t, got.After)
 	var spent *gentask.AttemptsError
 	require.ErrorAs(t, got.Reason, &spent)
@@ -182,12 +182,12 @@ func checkSpent(t *testing.T, got gentasktest.Result, attempt int, reason error)
 func TestMaxAttempts_NeverEnds(t *testing.T) {
 	got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return errOwn }),
 		gentasktest.Attempt(gentasktest.JSON(t, mail{}), 1_000_000), gentask.Config{MaxAttempts: -1})
-	require.Equal(t, queue.Requeue, got.Settlement)
+	require.Equal(t, queue.Requeue, got.Disposition)
 	require.LessOrEqual(t, got.After, 6*time.Hour)
 }
 
-// TestWait leaves the task running, as often as HandleResult wants; a value of it counts.
-func TestWait(t *testing.T) {
+// TestExtend leaves the task running, as often as HandleResult wants; a value of it counts.
+func TestExtend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []time.Duration
 		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
@@ -195,24 +195,24 @@ func TestWait(t *testing.T) {
 			handle: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
 				heard = append(heard, o.RunTime)
 				if o.Status == task.Timeout {
-					return gentask.Wait(4 * time.Second)
+					return gentask.Extend(4 * time.Second)
 				}
 				return gentask.DefaultDecision(job, o)
 			},
 		}), gentasktest.JSON(t, mail{}), gentask.Config{Timeout: time.Second})
 		require.Equal(t, []time.Duration{time.Second, 5 * time.Second, 9 * time.Second, 10 * time.Second}, heard)
-		require.Equal(t, queue.Ack, got.Settlement)
+		require.Equal(t, queue.Ack, got.Disposition)
 		require.Equal(t, task.OK, got.Outcome)
 		require.Equal(t, 10*time.Second, got.RunTime)
 	})
 }
 
-// TestWait_MakesSenseAfterATimeoutOnly; for no time it is no decision either.
-func TestWait_MakesSenseAfterATimeoutOnly(t *testing.T) {
+// TestExtend_MakesSenseAfterATimeoutOnly; for no time it is no decision either.
+func TestExtend_MakesSenseAfterATimeoutOnly(t *testing.T) {
 	for name, c := range map[string]struct {
 		run  func(context.Context, mail) (int, error)
 		wait time.Duration
-		want queue.Verb
+		want queue.Disposition
 	}{
 		"ok":          {func(context.Context, mail) (int, error) { return 1, nil }, time.Second, queue.Ack},
 		"exit":        {func(context.Context, mail) (int, error) { return 0, errOwn }, time.Second, queue.Requeue},
@@ -222,9 +222,9 @@ func TestWait_MakesSenseAfterATimeoutOnly(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
 					run:    c.run,
-					handle: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Wait(c.wait) },
+					handle: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Extend(c.wait) },
 				}), gentasktest.JSON(t, mail{}), gentask.Config{})
-				require.Equal(t, c.want, got.Settlement)
+				require.Equal(t, c.want, got.Disposition)
 			})
 		})
 	}

@@ -37,8 +37,8 @@ func (p *Pool) InUse() int {
 // all have work they have them by weight. Nobody is interrupted: a place goes, when its job is over, to the consumer that has the fewest by its
 // weight. Concurrency still bounds each of them. A consumer that ends, however it ends, gives its places back when its jobs are gone.
 type PoolShare struct {
-	// Pool is the budget. Nil is off.
-	Pool *Pool
+	// Slots is the budget. Nil is off.
+	Slots *Pool
 
 	// Weight is how many places this consumer has for each one of a consumer of weight 1, while both have work. Zero means 1.
 	Weight int
@@ -47,9 +47,9 @@ type PoolShare struct {
 func (s PoolShare) check() error {
 	errs := errors.Join(
 		unfitIf(s.Weight < 0, "Weight", s.Weight, "0 for 1, or more"),
-		unfitIf(s.Pool == nil && s.Weight != 0, "Pool", "nil", "one made by NewPool; there is a Weight"))
-	if s.Pool != nil && s.Pool.size < 1 {
-		errs = errors.Join(errs, unfit("Pool", fmt.Sprintf("of %d places", s.Pool.size), "1 or more: NewPool(10)"))
+		unfitIf(s.Slots == nil && s.Weight != 0, "Slots", "nil", "one made by NewPool; there is a Weight"))
+	if s.Slots != nil && s.Slots.size < 1 {
+		errs = errors.Join(errs, unfit("Slots", fmt.Sprintf("of %d places", s.Slots.size), "1 or more: NewPool(10)"))
 	}
 	return errs
 }

@@ -10,16 +10,16 @@ import (
 // player is a consumer reduced to what matters to a pool: it has jobs that wait, and jobs that run.
 type player struct {
 	*share
-	waits, runs int
-	woken       bool
+	extends, runs int
+	woken         bool
 }
 
 // turn is what a ledger does at the end of each: it starts what it can.
 func (p *player) turn() {
 	p.woken = false
-	for p.waits > 0 && p.take() {
+	for p.extends > 0 && p.take() {
 		p.use()
-		p.waits--
+		p.extends--
 		p.runs++
 	}
 	p.rest()
@@ -58,7 +58,7 @@ func TestPool_Invariants(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"work": func(t *rapid.T) {
 				p := pick.Draw(t, "who")
-				p.waits += rapid.IntRange(1, 5).Draw(t, "jobs")
+				p.extends += rapid.IntRange(1, 5).Draw(t, "jobs")
 				p.turn()
 			},
 			"end": func(t *rapid.T) {
@@ -72,26 +72,26 @@ func TestPool_Invariants(t *testing.T) {
 			},
 			"pause": func(t *rapid.T) {
 				p := pick.Draw(t, "who")
-				p.waits = 0
+				p.extends = 0
 				p.turn()
 			},
 			"crash": func(t *rapid.T) {
 				p := pick.Draw(t, "who")
-				p.waits, p.runs, p.woken = 0, 0, false
+				p.extends, p.runs, p.woken = 0, 0, false
 				p.reset()
 			},
 			"wake": func(*rapid.T) { settle(all) },
 			"": func(t *rapid.T) {
-				taken, woken, waits := 0, false, 0
+				taken, woken, extends := 0, false, 0
 				for _, p := range all {
 					require.Equal(t, p.runs, p.held)
 					taken += p.held + p.spare
-					waits += p.waits
+					extends += p.extends
 					woken = woken || p.woken
 				}
 				require.Equal(t, pool.InUse(), taken)
 				require.LessOrEqual(t, taken, pool.Size())
-				if waits > 0 && !woken {
+				if extends > 0 && !woken {
 					require.Equal(t, pool.Size(), taken, "places are free, and work waits")
 				}
 			},
@@ -107,11 +107,11 @@ func TestPool_Invariants(t *testing.T) {
 func TestPool_Weights(t *testing.T) {
 	pool := NewPool(12)
 	all := players(pool, 1, 2, 3)
-	all[2].waits = 1_000_000
+	all[2].extends = 1_000_000
 	all[2].turn()
 	require.Equal(t, 12, all[2].runs, "borrowed")
 	for _, p := range all {
-		p.waits = 1_000_000
+		p.extends = 1_000_000
 		p.turn()
 	}
 	churn := func() {
@@ -127,7 +127,7 @@ func TestPool_Weights(t *testing.T) {
 	}
 	churn()
 	require.Equal(t, []int{2, 4, 6}, []int{all[0].runs, all[1].runs, all[2].runs})
-	all[1].waits = 0
+	all[1].extends = 0
 	churn()
 	require.Equal(t, []int{3, 0, 9}, []int{all[0].runs, all[1].runs, all[2].runs})
 }
@@ -136,7 +136,7 @@ func TestPool_Weights(t *testing.T) {
 func TestPool_NobodyStarves(t *testing.T) {
 	pool := NewPool(1)
 	all := players(pool, 99, 1)
-	all[0].waits, all[1].waits = 1000, 3
+	all[0].extends, all[1].extends = 1000, 3
 	all[0].turn()
 	all[1].turn()
 	for range 8 {
@@ -150,18 +150,18 @@ func TestPool_NobodyStarves(t *testing.T) {
 		}
 		settle(all)
 	}
-	require.Zero(t, all[1].waits)
+	require.Zero(t, all[1].extends)
 }
 
 func TestPoolShare_Check(t *testing.T) {
 	for want, s := range map[string]PoolShare{
-		"Weight is -1; want 0 for 1, or more":                      {Pool: NewPool(1), Weight: -1},
-		"Pool is nil; want one made by NewPool; there is a Weight": {Weight: 1},
-		"Pool is of 0 places; want 1 or more: NewPool(10)":         {Pool: NewPool(0)},
-		"Pool is of -3 places; want 1 or more: NewPool(10)":        {Pool: NewPool(-3)},
+		"Weight is -1; want 0 for 1, or more":                       {Slots: NewPool(1), Weight: -1},
+		"Slots is nil; want one made by NewPool; there is a Weight": {Weight: 1},
+		"Slots is of 0 places; want 1 or more: NewPool(10)":         {Slots: NewPool(0)},
+		"Slots is of -3 places; want 1 or more: NewPool(10)":        {Slots: NewPool(-3)},
 	} {
 		require.EqualError(t, s.check(), want)
 	}
 	require.NoError(t, PoolShare{}.check())
-	require.NoError(t, PoolShare{Pool: NewPool(1)}.check())
+	require.NoError(t, PoolShare{Slots: NewPool(1)}.check())
 }

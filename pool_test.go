@@ -34,7 +34,7 @@ func shared(r *rig.Rig, pool *gentask.Pool, all *atomic.Int64, weight, n int) (*
 		_, err := run(ctx, body)
 		return err
 	}), gentask.Config{
-		System: r.System, Concurrency: 12, Prefetch: 40, Policy: gentask.Policy{Pool: gentask.PoolShare{Pool: pool, Weight: weight}},
+		System: r.System, Concurrency: 12, Prefetch: 40, Policy: gentask.Policy{Pool: gentask.PoolShare{Slots: pool, Weight: weight}},
 	})
 	require.NoError(r, err)
 	require.NoError(r, c.Start())
@@ -93,7 +93,7 @@ func TestPool_Idle(t *testing.T) {
 		r.Publish(10)
 		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, time.Second) }), gentask.Config{Policy: gentask.Policy{
 			Rate: gentask.Rate{PerSecond: 0.1},
-			Pool: gentask.PoolShare{Pool: pool},
+			Pool: gentask.PoolShare{Slots: pool},
 		}})
 		time.Sleep(30*time.Second + 500*time.Millisecond)
 		require.Equal(r, 2, a.Now()+r.Runs.Now())
@@ -113,8 +113,8 @@ func TestPool_Idle(t *testing.T) {
 func TestPool_BadShare(t *testing.T) {
 	behavior := gentask.Handle(func(context.Context, string) error { return nil })
 	_, err := gentask.New(memory.New(memory.Config{}), behavior, gentask.Config{
-		Policy: gentask.Policy{Pool: gentask.PoolShare{Pool: gentask.NewPool(0)}},
+		Policy: gentask.Policy{Pool: gentask.PoolShare{Slots: gentask.NewPool(0)}},
 	})
 	require.ErrorIs(t, err, gentask.ErrConfig)
-	require.ErrorContains(t, err, "Policy.Pool.Pool is of 0 places")
+	require.ErrorContains(t, err, "Policy.Pool.Slots is of 0 places")
 }

@@ -15,7 +15,7 @@ func (l *ledger) returned(e *entry, s *queue.Settlement) {
 	r := l.refused[e]
 	d, _ := e.verdict()
 	ev := l.eventOf(EventReturned, e)
-	ev.Settlement, ev.After, ev.Reason = s.Verb, s.After, r.reason
+	ev.Disposition, ev.After, ev.Reason = s.Disposition, s.After, r.reason
 	l.emit(ev)
 	if !r.turned {
 		l.cfg.Logger.Log(context.Background(), d.weight(), "gentask: settlement not taken, delivery returned to the broker",
@@ -143,9 +143,9 @@ func (e *entry) waitUntil(at time.Time) {
 }
 
 // forget drops what is remembered of a delivery that is settled, unless it waits for its floor still and was given back unstarted.
-func (l *ledger) forget(e *entry, v queue.Verb) {
+func (l *ledger) forget(e *entry, disposition queue.Disposition) {
 	_, refused := l.refused[e]
-	if refused || v != queue.Release || !e.started.IsZero() {
+	if refused || disposition != queue.Release || !e.started.IsZero() {
 		l.life.flow.returned.drop(&e.delivery.Message)
 	}
 	delete(l.refused, e)

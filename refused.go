@@ -30,7 +30,7 @@ const (
 )
 
 var (
-	// ErrReturned is the reason of a delivery, in its EventEnd, whose settlement was not taken and which was returned to the broker
+	// ErrReturned is the reason of a delivery, in its EventDone, whose settlement was not taken and which was returned to the broker
 	// instead: see EventReturned. It wraps why.
 	ErrReturned = errors.New("gentask: settlement not taken, delivery returned to the broker")
 

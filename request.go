@@ -73,14 +73,14 @@ func (l *ledger) all() []*entry {
 type JobStatus struct {
 	ID      string
 	Attempt int
-	// Worker is the address of its worker; nil if it has none, or one made by Receive that has not asked for its task yet.
+	// Worker is the address of its worker; nil if it has none, or one made by Actor that has not asked for its task yet.
 	Worker *actor.PID
 	// Running says that it has a worker; the others wait for a slot, or for the broker to take their settlement.
 	Running bool
 	// Decision is what was decided, or "undecided".
 	Decision string
-	// Age is since the receipt, RunTime since it was given to a worker.
-	Age, RunTime time.Duration
+	// Age is since the receipt, Active since it was given to a worker.
+	Age, Active time.Duration
 }
 
 type statusRequest struct{ answer func([]JobStatus) }
@@ -101,7 +101,7 @@ func statusOf(e *entry) JobStatus {
 		Decision: d.String(), Age: time.Since(e.received),
 	}
 	if s.Running {
-		s.RunTime = time.Since(e.started)
+		s.Active = time.Since(e.started)
 	}
 	return s
 }

@@ -19,21 +19,21 @@ type Retry struct {
 	// Rules are asked in order, and the first that matches decides. If none does, DefaultDecision goes on in its table.
 	Rules []Rule
 
-	// Backoff says how long to wait after the given attempt, from 1, which ended for reason; zero or less means not at all. Fixed and
-	// Exponential make one. Nil means Config.Backoff.
-	Backoff func(attempt int, reason error) time.Duration
+	// Backoff says how long to wait after the given attempt, from 1, which ended for reason; zero or less means not at all. ConstantBackoff and
+	// ExponentialBackoff make one. Nil means Config.Backoff.
+	Backoff BackoffFunc
 }
 
 // Rule says what becomes of a job that ended in a certain way. It has a Do, or has the job tried again.
 type Rule struct {
-	// When says for which end the rule is. It must not be nil: Failed is for whatever is left.
+	// When says for which end the rule is. It must not be nil: WhenFailed is for whatever is left.
 	When Match
 
-	// Do is what becomes of the job: any decision but Wait. The zero Decision means that it is tried again after Backoff.
+	// Do is what becomes of the job: any decision but Extend. The zero Decision means that it is tried again after Backoff.
 	Do Decision
 
 	// Backoff is Retry.Backoff for this rule. Nil means that one.
-	Backoff func(attempt int, reason error) time.Duration
+	Backoff BackoffFunc
 
 	// MaxAttempts is Config.MaxAttempts for this rule, if it is less. Zero means that one.
 	MaxAttempts int
@@ -42,9 +42,9 @@ type Rule struct {
 // Match says whether a rule is for a job that ended with s, Exit or Timeout, for reason.
 type Match func(s task.Status, reason error) bool
 
-// ErrorIs matches what errors.Is finds target in. For an error of the library that says how a job ended, such as task.ErrTimeout or ErrCancelled, it
+// WhenErrorIs matches what errors.Is finds target in. For an error of the library that says how a job ended, such as task.ErrTimeout or ErrCancelled, it
 // matches a job that ended so, and not one that returns the error of another.
-func ErrorIs(target error) Match {
+func WhenErrorIs(target error) Match {
 	fact := factOf(target)
 	return func(_ task.Status, reason error) bool {
 		if f, known := factsIn(reason); known && fact != 0 {
@@ -54,8 +54,8 @@ func ErrorIs(target error) Match {
 	}
 }
 
-// ErrorAs matches what errors.As finds an E in. For *actor.PanicError, *actor.GoexitError and *DecodeError the same goes as for ErrorIs.
-func ErrorAs[E error]() Match {
+// WhenErrorAs matches what errors.As finds an E in. For *actor.PanicError, *actor.GoexitError and *DecodeError the same goes as for WhenErrorIs.
+func WhenErrorAs[E error]() Match {
 	fact := factOfType[E]()
 	return func(_ task.Status, reason error) bool {
 		if f, known := factsIn(reason); known && fact != 0 {
@@ -79,34 +79,34 @@ func factOfType[E error]() facts {
 	return 0
 }
 
-// Panicked matches a job that panicked. One that returns the error of another task that did has failed, and has not panicked: in a rule and in
+// WhenPanic matches a job that panicked. One that returns the error of another task that did has failed, and has not panicked: in a rule and in
 // HandleResult this matcher and its siblings go by how the job itself ended.
-func Panicked(_ task.Status, reason error) bool {
+func WhenPanic(_ task.Status, reason error) bool {
 	if f, known := factsIn(reason); known {
 		return f.has(factPanicked)
 	}
 	return has[*actor.PanicError](reason) && !undecodable(reason)
 }
 
-// CalledGoexit matches a job that called runtime.Goexit.
-func CalledGoexit(_ task.Status, reason error) bool {
+// WhenGoexit matches a job that called runtime.Goexit.
+func WhenGoexit(_ task.Status, reason error) bool {
 	if f, known := factsIn(reason); known {
 		return f.has(factExited)
 	}
 	return guard.Is(reason, actor.ErrGoexit) && !undecodable(reason)
 }
 
-// TimedOut matches a job that outlived Config.Timeout. It has been stopped when the rule's decision counts; if it returned a value meanwhile, that
+// WhenTimeout matches a job that outlived Config.Timeout. It has been stopped when the rule's decision counts; if it returned a value meanwhile, that
 // counts instead.
-func TimedOut(s task.Status, reason error) bool {
+func WhenTimeout(s task.Status, reason error) bool {
 	if f, known := factsIn(reason); known {
 		return s == task.Timeout || f.has(factTimedOut)
 	}
 	return s == task.Timeout || guard.Is(reason, task.ErrTimeout)
 }
 
-// Failed matches everything that could go better next time: all but a payload that can't be decoded, and a job that was cancelled.
-func Failed(_ task.Status, reason error) bool {
+// WhenFailed matches everything that could go better next time: all but a payload that can't be decoded, and a job that was cancelled.
+func WhenFailed(_ task.Status, reason error) bool {
 	if f, known := factsIn(reason); known {
 		return !f.has(factUndecodable | factCancelled)
 	}
@@ -125,12 +125,12 @@ func (r Retry) check() error {
 }
 
 func (r Rule) check() error {
-	waits := r.Do.kind == decideWait
-	settles := r.Do.kind != undecided && !waits
+	extends := r.Do.kind == decideExtend
+	settles := r.Do.kind != undecided && !extends
 	uncounted := settles && r.Do.kind != decideRequeue
 	return errors.Join(
-		unfitIf(r.When == nil, "When", "nil", "ErrorIs, ErrorAs, Panicked or the like; Failed for whatever is left"),
-		unfitIf(waits, "Do", r.Do, "a decision that settles, or none"),
+		unfitIf(r.When == nil, "When", "nil", "WhenErrorIs, WhenErrorAs, WhenPanic or the like; WhenFailed for whatever is left"),
+		unfitIf(extends, "Do", r.Do, "a decision that settles, or none"),
 		unfitIf(settles && r.Backoff != nil, "Do", r.Do, "no Backoff with it, or no Do"),
 		unfitIf(uncounted && r.MaxAttempts != 0, "MaxAttempts", r.MaxAttempts,
 			fmt.Sprintf("0, for there is nothing to count when Do is %v", r.Do)),

@@ -32,15 +32,15 @@ func hotel() gentask.Policy {
 	return gentask.Policy{Retry: gentask.Retry{
 		Backoff: func(attempt int, _ error) time.Duration { return time.Duration(attempt) * time.Hour },
 		Rules: []gentask.Rule{
-			{When: gentask.ErrorIs(errGone), Do: gentask.Ack()},
-			{When: gentask.Panicked, MaxAttempts: 2},
-			{When: gentask.TimedOut, Backoff: gentask.Fixed(7 * time.Minute)},
-			{When: gentask.CalledGoexit, Do: gentask.Release()},
+			{When: gentask.WhenErrorIs(errGone), Do: gentask.Ack()},
+			{When: gentask.WhenPanic, MaxAttempts: 2},
+			{When: gentask.WhenTimeout, Backoff: gentask.ConstantBackoff(7 * time.Minute)},
+			{When: gentask.WhenGoexit, Do: gentask.Release()},
 			{When: func(_ task.Status, reason error) bool {
 				var e *codeError
 				return errors.As(reason, &e) && e.code == 429
 			}, Do: gentask.Requeue(time.Minute)},
-			{When: gentask.ErrorAs[*codeError](), Do: gentask.DeadLetter(nil)},
+			{When: gentask.WhenErrorAs[*codeError](), Do: gentask.DeadLetter(nil)},
 		},
 	}}
 }
@@ -51,12 +51,12 @@ func TestRetryRules(t *testing.T) {
 	for name, c := range map[string]struct {
 		run     func(context.Context) error
 		attempt int
-		want    queue.Verb
+		want    queue.Disposition
 		after   time.Duration
 	}{
 		"ok":                    {func(context.Context) error { return nil }, 1, queue.Ack, 0},
-		"ErrorIs":               {func(context.Context) error { return fmt.Errorf("room: %w", errGone) }, 1, queue.Ack, 0},
-		"ErrorAs":               {func(context.Context) error { return fmt.Errorf("room: %w", &codeError{404}) }, 1, queue.DeadLetter, 0},
+		"WhenErrorIs":           {func(context.Context) error { return fmt.Errorf("room: %w", errGone) }, 1, queue.Ack, 0},
+		"WhenErrorAs":           {func(context.Context) error { return fmt.Errorf("room: %w", &codeError{404}) }, 1, queue.DeadLetter, 0},
 		"the first":             {func(context.Context) error { return &codeError{429} }, 1, queue.Requeue, time.Minute},
 		"panic":                 {func(context.Context) error { panic("x") }, 1, queue.Requeue, time.Hour},
 		"panic, once too often": {func(context.Context) error { panic("x") }, 2, queue.DeadLetter, 0},
@@ -75,7 +75,7 @@ func TestRetryRules(t *testing.T) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					got := gentasktest.Run(t, behavior, gentasktest.Attempt(gentasktest.JSON(t, mail{}), c.attempt), gentask.Config{Policy: hotel()})
-					require.Equal(t, c.want, got.Settlement, "%v", got.Reason)
+					require.Equal(t, c.want, got.Disposition, "%v", got.Reason)
 					require.Equal(t, c.after, got.After)
 				})
 			})
@@ -95,25 +95,25 @@ func TestRetryRules_MaxAttempts(t *testing.T) {
 	require.NotEmpty(t, actor.Stack(got.Reason))
 }
 
-// TestRetryRules_OnWhatNeverRan: a payload that can't be decoded is a failure that a rule can name, but that Failed doesn't.
+// TestRetryRules_OnWhatNeverRan: a payload that can't be decoded is a failure that a rule can name, but that WhenFailed doesn't.
 func TestRetryRules_OnWhatNeverRan(t *testing.T) {
 	for name, c := range map[string]struct {
 		when gentask.Match
-		want queue.Verb
+		want queue.Disposition
 	}{
-		"named":    {gentask.ErrorAs[*gentask.DecodeError](), queue.Requeue},
-		"Failed":   {gentask.Failed, queue.DeadLetter},
-		"Panicked": {gentask.Panicked, queue.DeadLetter},
+		"named":      {gentask.WhenErrorAs[*gentask.DecodeError](), queue.Requeue},
+		"WhenFailed": {gentask.WhenFailed, queue.DeadLetter},
+		"WhenPanic":  {gentask.WhenPanic, queue.DeadLetter},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for kind, behavior := range map[string]gentask.Behavior{
-				"Handle":  gentask.Handle(func(context.Context, int) error { return nil }),
-				"Receive": gentask.Receive(func(gentask.Job[int]) *actor.Props { return nil }),
+				"Handle": gentask.Handle(func(context.Context, int) error { return nil }),
+				"Actor":  gentask.Actor(func(gentask.Job[int]) *actor.Props { return nil }),
 			} {
 				cfg := gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Rules: []gentask.Rule{{When: c.when}}}}}
 				cfg.Decode = func(*queue.Message, any) error { panic("no") }
 				got := gentasktest.Run(t, behavior, gentasktest.JSON(t, "?"), cfg)
-				require.Equal(t, c.want, got.Settlement, kind)
+				require.Equal(t, c.want, got.Disposition, kind)
 			}
 		})
 	}
@@ -127,11 +127,11 @@ func TestScenario06_ARetryPolicyThatFails(t *testing.T) {
 			cfg.Policy.Retry.Backoff = func(int, error) time.Duration { crash(); return time.Hour }
 			cfg.Policy.Retry.Rules = []gentask.Rule{
 				{When: func(task.Status, error) bool { crash(); return true }, Do: gentask.Ack()},
-				{When: gentask.ErrorIs(errGone), Do: gentask.DeadLetter(nil)},
+				{When: gentask.WhenErrorIs(errGone), Do: gentask.DeadLetter(nil)},
 			}
-			for reason, want := range map[error]queue.Verb{errGone: queue.DeadLetter, errOwn: queue.Requeue} {
+			for reason, want := range map[error]queue.Disposition{errGone: queue.DeadLetter, errOwn: queue.Requeue} {
 				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return reason }), gentasktest.JSON(t, mail{}), cfg)
-				require.Equal(t, want, got.Settlement)
+				require.Equal(t, want, got.Disposition)
 				require.ErrorIs(t, got.Reason, reason)
 				require.LessOrEqual(t, got.After, time.Nanosecond)
 			}
@@ -170,8 +170,8 @@ func TestJobBackoff(t *testing.T) {
 	for reason, want := range map[error]time.Duration{nil: time.Hour, errOwn: time.Hour, errGone: time.Second} {
 		cfg := gentask.Config{}
 		cfg.Policy.Retry = gentask.Retry{
-			Backoff: gentask.Fixed(time.Hour),
-			Rules:   []gentask.Rule{{When: gentask.ErrorIs(errGone), Backoff: gentask.Fixed(time.Second)}},
+			Backoff: gentask.ConstantBackoff(time.Hour),
+			Rules:   []gentask.Rule{{When: gentask.WhenErrorIs(errGone), Backoff: gentask.ConstantBackoff(time.Second)}},
 		}
 		var running time.Duration
 		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
@@ -202,9 +202,9 @@ func TestJobBackoff_AfterATimeout(t *testing.T) {
 	})
 }
 
-// TestExponential keeps to its bounds, however many attempts there were.
-func TestExponential(t *testing.T) {
-	backoff := gentask.Exponential(time.Second, time.Minute)
+// TestExponentialBackoff keeps to its bounds, however many attempts there were.
+func TestExponentialBackoff(t *testing.T) {
+	backoff := gentask.ExponentialBackoff(time.Second, time.Minute)
 	for attempt, most := range map[int]time.Duration{-1: time.Second, 1: time.Second, 3: 4 * time.Second, 7: time.Minute, math.MaxInt: time.Minute} {
 		for range 100 {
 			require.LessOrEqual(t, backoff(attempt, nil), most)
@@ -221,11 +221,11 @@ func TestPermanent(t *testing.T) {
 	require.ErrorAs(t, err, &code)
 }
 
-// TestPauseDecision: the job is given back, nothing else is started, and the event says why; Resume goes on where it was.
-func TestPauseDecision(t *testing.T) {
+// TestPauseConsumer: the job is given back, nothing else is started, and the event says why; Resume goes on where it was.
+func TestPauseConsumer(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		cfg := gentask.Config{Concurrency: 1, MaxAttempts: 1}
-		cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.ErrorIs(errGone), Do: gentask.Pause()}}
+		cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenErrorIs(errGone), Do: gentask.PauseConsumer()}}
 		r.Publish(10)
 		c := r.Start(r.Handle(func(context.Context, string) error {
 			if r.Runs.Total() == 3 {
@@ -247,11 +247,11 @@ func TestPauseDecision(t *testing.T) {
 }
 
 func TestRetry_IsChecked(t *testing.T) {
-	match := gentask.ErrorIs(errGone)
+	match := gentask.WhenErrorIs(errGone)
 	for want, rule := range map[string]gentask.Rule{
-		"Policy.Retry.Rules[1].When is nil; want ErrorIs":                      {Do: gentask.Ack()},
-		"Policy.Retry.Rules[1].Do is wait 1s; want a decision that settles":    {When: match, Do: gentask.Wait(time.Second)},
-		"Policy.Retry.Rules[1].Do is ack; want no Backoff":                     {When: match, Do: gentask.Ack(), Backoff: gentask.Fixed(0)},
+		"Policy.Retry.Rules[1].When is nil; want WhenErrorIs":                  {Do: gentask.Ack()},
+		"Policy.Retry.Rules[1].Do is extend 1s; want a decision that settles":  {When: match, Do: gentask.Extend(time.Second)},
+		"Policy.Retry.Rules[1].Do is ack; want no Backoff":                     {When: match, Do: gentask.Ack(), Backoff: gentask.ConstantBackoff(0)},
 		"Policy.Retry.Rules[1].MaxAttempts is 3; want 0, for there is nothing": {When: match, Do: gentask.Release(), MaxAttempts: 3},
 		"Policy.Retry.Rules[1].MaxAttempts is -2; want 0":                      {When: match, MaxAttempts: -2},
 	} {

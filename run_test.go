@@ -162,7 +162,7 @@ func TestProps_NeverSpawned(t *testing.T) {
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
 		c.Props()
 		require.ErrorIs(r, c.Pause(r.Context()), gentask.ErrNotRunning)
-		require.Equal(r, gentask.Report{}, r.Stop(c))
+		require.Equal(r, gentask.DrainReport{}, r.Stop(c))
 	})
 }
 

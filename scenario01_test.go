@@ -87,12 +87,12 @@ func scenario01(r *rig.Rig) time.Duration {
 	})
 	r.Finish()
 	took := time.Since(begin)
-	r.Eventually("every end is told", func() bool { return len(r.Events(gentask.EventEnd)) >= upstreamsJobs+u.panics })
-	settled := map[queue.Verb]int{}
-	for _, ev := range r.Events(gentask.EventEnd) {
-		settled[ev.Settlement]++
+	r.Eventually("every end is told", func() bool { return len(r.Events(gentask.EventDone)) >= upstreamsJobs+u.panics })
+	settled := map[queue.Disposition]int{}
+	for _, ev := range r.Events(gentask.EventDone) {
+		settled[ev.Disposition]++
 	}
-	require.Equal(r, map[queue.Verb]int{queue.Ack: upstreamsJobs, queue.Requeue: u.panics}, settled)
+	require.Equal(r, map[queue.Disposition]int{queue.Ack: upstreamsJobs, queue.Requeue: u.panics}, settled)
 	require.Equal(r, upstreamsJobs+u.panics, r.Runs.Total())
 	require.LessOrEqual(r, r.Runs.Most(), upstreamsPrefetch)
 	return took

@@ -147,10 +147,10 @@ func TestScenario03_WithoutHandleResultTheDefaultPolicyHears(t *testing.T) {
 			require.Equal(t, task.Exit, got.Outcome)
 			d.check(t, got.Reason)
 			if errors.Is(d.is, gentask.ErrCancelled) {
-				require.Equal(t, queue.DeadLetter, got.Settlement)
+				require.Equal(t, queue.DeadLetter, got.Disposition)
 				return
 			}
-			require.Equal(t, queue.Requeue, got.Settlement)
+			require.Equal(t, queue.Requeue, got.Disposition)
 		})
 	}
 }

@@ -118,17 +118,17 @@ func (f *finishers) handle(job gentask.Job[string], o task.Outcome[bool]) gentas
 func (f *finishers) check() {
 	f.Helper()
 	ends := 0
-	for _, ev := range f.Events(gentask.EventEnd) {
+	for _, ev := range f.Events(gentask.EventDone) {
 		if ev.Attempt > 1 {
-			require.Equal(f, queue.Ack, ev.Settlement)
+			require.Equal(f, queue.Ack, ev.Disposition)
 			continue
 		}
 		ends++
 		if f.value[ev.ID] {
-			require.Equal(f, queue.Ack, ev.Settlement, "%s produced a value", ev.ID)
+			require.Equal(f, queue.Ack, ev.Disposition, "%s produced a value", ev.ID)
 			require.Equal(f, task.OK, ev.Outcome)
 		} else {
-			require.Equal(f, queue.Requeue, ev.Settlement, "%s produced none", ev.ID)
+			require.Equal(f, queue.Requeue, ev.Disposition, "%s produced none", ev.ID)
 			require.Equal(f, task.Timeout, ev.Outcome)
 		}
 	}

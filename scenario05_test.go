@@ -74,7 +74,7 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 		require.Equal(r, task.Timeout, l.of("1")[0].Status)
 		require.Equal(r, task.OK, l.of("3")[0].Status, "the slot is free")
 		end := eventOf(r, "1") // a dead letter may be settled later than the acks behind it
-		require.Equal(r, queue.DeadLetter, end.Settlement)
+		require.Equal(r, queue.DeadLetter, end.Disposition)
 		require.Equal(r, task.Timeout, end.Outcome)
 
 		require.Equal(r, 1, c.Health().Abandoned)
@@ -157,7 +157,7 @@ func endsOfMessage(r *rig.Rig, id string, n int) []gentask.Event {
 	var ends []gentask.Event
 	r.Eventually("the ends of message "+id+" are told", func() bool {
 		ends = nil
-		for _, ev := range r.Events(gentask.EventEnd) {
+		for _, ev := range r.Events(gentask.EventDone) {
 			if ev.ID == id {
 				ends = append(ends, ev)
 			}

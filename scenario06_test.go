@@ -42,7 +42,7 @@ func TestScenario06_HandleResultPanics(t *testing.T) {
 		for name, crash := range crashes {
 			t.Run(status.String()+"/"+name+"/before", func(t *testing.T) {
 				got := crashing(t, run, func(gentask.Job[int]) { crash() })
-				require.Equal(t, queue.Requeue, got.Settlement)
+				require.Equal(t, queue.Requeue, got.Disposition)
 				require.Positive(t, got.After, "with back-off")
 				require.ErrorIs(t, got.Reason, gentask.ErrWorkerLost)
 				require.NotEmpty(t, actor.Stack(got.Reason))
@@ -52,7 +52,7 @@ func TestScenario06_HandleResultPanics(t *testing.T) {
 					require.NoError(t, job.Settle(gentask.Ack()))
 					crash()
 				})
-				require.Equal(t, queue.Ack, got.Settlement)
+				require.Equal(t, queue.Ack, got.Disposition)
 				require.NoError(t, got.Reason)
 			})
 		}
@@ -132,14 +132,14 @@ func TestScenario06_ADecoderThatPanics(t *testing.T) {
 	for name, behavior := range map[string]gentask.Behavior{
 		"Handle": gentask.Handle(func(ctx context.Context, n int) error { _, err := run(ctx, n); return err }),
 		"Work":   gentask.Work(&work[int, int]{run: run, handle: handle}),
-		"Receive": gentask.Receive(func(gentask.Job[int]) *actor.Props {
+		"Actor": gentask.Actor(func(gentask.Job[int]) *actor.Props {
 			t.Error("made")
 			return nil
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := gentasktest.Run(t, behavior, gentasktest.JSON(t, 1), cfg)
-			require.Equal(t, queue.DeadLetter, got.Settlement)
+			require.Equal(t, queue.DeadLetter, got.Disposition)
 			var undecodable *gentask.DecodeError
 			require.ErrorAs(t, got.Reason, &undecodable)
 			require.ErrorContains(t, got.Reason, "bug in the decoder")
@@ -162,7 +162,7 @@ func TestScenario06_AnEventHandlerThatFails(t *testing.T) {
 				}})
 				r.Finish()
 				require.Len(r, r.Events(), heard)
-				require.Len(r, r.Events(gentask.EventEnd), jobs)
+				require.Len(r, r.Events(gentask.EventDone), jobs)
 			})
 		})
 	}
@@ -180,7 +180,7 @@ func TestScenario06_AFactoryThatFails(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				made := 0
 				r.Publish(2)
-				r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+				r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 					if job.ID() == "2" || job.Attempt() > 1 {
 						return acknowledging(job)
 					}
@@ -201,7 +201,7 @@ func TestScenario06_AProducerThatCallsGoexit(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
 		r.Publish(1)
-		r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			if job.Attempt() > 1 {
 				return acknowledging(job)
 			}

@@ -30,7 +30,7 @@ func TestScenario07_OnlyRunIsWritten(t *testing.T) {
 		"HandleResult waits for nothing": func(r *rig.Rig) gentask.Behavior {
 			return gentask.Work(&work[[]byte, int]{
 				run:    rig.Track(r.Runs, fail),
-				handle: func(gentask.Job[[]byte], task.Outcome[int]) gentask.Decision { return gentask.Wait(time.Hour) },
+				handle: func(gentask.Job[[]byte], task.Outcome[int]) gentask.Decision { return gentask.Extend(time.Hour) },
 			})
 		},
 	} {
@@ -44,9 +44,9 @@ func TestScenario07_OnlyRunIsWritten(t *testing.T) {
 func requireNoEarlier(r *rig.Rig) {
 	r.Helper()
 	due := map[string]time.Time{}
-	for _, ev := range r.Events(gentask.EventStart, gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventReceived, gentask.EventDone) {
 		switch {
-		case ev.Kind == gentask.EventEnd:
+		case ev.Kind == gentask.EventDone:
 			due[ev.ID] = ev.Time.Add(ev.After)
 		case ev.Time.Before(due[ev.ID]):
 			r.Fatalf("attempt %d of %s came %v before its time", ev.Attempt, ev.ID, due[ev.ID].Sub(ev.Time))
@@ -67,10 +67,10 @@ func onlyRun(r *rig.Rig, behavior gentask.Behavior) {
 	require.Equal(r, jobs*attempts, r.Runs.Total())
 	require.Equal(r, jobs*(attempts-1), r.Memory.Stats().Requeued)
 	require.Equal(r, jobs, r.Memory.Stats().DeadLettered)
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		require.Equal(r, task.Exit, ev.Outcome)
 		require.ErrorIs(r, ev.Reason, errOwn)
-		if ev.Settlement == queue.Requeue {
+		if ev.Disposition == queue.Requeue {
 			most := time.Minute << (ev.Attempt - 1)
 			require.Positive(r, ev.After)
 			require.LessOrEqual(r, ev.After, most)

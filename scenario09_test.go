@@ -50,7 +50,7 @@ func scenario09(r *rig.Rig) {
 	require.Equal(r, task.Exit, o.Status)
 	require.ErrorIs(r, o.Reason, gentask.ErrCancelled)
 	r.Finish()
-	require.Equal(r, queue.DeadLetter, eventOf(r, "1").Settlement)
+	require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 	require.ErrorIs(r, c.Cancel(r.Context(), "1"), gentask.ErrUnknownJob)
 }
 
@@ -106,18 +106,18 @@ func TestScenario09_CancelBeforeTheStart(t *testing.T) {
 		require.NoError(r, c.Cancel(r.Context(), "2"))
 		r.Finish()
 		require.Zero(r, r.Runs.Of("2"))
-		require.Equal(r, queue.DeadLetter, eventOf(r, "2").Settlement)
+		require.Equal(r, queue.DeadLetter, eventOf(r, "2").Disposition)
 		require.ErrorIs(r, eventOf(r, "2").Reason, gentask.ErrCancelled)
-		require.Equal(r, queue.Ack, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.Ack, eventOf(r, "1").Disposition)
 	})
 }
 
-// TestScenario09_AReceiveWorkerAnswersItself: it hears its own messages while its task runs.
-func TestScenario09_AReceiveWorkerAnswersItself(t *testing.T) {
+// TestScenario09_AnActorWorkerAnswersItself: it hears its own messages while its task runs.
+func TestScenario09_AnActorWorkerAnswersItself(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		type statusRequest struct{ answer func(string) }
 		r.Publish(1)
-		r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			status := "new"
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch msg := ctx.Message().(type) {

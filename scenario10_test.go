@@ -56,10 +56,10 @@ func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
 	require.Equal(r, 2, r.Runs.Total())
 	ends := endsOfMessage(r, "1", 2)
 	first, last := ends[0], ends[1]
-	require.Equal(r, queue.Requeue, first.Settlement)
+	require.Equal(r, queue.Requeue, first.Disposition)
 	require.ErrorIs(r, first.Reason, gentask.ErrWorkerLost)
 	require.False(r, first.Time.Before(stopped), "settled when the task had returned")
-	require.Equal(r, queue.Ack, last.Settlement)
+	require.Equal(r, queue.Ack, last.Disposition)
 	require.Equal(r, gentask.Consuming, c.Health().State)
 }
 
@@ -76,7 +76,7 @@ func TestScenario10_TheTaskThatWillNotStopIsAbandoned(t *testing.T) {
 		require.Equal(r, time.Second, time.Since(begin))
 		require.Empty(r, l.of("1"), "nobody is there to be asked")
 		require.Equal(r, 1, c.Health().Abandoned)
-		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 		close(d.release)
 	})
 }
@@ -125,6 +125,6 @@ func TestScenario10_AValueOutlivesTheWorker(t *testing.T) {
 		actor.Kill(r.System, workerOf(r))
 		r.Finish()
 		require.Equal(r, 1, r.Runs.Total())
-		require.Equal(r, queue.Ack, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.Ack, eventOf(r, "1").Disposition)
 	})
 }

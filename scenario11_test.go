@@ -35,7 +35,7 @@ func newFragile(r *rig.Rig, run func(context.Context, gentask.Job[[]byte]) (any,
 	return &fragile{Rig: r, run: run, made: map[string]int{}}
 }
 
-func (f *fragile) behavior() gentask.Behavior { return gentask.Receive(f.props) }
+func (f *fragile) behavior() gentask.Behavior { return gentask.Actor(f.props) }
 
 func (f *fragile) props(job gentask.Job[[]byte]) *actor.Props {
 	f.mu.Lock()
@@ -81,8 +81,8 @@ func (f *fragile) crashWorkers(crash func()) {
 	}
 }
 
-// TestScenario11_AReceiveWorkerPanics in its own Receive: it is started anew, and its old task has ended before, though that takes its time.
-func TestScenario11_AReceiveWorkerPanics(t *testing.T) {
+// TestScenario11_AnActorWorkerPanics in its own Receive: it is started anew, and its old task has ended before, though that takes its time.
+func TestScenario11_AnActorWorkerPanics(t *testing.T) {
 	for name, crash := range map[string]func(){"panic": func() { panic(errReceive) }, "Goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -123,7 +123,7 @@ func TestScenario11_GivingUp(t *testing.T) {
 			}
 			return nil, errOwn
 		})
-		behavior := gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		behavior := gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			if job.ID() == "1" && job.Attempt() == 1 {
 				f.mu.Lock()
 				f.made["1"]++
@@ -142,7 +142,7 @@ func TestScenario11_GivingUp(t *testing.T) {
 			}
 		}
 		require.Equal(r, 1, r.Memory.Stats().Requeued)
-		first := r.Events(gentask.EventEnd)[0]
+		first := r.Events(gentask.EventDone)[0]
 		require.Equal(r, "1", first.ID)
 		require.Positive(r, first.After, "with back-off")
 		require.ErrorIs(r, first.Reason, supervision.ErrIntensity)
@@ -186,7 +186,7 @@ func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 		require.Equal(r, 1, f.count("1"), "no restart")
 		require.Equal(r, 1, c.Health().Abandoned)
 		require.Zero(r, c.Health().Running, "the slot is free")
-		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 		require.ErrorIs(r, eventOf(r, "1").Reason, errReceive)
 		close(d.release)
 	})
@@ -197,7 +197,7 @@ func TestScenario11_ACrashAfterTheSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0
 		r.Publish(1)
-		r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			made++
 			return actor.FromFunc(func(actor.Context) {
 				if err := job.Settle(gentask.Ack()); err == nil {
@@ -208,7 +208,7 @@ func TestScenario11_ACrashAfterTheSettlement(t *testing.T) {
 		r.Finish()
 		require.Equal(r, 1, made)
 		require.Equal(r, 1, r.Memory.Stats().Acked)
-		require.Equal(r, queue.Ack, eventOf(r, "1").Settlement)
+		require.Equal(r, queue.Ack, eventOf(r, "1").Disposition)
 	})
 }
 

@@ -44,10 +44,10 @@ func realOutage(r *rig.Rig) {
 	r.Finish()
 
 	ends := map[task.Status]int{}
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		ends[ev.Outcome]++
 		if ev.Outcome == task.Exit {
-			require.Equal(r, queue.Requeue, ev.Settlement)
+			require.Equal(r, queue.Requeue, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, errDown)
 		}
 	}

@@ -41,10 +41,10 @@ func outage(r *rig.Rig, fail func() error) {
 	}), gentask.Config{Concurrency: 50, Backoff: gentask.Backoff{Base: 200 * time.Millisecond, Max: time.Second}})
 	r.Finish()
 	failures := 0
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if ev.Outcome == task.Exit {
 			failures++
-			require.Equal(r, queue.Requeue, ev.Settlement)
+			require.Equal(r, queue.Requeue, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, errDown)
 		}
 	}

@@ -28,13 +28,13 @@ func supervisorKilled(r *rig.Rig) {
 		return ctx.Err()
 	}), gentask.Config{Concurrency: concurrency, Prefetch: prefetch, Timeout: -1, Backoff: gentask.Backoff{Base: 50 * time.Millisecond}})
 	r.Eventually("the prefetch is full", func() bool {
-		return c.Health().Held == prefetch && r.Runs.Now() == concurrency && len(r.Events(gentask.EventStart)) == prefetch
+		return c.Health().Held == prefetch && r.Runs.Now() == concurrency && len(r.Events(gentask.EventReceived)) == prefetch
 	})
 	supervisor := r.Find("workers")
 	killed := time.Now()
 	actor.Kill(r.System, supervisor)
-	r.Eventually("the broker sends more", func() bool { return len(r.Events(gentask.EventStart)) > prefetch })
-	took := r.Events(gentask.EventStart)[prefetch].Time.Sub(killed)
+	r.Eventually("the broker sends more", func() bool { return len(r.Events(gentask.EventReceived)) > prefetch })
+	took := r.Events(gentask.EventReceived)[prefetch].Time.Sub(killed)
 	r.Logf("the next delivery came %v after the kill", took)
 	require.Less(r, took, time.Second)
 	r.Finish()

@@ -73,7 +73,7 @@ func TestScenario13_NoIntensityToExceed(t *testing.T) {
 		r.Publish(jobs)
 		var mu sync.Mutex
 		crashes := 0
-		c := r.New(gentask.Receive(func(job gentask.Job[string]) *actor.Props {
+		c := r.New(gentask.Actor(func(job gentask.Job[string]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); !ok {
 					return
@@ -93,9 +93,9 @@ func TestScenario13_NoIntensityToExceed(t *testing.T) {
 		r.Finish()
 		require.Equal(r, jobs*(1+restarts), crashes)
 		require.True(r, actor.Alive(r.System, supervisor))
-		for _, ev := range r.Events(gentask.EventEnd) {
+		for _, ev := range r.Events(gentask.EventDone) {
 			if ev.Attempt == 1 {
-				require.Equal(r, queue.Requeue, ev.Settlement)
+				require.Equal(r, queue.Requeue, ev.Disposition)
 			}
 		}
 	})
@@ -168,7 +168,7 @@ func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
 		release := make(chan struct{})
 		var hung atomic.Bool
 		r.Publish(1)
-		r.Start(gentask.Receive(func(job gentask.Job[string]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.Job[string]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); !ok {
 					return

@@ -24,7 +24,7 @@ func drainBesideAnother(r *rig.Rig) {
 	}), gentask.Config{Name: "first", Concurrency: concurrency, Prefetch: prefetch, Timeout: -1})
 	r.Eventually("the prefetch is full", func() bool { return c.Health().Held == prefetch && r.Runs.Now() == concurrency })
 
-	reports := make(chan gentask.Report, 1)
+	reports := make(chan gentask.DrainReport, 1)
 	go func() {
 		report, _ := c.Stop(context.WithoutCancel(r.Context()))
 		reports <- report
@@ -33,17 +33,17 @@ func drainBesideAnother(r *rig.Rig) {
 	r.Start(gentask.Handle(func(context.Context, []byte) error { return nil }), gentask.Config{Name: "second"})
 	r.Eventually("all others have run elsewhere", func() bool { return len(endsAt(r, "second")) == jobs-concurrency })
 	close(release)
-	require.Equal(r, gentask.Report{Finished: concurrency, Returned: prefetch - concurrency}, <-reports)
+	require.Equal(r, gentask.DrainReport{Finished: concurrency, Returned: prefetch - concurrency}, <-reports)
 	require.Equal(r, concurrency, r.Runs.Total(), "nothing new was started")
 	r.Finish()
 
-	settled := map[queue.Verb]int{}
+	settled := map[queue.Disposition]int{}
 	for _, ev := range endsAt(r, "first") {
-		settled[ev.Settlement]++
+		settled[ev.Disposition]++
 	}
-	require.Equal(r, map[queue.Verb]int{queue.Ack: concurrency, queue.Release: prefetch - concurrency}, settled)
+	require.Equal(r, map[queue.Disposition]int{queue.Ack: concurrency, queue.Release: prefetch - concurrency}, settled)
 	require.Len(r, endsAt(r, "second"), jobs-concurrency, "and nothing came twice")
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		require.Equal(r, 1, ev.Attempt, "a release costs no attempt: %s", ev.ID)
 	}
 }
@@ -51,7 +51,7 @@ func drainBesideAnother(r *rig.Rig) {
 // endsAt returns the end events of one consumer.
 func endsAt(r *rig.Rig, consumer string) []gentask.Event {
 	var ends []gentask.Event
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if ev.Consumer == consumer {
 			ends = append(ends, ev)
 		}
@@ -70,7 +70,7 @@ func TestScenario16_PastTheDeadlineOnServers(t *testing.T) {
 			}
 			return nil
 		}), gentask.Config{Timeout: -1, DrainTimeout: -1})
-		r.Eventually("one is left", func() bool { return len(r.Events(gentask.EventEnd)) == 1 && r.Runs.Now() == 1 })
+		r.Eventually("one is left", func() bool { return len(r.Events(gentask.EventDone)) == 1 && r.Runs.Now() == 1 })
 		report := r.Stop(c)
 		require.Equal(r, []string{"1"}, report.Cancelled)
 		require.Empty(r, report.Abandoned)

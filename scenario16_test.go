@@ -39,7 +39,7 @@ func drainRunning(r *rig.Rig) {
 
 	stopped := time.Now()
 	report := r.Stop(c)
-	require.Equal(r, gentask.Report{Finished: concurrency, Returned: prefetch - concurrency}, report)
+	require.Equal(r, gentask.DrainReport{Finished: concurrency, Returned: prefetch - concurrency}, report)
 	require.Less(r, time.Since(stopped), work)
 	require.Equal(r, concurrency, r.Runs.Total(), "nothing new was started")
 
@@ -49,7 +49,7 @@ func drainRunning(r *rig.Rig) {
 		if e.Op != memory.Settled {
 			continue
 		}
-		switch e.Verb { //nolint:exhaustive // the others are not to be
+		switch e.Disposition { //nolint:exhaustive // the others are not to be
 		case queue.Release:
 			releases++
 			require.Less(r, e.Time.Sub(stopped), time.Second, "unstarted jobs go back at once")
@@ -62,7 +62,7 @@ func drainRunning(r *rig.Rig) {
 	require.Equal(r, prefetch-concurrency, releases)
 	require.Equal(r, concurrency, acks)
 	require.Equal(r, memory.Closed, journal[len(journal)-1].Op, "the session is closed last")
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		require.Equal(r, 1, ev.Attempt)
 	}
 	r.Start(r.Handle(func(ctx context.Context, _ string) error {
@@ -97,7 +97,7 @@ func TestScenario16_PastTheDeadline(t *testing.T) {
 		began := time.Now()
 		report := r.Stop(c)
 		slices.Sort(report.Cancelled)
-		require.Equal(r, gentask.Report{Finished: 1, Returned: 2, Cancelled: []string{"2", "3"}, Abandoned: []string{"3"}}, report)
+		require.Equal(r, gentask.DrainReport{Finished: 1, Returned: 2, Cancelled: []string{"2", "3"}, Abandoned: []string{"3"}}, report)
 		require.InDelta(r, 7*time.Second, time.Since(began), float64(50*time.Millisecond))
 		s := r.Memory.Stats()
 		require.Equal(r, 2, s.Released)
@@ -135,7 +135,7 @@ func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 		r.Rest()
 		began := time.Now()
 		report := r.Stop(c)
-		require.Equal(r, gentask.Report{}, report, "what was lost was lost before")
+		require.Equal(r, gentask.DrainReport{}, report, "what was lost was lost before")
 		require.InDelta(r, 10*time.Second, time.Since(began), float64(50*time.Millisecond), "what runs may finish")
 		require.Equal(r, 4, r.Memory.Stats().Returned)
 	})
@@ -143,7 +143,7 @@ func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 
 // TestScenario16_CutShort: whoever dies while the consumer drains, and when the session is lost, Stop returns, and the report says what was lost.
 func TestScenario16_CutShort(t *testing.T) {
-	for victim, want := range map[string]gentask.Report{
+	for victim, want := range map[string]gentask.DrainReport{
 		"ledger":  {Returned: 3, Lost: 5},
 		"tasks":   {Returned: 3, Lost: 5},
 		"workers": {Returned: 3, Finished: 5}, // they are settled without their workers
@@ -161,7 +161,7 @@ func TestScenario16_CutShort(t *testing.T) {
 				c := r.Start(behavior(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }),
 					gentask.Config{Concurrency: 5, Prefetch: 8})
 				r.Eventually("five run", func() bool { return r.Runs.Now() == 5 && r.Memory.Stats().Held == 8 })
-				stopped := make(chan gentask.Report, 1)
+				stopped := make(chan gentask.DrainReport, 1)
 				go func() {
 					report, _ := c.Stop(context.WithoutCancel(r.Context()))
 					stopped <- report
@@ -192,9 +192,9 @@ func TestScenario16_BrokerTakesNoSettlement(t *testing.T) {
 		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{DrainTimeout: time.Second, Grace: time.Second})
 		r.Eventually("a settlement has failed", func() bool { return len(r.Events(gentask.EventSettleFailed)) > 0 })
 		require.ErrorIs(r, c.Health().Error, memory.ErrRefused)
-		require.Equal(r, gentask.Report{Lost: 1}, r.Stop(c))
+		require.Equal(r, gentask.DrainReport{Lost: 1}, r.Stop(c))
 		kinds := make([]string, 0, 4)
-		for _, ev := range r.Events(gentask.EventStart, gentask.EventEnd, gentask.EventDraining, gentask.EventDrained) {
+		for _, ev := range r.Events(gentask.EventReceived, gentask.EventDone, gentask.EventDraining, gentask.EventDrained) {
 			kinds = append(kinds, ev.Kind.String())
 		}
 		require.Equal(r, "start draining end drained", strings.Join(kinds, " "))

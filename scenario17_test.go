@@ -32,7 +32,7 @@ func TestScenario17_HundredConsumersStopTogether(t *testing.T) {
 			group.Go(func() {
 				report, err := c.Stop(ctx)
 				assert.NoError(r, err)
-				assert.Equal(r, gentask.Report{Finished: 2, Returned: 1}, report)
+				assert.Equal(r, gentask.DrainReport{Finished: 2, Returned: 1}, report)
 			})
 		}
 		group.Wait()
@@ -51,7 +51,7 @@ func TestScenario17_StopInsideAJob(t *testing.T) {
 			inner, cancel := context.WithTimeout(ctx, time.Hour)
 			defer cancel()
 			report, err := c.Stop(inner)
-			require.Equal(r, gentask.Report{}, report)
+			require.Equal(r, gentask.DrainReport{}, report)
 			return err
 		}), gentask.Config{Concurrency: 1})
 		require.NoError(r, c.Start())
@@ -90,7 +90,7 @@ func TestScenario17_StopTwice(t *testing.T) {
 		r.Publish(1)
 		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, time.Second) }), gentask.Config{})
 		r.Eventually("it runs", func() bool { return r.Runs.Now() == 1 })
-		want := gentask.Report{Finished: 1}
+		want := gentask.DrainReport{Finished: 1}
 		var group sync.WaitGroup
 		for range 10 {
 			group.Go(func() {
@@ -111,7 +111,7 @@ func TestScenario17_StopBeforeStart(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
-		require.Equal(r, gentask.Report{}, r.Stop(c))
+		require.Equal(r, gentask.DrainReport{}, r.Stop(c))
 		require.NoError(r, c.Start())
 		r.Finish()
 	})

@@ -46,17 +46,17 @@ func cutOff(r *rig.Rig) {
 	}
 	require.Len(r, r.Events(gentask.EventSessionLost), 1)
 	require.Equal(r, running+prefetch, r.Runs.Total(), "the unstarted were dropped, and ran once")
-	settled := map[queue.Verb]int{}
-	for _, ev := range r.Events(gentask.EventEnd) {
-		settled[ev.Settlement]++
-		if ev.Settlement == 0 {
+	settled := map[queue.Disposition]int{}
+	for _, ev := range r.Events(gentask.EventDone) {
+		settled[ev.Disposition]++
+		if ev.Disposition == 0 {
 			require.ErrorIs(r, ev.Reason, gentask.ErrSessionLost)
 			require.Equal(r, 1, ev.Attempt)
 			continue
 		}
 		require.Greater(r, ev.Attempt, 1, "a lost session counts as an attempt")
 	}
-	require.Equal(r, map[queue.Verb]int{0: prefetch, queue.Ack: prefetch}, settled)
+	require.Equal(r, map[queue.Disposition]int{0: prefetch, queue.Ack: prefetch}, settled)
 }
 
 // TestScenario18_FinishLostOnServers: by option what runs may finish, and the message, which has come again, waits for that.
@@ -71,7 +71,7 @@ func TestScenario18_FinishLostOnServers(t *testing.T) {
 		}), gentask.Config{FinishLost: true, Timeout: -1})
 		r.Eventually("they run", func() bool { return r.Runs.Now() == jobs })
 		r.Break()
-		r.Eventually("they have come again", func() bool { return len(r.Events(gentask.EventStart)) == 2*jobs })
+		r.Eventually("they have come again", func() bool { return len(r.Events(gentask.EventReceived)) == 2*jobs })
 		require.Equal(r, jobs, r.Runs.Total(), "none ran twice at the same time")
 		require.Equal(r, jobs, c.Health().Held)
 		close(release)

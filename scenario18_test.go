@@ -48,8 +48,8 @@ func TestScenario18_SessionLostDuringAJob(t *testing.T) {
 			require.ErrorIs(r, cause, gentask.ErrSessionLost)
 		}
 		lost := 0
-		for _, ev := range r.Events(gentask.EventEnd) {
-			if ev.Settlement == 0 {
+		for _, ev := range r.Events(gentask.EventDone) {
+			if ev.Disposition == 0 {
 				lost++
 				require.ErrorIs(r, ev.Reason, gentask.ErrSessionLost)
 				require.Equal(r, 1, ev.Attempt)
@@ -87,10 +87,10 @@ func TestScenario18_FinishLost(t *testing.T) {
 		require.Empty(r, r.Runs.Overlaps())
 		require.Equal(r, 4, r.Runs.Total())
 		require.InDelta(r, 2*work, time.Since(began), float64(100*time.Millisecond))
-		ends := r.Events(gentask.EventEnd)
+		ends := r.Events(gentask.EventDone)
 		require.Len(r, ends, 4)
 		for _, ev := range ends[:2] {
-			require.Zero(r, ev.Settlement)
+			require.Zero(r, ev.Disposition)
 			require.Equal(r, task.OK, ev.Outcome, "the run itself went well")
 		}
 	})

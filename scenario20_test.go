@@ -39,16 +39,16 @@ func TestScenario20_BackOff(t *testing.T) {
 				time.Sleep(tc.most + time.Second)
 				require.Len(r, r.Events(gentask.EventSessionOpened), consumers, "all are back")
 
-				last, waits, seen := map[string]time.Time{}, map[string]time.Duration{}, map[time.Duration]bool{}
+				last, extends, seen := map[string]time.Time{}, map[string]time.Duration{}, map[time.Duration]bool{}
 				for _, ev := range r.Events(gentask.EventOpenFailed) {
 					if at, again := last[ev.Consumer]; again {
-						waited, most := ev.Time.Sub(at), waits[ev.Consumer]
+						waited, most := ev.Time.Sub(at), extends[ev.Consumer]
 						require.LessOrEqual(r, waited, most)
 						require.GreaterOrEqual(r, waited, most/2)
 						seen[waited] = true
 					}
 					last[ev.Consumer] = ev.Time
-					waits[ev.Consumer] = min(max(2*waits[ev.Consumer], 100*time.Millisecond), tc.most)
+					extends[ev.Consumer] = min(max(2*extends[ev.Consumer], 100*time.Millisecond), tc.most)
 				}
 				require.Greater(r, len(seen), 10*consumers, "waits differ")
 			})

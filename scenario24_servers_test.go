@@ -46,9 +46,9 @@ func settledOverAndOver(r *rig.Rig) {
 	for id, n := range first {
 		require.Equal(r, 1, n, "settlements of %s that counted", id)
 	}
-	settled := map[queue.Verb]int{}
-	for _, ev := range r.Events(gentask.EventEnd) {
-		settled[ev.Settlement]++
+	settled := map[queue.Disposition]int{}
+	for _, ev := range r.Events(gentask.EventDone) {
+		settled[ev.Disposition]++
 	}
 	dead, err := r.DeadLetters(r.Context())
 	require.NoError(r, err)

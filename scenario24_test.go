@@ -115,14 +115,14 @@ func TestScenario24_ManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestScenario24_UndecidedSettlesNothing: the zero decision and Wait are refused, and leave the job as it was.
+// TestScenario24_UndecidedSettlesNothing: the zero decision and Extend are refused, and leave the job as it was.
 func TestScenario24_UndecidedSettlesNothing(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
 		r.Start(r.Handle(func(ctx context.Context, _ string) error {
 			job, _ := gentask.FromContext(ctx)
 			require.ErrorIs(r, job.Settle(gentask.Decision{}), gentask.ErrUndecided)
-			require.ErrorIs(r, job.Settle(gentask.Wait(time.Second)), gentask.ErrUndecided)
+			require.ErrorIs(r, job.Settle(gentask.Extend(time.Second)), gentask.ErrUndecided)
 			return nil
 		}), gentask.Config{})
 		r.Finish()

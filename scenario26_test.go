@@ -36,7 +36,7 @@ func poisoned(r *rig.Rig, work time.Duration, cfg gentask.Config) (started, ende
 	r.Finish()
 	require.Equal(r, poisonAttempts, r.Runs.Of(poison))
 	require.Equal(r, goodOnes+poisonAttempts, r.Runs.Total(), "the good ones ran once")
-	require.Len(r, r.Events(gentask.EventStart), goodOnes+poisonAttempts, "and nothing was delivered but to be run: no hot loop")
+	require.Len(r, r.Events(gentask.EventReceived), goodOnes+poisonAttempts, "and nothing was delivered but to be run: no hot loop")
 	requirePoisonLetter(r)
 	return started, ended
 }
@@ -57,12 +57,12 @@ func requirePoisonLetter(r *rig.Rig) {
 // plans returns how the poison was settled, by attempt.
 func plans(r *rig.Rig) (planned []time.Duration) {
 	r.Helper()
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if ev.ID == poison {
 			require.ErrorIs(r, ev.Reason, errPoison)
 			planned = append(planned, ev.After)
 		} else {
-			require.Equal(r, queue.Ack, ev.Settlement)
+			require.Equal(r, queue.Ack, ev.Disposition)
 		}
 	}
 	require.Len(r, planned, poisonAttempts)
@@ -72,7 +72,7 @@ func plans(r *rig.Rig) (planned []time.Duration) {
 // lastGood returns when the last of the good ones had ended.
 func lastGood(r *rig.Rig) (last time.Time) {
 	r.Helper()
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if ev.ID != poison {
 			last = ev.Time
 		}

@@ -28,7 +28,7 @@ func TestScenario27_UndecodablePayload(t *testing.T) {
 			run:    func(context.Context, order) (int, error) { return 0, never("Run") },
 			handle: func(gentask.Job[order], task.Outcome[int]) gentask.Decision { panic("HandleResult was called") },
 		}),
-		"Receive": gentask.Receive(func(gentask.Job[order]) *actor.Props { panic("the factory was called") }),
+		"Actor": gentask.Actor(func(gentask.Job[order]) *actor.Props { panic("the factory was called") }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -55,8 +55,8 @@ func TestScenario27_DecoderFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for kind, behavior := range map[string]func(r *rig.Rig) gentask.Behavior{
-				"Handle":  func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return nil }) },
-				"Receive": func(*rig.Rig) gentask.Behavior { return gentask.Receive(settleAtOnce) },
+				"Handle": func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return nil }) },
+				"Actor":  func(*rig.Rig) gentask.Behavior { return gentask.Actor(settleAtOnce) },
 			} {
 				t.Run(kind, func(t *testing.T) {
 					rig.Memory().Run(t, func(r *rig.Rig) {
@@ -86,8 +86,8 @@ func TestScenario27_DecoderFails(t *testing.T) {
 // dead-lettered in the end. Run is never called.
 func TestScenario27_DecoderCallsGoexit(t *testing.T) {
 	for kind, behavior := range map[string]func(r *rig.Rig) gentask.Behavior{
-		"Handle":  func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return nil }) },
-		"Receive": func(*rig.Rig) gentask.Behavior { return gentask.Receive(settleAtOnce) },
+		"Handle": func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return nil }) },
+		"Actor":  func(*rig.Rig) gentask.Behavior { return gentask.Actor(settleAtOnce) },
 	} {
 		t.Run(kind, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -122,9 +122,9 @@ func requireDeadLetter(r *rig.Rig, id string) error {
 	require.NoError(r, err)
 	require.Len(r, letters, 1)
 	require.Equal(r, id, letters[0].ID)
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if ev.ID == id {
-			require.Equal(r, queue.DeadLetter, ev.Settlement)
+			require.Equal(r, queue.DeadLetter, ev.Disposition)
 			require.Equal(r, task.Exit, ev.Outcome)
 			require.Equal(r, 1, ev.Attempt)
 			require.Equal(r, ev.Reason.Error(), letters[0].Headers[queue.HeaderReason])

@@ -42,8 +42,8 @@ func realBreaker(r *rig.Rig) {
 	require.Empty(r, r.Events(gentask.EventSessionLost))
 	require.Len(r, r.Events(gentask.EventBreakerClosed), 1)
 	later := 0
-	for _, ev := range r.Events(gentask.EventEnd) {
-		if ev.Settlement == queue.Ack && ev.Attempt > 1 {
+	for _, ev := range r.Events(gentask.EventDone) {
+		if ev.Disposition == queue.Ack && ev.Attempt > 1 {
 			later++
 		}
 	}
@@ -98,7 +98,7 @@ func TestScenario33_PauseOnServers(t *testing.T) {
 		require.Equal(r, gentask.Consuming, c.Health().State)
 		r.Finish()
 		require.Equal(r, jobs, r.Runs.Total())
-		for _, ev := range r.Events(gentask.EventEnd) {
+		for _, ev := range r.Events(gentask.EventDone) {
 			require.Equal(r, 1, ev.Attempt, "a pause costs no attempt: %s", ev.ID)
 		}
 		require.Empty(r, r.Events(gentask.EventSessionLost))

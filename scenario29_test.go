@@ -163,9 +163,9 @@ func TestScenario29_StrictHoldsBackItsKeyOnly(t *testing.T) {
 func requireInPlace(r *rig.Rig) {
 	r.Helper()
 	var told []string
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if ev.InPlace {
-			require.Equal(r, queue.Requeue, ev.Settlement)
+			require.Equal(r, queue.Requeue, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, errKeyed)
 			told = append(told, fmt.Sprintf("%s.%d", ev.ID, ev.Attempt))
 		}
@@ -250,8 +250,8 @@ func TestScenario29_StrictIsBounded(t *testing.T) {
 		r.Finish()
 		require.Less(r, time.Since(began), 10*time.Minute)
 		var held *gentask.HoldError
-		for _, ev := range r.Events(gentask.EventEnd) {
-			if ev.Settlement == queue.DeadLetter {
+		for _, ev := range r.Events(gentask.EventDone) {
+			if ev.Disposition == queue.DeadLetter {
 				require.ErrorAs(r, ev.Reason, &held)
 			}
 		}

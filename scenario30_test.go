@@ -51,7 +51,7 @@ func allDone(_ context.Context, jobs batchJobs) (gentask.Results, error) {
 func firstEnds(r *rig.Rig) map[string]gentask.Event {
 	r.Helper()
 	ends := map[string]gentask.Event{}
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		if _, ok := ends[ev.ID]; !ok {
 			ends[ev.ID] = ev
 		}
@@ -90,17 +90,17 @@ func someForgotten(r *rig.Rig) {
 	for id, ev := range firstEnds(r) {
 		switch n, _ := strconv.Atoi(id); {
 		case n <= 3:
-			require.Equal(r, queue.Requeue, ev.Settlement)
+			require.Equal(r, queue.Requeue, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, errOwn)
 		case n <= 5:
-			require.Equal(r, queue.Requeue, ev.Settlement)
+			require.Equal(r, queue.Requeue, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, gentask.ErrNoResult)
 			require.ErrorContains(r, ev.Reason, "no result")
 		default:
-			require.Equal(r, queue.Ack, ev.Settlement)
+			require.Equal(r, queue.Ack, ev.Disposition)
 		}
 	}
-	require.Len(r, r.Events(gentask.EventEnd), 15)
+	require.Len(r, r.Events(gentask.EventDone), 15)
 }
 
 // TestScenario30_AFunctionThatFails requeues all of them, whatever it did before; what it returns as an error, only those without a result.
@@ -130,7 +130,7 @@ func TestScenario30_AFunctionThatFails(t *testing.T) {
 				require.Equal(r, 10, r.Memory.Stats().Acked)
 				failed := 0
 				for _, ev := range firstEnds(r) {
-					if ev.Settlement == queue.Requeue {
+					if ev.Disposition == queue.Requeue {
 						failed++
 						require.ErrorIs(r, ev.Reason, c.reason)
 						require.Equal(r, name != "error", strings.Contains(actor.Stack(ev.Reason), "AFunctionThatFails"))
@@ -220,7 +220,7 @@ func TestScenario30_Drain(t *testing.T) {
 		c := r.Start(got.batch(allDone, gentask.BatchConfig{Wait: time.Hour}), gentask.Config{Timeout: -1})
 		r.Eventually("they wait", func() bool { return c.Health().Running == 3 })
 		begin := time.Now()
-		require.Equal(r, gentask.Report{Finished: 3}, r.Stop(c))
+		require.Equal(r, gentask.DrainReport{Finished: 3}, r.Stop(c))
 		require.Equal(r, []int{3}, got.sizes)
 		require.Less(r, time.Since(begin), time.Second)
 	})
@@ -309,7 +309,7 @@ func TestScenario30_AFunctionThatWillNotStop(t *testing.T) {
 				r.Publish(3)
 				got := &batchLog{}
 				cfg := gentask.Config{Concurrency: 3, Timeout: time.Minute}
-				cfg.Policy.Retry.Backoff = gentask.Fixed(time.Hour)
+				cfg.Policy.Retry.Backoff = gentask.ConstantBackoff(time.Hour)
 				c := r.Start(got.batch(func(_ context.Context, jobs batchJobs) (gentask.Results, error) {
 					if first {
 						first = false
@@ -365,7 +365,7 @@ func requireDeadLetterSoon(r *rig.Rig, id string) {
 	r.Helper()
 	r.Eventually(id+" has ended", func() bool { _, ok := firstEnds(r)[id]; return ok })
 	require.ErrorIs(r, firstEnds(r)[id].Reason, gentask.ErrCancelled)
-	require.Equal(r, queue.DeadLetter, firstEnds(r)[id].Settlement)
+	require.Equal(r, queue.DeadLetter, firstEnds(r)[id].Disposition)
 }
 
 func cancelMeanwhile(r *rig.Rig, leading bool) {
@@ -390,12 +390,12 @@ func cancelMeanwhile(r *rig.Rig, leading bool) {
 	for other, ev := range firstEnds(r) {
 		switch {
 		case !leading:
-			require.Equal(r, queue.Ack, ev.Settlement, "the value was there before the grace was over")
+			require.Equal(r, queue.Ack, ev.Disposition, "the value was there before the grace was over")
 		case other == id:
-			require.Equal(r, queue.DeadLetter, ev.Settlement)
+			require.Equal(r, queue.DeadLetter, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, gentask.ErrCancelled)
 		default:
-			require.Equal(r, queue.Release, ev.Settlement)
+			require.Equal(r, queue.Release, ev.Disposition)
 			others++
 		}
 	}
@@ -403,7 +403,7 @@ func cancelMeanwhile(r *rig.Rig, leading bool) {
 		require.Equal(r, 2, others)
 		require.Equal(r, 2, r.Memory.Stats().Acked)
 	}
-	for _, ev := range r.Events(gentask.EventEnd) {
+	for _, ev := range r.Events(gentask.EventDone) {
 		require.Equal(r, 1, ev.Attempt)
 	}
 }
@@ -504,7 +504,7 @@ func TestScenario30_WhateverHappens(t *testing.T) {
 					r.Send(queue.Message{ID: strconv.Itoa(i), Body: make([]byte, 1+i%3)})
 				}
 				cfg := gentask.Config{Concurrency: 16, Prefetch: 20, Timeout: 2 * time.Second, MaxAttempts: -1}
-				cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.ErrorIs(gentask.ErrCancelled)}}
+				cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenErrorIs(gentask.ErrCancelled)}}
 				r.Start(gentask.Batch(m.handle, gentask.BatchConfig{Size: 4, Wait: time.Second, Key: byLength}), cfg)
 				for range 5 {
 					time.Sleep(time.Duration(m.draw(2000)) * time.Millisecond)

@@ -16,7 +16,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// doneStore is a ReplayStore in a map, that can fail.
+// doneStore is a DedupStore in a map, that can fail.
 type doneStore struct {
 	mu     sync.Mutex
 	done   map[string]bool
@@ -60,25 +60,25 @@ func loseAck(r *rig.Rig) gentask.Behavior {
 	})
 }
 
-// requireReplays checks how many deliveries were acknowledged without a run, and that they are told so.
-func requireReplays(r *rig.Rig, n int) {
+// requireDuplicates checks how many deliveries were acknowledged without a run, and that they are told so.
+func requireDuplicates(r *rig.Rig, n int) {
 	r.Helper()
-	replays := 0
-	for _, ev := range r.Events(gentask.EventEnd) {
-		if errors.Is(ev.Reason, gentask.ErrReplayed) {
-			replays++
-			require.Equal(r, queue.Ack, ev.Settlement)
+	duplicates := 0
+	for _, ev := range r.Events(gentask.EventDone) {
+		if errors.Is(ev.Reason, gentask.ErrDuplicate) {
+			duplicates++
+			require.Equal(r, queue.Ack, ev.Disposition)
 			require.Zero(r, ev.Outcome)
 			require.Zero(r, ev.RunTime)
 			require.True(r, ev.Redelivered)
 		}
 	}
-	require.Equal(r, n, replays, "deliveries acknowledged without a run")
+	require.Equal(r, n, duplicates, "deliveries acknowledged without a run")
 }
 
 // TestScenario31_DoneIsNotDoneAgain: a job whose ack was lost with the session is acknowledged when it comes again, and not run.
 func TestScenario31_DoneIsNotDoneAgain(t *testing.T) {
-	for name, policy := range map[string]gentask.Replay{
+	for name, policy := range map[string]gentask.Dedup{
 		"Memory": {Remember: 10},
 		"Store":  {Remember: -1, Store: &doneStore{}},
 		"Both":   {Store: &doneStore{}},
@@ -86,11 +86,11 @@ func TestScenario31_DoneIsNotDoneAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Publish(1)
-				r.Start(loseAck(r), gentask.Config{Policy: gentask.Policy{Replay: policy}})
+				r.Start(loseAck(r), gentask.Config{Policy: gentask.Policy{Dedup: policy}})
 				r.Finish()
 				require.Equal(r, 1, r.Runs.Total())
 				require.Equal(r, 1, r.Memory.Stats().Acked)
-				requireReplays(r, 1)
+				requireDuplicates(r, 1)
 			})
 		})
 	}
@@ -103,7 +103,7 @@ func TestScenario31_OffRunsAgain(t *testing.T) {
 		r.Start(loseAck(r), gentask.Config{})
 		r.Finish()
 		require.Equal(r, 2, r.Runs.Total())
-		requireReplays(r, 0)
+		requireDuplicates(r, 0)
 	})
 }
 
@@ -111,7 +111,7 @@ func TestScenario31_OffRunsAgain(t *testing.T) {
 func TestScenario31_AnotherNode(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		store := &doneStore{}
-		policy := gentask.Policy{Replay: gentask.Replay{Remember: -1, Store: store}}
+		policy := gentask.Policy{Dedup: gentask.Dedup{Remember: -1, Store: store}}
 		store.told = func() { require.Zero(r, r.Memory.Stats().Acked) }
 		r.Publish(1)
 		first := r.Start(loseAck(r), gentask.Config{Policy: policy, Reconnect: gentask.Backoff{Base: time.Hour, Max: time.Hour}})
@@ -120,7 +120,7 @@ func TestScenario31_AnotherNode(t *testing.T) {
 		r.Finish()
 		r.Stop(first)
 		require.Equal(r, 1, r.Runs.Total())
-		requireReplays(r, 1)
+		requireDuplicates(r, 1)
 	})
 }
 
@@ -129,13 +129,13 @@ func TestScenario31_LateEnd(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
 		r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }), gentask.Config{
-			FinishLost: true, Policy: gentask.Policy{Replay: gentask.Replay{Remember: 10}},
+			FinishLost: true, Policy: gentask.Policy{Dedup: gentask.Dedup{Remember: 10}},
 		})
 		r.Rest()
 		r.Break()
 		r.Finish()
 		require.Equal(r, 1, r.Runs.Total())
-		requireReplays(r, 1)
+		requireDuplicates(r, 1)
 	})
 }
 
@@ -150,13 +150,13 @@ func TestScenario31_OnlyAnAckedSuccessIsDone(t *testing.T) {
 					return gentask.Requeue(time.Second)
 				}
 				return gentask.Ack()
-			}), gentask.Config{Policy: gentask.Policy{Replay: gentask.Replay{Remember: 10}}})
+			}), gentask.Config{Policy: gentask.Policy{Dedup: gentask.Dedup{Remember: 10}}})
 		r.Finish()
 		require.Equal(r, 3, r.Runs.Total())
 		r.Send(queue.Message{ID: "1"})
 		r.Finish()
 		require.Equal(r, 4, r.Runs.Total())
-		requireReplays(r, 0)
+		requireDuplicates(r, 0)
 	})
 }
 
@@ -171,12 +171,12 @@ func TestScenario31_BrokenStore(t *testing.T) {
 				r.Allow.Logged = true
 				r.Publish(1)
 				r.Start(loseAck(r), gentask.Config{
-					Policy: gentask.Policy{Replay: gentask.Replay{Remember: -1, Store: &doneStore{broken: broken}}},
+					Policy: gentask.Policy{Dedup: gentask.Dedup{Remember: -1, Store: &doneStore{broken: broken}}},
 				})
 				r.Finish()
 				require.Equal(r, 2, r.Runs.Total())
 				require.Equal(r, 1, r.Memory.Stats().Acked)
-				failed := r.Events(gentask.EventReplayFailed)
+				failed := r.Events(gentask.EventDedupFailed)
 				require.Len(r, failed, 3, "told twice, asked once")
 				require.ErrorIs(r, failed[0].Reason, errOwn)
 				require.Len(r, r.Logged(), 3)
@@ -193,11 +193,11 @@ func TestScenario31_HungStore(t *testing.T) {
 		defer close(hang)
 		r.Publish(1)
 		r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{
-			Policy: gentask.Policy{Replay: gentask.Replay{Store: &doneStore{told: func() { <-hang }}}},
+			Policy: gentask.Policy{Dedup: gentask.Dedup{Store: &doneStore{told: func() { <-hang }}}},
 		})
 		r.Finish()
 		require.Equal(r, 3*time.Second, time.Since(began))
-		require.ErrorIs(r, r.Events(gentask.EventReplayFailed)[0].Reason, context.DeadlineExceeded)
+		require.ErrorIs(r, r.Events(gentask.EventDedupFailed)[0].Reason, context.DeadlineExceeded)
 	})
 }
 
@@ -232,9 +232,9 @@ func doneOnce(r *rig.Rig) {
 				told.Do(func() { close(lost) })
 			}
 		},
-		Policy: gentask.Policy{Replay: gentask.Replay{Remember: jobs}},
+		Policy: gentask.Policy{Dedup: gentask.Dedup{Remember: jobs}},
 	})
 	r.Finish()
 	require.Equal(r, jobs, r.Runs.Total(), "runs")
-	requireReplays(r, atOnce)
+	requireDuplicates(r, atOnce)
 }

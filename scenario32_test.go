@@ -29,7 +29,7 @@ func runNodes(r *rig.Rig, cfg gentask.Config, killers ...string) int {
 			if err := pause(ctx, time.Duration(1+number%7)*time.Millisecond); err != nil || !kills[id] {
 				return err
 			}
-			if job, _ := gentask.FromContext(ctx); cfg.Policy.SuspectsAlone && job.Attempt() > 1 {
+			if job, _ := gentask.FromContext(ctx); cfg.Policy.IsolateSuspects && job.Attempt() > 1 {
 				assert.Equal(r, 1, r.Memory.Stats().Held, "a suspect is all that its node holds")
 			}
 			r.Memory.LoseSessions()
@@ -61,7 +61,7 @@ func runNodes(r *rig.Rig, cfg gentask.Config, killers ...string) int {
 // highestAttempts is the highest attempt of each message that was delivered.
 func highestAttempts(r *rig.Rig) map[string]int {
 	most := map[string]int{}
-	for _, ev := range r.Events(gentask.EventStart) {
+	for _, ev := range r.Events(gentask.EventReceived) {
 		most[ev.ID] = max(most[ev.ID], ev.Attempt)
 	}
 	return most
@@ -75,7 +75,7 @@ func TestScenario32_SuspectsRunAlone(t *testing.T) {
 		t.Run(strconv.FormatBool(alone), func(t *testing.T) {
 			rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 2}}).Run(t, func(r *rig.Rig) {
 				r.Publish(jobs)
-				cfg := gentask.Config{Concurrency: 5, Prefetch: 20, MaxAttempts: most, Policy: gentask.Policy{SuspectsAlone: alone}}
+				cfg := gentask.Config{Concurrency: 5, Prefetch: 20, MaxAttempts: most, Policy: gentask.Policy{IsolateSuspects: alone}}
 				died := runNodes(r, cfg, killer)
 				if !alone {
 					require.Greater(r, r.Memory.Stats().DeadLettered, 1, "innocent neighbours")
@@ -100,7 +100,7 @@ func TestScenario32_SeveralKillers(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 1}}).Run(t, func(r *rig.Rig) {
 		const most = 3
 		r.Publish(60)
-		cfg := gentask.Config{Concurrency: 4, Prefetch: 8, MaxAttempts: most + 2, Policy: gentask.Policy{SuspectsAlone: true}}
+		cfg := gentask.Config{Concurrency: 4, Prefetch: 8, MaxAttempts: most + 2, Policy: gentask.Policy{IsolateSuspects: true}}
 		runNodes(r, cfg, "5", "6", "30")
 		require.Equal(r, 3, r.Memory.Stats().DeadLettered)
 		for id, attempt := range highestAttempts(r) {
@@ -120,7 +120,7 @@ func TestScenario32_NoSuspects(t *testing.T) {
 				return context.Canceled
 			}
 			return pause(ctx, 10*time.Millisecond)
-		}), gentask.Config{Prefetch: 30, Policy: gentask.Policy{SuspectsAlone: true}})
+		}), gentask.Config{Prefetch: 30, Policy: gentask.Policy{IsolateSuspects: true}})
 		for range 5 {
 			time.Sleep(15 * time.Millisecond)
 			r.Break()
@@ -156,7 +156,7 @@ func TestScenario32_Interrupted(t *testing.T) {
 				time.Sleep(time.Second)
 				r.Memory.LoseSessions() // a node dies: forty suspects for the next one
 				r.Stop(first)
-				cfg.Policy.SuspectsAlone = true
+				cfg.Policy.IsolateSuspects = true
 				c := r.Start(r.Handle(func(ctx context.Context, id string) error {
 					if job, _ := gentask.FromContext(ctx); job.Attempt() < 4 && id[len(id)-1] == '3' {
 						return context.Canceled

@@ -20,7 +20,7 @@ import (
 type end struct {
 	Attempt     int
 	Redelivered bool
-	Settlement  queue.Verb
+	Disposition queue.Disposition
 	After       time.Duration
 	Outcome     task.Status
 	QueueTime   time.Duration
@@ -45,48 +45,48 @@ func endings() []ending {
 		{
 			name: "Ack",
 			run:  func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, endWork) },
-			want: end{Settlement: queue.Ack, Outcome: task.OK, RunTime: endWork},
+			want: end{Disposition: queue.Ack, Outcome: task.OK, RunTime: endWork},
 		}, {
 			name:   "Requeue",
 			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, endWork), errJob) },
 			reason: errJob,
-			want:   end{Settlement: queue.Requeue, After: endBackoff, Outcome: task.Exit, RunTime: endWork},
+			want:   end{Disposition: queue.Requeue, After: endBackoff, Outcome: task.Exit, RunTime: endWork},
 		}, {
 			name:   "LastAttempt",
 			run:    func(ctx context.Context, _ gentask.Job[any]) error { return errors.Join(pause(ctx, endWork), errJob) },
 			cfg:    gentask.Config{MaxAttempts: 1},
 			reason: errJob,
-			want:   end{Settlement: queue.DeadLetter, Outcome: task.Exit, RunTime: endWork},
+			want:   end{Disposition: queue.DeadLetter, Outcome: task.Exit, RunTime: endWork},
 		}, {
 			name:   "Panic",
 			run:    func(context.Context, gentask.Job[any]) error { panic(errJob) },
 			reason: errJob,
-			want:   end{Settlement: queue.Requeue, After: endBackoff, Outcome: task.Exit},
+			want:   end{Disposition: queue.Requeue, After: endBackoff, Outcome: task.Exit},
 		}, {
 			name:   "Timeout",
 			run:    func(ctx context.Context, _ gentask.Job[any]) error { return pause(ctx, time.Hour) },
 			cfg:    gentask.Config{Timeout: endWork},
 			reason: task.ErrTimeout,
-			want:   end{Settlement: queue.Requeue, After: endBackoff, Outcome: task.Timeout, RunTime: endWork},
+			want:   end{Disposition: queue.Requeue, After: endBackoff, Outcome: task.Timeout, RunTime: endWork},
 		}, {
 			name: "EarlyAckThenError",
 			run: func(ctx context.Context, job gentask.Job[any]) error {
 				return errors.Join(job.Settle(gentask.Ack()), pause(ctx, endWork), errJob)
 			},
-			want: end{Settlement: queue.Ack, Outcome: task.Exit, RunTime: endWork},
+			want: end{Disposition: queue.Ack, Outcome: task.Exit, RunTime: endWork},
 		}, {
 			name: "EarlyDeadLetterThenReturn",
 			run: func(ctx context.Context, job gentask.Job[any]) error {
 				return errors.Join(job.Settle(gentask.DeadLetter(errJob)), pause(ctx, endWork))
 			},
 			reason: errJob,
-			want:   end{Settlement: queue.DeadLetter, Outcome: task.OK, RunTime: endWork},
+			want:   end{Disposition: queue.DeadLetter, Outcome: task.OK, RunTime: endWork},
 		}, {
 			name: "EarlyRelease",
 			run: func(ctx context.Context, job gentask.Job[any]) error {
 				return errors.Join(job.Settle(gentask.Release()), pause(ctx, endWork))
 			},
-			want: end{Settlement: queue.Release, Outcome: task.OK, RunTime: endWork},
+			want: end{Disposition: queue.Release, Outcome: task.OK, RunTime: endWork},
 		},
 	}
 }
@@ -96,7 +96,7 @@ func TestScenario34_StartAndEnd(t *testing.T) {
 	for _, c := range endings() {
 		t.Run(c.name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
-				c.cfg.Policy.Retry.Backoff = gentask.Fixed(endBackoff)
+				c.cfg.Policy.Retry.Backoff = gentask.ConstantBackoff(endBackoff)
 				c.cfg.Concurrency = 1
 				r.Publish(1)
 				time.Sleep(endWait)
@@ -107,8 +107,8 @@ func TestScenario34_StartAndEnd(t *testing.T) {
 					}
 					return c.run(ctx, job)
 				}), c.cfg)
-				r.Eventually("it has ended", func() bool { return len(r.Events(gentask.EventEnd)) > 0 })
-				ev := r.Events(gentask.EventEnd)[0]
+				r.Eventually("it has ended", func() bool { return len(r.Events(gentask.EventDone)) > 0 })
+				ev := r.Events(gentask.EventDone)[0]
 				c.want.Attempt, c.want.QueueTime = 1, endWait
 				requireEnd(r, c.want, ev)
 				if c.reason == nil {
@@ -124,7 +124,7 @@ func TestScenario34_StartAndEnd(t *testing.T) {
 // requireEnd compares.
 func requireEnd(r *rig.Rig, want end, ev gentask.Event) {
 	r.Helper()
-	got := end{ev.Attempt, ev.Redelivered, ev.Settlement, ev.After, ev.Outcome, ev.QueueTime, ev.RunTime}
+	got := end{ev.Attempt, ev.Redelivered, ev.Disposition, ev.After, ev.Outcome, ev.QueueTime, ev.RunTime}
 	require.Equal(r, want, got)
 }
 
@@ -137,23 +137,23 @@ func TestScenario34_NotRun(t *testing.T) {
 		r.Eventually("the prefetch is full", func() bool { return r.Memory.Stats().Held == 4 })
 		time.Sleep(time.Second)
 		r.Break() // 1 is cancelled, 2 to 4 are dropped
-		r.Eventually("all four are lost", func() bool { return len(r.Events(gentask.EventEnd)) == 4 })
-		for _, ev := range r.Events(gentask.EventEnd) {
-			require.Zero(r, ev.Settlement)
+		r.Eventually("all four are lost", func() bool { return len(r.Events(gentask.EventDone)) == 4 })
+		for _, ev := range r.Events(gentask.EventDone) {
+			require.Zero(r, ev.Disposition)
 			require.ErrorIs(r, ev.Reason, gentask.ErrSessionLost)
 			if ev.ID != "1" {
 				requireEnd(r, end{Attempt: 1}, ev)
 			}
 		}
-		r.Eventually("they are back", func() bool { return len(r.Events(gentask.EventStart)) == 8 })
+		r.Eventually("they are back", func() bool { return len(r.Events(gentask.EventReceived)) == 8 })
 		r.Stop(c) // 1 finishes, 2 to 4 are released
-		ends := r.Events(gentask.EventEnd)[4:]
+		ends := r.Events(gentask.EventDone)[4:]
 		require.Len(r, ends, 4)
 		for _, ev := range ends {
 			require.Equal(r, 2, ev.Attempt)
 			require.True(r, ev.Redelivered)
 			if ev.ID != "1" {
-				requireEnd(r, end{Attempt: 2, Redelivered: true, Settlement: queue.Release}, ev)
+				requireEnd(r, end{Attempt: 2, Redelivered: true, Disposition: queue.Release}, ev)
 			}
 		}
 	})
@@ -175,7 +175,7 @@ func TestScenario34_Order(t *testing.T) {
 		time.Sleep(time.Second)
 		report := r.Stop(c)
 		want := []gentask.EventKind{
-			gentask.EventSessionOpened, gentask.EventStart, gentask.EventEnd, gentask.EventPaused, gentask.EventResumed,
+			gentask.EventSessionOpened, gentask.EventReceived, gentask.EventDone, gentask.EventPaused, gentask.EventResumed,
 			gentask.EventSessionLost, gentask.EventSessionOpened, gentask.EventDraining, gentask.EventDrained,
 		}
 		var kinds []gentask.EventKind
@@ -204,7 +204,7 @@ func TestScenario34_BadSubscriber(t *testing.T) {
 				var ends atomic.Int32
 				r.Publish(jobs)
 				c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{OnEvent: func(ev gentask.Event) {
-					if ev.Kind == gentask.EventEnd {
+					if ev.Kind == gentask.EventDone {
 						ends.Add(1)
 					}
 					harm()

@@ -71,11 +71,11 @@ func (s *spiteful) Open(ctx context.Context, opts queue.Options) (queue.Session,
 	return &spitefulSession{Session: session, spiteful: s}, nil
 }
 
-func (s *spiteful) Waiting(ctx context.Context) (int, error) {
+func (s *spiteful) Backlog(ctx context.Context) (int, error) {
 	if err := s.next(grudgeWaiting); err != nil {
 		return 0, err
 	}
-	return s.Source.(queue.Gauge).Waiting(ctx)
+	return s.Source.(queue.BacklogReporter).Backlog(ctx)
 }
 
 type spitefulSession struct {

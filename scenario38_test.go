@@ -62,7 +62,7 @@ func hostileWork(f func(job gentask.Job[[]byte], err error) gentask.Decision) fu
 // hostileActor is a worker that is an actor of the test's own.
 func hostileActor(f func(ctx actor.Context, job gentask.Job[[]byte], err error)) func(hostile) gentask.Behavior {
 	return func(of hostile) gentask.Behavior {
-		return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); !ok {
 					return
@@ -132,7 +132,7 @@ func doorsOfDecisions() []door {
 			ctx.Stop(ctx.Self())
 		})},
 		{name: "factory panics", behavior: func(of hostile) gentask.Behavior {
-			return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+			return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 				if err := of(job.ID()); err != nil {
 					panic(err)
 				}
@@ -153,7 +153,7 @@ func doorsOfDecisions() []door {
 func doorsOfPolicies() []door {
 	return []door{
 		{name: "middleware", behavior: fail, cfg: withPolicy(func(of hostile) gentask.Policy {
-			return gentask.Policy{Middleware: []gentask.Middleware{gentask.LogRuns(silent), func(next gentask.Handler) gentask.Handler {
+			return gentask.Policy{Middleware: []gentask.Middleware{gentask.LogRuns(silent), func(next gentask.RunFunc) gentask.RunFunc {
 				return func(ctx context.Context, job gentask.Job[any]) (any, error) {
 					if err := of(job.ID()); err != nil {
 						return nil, err
@@ -179,8 +179,8 @@ func doorsOfPolicies() []door {
 				Failure: func(err error) bool { return err.Error() != "" },
 				Retry: gentask.Retry{
 					Rules: []gentask.Rule{
-						{When: gentask.ErrorIs(context.Canceled), Do: gentask.DeadLetter(nil)},
-						{When: gentask.ErrorAs[*gentask.KindError](), Do: gentask.DeadLetter(nil)},
+						{When: gentask.WhenErrorIs(context.Canceled), Do: gentask.DeadLetter(nil)},
+						{When: gentask.WhenErrorAs[*gentask.KindError](), Do: gentask.DeadLetter(nil)},
 						{When: func(_ task.Status, reason error) bool { panic(reason) }, Do: gentask.DeadLetter(nil)},
 					},
 					Backoff: func(_ int, reason error) time.Duration { panic(reason) },

@@ -69,7 +69,7 @@ func TestScenario39_EventsAreBounded(t *testing.T) {
 func TestScenario39_FunctionsThatHangAreBounded(t *testing.T) {
 	const jobs, concurrency = 500, 10
 	for _, name := range []string{
-		"Order.Key", "Fairness.Key", "KeyRate.Key", "KeyBreaker.Key", "ReplayStore.Remember", "Retry.Backoff", "Rule.When", "Policy.Failure",
+		"Order.Key", "Fairness.Key", "KeyRate.Key", "KeyBreaker.Key", "DedupStore.Remember", "Retry.Backoff", "Rule.When", "Policy.Failure",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -180,14 +180,14 @@ func TestScenario39_FactoriesThatHang(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})
 		r.Publish(20)
-		c := r.Start(gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+		c := r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 			if n, _ := strconv.Atoi(job.ID()); n <= 5 && job.Attempt() == 1 {
 				<-release
 			}
 			return acknowledging(job)
 		}), gentask.Config{Concurrency: 10, Restarts: -1})
 		r.Finish()
-		require.Equal(r, 5, c.Health().Hooks["Receive"].Hung)
+		require.Equal(r, 5, c.Health().Hooks["Actor"].Hung)
 		require.Empty(r, r.Events(gentask.EventWorkersLost, gentask.EventHealed))
 		close(release)
 	})

@@ -80,8 +80,8 @@ func observers() map[string]handIn {
 			cfg.Logger = slog.New(logDo{slog.DiscardHandler, func() { do(bad) }, func() {}})
 			return firstFails
 		}},
-		"Gauge.Waiting": {"Gauge.Waiting", func(*gentask.Config, func(string)) gentask.Behavior { return firstFails }},
-		"Session.Close": {"Session.Close", func(*gentask.Config, func(string)) gentask.Behavior { return firstFails }},
+		"BacklogReporter.Backlog": {"BacklogReporter.Backlog", func(*gentask.Config, func(string)) gentask.Behavior { return firstFails }},
+		"Session.Close":           {"Session.Close", func(*gentask.Config, func(string)) gentask.Behavior { return firstFails }},
 	}
 }
 
@@ -93,15 +93,15 @@ func policies() map[string]handIn {
 		"KeyBreaker.Key": {"KeyBreaker.Key", policy(func(p *gentask.Policy, do func(string)) {
 			p.KeyBreaker = gentask.KeyBreaker{Key: keyDo(do), Breaker: gentask.Breaker{FailureRate: 1}}
 		})},
-		"ReplayStore.Done": {"ReplayStore.Done", policy(func(p *gentask.Policy, do func(string)) {
-			p.Replay = gentask.Replay{Remember: -1, Store: storeDo{do, func(string) {}}}
+		"DedupStore.Done": {"DedupStore.Done", policy(func(p *gentask.Policy, do func(string)) {
+			p.Dedup = gentask.Dedup{Remember: -1, Store: storeDo{do, func(string) {}}}
 		})},
-		"ReplayStore.Remember": {"ReplayStore.Remember", policy(func(p *gentask.Policy, do func(string)) {
-			p.Replay = gentask.Replay{Remember: -1, Store: storeDo{func(string) {}, do}}
+		"DedupStore.Remember": {"DedupStore.Remember", policy(func(p *gentask.Policy, do func(string)) {
+			p.Dedup = gentask.Dedup{Remember: -1, Store: storeDo{func(string) {}, do}}
 		})},
 		"Retry.Backoff": {"Retry.Backoff", policy(func(p *gentask.Policy, do func(string)) { p.Retry.Backoff = backoffDo(do) })},
 		"Rule.Backoff": {"Retry.Backoff", policy(func(p *gentask.Policy, do func(string)) {
-			p.Retry.Rules = []gentask.Rule{{When: gentask.Failed, Backoff: backoffDo(do)}}
+			p.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: backoffDo(do)}}
 		})},
 		"Rule.When": {"Rule.When", policy(func(p *gentask.Policy, do func(string)) {
 			p.Retry.Rules = []gentask.Rule{{When: func(task.Status, error) bool { do(bad); return false }, Do: gentask.Ack()}}
@@ -110,7 +110,7 @@ func policies() map[string]handIn {
 			p.Breaker.FailureRate, p.Failure = 1, func(error) bool { do(bad); return false }
 		})},
 		"Middleware": {"", policy(func(p *gentask.Policy, do func(string)) {
-			p.Middleware = []gentask.Middleware{func(next gentask.Handler) gentask.Handler {
+			p.Middleware = []gentask.Middleware{func(next gentask.RunFunc) gentask.RunFunc {
 				return func(ctx context.Context, job gentask.Job[any]) (any, error) { do(job.ID()); return next(ctx, job) }
 			}}
 		})},
@@ -138,10 +138,10 @@ func behaviors() map[string]handIn {
 				},
 			})
 		}},
-		"Receive": {"Receive", func(_ *gentask.Config, do func(string)) gentask.Behavior {
-			return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props { do(job.ID()); return acknowledging(job) })
+		"Actor": {"Actor", func(_ *gentask.Config, do func(string)) gentask.Behavior {
+			return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props { do(job.ID()); return acknowledging(job) })
 		}},
-		"Receive, Job.Run": {"", func(_ *gentask.Config, do func(string)) gentask.Behavior { return actorRuns(do) }},
+		"Actor, Job.Run": {"", func(_ *gentask.Config, do func(string)) gentask.Behavior { return actorRuns(do) }},
 		"Batch": {"", func(_ *gentask.Config, do func(string)) gentask.Behavior {
 			return gentask.Batch(func(_ context.Context, jobs []gentask.Job[string]) (gentask.Results, error) {
 				do(jobs[0].ID())
@@ -158,7 +158,7 @@ func behaviors() map[string]handIn {
 
 // actorRuns are workers of the test's own that run do in a task.
 func actorRuns(do func(string)) gentask.Behavior {
-	return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:
@@ -196,13 +196,13 @@ func idOf(key string) string {
 
 type storeDo struct{ done, remember func(id string) }
 
-// sourceDo is a queue whose gauge and whose sessions do something.
+// sourceDo is a queue whose backlog and whose sessions do something.
 type sourceDo struct {
 	*memory.Queue
 	waiting, closing func(id string)
 }
 
-func (s *sourceDo) Waiting(context.Context) (int, error) { s.waiting(bad); return 0, nil }
+func (s *sourceDo) Backlog(context.Context) (int, error) { s.waiting(bad); return 0, nil }
 
 func (s *sourceDo) Open(ctx context.Context, o queue.Options) (queue.Session, error) {
 	session, err := s.Queue.Open(ctx, o)
@@ -244,11 +244,11 @@ func misbehave(t *testing.T, name string, in handIn, do func(m *misbehaving)) *m
 		}
 	}, &sourceDo{Queue: m.q, waiting: func(string) {}, closing: func(string) {}}
 	switch name {
-	case "Gauge.Waiting":
+	case "BacklogReporter.Backlog":
 		source.waiting = call
 	case "Session.Close":
 		source.closing = call
-	case "ReplayStore.Done": // it is asked about what is delivered again without having been given back
+	case "DedupStore.Done": // it is asked about what is delivered again without having been given back
 		m.q.SetFaults(memory.Faults{LoseAck: memory.Times(20)})
 	}
 	c, err := gentask.New(source, in.install(&cfg, call), cfg)
@@ -328,7 +328,7 @@ func TestScenario39_StopFromAHook(t *testing.T) {
 				m := misbehave(t, name, in, func(m *misbehaving) {
 					begin := time.Now()
 					report, err := m.c.Stop(context.Background())
-					assert.Equal(m, gentask.Report{}, report)
+					assert.Equal(m, gentask.DrainReport{}, report)
 					assert.Zero(m, time.Since(begin))
 					require.NoError(m, err)
 				})

@@ -137,7 +137,7 @@ func TestScenario40_NoHotLoop(t *testing.T) {
 				}
 				r.Send(queue.Message{ID: id, Body: []byte(`""`)})
 				r.Start(r.Handle(func(context.Context, string) error { return errDown }), gentask.Config{
-					MaxAttempts: -1, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.Fixed(0)}},
+					MaxAttempts: -1, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(0)}},
 				})
 				time.Sleep(time.Minute)
 				r.Rest()
@@ -206,7 +206,7 @@ func TestScenario40_Drain(t *testing.T) {
 		began := time.Now()
 		report := r.Stop(c)
 		require.Less(r, time.Since(began), time.Second)
-		require.Equal(r, gentask.Report{Returned: 3}, report)
+		require.Equal(r, gentask.DrainReport{Returned: 3}, report)
 		require.Equal(r, 3, r.Runs.Total())
 	})
 }
@@ -234,7 +234,7 @@ func TestScenario40_OnlyTheContextsError(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
 		r.Source = &oddSource{Source: r.Source, settle: func(ctx context.Context, s queue.Session, batch []queue.Settlement) error {
-			if batch[0].Verb == queue.DeadLetter && time.Since(rigEpoch) < 15*time.Second {
+			if batch[0].Disposition == queue.DeadLetter && time.Since(rigEpoch) < 15*time.Second {
 				<-ctx.Done()
 				return ctx.Err()
 			}

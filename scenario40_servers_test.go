@@ -35,7 +35,7 @@ func (s *pickySession) Settle(ctx context.Context, batch []queue.Settlement) err
 	var taken []queue.Settlement
 	var failed []queue.SettleFailure
 	for _, st := range batch {
-		if st.Verb == queue.DeadLetter && !s.source.takes.Load() {
+		if st.Disposition == queue.DeadLetter && !s.source.takes.Load() {
 			failed = append(failed, queue.SettleFailure{Tag: st.Delivery.Tag, Err: queue.ErrTooLarge})
 			continue
 		}

@@ -39,16 +39,16 @@ func refusedWays() []refusedWay {
 	}
 }
 
-// refusedVerb is what the jobs in question come to.
-type refusedVerb struct {
+// refusedDisposition is what the jobs in question come to.
+type refusedDisposition struct {
 	name  string
 	err   error
 	delay time.Duration // of a requeue
 	later bool          // it is put off for two hours
 }
 
-func refusedVerbs() []refusedVerb {
-	return []refusedVerb{
+func refusedDispositions() []refusedDisposition {
+	return []refusedDisposition{
 		{name: "requeue", err: errDown},
 		{name: "requeue later", err: errDown, delay: 2 * time.Hour, later: true},
 		{name: "snooze", err: gentask.SnoozeError(2 * time.Hour), later: true},
@@ -59,7 +59,7 @@ func refusedVerbs() []refusedVerb {
 func refusedPolicies() map[string]gentask.Policy {
 	return map[string]gentask.Policy{
 		"plain":    {},
-		"suspects": {SuspectsAlone: true},
+		"suspects": {IsolateSuspects: true},
 		"breaker":  {Breaker: gentask.Breaker{FailureRate: 0.9, Wait: gentask.Backoff{Base: time.Second, Max: 2 * time.Second}}},
 		"strict":   {Order: gentask.Order{Key: gentask.KeyHeader("key"), Strict: true}},
 	}
@@ -80,29 +80,29 @@ func sendRefused(r *rig.Rig, n, good int) {
 	}
 }
 
-// TestScenario40_SlotsAreFree: more settlements than there are slots can't be carried out, for any of five reasons, under any verb and with any
+// TestScenario40_SlotsAreFree: more settlements than there are slots can't be carried out, for any of five reasons, under any disposition and with any
 // policy. Others go on within a bounded time, each return is told, and when the trouble is over nothing is lost.
 func TestScenario40_SlotsAreFree(t *testing.T) {
 	for _, way := range refusedWays() {
-		for _, verb := range refusedVerbs() {
-			if way.faults.MaxDelay > 0 && !verb.later {
+		for _, disposition := range refusedDispositions() {
+			if way.faults.MaxDelay > 0 && !disposition.later {
 				continue
 			}
 			for name, policy := range refusedPolicies() {
-				t.Run(way.name+"/"+verb.name+"/"+name, func(t *testing.T) {
-					rig.Memory().Run(t, func(r *rig.Rig) { slotsAreFree(r, way, verb, policy, 8) })
+				t.Run(way.name+"/"+disposition.name+"/"+name, func(t *testing.T) {
+					rig.Memory().Run(t, func(r *rig.Rig) { slotsAreFree(r, way, disposition, policy, 8) })
 				})
-				t.Run(way.name+"/"+verb.name+"/"+name+"/crude", func(t *testing.T) {
+				t.Run(way.name+"/"+disposition.name+"/"+name+"/crude", func(t *testing.T) {
 					way := way
 					way.faults.CrudeReturn = true
-					rig.Memory().Run(t, func(r *rig.Rig) { slotsAreFree(r, way, verb, policy, 3) })
+					rig.Memory().Run(t, func(r *rig.Rig) { slotsAreFree(r, way, disposition, policy, 3) })
 				})
 			}
 		}
 	}
 }
 
-func slotsAreFree(r *rig.Rig, way refusedWay, verb refusedVerb, policy gentask.Policy, bad int) {
+func slotsAreFree(r *rig.Rig, way refusedWay, disposition refusedDisposition, policy gentask.Policy, bad int) {
 	const good = 60
 	r.Allow.Logged = true
 	r.Limit = 24 * time.Hour
@@ -111,14 +111,14 @@ func slotsAreFree(r *rig.Rig, way refusedWay, verb refusedVerb, policy gentask.P
 	var trouble atomic.Bool
 	var done atomic.Int64
 	trouble.Store(true)
-	policy.Retry.Backoff = gentask.Fixed(verb.delay)
+	policy.Retry.Backoff = gentask.ConstantBackoff(disposition.delay)
 	began := time.Now()
 	r.Start(r.Handle(func(ctx context.Context, id string) error {
 		switch {
 		case id[0] == 'g':
 			done.Add(1)
 		case trouble.Load():
-			return verb.err
+			return disposition.err
 		}
 		return pause(ctx, 10*time.Millisecond)
 	}), gentask.Config{Concurrency: 2, Prefetch: 4, MaxAttempts: 5, Policy: policy})
@@ -126,13 +126,13 @@ func slotsAreFree(r *rig.Rig, way refusedWay, verb refusedVerb, policy gentask.P
 	r.Eventually("others are done", func() bool { return done.Load() == good })
 	r.Log("others were done after", time.Since(began))
 	require.Less(r, time.Since(began), 2*time.Minute)
-	strict := policy.Order.Strict && errors.Is(verb.err, errDown) && verb.delay == 0
+	strict := policy.Order.Strict && errors.Is(disposition.err, errDown) && disposition.delay == 0
 	if !policy.Order.Strict || strict {
 		r.Eventually("all are returned", func() bool { return len(returnedIDs(r)) == bad })
 		require.Less(r, time.Since(began), 3*time.Minute)
 		for _, ev := range r.Events(gentask.EventReturned) {
 			require.ErrorIs(r, ev.Reason, way.reason)
-			require.NotZero(r, ev.Settlement)
+			require.NotZero(r, ev.Disposition)
 			require.GreaterOrEqual(r, ev.After, time.Duration(0))
 		}
 	}
@@ -203,7 +203,7 @@ func TestScenario40_DecidedStaysDecided(t *testing.T) {
 // breaker probes.
 func TestScenario40_OneStuckStopsNoGate(t *testing.T) {
 	for name, policy := range map[string]gentask.Policy{
-		"suspects": {SuspectsAlone: true},
+		"suspects": {IsolateSuspects: true},
 		"breaker":  {Breaker: gentask.Breaker{FailureRate: 0.3, MinRuns: 3, Wait: gentask.Backoff{Base: time.Second, Max: 2 * time.Second}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // logEnd logs what an operator must know of the end of a delivery. One that was acknowledged, released or
 // lost is no news, nor is a requeue without a reason.
 func (l *ledger) logEnd(e *entry) {
-	switch e.verb {
+	switch e.disposition {
 	case queue.DeadLetter:
 		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "gentask: job dead-lettered", l.failureOf(e)...)
 	case queue.Requeue:

@@ -110,10 +110,10 @@ func TestSilence_EveryDeadLetterIsLogged(t *testing.T) {
 	} {
 		j := &journal{}
 		got := gentasktest.Run(t, behavior, queue.Message{ID: "x", Body: []byte("no number")}, gentask.Config{Logger: j.logger()})
-		if got.Settlement == queue.DeadLetter {
+		if got.Disposition == queue.DeadLetter {
 			require.Len(t, j.of(t, deadLettered), 1, name)
 		}
-		require.NotEmpty(t, got.Settlement, name)
+		require.NotEmpty(t, got.Disposition, name)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestLogRuns_SeesPanics(t *testing.T) {
 		behavior := gentask.Handle(func(context.Context, []byte) error { crash(); return nil })
 		got := gentasktest.Run(t, behavior, queue.Message{ID: "x"},
 			gentask.Config{Policy: gentask.Policy{Middleware: []gentask.Middleware{gentask.LogRuns(j.logger())}}})
-		require.Equal(t, queue.Requeue, got.Settlement)
+		require.Equal(t, queue.Requeue, got.Disposition)
 		require.ErrorContains(t, got.Reason, want)
 		lines := j.of(t, "job did not return")
 		require.Len(t, lines, 1)
@@ -254,12 +254,12 @@ func TestHorizon(t *testing.T) {
 	var all time.Duration
 	for attempt := 1; attempt < 25; attempt++ {
 		got := gentasktest.Run(t, down, gentasktest.Attempt(queue.Message{}, attempt), gentask.Config{})
-		require.Equal(t, queue.Requeue, got.Settlement)
+		require.Equal(t, queue.Requeue, got.Disposition)
 		require.GreaterOrEqual(t, got.After, min(time.Second<<(attempt-1), 6*time.Hour)/2, "attempt %d", attempt)
 		all += got.After
 	}
 	require.Greater(t, all, 31*time.Hour)
 	require.Less(t, all, 64*time.Hour)
 	last := gentasktest.Run(t, down, gentasktest.Attempt(queue.Message{}, 25), gentask.Config{})
-	require.Equal(t, queue.DeadLetter, last.Settlement)
+	require.Equal(t, queue.DeadLetter, last.Disposition)
 }

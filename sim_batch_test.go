@@ -130,7 +130,7 @@ func (s *sim) handle() Behavior {
 }
 
 func (s *sim) receive() Behavior {
-	return Receive(func(job Job[simJob]) *actor.Props {
+	return Actor(func(job Job[simJob]) *actor.Props {
 		if s.mishap() {
 			panic("in the factory")
 		}

@@ -83,7 +83,7 @@ func (s *simSession) Receive(ctx context.Context) (*queue.Delivery, error) {
 // Settle implements queue.Session.
 func (s *simSession) Settle(ctx context.Context, batch []queue.Settlement) error {
 	name := s.name("copies")
-	if batch[0].Verb == queue.Ack {
+	if batch[0].Disposition == queue.Ack {
 		name = s.name("acks")
 	}
 	s.b.turn(name)

@@ -186,9 +186,9 @@ func (s *sim) settledAll() {
 	journal := s.q.Journal()
 	for _, e := range journal {
 		if e.Op == memory.Refused && errors.Is(e.Err, queue.ErrSettled) {
-			s.fail("I1: %v of %q (session %d, tag %d) after its settlement, or in another session", e.Verb, e.ID, e.Session, e.Tag)
+			s.fail("I1: %v of %q (session %d, tag %d) after its settlement, or in another session", e.Disposition, e.ID, e.Session, e.Tag)
 		}
-		if e.Op == memory.Settled && e.Verb == queue.Ack && s.bad[e.ID] && !s.untried[e.ID] {
+		if e.Op == memory.Settled && e.Disposition == queue.Ack && s.bad[e.ID] && !s.untried[e.ID] {
 			s.fail("%q can't be decoded, and was acknowledged", e.ID)
 		}
 	}
@@ -212,12 +212,12 @@ type simAttempt struct {
 // told checks that each delivery that reached the ledger has one start event and one end event, which says how it was settled.
 func (s *sim) told(journal []memory.Entry) {
 	told := map[simAttempt]*simTold{}
-	verbs := map[simAttempt]map[queue.Verb]int{}
+	dispositions := map[simAttempt]map[queue.Disposition]int{}
 	back := map[string]bool{} // ids that were given back: queue and ledger may count their attempts differently
 	for _, e := range journal {
 		back[e.ID] = back[e.ID] || e.Op == memory.GivenBack
 	}
-	of := func(id string, attempt int) (*simTold, map[queue.Verb]int) {
+	of := func(id string, attempt int) (*simTold, map[queue.Disposition]int) {
 		if back[id] {
 			attempt = 0
 		}
@@ -228,10 +228,10 @@ func (s *sim) told(journal []memory.Entry) {
 		if told[k] == nil {
 			told[k] = &simTold{}
 		}
-		if verbs[whole] == nil {
-			verbs[whole] = map[queue.Verb]int{}
+		if dispositions[whole] == nil {
+			dispositions[whole] = map[queue.Disposition]int{}
 		}
-		return told[k], verbs[whole]
+		return told[k], dispositions[whole]
 	}
 	for _, e := range journal {
 		n, v := of(e.ID, e.Attempt)
@@ -239,29 +239,29 @@ func (s *sim) told(journal []memory.Entry) {
 		case memory.Delivered:
 			n.delivered++
 		case memory.Settled:
-			v[e.Verb]++
+			v[e.Disposition]++
 		}
 	}
 	lostAcks := s.q.Stats().LostAcks
 	for _, ev := range s.trace.told() {
 		n, v := of(ev.ID, ev.Attempt)
 		switch ev.Kind {
-		case EventStart:
+		case EventReceived:
 			n.start++
-		case EventEnd:
+		case EventDone:
 			n.end++
 			if ev.InPlace {
 				again := ev.Attempt
-				if ev.Settlement == queue.Requeue {
+				if ev.Disposition == queue.Requeue {
 					again++
 				}
 				next, _ := of(ev.ID, again)
 				next.delivered++
 				continue
 			}
-			v[ev.Settlement]--
-			if ev.Settlement != 0 && v[ev.Settlement] < 0 && lostAcks == 0 {
-				s.fail("I34: %v of attempt %d of %q was told, and not seen", ev.Settlement, ev.Attempt, ev.ID)
+			v[ev.Disposition]--
+			if ev.Disposition != 0 && v[ev.Disposition] < 0 && lostAcks == 0 {
+				s.fail("I34: %v of attempt %d of %q was told, and not seen", ev.Disposition, ev.Attempt, ev.ID)
 			}
 			if n.end > n.start {
 				s.fail("I34: attempt %d of %q ended before it started", ev.Attempt, ev.ID)

@@ -57,9 +57,9 @@ func (s *sim) equip(cfg *Config) {
 	s.equipLineup(p)
 	s.equipFlow(p, cfg.Concurrency)
 	if s.on() {
-		p.Replay = Replay{Remember: 10_000}
+		p.Dedup = Dedup{Remember: 10_000}
 		if s.chance(0.5) {
-			p.Replay.Store = simStore{s}
+			p.Dedup.Store = simStore{s}
 		}
 	}
 }
@@ -71,7 +71,7 @@ func (s *sim) equipLineup(p *Policy) {
 	if s.on() {
 		p.Fairness = Fairness{Key: KeyHeader("fair")}
 	}
-	p.SuspectsAlone = s.on()
+	p.IsolateSuspects = s.on()
 }
 
 func (s *sim) equipFlow(p *Policy, concurrency int) {
@@ -93,7 +93,7 @@ func (s *sim) equipFlow(p *Policy, concurrency int) {
 	}
 	if s.on() {
 		s.everything.pool = NewPool(1 + s.below(concurrency+2))
-		p.Pool = PoolShare{Pool: s.everything.pool, Weight: s.below(4)}
+		p.Pool = PoolShare{Slots: s.everything.pool, Weight: s.below(4)}
 		s.everything.rival = newSimRival(s, s.everything.pool)
 	}
 }
@@ -106,9 +106,9 @@ func (s *sim) rules() []Rule {
 		return func(st task.Status, reason error) bool { return !s.calm.Load() && m(st, reason) }
 	}
 	return []Rule{
-		{When: when(Panicked), MaxAttempts: 2},
-		{When: when(TimedOut), Backoff: Fixed(s.upTo(time.Second))},
-		{When: when(ErrorIs(errRule)), Do: oneOf(s.conductor, Ack(), Pause(), Snooze(s.upTo(time.Second)), DeadLetter(nil))},
+		{When: when(WhenPanic), MaxAttempts: 2},
+		{When: when(WhenTimeout), Backoff: ConstantBackoff(s.upTo(time.Second))},
+		{When: when(WhenErrorIs(errRule)), Do: oneOf(s.conductor, Ack(), PauseConsumer(), Snooze(s.upTo(time.Second)), DeadLetter(nil))},
 		{When: func(task.Status, error) bool {
 			if !s.calm.Load() && s.everything.tick()%8 == 0 {
 				panic("in a rule")
@@ -130,7 +130,7 @@ func (s *sim) decode(msg *queue.Message, into any) error {
 }
 
 // turnstile has the tasks that end together, as those of a batch do, end one by one.
-func (s *sim) turnstile(next Handler) Handler {
+func (s *sim) turnstile(next RunFunc) RunFunc {
 	return func(ctx context.Context, job Job[any]) (any, error) {
 		defer s.turn(fmt.Sprintf("end of task %d", taskOf(job.entry).ID()))
 		return next(ctx, job)
@@ -144,7 +144,7 @@ func taskOf(e *entry) *task.Task[any] {
 }
 
 // clumsy is a middleware that fails, and delays.
-func (s *sim) clumsy(next Handler) Handler {
+func (s *sim) clumsy(next RunFunc) RunFunc {
 	return func(ctx context.Context, job Job[any]) (any, error) {
 		if s.calm.Load() {
 			return next(ctx, job)
@@ -193,12 +193,12 @@ func (s *sim) dress(m *queue.Message) {
 // simStore remembers what was done, as far as it does anything.
 type simStore struct{ s *sim }
 
-// Done implements ReplayStore.
+// Done implements DedupStore.
 func (r simStore) Done(ctx context.Context, id string) (bool, error) {
 	return r.call(ctx, "ask store "+id)
 }
 
-// Remember implements ReplayStore.
+// Remember implements DedupStore.
 func (r simStore) Remember(ctx context.Context, id string) error {
 	_, err := r.call(ctx, "tell store "+id)
 	return err

@@ -110,9 +110,9 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 	status, _ := e.result()
 	switch d, _ := e.verdict(); {
 	case !at.ended || !at.gone:
-	case e.verb == queue.Ack && status == task.OK:
+	case e.disposition == queue.Ack && status == task.OK:
 		g.s.everything.done[e.identity] = true
-	case (status == task.Exit || status == task.Timeout) && d.kind != undecided && d.kind != decideAck && !e.wasReplayed():
+	case (status == task.Exit || status == task.Timeout) && d.kind != undecided && d.kind != decideAck && !e.isDuplicate():
 		g.s.everything.done[e.identity] = false // a second delivery of the message has failed, and is to be tried again
 		g.s.trace.undone(e.delivery.ID)
 	}
@@ -191,7 +191,7 @@ func (s *sim) allowed(job Job[any]) {
 		s.fail("%q runs %v before its time", job.ID(), time.Until(due))
 	}
 	done := p.done[job.entry.identity] || s.trace.wasDone(job.ID()) && s.published(job.ID()) == 1
-	if s.consumer.replay != nil && job.Redelivered() && done && !p.early[job.ID()] {
+	if s.consumer.dedup != nil && job.Redelivered() && done && !p.early[job.ID()] {
 		s.fail("%q was done, is delivered again, and runs again", job.ID())
 	}
 	key := job.entry.spot.order()

@@ -34,7 +34,7 @@ func (t *simTrace) event(ev Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.events = append(t.events, ev)
-	if ev.Kind == EventEnd && ev.Settlement == queue.Ack && ev.Outcome == task.OK {
+	if ev.Kind == EventDone && ev.Disposition == queue.Ack && ev.Outcome == task.OK {
 		t.done[ev.ID] = true
 	}
 }
@@ -102,7 +102,7 @@ func (t *simTrace) lines(journal []memory.Entry) []simLine {
 	for _, e := range journal {
 		text := fmt.Sprintf("queue:  %v session %d tag %d %s attempt %d", e.Op, e.Session, e.Tag, e.ID, e.Attempt)
 		if e.Op == memory.Settled || e.Op == memory.Refused {
-			text += fmt.Sprintf(" %v %v", e.Verb, e.Err)
+			text += fmt.Sprintf(" %v %v", e.Disposition, e.Err)
 		}
 		lines = append(lines, simLine{e.Time, text})
 	}
@@ -113,9 +113,9 @@ func (t *simTrace) lines(journal []memory.Entry) []simLine {
 }
 
 func describe(ev Event) string {
-	if ev.Kind != EventStart && ev.Kind != EventEnd {
+	if ev.Kind != EventReceived && ev.Kind != EventDone {
 		return fmt.Sprintf("%v %s (%v)", ev.Kind, ev.ID, ev.Reason)
 	}
 	return fmt.Sprintf("%v %s attempt %d settlement %v after %v outcome %v queue time %v run time %v",
-		ev.Kind, ev.ID, ev.Attempt, ev.Settlement, ev.After, ev.Outcome, ev.QueueTime, ev.RunTime)
+		ev.Kind, ev.ID, ev.Attempt, ev.Disposition, ev.After, ev.Outcome, ev.QueueTime, ev.RunTime)
 }

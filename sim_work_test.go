@@ -132,7 +132,7 @@ func (s *sim) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 	case n < 16:
 		return s.anyDecision(time.Second)
 	case n < 26 && o.Status == task.Timeout:
-		return Wait(s.upTo(time.Second))
+		return Extend(s.upTo(time.Second))
 	}
 	return Decision{}
 }
@@ -140,9 +140,9 @@ func (s *sim) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 func (s *sim) anyDecision(most time.Duration) Decision {
 	d := s.upTo(most)
 	if s.everything != nil && s.chance(0.2) {
-		return oneOf(s.conductor, Snooze(d), Pause())
+		return oneOf(s.conductor, Snooze(d), PauseConsumer())
 	}
-	return oneOf(s.conductor, Ack(), Ack(), Requeue(d), Requeue(0), Release(), DeadLetter(errSim), Wait(d), Decision{})
+	return oneOf(s.conductor, Ack(), Ack(), Requeue(d), Requeue(0), Release(), DeadLetter(errSim), Extend(d), Decision{})
 }
 
 // behavior draws how the work is packed.
@@ -167,7 +167,7 @@ func (s *sim) behavior() Behavior {
 // mishap is what happens seldom, and never when all is calm.
 func (s *sim) mishap() bool { return !s.calm.Load() && s.chance(0.04) }
 
-// simActor is a worker made by Receive.
+// simActor is a worker made by Actor.
 type simActor struct {
 	s   *sim
 	job Job[simJob]

@@ -74,16 +74,16 @@ func everything() gentask.Config {
 		Concurrency: 4, Prefetch: 4, Timeout: time.Second, Grace: time.Second, MaxAttempts: 2, DrainTimeout: time.Second,
 		Backoff: gentask.Backoff{Base: time.Second, Max: time.Second},
 		Policy: gentask.Policy{
-			Retry:      gentask.Retry{Rules: []gentask.Rule{{When: gentask.TimedOut}}},
+			Retry:      gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenTimeout}}},
 			Breaker:    breaker,
 			KeyBreaker: gentask.KeyBreaker{Key: customer, Breaker: breaker},
 			Rate:       gentask.Rate{PerSecond: 100, Burst: 10},
 			KeyRate:    gentask.KeyRate{Key: customer, Rate: gentask.Rate{PerSecond: 100, Burst: 10}},
 			Adaptive:   gentask.Adaptive{Min: 2},
-			Pool:       gentask.PoolShare{Pool: gentask.NewPool(4), Weight: 1},
+			Pool:       gentask.PoolShare{Slots: gentask.NewPool(4), Weight: 1},
 			Order:      gentask.Order{Key: customer, Strict: true},
 			Fairness:   gentask.Fairness{Key: customer},
-			Replay:     gentask.Replay{Remember: 10},
+			Dedup:      gentask.Dedup{Remember: 10},
 		},
 	}
 }
@@ -146,7 +146,7 @@ func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field stri
 		acked := 0
 		timedOut := make(chan struct{}, 1000)
 		cfg.OnEvent = func(ev gentask.Event) {
-			if ev.Kind == gentask.EventEnd && ev.Settlement == queue.Ack {
+			if ev.Kind == gentask.EventDone && ev.Disposition == queue.Ack {
 				acked++
 			}
 			if ev.Outcome == task.Timeout {
@@ -188,8 +188,8 @@ func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field stri
 // than nothing does not, and neither harms another job's timeout.
 func TestNumbers_Decisions(t *testing.T) {
 	for name, decide := range map[string]func(time.Duration) gentask.Decision{
-		"Requeue": gentask.Requeue, "Snooze": gentask.Snooze, "Wait": gentask.Wait,
-		"SnoozeError": nil, "Retry.Backoff": nil, "Rule.Backoff": nil, "Fixed": nil, "Exponential": nil,
+		"Requeue": gentask.Requeue, "Snooze": gentask.Snooze, "Extend": gentask.Extend,
+		"SnoozeError": nil, "Retry.Backoff": nil, "Rule.Backoff": nil, "ConstantBackoff": nil, "ExponentialBackoff": nil,
 	} {
 		for _, d := range []time.Duration{math.MinInt64, -2, -1, 0, 1, time.Hour, math.MaxInt64 - 1, math.MaxInt64} {
 			t.Run(fmt.Sprintf("%s(%d)", name, d), func(t *testing.T) {
@@ -206,7 +206,7 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 	var runs atomic.Int32
 	late := make(chan struct{}, 100)
 	cfg := gentask.Config{Timeout: time.Second, MaxAttempts: 3, DrainTimeout: -1, OnEvent: func(ev gentask.Event) {
-		if ev.ID == "late" && ev.Kind == gentask.EventEnd {
+		if ev.ID == "late" && ev.Kind == gentask.EventDone {
 			late <- struct{}{}
 		}
 	}}
@@ -214,11 +214,11 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 	case "Retry.Backoff":
 		cfg.Policy.Retry.Backoff = func(int, error) time.Duration { return d }
 	case "Rule.Backoff":
-		cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.Failed, Backoff: func(int, error) time.Duration { return d }}}
-	case "Fixed":
-		cfg.Policy.Retry.Backoff = gentask.Fixed(d)
-	case "Exponential":
-		cfg.Policy.Retry.Backoff = gentask.Exponential(d, d)
+		cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: func(int, error) time.Duration { return d }}}
+	case "ConstantBackoff":
+		cfg.Policy.Retry.Backoff = gentask.ConstantBackoff(d)
+	case "ExponentialBackoff":
+		cfg.Policy.Retry.Backoff = gentask.ExponentialBackoff(d, d)
 	}
 	c, err := gentask.New(q, gentask.Work(numbersWorker{func(ctx context.Context, id string) error {
 		if id == "late" {
@@ -229,7 +229,7 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 			return nil
 		}
 		switch name {
-		case "Wait":
+		case "Extend":
 			<-ctx.Done()
 			return context.Cause(ctx)
 		case "SnoozeError":
@@ -237,7 +237,7 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 		}
 		return errors.New("fails")
 	}, func(id string, o task.Outcome[struct{}]) gentask.Decision {
-		if decide == nil || id == "late" || o.Status == task.OK || name == "Wait" && o.Status != task.Timeout {
+		if decide == nil || id == "late" || o.Status == task.OK || name == "Extend" && o.Status != task.Timeout {
 			return gentask.Decision{}
 		}
 		return decide(d)
@@ -257,10 +257,10 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 		require.Fail(t, "another job does not time out", "%+v", c.Health())
 	}
 	switch {
-	case name == "Exponential" && d > 0: // jitter
+	case name == "ExponentialBackoff" && d > 0: // jitter
 	case d >= time.Hour:
 		require.EqualValues(t, 1, runs.Load(), "it waits")
-	case name != "Wait":
+	case name != "Extend":
 		time.Sleep(time.Minute)
 		require.Greater(t, runs.Load(), int32(1), "it does not")
 	}

@@ -112,6 +112,6 @@ func TestStrictJSONInAConsumer(t *testing.T) {
 	ran := false
 	behavior := gentask.Handle(func(context.Context, strictOrder) error { ran = true; return nil })
 	result := gentasktest.Run(t, behavior, queue.Message{Body: []byte("null")}, gentask.Config{Decode: gentask.StrictJSON})
-	require.Equal(t, queue.DeadLetter, result.Settlement)
+	require.Equal(t, queue.DeadLetter, result.Disposition)
 	require.False(t, ran)
 }

@@ -66,7 +66,7 @@ func (s *subscribers) set(all []*feed.Feed[Event]) {
 // tell queues the event for each of them. Events of jobs leave room for those of the consumer itself.
 func (s *subscribers) tell(ev Event) {
 	for _, one := range s.list() {
-		if ev.Kind == EventStart || ev.Kind == EventEnd {
+		if ev.Kind == EventReceived || ev.Kind == EventDone {
 			one.Offer(ev)
 		} else {
 			one.Push(ev)

@@ -6,7 +6,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// suspects is Policy.SuspectsAlone. A suspect is a delivery that its broker has counted as an attempt before, for no reason that is known here: the
+// suspects is Policy.IsolateSuspects. A suspect is a delivery that its broker has counted as an attempt before, for no reason that is known here: the
 // process that held it may have died of it. Its turn has four steps: it is due, and the intake is cancelled; what has not been started goes back,
 // other suspects too, so that a death costs it no attempt; what runs ends; and then the suspect runs, and nothing else is held. When it is out
 // of the book, and its worker and task are gone, the intake is resumed.
@@ -91,10 +91,10 @@ func (g *suspectsGate) ended(e *entry, _ time.Time) {
 
 func (g *suspectsGate) gone(e *entry, _ time.Time) {
 	switch {
-	case e.verb == queue.Ack || e.verb == queue.DeadLetter:
+	case e.disposition == queue.Ack || e.disposition == queue.DeadLetter:
 	case g.suspected(e):
 		g.alibis.put(e.identity, alibi{suspect: true})
-	case e.verb == queue.Release:
+	case e.disposition == queue.Release:
 		g.alibis.put(e.identity, alibi{attempt: e.attempt})
 	default: // requeued, or lost with a session, which the process has survived
 		g.alibis.put(e.identity, alibi{attempt: e.attempt + 1})

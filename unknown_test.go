@@ -102,7 +102,7 @@ func TestScenario42_OldAndNew(t *testing.T) {
 				r.Finish()
 				require.Equal(r, jobs, r.Memory.Stats().Acked)
 				require.Zero(r, r.Memory.Stats().DeadLettered)
-				for _, ev := range r.Events(gentask.EventEnd) {
+				for _, ev := range r.Events(gentask.EventDone) {
 					require.Equal(r, 1, ev.Attempt)
 				}
 			})
@@ -138,16 +138,16 @@ func TestUnknown_NobodyKnows(t *testing.T) {
 func requireGivenUp(r *rig.Rig) {
 	r.Helper()
 	var unknown *gentask.UnknownError
-	ends := r.Events(gentask.EventEnd)
+	ends := r.Events(gentask.EventDone)
 	for i, ev := range ends {
 		require.Equal(r, 1, ev.Attempt)
 		if i == len(ends)-1 {
-			require.Equal(r, queue.DeadLetter, ev.Settlement)
+			require.Equal(r, queue.DeadLetter, ev.Disposition)
 			require.ErrorAs(r, ev.Reason, &unknown)
 			require.Equal(r, i, unknown.Times)
 			continue
 		}
-		require.Equal(r, queue.Release, ev.Settlement)
+		require.Equal(r, queue.Release, ev.Disposition)
 		if i < len(ends)-2 {
 			require.GreaterOrEqual(r, ev.After, 5*time.Second)
 			require.LessOrEqual(r, ev.After, time.Minute)
@@ -192,14 +192,14 @@ func TestUnknown_NobodyIsAsked(t *testing.T) {
 		}),
 		"Batch": gentask.Batch(func(context.Context, []gentask.Job[string]) (gentask.Results, error) { fail(); return nil, nil },
 			gentask.BatchConfig{}),
-		"Receive": gentask.Receive(func(gentask.Job[string]) *actor.Props { fail(); return nil }),
+		"Actor": gentask.Actor(func(gentask.Job[string]) *actor.Props { fail(); return nil }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Send(queue.Message{ID: "1", Body: []byte("new")})
 				cfg := gentask.Config{Decode: decodeNothingNew, Unknown: gentask.Unknown{For: time.Minute}}
 				cfg.Policy.Retry.Rules = []gentask.Rule{{When: func(task.Status, error) bool { fail(); return true }}}
-				cfg.Policy.Middleware = []gentask.Middleware{func(next gentask.Handler) gentask.Handler {
+				cfg.Policy.Middleware = []gentask.Middleware{func(next gentask.RunFunc) gentask.RunFunc {
 					return func(ctx context.Context, job gentask.Job[any]) (any, error) { fail(); return next(ctx, job) }
 				}}
 				r.Start(b, cfg)
@@ -219,7 +219,7 @@ func TestUnknown_IsAFact(t *testing.T) {
 		r.Publish(1)
 		c := r.Start(r.Handle(func(context.Context, string) error { return &gentask.DecodeError{Err: &gentask.KindError{}} }),
 			gentask.Config{MaxAttempts: 3, Policy: gentask.Policy{
-				Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.ErrorIs(queue.ErrUnknown)}}},
+				Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenErrorIs(queue.ErrUnknown)}}},
 			}})
 		r.Finish()
 		require.Zero(r, c.Health().PutOff)
@@ -239,9 +239,9 @@ func TestUnknown_TakesNoSlot(t *testing.T) {
 		cfg.Policy.Rate = gentask.Rate{PerSecond: 0.001, Burst: 5}
 		c := r.Start(gentask.Mux("kind", map[string]gentask.Behavior{"": r.Handle(func(context.Context, string) error { return nil })}), cfg)
 		r.Eventually("the others are done", func() bool { return r.Memory.Stats().Acked == 5 })
-		for _, ev := range r.Events(gentask.EventEnd) {
+		for _, ev := range r.Events(gentask.EventDone) {
 			if strings.HasPrefix(ev.ID, "unknown") {
-				require.NotEqual(r, queue.DeadLetter, ev.Settlement)
+				require.NotEqual(r, queue.DeadLetter, ev.Disposition)
 			}
 		}
 		require.GreaterOrEqual(r, c.Health().PutOff, 50)

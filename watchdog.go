@@ -108,12 +108,12 @@ func (l *ledger) listen(now time.Time) {
 		l.quiet.since, l.quiet.doubts = now, 0
 		return
 	}
-	gauge, can := l.source.(queue.Gauge)
+	reporter, can := l.source.(queue.BacklogReporter)
 	if !can || l.quiet.asking || now.Sub(l.quiet.since) < quietFor<<min(l.failures, quietDoublings) {
 		return
 	}
 	l.quiet.asking = true
-	l.line.weigh(gauge)
+	l.line.weigh(reporter)
 }
 
 // weighed hears what waits. When it can't be told it is asked again; whether the broker lives is for the session to find out.

@@ -18,7 +18,7 @@ type kernel interface {
 // risky code and never blocks: it has its task started, hears how it ended, and passes the decision on. Whatever else reaches its mailbox is
 // ignored.
 //
-// The ledger supervises it: it is never started again, so there is nothing that another supervisor could decide. (Those of Receive are, and have
+// The ledger supervises it: it is never started again, so there is nothing that another supervisor could decide. (Those of Actor are, and have
 // one.) That is why it can be a Cell: see docs/decisions/0015-workers-are-cells.md.
 type worker struct {
 	actor.Cell
@@ -119,7 +119,7 @@ func (w *worker) outcome(o *task.Outcome[any]) {
 // timeout leaves the task running, or has it stopped: the next outcome is the last.
 func (w *worker) timeout(o *task.Outcome[any]) {
 	d := w.ask(o)
-	if d.kind == decideWait {
+	if d.kind == decideExtend {
 		o.Task.Extend(d.after)
 		return
 	}
@@ -130,7 +130,7 @@ func (w *worker) timeout(o *task.Outcome[any]) {
 // ask is the one place where the user decides. A panic in it ends the worker, and the ledger decides.
 func (w *worker) ask(o *task.Outcome[any]) Decision {
 	w.entry.heard(o)
-	if w.entry.wasReplayed() {
+	if w.entry.isDuplicate() {
 		return Ack() // it has been settled so
 	}
 	if d := w.entry.aside(); d.kind != undecided {

@@ -50,14 +50,14 @@ func consumeAll(ctx context.Context, t *trial, source queue.Source, cfg gentask.
 const stopTime = 30 * time.Second
 
 // stop stops c, also when ctx has ended.
-func stop(ctx context.Context, c *gentask.Consumer) (gentask.Report, error) {
+func stop(ctx context.Context, c *gentask.Consumer) (gentask.DrainReport, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	return c.Stop(ctx)
 }
 
 // wasIdle fails if there was something left to drain.
-func wasIdle(r gentask.Report) error {
+func wasIdle(r gentask.DrainReport) error {
 	if r.Lost != 0 || len(r.Cancelled) != 0 || len(r.Abandoned) != 0 {
 		return fmt.Errorf("a drain that was none: %+v", r)
 	}

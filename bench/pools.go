@@ -80,9 +80,9 @@ func runByHand(t *trial, d *queue.Delivery, done chan<- *queue.Delivery) {
 func settleAll(ctx context.Context, s queue.Session, done <-chan *queue.Delivery) error {
 	var batch []queue.Settlement
 	for d := range done {
-		batch = append(batch[:0], queue.Settlement{Delivery: d, Verb: queue.Ack})
+		batch = append(batch[:0], queue.Settlement{Delivery: d, Disposition: queue.Ack})
 		for more := len(done); more > 0; more-- {
-			batch = append(batch, queue.Settlement{Delivery: <-done, Verb: queue.Ack})
+			batch = append(batch, queue.Settlement{Delivery: <-done, Disposition: queue.Ack})
 		}
 		if err := s.Settle(ctx, batch); err != nil {
 			return err

@@ -107,12 +107,12 @@ func TestUnknown(t *testing.T) {
 
 		got := gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }), msg,
 			gentask.Config{Decode: s.Decode})
-		require.Equal(t, queue.Release, got.Settlement, "another node may know it")
+		require.Equal(t, queue.Release, got.Disposition, "another node may know it")
 		require.GreaterOrEqual(t, got.After, 5*time.Second)
 		require.ErrorContains(t, got.Reason, want)
 		got = gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }), msg,
 			gentask.Config{Decode: s.Decode, Unknown: gentask.Unknown{For: -1}})
-		require.Equal(t, queue.DeadLetter, got.Settlement)
+		require.Equal(t, queue.DeadLetter, got.Disposition)
 		require.ErrorContains(t, got.Reason, want)
 	}
 }

@@ -3,7 +3,7 @@
 //
 //	func TestABouncedMailIsDeadLettered(t *testing.T) {
 //		got := gentasktest.Run(t, gentask.Work(&Mailer{}), gentasktest.JSON(t, Email{To: "nobody"}), gentask.Config{})
-//		require.Equal(t, queue.DeadLetter, got.Settlement)
+//		require.Equal(t, queue.DeadLetter, got.Disposition)
 //	}
 //
 // Nothing is faked but the broker: timeouts, back-off and attempts are those of gentask.Config. In a bubble of testing/synctest they cost no

@@ -21,7 +21,7 @@ func Example() {
 
 	for _, by := range []any{4, 0, "four"} {
 		got := gentasktest.Run(t, divide, gentasktest.JSON(t, by), gentask.Config{})
-		fmt.Println(got.Settlement, got.Reason)
+		fmt.Println(got.Disposition, got.Reason)
 	}
 	// Output:
 	// 3
@@ -34,7 +34,7 @@ func ExampleAttempt() {
 	fail := gentask.Handle(func(context.Context, int) error { return fmt.Errorf("the third-party service is down") })
 
 	got := gentasktest.Run(t, fail, gentasktest.Attempt(gentasktest.JSON(t, 1), 25), gentask.Config{})
-	fmt.Println(got.Settlement, got.Reason)
+	fmt.Println(got.Disposition, got.Reason)
 	// Output: dead letter gentask: attempt 25 of 25 failed: the third-party service is down
 }
 
@@ -48,7 +48,7 @@ func ExampleFinish() {
 	})
 
 	for _, got := range gentasktest.Finish(t, flaky, gentasktest.JSON(t, 1), gentask.Config{Backoff: gentask.Backoff{Base: time.Millisecond}}) {
-		fmt.Println(got.Attempt, got.Outcome, got.Settlement, got.Reason)
+		fmt.Println(got.Attempt, got.Outcome, got.Disposition, got.Reason)
 	}
 	// Output:
 	// 1 exit requeue the third-party service is down

@@ -42,12 +42,12 @@ func FuzzPayload(f *testing.F) {
 		msg := queue.Message{Body: []byte(body), ContentType: contentType, Headers: map[string]string{queue.HeaderAttempts: attempts}}
 		got := gentasktest.Run(t, behavior, msg, gentask.Config{})
 		require.GreaterOrEqual(t, got.Attempt, 1)
-		if got.Settlement == queue.Ack {
+		if got.Disposition == queue.Ack {
 			require.Equal(t, 1, runs)
 			require.NoError(t, gentask.DecodeJSON(&msg, new(order)))
 			return
 		}
-		require.Equal(t, queue.DeadLetter, got.Settlement)
+		require.Equal(t, queue.DeadLetter, got.Disposition)
 		require.Zero(t, runs)
 		var undecodable *gentask.DecodeError
 		require.True(t, errors.As(got.Reason, &undecodable) || got.Attempt > 20, "%v", got.Reason)

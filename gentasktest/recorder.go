@@ -32,9 +32,9 @@ func (r *recorder) event(ev gentask.Event) {
 func (r *recorder) record(ev gentask.Event) {
 	r.events = append(r.events, ev)
 	switch ev.Kind { //nolint:exhaustive // the others don't count
-	case gentask.EventStart:
+	case gentask.EventReceived:
 		r.open++
-	case gentask.EventEnd:
+	case gentask.EventDone:
 		r.open--
 		r.end(ev)
 	}
@@ -43,11 +43,11 @@ func (r *recorder) record(ev gentask.Event) {
 // end is that of one delivery. What the broker took at once can end after the delivery that followed it.
 func (r *recorder) end(ev gentask.Event) {
 	r.results = append(r.results, Result{
-		Settlement: ev.Settlement, After: ev.After, Reason: ev.Reason,
+		Disposition: ev.Disposition, After: ev.After, Reason: ev.Reason,
 		Outcome: ev.Outcome, RunTime: ev.RunTime, Attempt: ev.Attempt, Events: r.events,
 	})
 	r.events = nil
-	r.last = r.last || final(ev.Settlement) == 1
+	r.last = r.last || final(ev.Disposition) == 1
 	if r.open == 0 && (r.last || len(r.results) == r.most) {
 		slices.SortStableFunc(r.results, inOrder)
 		r.over = true
@@ -57,11 +57,11 @@ func (r *recorder) end(ev gentask.Event) {
 
 // inOrder is the order of the deliveries of one message.
 func inOrder(a, b Result) int {
-	return cmp.Or(cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(final(a.Settlement), final(b.Settlement)))
+	return cmp.Or(cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(final(a.Disposition), final(b.Disposition)))
 }
 
 // final is 1 for what no other delivery follows.
-func final(v queue.Verb) int {
+func final(v queue.Disposition) int {
 	switch v {
 	case queue.Ack, queue.DeadLetter:
 		return 1

@@ -24,8 +24,8 @@ type TB interface {
 
 // Result is what became of one delivery of a message.
 type Result struct {
-	// Settlement is how it was settled.
-	Settlement queue.Verb
+	// Disposition is how it was settled.
+	Disposition queue.Disposition
 
 	// After is the delay of a requeue.
 	After time.Duration

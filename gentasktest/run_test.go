@@ -19,7 +19,7 @@ import (
 func TestScenario35_OneCallTellsWhatBecomesOfAMessage(t *testing.T) {
 	for _, c := range []struct {
 		to         string
-		settlement queue.Verb
+		settlement queue.Disposition
 		outcome    task.Status
 		after      time.Duration
 		reason     string
@@ -32,7 +32,7 @@ func TestScenario35_OneCallTellsWhatBecomesOfAMessage(t *testing.T) {
 		t.Run(c.to, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := gentasktest.Run(t, gentask.Work(postman{}), gentasktest.JSON(t, mail{c.to}), gentask.Config{})
-				require.Equal(t, c.settlement, got.Settlement)
+				require.Equal(t, c.settlement, got.Disposition)
 				require.Equal(t, c.outcome, got.Outcome)
 				require.Equal(t, c.after, got.After)
 				require.Equal(t, 1, got.Attempt)
@@ -58,7 +58,7 @@ func TestScenario35_ATimeoutOfAnHourCostsNoTime(t *testing.T) {
 
 func TestScenario35_APanicComesWithItsStack(t *testing.T) {
 	got := gentasktest.Run(t, gentask.Work(postman{}), gentasktest.JSON(t, mail{"panic"}), gentask.Config{})
-	require.Equal(t, queue.Requeue, got.Settlement)
+	require.Equal(t, queue.Requeue, got.Disposition)
 	require.Positive(t, got.After, "the configured back-off")
 	var panicked *actor.PanicError
 	require.ErrorAs(t, got.Reason, &panicked)
@@ -68,7 +68,7 @@ func TestScenario35_APanicComesWithItsStack(t *testing.T) {
 
 func TestScenario35_WhatCannotBeDecodedIsNotRun(t *testing.T) {
 	got := gentasktest.Run(t, gentask.Work(postman{}), gentasktest.JSON(t, "}{"), gentask.Config{})
-	require.Equal(t, queue.DeadLetter, got.Settlement)
+	require.Equal(t, queue.DeadLetter, got.Disposition)
 	var undecodable *gentask.DecodeError
 	require.ErrorAs(t, got.Reason, &undecodable)
 }
@@ -84,13 +84,13 @@ func TestScenario35_AnAttemptCanBeAnyOf(t *testing.T) {
 		require.Equal(t, max(n, 1), got.Attempt)
 		switch {
 		case n < 5:
-			require.Equal(t, queue.Requeue, got.Settlement)
+			require.Equal(t, queue.Requeue, got.Disposition)
 			require.Equal(t, []string{fmt.Sprintf("%d %v", max(n, 1), n > 1)}, seen)
 		case n == 5:
-			require.Equal(t, queue.DeadLetter, got.Settlement, "the last one")
+			require.Equal(t, queue.DeadLetter, got.Disposition, "the last one")
 			require.Equal(t, []string{"5 true"}, seen)
 		default:
-			require.Equal(t, queue.DeadLetter, got.Settlement, "one too many: it is not run")
+			require.Equal(t, queue.DeadLetter, got.Disposition, "one too many: it is not run")
 			require.Zero(t, got.Outcome)
 			require.Empty(t, seen)
 		}
@@ -119,11 +119,11 @@ func TestScenario35_FinishGoesOnToTheEnd(t *testing.T) {
 		all := gentasktest.Finish(t, behavior, gentasktest.JSON(t, mail{}), gentask.Config{Backoff: gentask.Backoff{Base: time.Minute}})
 		require.Len(t, all, 4)
 		for i, got := range all[:3] {
-			require.Equal(t, queue.Requeue, got.Settlement)
+			require.Equal(t, queue.Requeue, got.Disposition)
 			require.Equal(t, i+1, got.Attempt)
 			require.ErrorIs(t, got.Reason, errBounced)
 		}
-		require.Equal(t, queue.Ack, all[3].Settlement)
+		require.Equal(t, queue.Ack, all[3].Disposition)
 		require.GreaterOrEqual(t, time.Since(begin), all[0].After+all[1].After+all[2].After, "it waited as told")
 	})
 }
@@ -132,7 +132,7 @@ func TestScenario35_FinishEndsWithADeadLetter(t *testing.T) {
 	cfg := gentask.Config{MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}
 	all := gentasktest.Finish(t, gentask.Work(spy{func(gentask.Job[mail]) {}}), gentasktest.JSON(t, mail{}), cfg)
 	require.Len(t, all, 3)
-	require.Equal(t, queue.DeadLetter, all[2].Settlement)
+	require.Equal(t, queue.DeadLetter, all[2].Disposition)
 	var spent *gentask.AttemptsError
 	require.ErrorAs(t, all[2].Reason, &spent)
 	require.Equal(t, 3, spent.Attempt)
@@ -145,7 +145,7 @@ func TestScenario35_AReleaseIsDeliveredAgainAtOnce(t *testing.T) {
 	require.Len(t, all, 10)
 	for i, got := range all {
 		require.Equal(t, 1, got.Attempt)
-		require.Equal(t, i == 9, got.Settlement == queue.Ack)
+		require.Equal(t, i == 9, got.Disposition == queue.Ack)
 	}
 }
 
@@ -161,8 +161,8 @@ func (u undecided) HandleResult(gentask.Job[mail], task.Outcome[int]) gentask.De
 	return gentask.Release()
 }
 
-func TestScenario35_AReceiveWorkerToo(t *testing.T) {
-	behavior := gentask.Receive(func(job gentask.Job[mail]) *actor.Props {
+func TestScenario35_AnActorWorkerToo(t *testing.T) {
+	behavior := gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:
@@ -176,7 +176,7 @@ func TestScenario35_AReceiveWorkerToo(t *testing.T) {
 		})
 	})
 	got := gentasktest.Run(t, behavior, gentasktest.JSON(t, mail{}), gentask.Config{})
-	require.Equal(t, queue.DeadLetter, got.Settlement)
+	require.Equal(t, queue.DeadLetter, got.Disposition)
 	require.ErrorIs(t, got.Reason, errBounced)
 }
 
@@ -186,10 +186,10 @@ func TestScenario35_TheUsersHookIsCalledAndTheEventsAreKept(t *testing.T) {
 	got := gentasktest.Run(t, gentask.Work(postman{}), gentasktest.JSON(t, mail{"anna"}), cfg)
 	require.GreaterOrEqual(t, heard, len(got.Events))
 	last := got.Events[len(got.Events)-1]
-	require.Equal(t, gentask.EventEnd, last.Kind)
+	require.Equal(t, gentask.EventDone, last.Kind)
 	starts := 0
 	for _, ev := range got.Events {
-		if ev.Kind == gentask.EventStart {
+		if ev.Kind == gentask.EventReceived {
 			starts++
 			require.Equal(t, last.ID, ev.ID)
 		}
@@ -202,7 +202,7 @@ func TestScenario35_ATaskThatDoesNotStopHoldsUpNothing(t *testing.T) {
 		release := make(chan struct{})
 		behavior := gentask.Handle(func(context.Context, mail) error { <-release; return nil })
 		got := gentasktest.Run(t, behavior, gentasktest.JSON(t, mail{}), gentask.Config{Timeout: time.Second, Grace: time.Second})
-		require.Equal(t, queue.Requeue, got.Settlement)
+		require.Equal(t, queue.Requeue, got.Disposition)
 		require.Equal(t, task.Timeout, got.Outcome)
 		require.Equal(t, 2*time.Second, got.RunTime)
 		close(release)

@@ -21,11 +21,11 @@ func TestErrorsAboutMany(t *testing.T) {
 	require.ErrorIs(t, publish, errTwo)
 }
 
-func TestVerbsHaveNames(t *testing.T) {
-	names := map[queue.Verb]string{
-		queue.Ack: "ack", queue.Requeue: "requeue", queue.Release: "release", queue.DeadLetter: "dead letter", 0: "verb(0)",
+func TestDispositionsHaveNames(t *testing.T) {
+	names := map[queue.Disposition]string{
+		queue.Ack: "ack", queue.Requeue: "requeue", queue.Release: "release", queue.DeadLetter: "dead letter", 0: "disposition(0)",
 	}
-	for verb, name := range names {
-		require.Equal(t, name, verb.String())
+	for disposition, name := range names {
+		require.Equal(t, name, disposition.String())
 	}
 }

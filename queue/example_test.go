@@ -29,7 +29,7 @@ func Example() {
 	}
 	fmt.Printf("%s: %s, attempt %d\n", delivery.ID, delivery.Body, delivery.Attempt)
 
-	done := queue.Settlement{Delivery: delivery, Verb: queue.Ack}
+	done := queue.Settlement{Delivery: delivery, Disposition: queue.Ack}
 	fmt.Println("first:", session.Settle(ctx, []queue.Settlement{done}))
 	err = session.Settle(ctx, []queue.Settlement{done})
 	fmt.Println("second:", err, errors.Is(err, queue.ErrSettled))
@@ -59,7 +59,7 @@ func ExampleLetters() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if err := session.Settle(ctx, []queue.Settlement{{Delivery: delivery, Verb: queue.DeadLetter, Reason: reason}}); err != nil {
+		if err := session.Settle(ctx, []queue.Settlement{{Delivery: delivery, Disposition: queue.DeadLetter, Reason: reason}}); err != nil {
 			log.Fatal(err)
 		}
 	}

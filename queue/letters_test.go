@@ -27,7 +27,7 @@ func kill(t *testing.T, q *memory.Queue, n int) {
 		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: fmt.Sprint(i)}))
 		d, err := s.Receive(t.Context())
 		require.NoError(t, err)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter, Reason: "why"}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "why"}}))
 	}
 }
 

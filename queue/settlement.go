@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Verb is what becomes of a delivery. The set is closed.
-type Verb uint8
+// Disposition is what becomes of a delivery. The set is closed.
+type Disposition uint8
 
-// The verbs. The zero Verb is none of them, so that a forgotten one is refused and not taken for an ack.
+// The dispositions. The zero Disposition is none of them, so that a forgotten one is refused and not taken for an ack.
 const (
 	// Ack removes the message from the queue: the job is done.
-	Ack Verb = iota + 1
+	Ack Disposition = iota + 1
 
 	// Requeue gives the message back, to be delivered again, as the next attempt, no earlier than Settlement.After from now. It holds no
 	// prefetch slot meanwhile, and its delay survives what the queue survives.
@@ -26,9 +26,9 @@ const (
 	DeadLetter
 )
 
-// String returns the verb's name.
-func (v Verb) String() string {
-	switch v {
+// String returns the disposition's name.
+func (d Disposition) String() string {
+	switch d {
 	case Ack:
 		return "ack"
 	case Requeue:
@@ -38,7 +38,7 @@ func (v Verb) String() string {
 	case DeadLetter:
 		return "dead letter"
 	}
-	return fmt.Sprintf("verb(%d)", uint8(v))
+	return fmt.Sprintf("disposition(%d)", uint8(d))
 }
 
 // Settlement is the final word on one delivery of one session.
@@ -46,8 +46,8 @@ type Settlement struct {
 	// Delivery is what is settled: the value that Receive of the same session returned.
 	Delivery *Delivery
 
-	// Verb is what becomes of it.
-	Verb Verb
+	// Disposition is what becomes of it.
+	Disposition Disposition
 
 	// After is the least time until the next delivery, for Requeue and Release; zero or less means at once. What is longer than the
 	// broker can keep is delivered after the longest time that it can, with the rest in Message.NotBefore.
@@ -77,17 +77,17 @@ type Source interface {
 	Open(ctx context.Context, opts Options) (Session, error)
 }
 
-// Gauge is what a Source may be besides: one that can tell what waits. The consumer asks it now and then while slots are free and nothing
+// BacklogReporter is what a Source may be besides: one that can tell what waits. The consumer asks it now and then while slots are free and nothing
 // comes, and so tells a subscription that has gone silent, which it opens anew, from a queue that is empty.
-type Gauge interface {
-	// Waiting returns how many messages the queue has that could be delivered at once to whoever has a free slot: delayed ones and those
+type BacklogReporter interface {
+	// Backlog returns how many messages the queue has that could be delivered at once to whoever has a free slot: delayed ones and those
 	// that are held are not among them; to count too few is better than too many. It asks the broker by way of no session, for the network
 	// of one may be dead, honours ctx, and is cheap enough to be asked every two seconds by every consumer. It is safe for concurrent use.
-	Waiting(ctx context.Context) (int, error)
+	Backlog(ctx context.Context) (int, error)
 }
 
-// Uniquer is what a Publisher may be besides: one that takes a Message.UniqueKey, and can tell for how long it remembers that.
-type Uniquer interface {
+// Deduplicator is what a Publisher may be besides: one that takes a Message.UniqueKey, and can tell for how long it remembers that.
+type Deduplicator interface {
 	// UniqueWindow returns how long a key is remembered after the message with it was enqueued. It asks the broker, if need be, and honours
 	// ctx. The error wraps ErrUnsupported when keys are not remembered at all. It is safe for concurrent use.
 	UniqueWindow(ctx context.Context) (time.Duration, error)

@@ -33,7 +33,7 @@ func TestScenario33_AFleetFiresOnceOnJetStream(t *testing.T) {
 	for i := range firings {
 		d, err := s.Receive(ctx)
 		require.NoError(t, err)
-		require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+		require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 		at, err := time.Parse(time.RFC3339, d.Headers[HeaderPlanned])
 		require.NoError(t, err)
 		require.True(t, i == 0 || at.Equal(last.Add(time.Second)), "%v after %v", at, last)

@@ -38,7 +38,7 @@ func (c *caller) publish(ctx context.Context, m queue.Message) error {
 func (c *caller) window(ctx context.Context) (time.Duration, error) {
 	answer := make(chan time.Duration, 1) // Buffered: a late answer is nobody's.
 	err := c.do(ctx, func(ctx context.Context) error {
-		window, err := c.publisher.(queue.Uniquer).UniqueWindow(ctx) // Run has asserted it
+		window, err := c.publisher.(queue.Deduplicator).UniqueWindow(ctx) // Run has asserted it
 		answer <- window
 		return err
 	})

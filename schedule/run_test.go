@@ -54,7 +54,7 @@ func planned(t *testing.T, q *memory.Queue) []string {
 		d, err := s.Receive(t.Context())
 		require.NoError(t, err)
 		times = append(times, d.Headers[HeaderPlanned])
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 	}
 	require.NoError(t, s.Close(t.Context()))
 	return times

@@ -7,12 +7,12 @@ import (
 
 // Backoff spaces the restarts of a child that fails again and again. The zero value restarts at once, as OTP does.
 //
-// The n-th restart in a row waits for Min * 2^(n-1), at most Max. A child that ran for longer than Max begins again at Min. While it waits, the
+// The n-th restart in a row waits for Base * 2^(n-1), at most Max. A child that ran for longer than Max begins again at Base. While it waits, the
 // child counts as restarting, and the supervisor serves requests.
 type Backoff struct {
-	// Min is the first delay. 0: no back-off at all.
-	Min time.Duration
-	// Max is the longest delay. Default: 30 s, or Min if that is longer.
+	// Base is the first delay. 0: no back-off at all.
+	Base time.Duration
+	// Max is the longest delay. Default: 30 s, or Base if that is longer.
 	Max time.Duration
 	// Jitter, from 0 to 1, is the part of each delay that is left to chance, so that children that failed together don't come back together:
 	// with 0.2 a delay of 10 s is between 8 s and 10 s.
@@ -23,12 +23,12 @@ const defaultMaxBackoff = 30 * time.Second
 
 func (b Backoff) validate(field string) error {
 	switch {
-	case b.Min < 0:
-		return badField(field+".Min", b.Min, "0 (no back-off) or positive")
+	case b.Base < 0:
+		return badField(field+".Base", b.Base, "0 (no back-off) or positive")
 	case b.Max < 0:
 		return badField(field+".Max", b.Max, "0 (30 s) or positive")
-	case b.Max > 0 && b.Max < b.Min:
-		return badField(field+".Max", b.Max, "at least Min")
+	case b.Max > 0 && b.Max < b.Base:
+		return badField(field+".Max", b.Max, "at least Base")
 	case !(b.Jitter >= 0 && b.Jitter <= 1): // NaN too
 		return badField(field+".Jitter", b.Jitter, "from 0 to 1")
 	}
@@ -37,14 +37,14 @@ func (b Backoff) validate(field string) error {
 
 func (b Backoff) withDefaults() Backoff {
 	if b.Max == 0 {
-		b.Max = max(defaultMaxBackoff, b.Min)
+		b.Max = max(defaultMaxBackoff, b.Base)
 	}
 	return b
 }
 
 // delay returns how long the n-th restart in a row waits, n from 1.
 func (b Backoff) delay(n int) time.Duration {
-	d := b.Min
+	d := b.Base
 	for ; n > 1 && d < b.Max; n-- {
 		d = doubled(d, b.Max)
 	}

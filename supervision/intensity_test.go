@@ -148,7 +148,7 @@ func TestFactoryThatAlwaysFails(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.dynamic(supervision.DynamicSpec{
 			Intensity: supervision.Intensity{Restarts: supervision.Unlimited},
-			Backoff:   supervision.Backoff{Min: time.Second, Max: time.Second},
+			Backoff:   supervision.Backoff{Base: time.Second, Max: time.Second},
 		})
 		bad := supervision.ChildSpec{Props: func() *actor.Props { panic(errBoom) }, Notify: r.notify}
 		actor.Send(r.sys, sup, &supervision.StartRequest{Spec: bad})

@@ -32,14 +32,14 @@ var numbers = map[string]func(n int64, s *supervision.Spec, d *supervision.Dynam
 	"ChildIntensity.Period": func(n int64, _ *supervision.Spec, d *supervision.DynamicSpec) {
 		d.Intensity, d.ChildIntensity = supervision.Intensity{}, &supervision.Intensity{Restarts: 5, Period: time.Duration(n)}
 	},
-	"Backoff.Min": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
-		s.Backoff.Min, d.Backoff.Min = time.Duration(n), time.Duration(n)
+	"Backoff.Base": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
+		s.Backoff.Base, d.Backoff.Base = time.Duration(n), time.Duration(n)
 	},
 	"Backoff.Max": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
-		s.Backoff, d.Backoff = supervision.Backoff{Min: 1, Max: time.Duration(n)}, supervision.Backoff{Min: 1, Max: time.Duration(n)}
+		s.Backoff, d.Backoff = supervision.Backoff{Base: 1, Max: time.Duration(n)}, supervision.Backoff{Base: 1, Max: time.Duration(n)}
 	},
-	"Backoff.Min, with Jitter": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
-		s.Backoff, d.Backoff = supervision.Backoff{Min: time.Duration(n), Jitter: 1}, supervision.Backoff{Min: time.Duration(n), Jitter: 1}
+	"Backoff.Base, with Jitter": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
+		s.Backoff, d.Backoff = supervision.Backoff{Base: time.Duration(n), Jitter: 1}, supervision.Backoff{Base: time.Duration(n), Jitter: 1}
 	},
 	"MaxChildren": func(n int64, _ *supervision.Spec, d *supervision.DynamicSpec) { d.MaxChildren = int(n) },
 }
@@ -97,7 +97,7 @@ func TestHugeLimits(t *testing.T) {
 		const huge = math.MaxInt64/2 + 1
 		sup := r.static(supervision.Spec{
 			Intensity: supervision.Intensity{Restarts: math.MaxInt - 1, Period: math.MaxInt64},
-			Backoff:   supervision.Backoff{Min: huge, Max: math.MaxInt64},
+			Backoff:   supervision.Backoff{Base: huge, Max: math.MaxInt64},
 			Children:  []supervision.ChildSpec{r.child("a")},
 		})
 		for i, want := range []time.Duration{huge, math.MaxInt64, math.MaxInt64} {

@@ -100,7 +100,7 @@ func TestStopWhileANormalEndWaits(t *testing.T) {
 func TestBackoffEndsWhileAnotherChildStops(t *testing.T) {
 	bubble(t, func(r *rig) {
 		spec := r.slowB(supervision.OneForOne)
-		spec.Backoff.Min = 500 * time.Millisecond
+		spec.Backoff.Base = 500 * time.Millisecond
 		sup := r.static(spec)
 		r.send(r.pid(sup, "a"), errBoom)
 		r.send(r.pid(sup, "c"), errBoom)
@@ -125,7 +125,7 @@ func TestKillWhileChildrenStop(t *testing.T) {
 		require.ErrorIs(r, <-answers, supervision.ErrStopping)
 	})
 	bubble(t, func(r *rig) {
-		sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: supervision.Backoff{Min: time.Hour}})
+		sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: supervision.Backoff{Base: time.Hour}})
 		r.start(sup, supervision.ChildSpec{ID: "slow", Props: r.trapper("slow", time.Minute)})
 		r.start(sup, supervision.ChildSpec{ID: "slower", Props: r.trapper("slower", time.Minute)})
 		r.send(r.start(sup, r.child("waits")), errBoom)

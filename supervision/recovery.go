@@ -61,7 +61,7 @@ func (b *base) begin(culprit *child, members []*child, reason error, retry bool)
 }
 
 func (b *base) delay(c *child) time.Duration {
-	if b.backoff.Min == 0 {
+	if b.backoff.Base == 0 {
 		return 0
 	}
 	more := c.more()

@@ -27,7 +27,7 @@ func TestBackoffDoublesAndBeginsAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(r *rig) {
-				sup := start(r, supervision.Backoff{Min: time.Second, Max: 5 * time.Second})
+				sup := start(r, supervision.Backoff{Base: time.Second, Max: 5 * time.Second})
 				for _, seconds := range []int{1, 2, 4, 5, 5} {
 					r.requireDelay(sup, time.Duration(seconds)*time.Second)
 				}
@@ -54,7 +54,7 @@ func (r *rig) requireDelay(sup *actor.PID, delay time.Duration) {
 func TestBackoffJitterStaysInItsPart(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.dynamic(supervision.DynamicSpec{
-			Intensity: unlimited, Backoff: supervision.Backoff{Min: 10 * time.Second, Max: 10 * time.Second, Jitter: 0.5},
+			Intensity: unlimited, Backoff: supervision.Backoff{Base: 10 * time.Second, Max: 10 * time.Second, Jitter: 0.5},
 		})
 		r.start(sup, r.child("a"))
 		delays := make(map[time.Duration]bool)
@@ -159,7 +159,7 @@ func TestTerminateCallsARestartOff(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var g gate
 		spec := r.abc(supervision.RestForOne)
-		spec.Backoff.Min = time.Minute
+		spec.Backoff.Base = time.Minute
 		spec.Children[1].BeforeRestart = g.hold
 		sup := r.static(spec)
 		r.takeLog()
@@ -203,7 +203,7 @@ func TestResumeOfAnEarlierRestartIsIgnored(t *testing.T) {
 func TestTerminateCallsADynamicRestartOff(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var g gate
-		sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: supervision.Backoff{Min: time.Minute}})
+		sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: supervision.Backoff{Base: time.Minute}})
 		spec := r.child("")
 		spec.BeforeRestart = g.hold
 		pid := r.start(sup, spec)
@@ -223,7 +223,7 @@ func TestStopCallsRestartsOff(t *testing.T) {
 	bubble(t, func(r *rig) {
 		var g gate
 		spec := r.abc(supervision.OneForAll)
-		spec.Backoff.Min = time.Minute
+		spec.Backoff.Base = time.Minute
 		spec.Children[1].BeforeRestart = g.hold
 		static := r.static(spec)
 		r.send(r.pid(static, "b"), errBoom)
@@ -244,7 +244,7 @@ func TestStopCallsRestartsOff(t *testing.T) {
 func TestEarlierFailureTakesOverAWaitingGroup(t *testing.T) {
 	bubble(t, func(r *rig) {
 		spec := r.abc(supervision.RestForOne)
-		spec.Backoff = supervision.Backoff{Min: time.Minute, Max: time.Hour}
+		spec.Backoff = supervision.Backoff{Base: time.Minute, Max: time.Hour}
 		sup := r.static(spec)
 		r.takeLog()
 		r.send(r.pid(sup, "b"), errBoom)

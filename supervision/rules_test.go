@@ -58,7 +58,7 @@ func TestAutoShutdown(t *testing.T) {
 func TestAChildThatWaitsForItsRestartIsNotGone(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.static(supervision.Spec{
-			Intensity: unlimited, AutoShutdown: supervision.AllSignificant, Backoff: supervision.Backoff{Min: time.Minute},
+			Intensity: unlimited, AutoShutdown: supervision.AllSignificant, Backoff: supervision.Backoff{Base: time.Minute},
 			Children: []supervision.ChildSpec{r.significant("a", supervision.Transient), r.significant("b", supervision.Transient)},
 		})
 		b := r.pid(sup, "b")
@@ -145,8 +145,8 @@ func TestBadSpecsAreRefusedByField(t *testing.T) {
 		"Spec.AutoShutdown":            {AutoShutdown: 3},
 		"Spec.Intensity.Restarts":      {Intensity: supervision.Intensity{Restarts: -1}},
 		"Spec.Intensity.Period":        {Intensity: supervision.Intensity{Period: -1}},
-		"Spec.Backoff.Min":             {Backoff: supervision.Backoff{Min: -1}},
-		"Spec.Backoff.Max":             {Backoff: supervision.Backoff{Min: 2, Max: 1}},
+		"Spec.Backoff.Base":            {Backoff: supervision.Backoff{Base: -1}},
+		"Spec.Backoff.Max":             {Backoff: supervision.Backoff{Base: 2, Max: 1}},
 		"Spec.Backoff.Jitter":          {Backoff: supervision.Backoff{Jitter: math.NaN()}},
 		"Spec.Children[0].ID":          child(func(c *supervision.ChildSpec) { c.ID = "" }),
 		"Spec.Children[1].ID":          {Children: []supervision.ChildSpec{{ID: "a", Props: props}, {ID: "a", Props: props}}},

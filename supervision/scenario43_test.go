@@ -121,7 +121,7 @@ func (r *rig) eventPID(id string) (pid *actor.PID) {
 // A restart that keeps failing lets requests in between its tries, without a back-off too.
 func TestScenario43_RequestsAreServedBetweenTries(t *testing.T) {
 	for _, strategy := range []supervision.Strategy{supervision.OneForOne, supervision.OneForAll, supervision.RestForOne} {
-		for _, backoff := range []supervision.Backoff{{}, {Min: time.Second}} {
+		for _, backoff := range []supervision.Backoff{{}, {Base: time.Second}} {
 			t.Run(strategy.String(), func(t *testing.T) {
 				bubble(t, func(r *rig) {
 					spec := r.abc(strategy)
@@ -190,7 +190,7 @@ func TestScenario43_AStartThatFailsAtOnceLeavesRoomForRequests(t *testing.T) {
 func TestScenario43_AWaitingCulpritIsNotLostWhenAnotherGroupFails(t *testing.T) {
 	bubble(t, func(r *rig) {
 		spec := r.abc(supervision.RestForOne)
-		spec.Backoff = supervision.Backoff{Min: time.Minute, Max: time.Hour}
+		spec.Backoff = supervision.Backoff{Base: time.Minute, Max: time.Hour}
 		spec.Children = append(spec.Children, r.child("d"))
 		sup := r.static(spec)
 		r.send(r.pid(sup, "b"), errBoom)

@@ -75,7 +75,7 @@ func newSchedule(r *rig, seed uint64) *schedule {
 	s := &schedule{rig: r, Rand: rand.New(rand.NewPCG(seed, 43)), began: time.Now(), kids: make(map[string]*kid)}
 	r.events, r.ended = nil, nil
 	if s.IntN(2) == 0 {
-		s.backoff = supervision.Backoff{Min: 50 * time.Millisecond, Max: time.Second}
+		s.backoff = supervision.Backoff{Base: 50 * time.Millisecond, Max: time.Second}
 	}
 	spec := supervision.Spec{Strategy: supervision.Strategy(seed % 4), Intensity: unlimited, Backoff: s.backoff}
 	for i := range 2 + s.IntN(5) {

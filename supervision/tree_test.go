@@ -189,7 +189,7 @@ func TestChildByID(t *testing.T) {
 
 func TestAlreadyStartedWhileItWaitsForItsRestart(t *testing.T) {
 	bubble(t, func(r *rig) {
-		sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: supervision.Backoff{Min: time.Minute}})
+		sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: supervision.Backoff{Base: time.Minute}})
 		r.send(r.start(sup, r.child("a")), errBoom)
 		_, err := supervision.StartChild(r.Context(), r.sys, sup, r.child("a"))
 		var started *supervision.AlreadyStartedError

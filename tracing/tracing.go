@@ -34,7 +34,7 @@ func Inject(ctx context.Context, p propagation.TextMapPropagator, msg *queue.Mes
 // that fails has its error, also if it panicked or called runtime.Goexit. A nil propagator means propagation.TraceContext.
 func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Middleware {
 	p = or(p)
-	return func(next gentask.Handler) gentask.Handler {
+	return func(next gentask.RunFunc) gentask.RunFunc {
 		return func(ctx context.Context, job gentask.Job[any]) (value any, err error) {
 			ctx = p.Extract(ctx, propagation.MapCarrier(job.Headers()))
 			ctx, span := tracer.Start(ctx, "process", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(

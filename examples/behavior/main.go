@@ -70,7 +70,7 @@ func (m *Mailer) HandleResult(job gentask.Job[Email], o task.Outcome[Receipt]) g
 		return gentask.Requeue(50 * time.Millisecond)
 	case task.Timeout:
 		m.log("%-18q timeout: give it a little longer", to)
-		return gentask.Wait(500 * time.Millisecond)
+		return gentask.Extend(500 * time.Millisecond)
 	}
 	return gentask.Decision{}
 }

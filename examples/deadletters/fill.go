@@ -41,11 +41,11 @@ func fill(ctx context.Context, q jobs, out io.Writer) error {
 	var acked, dead atomic.Int64
 	done := make(chan struct{})
 	consumer, err := gentask.New(q, gentask.Handle(bill), gentask.Config{MaxAttempts: 1, OnEvent: func(ev gentask.Event) {
-		if ev.Kind != gentask.EventEnd {
+		if ev.Kind != gentask.EventDone {
 			return
 		}
 		count := &acked
-		if ev.Settlement == queue.DeadLetter {
+		if ev.Disposition == queue.DeadLetter {
 			count = &dead
 		}
 		count.Add(1)

@@ -33,7 +33,7 @@ func behavior(node string, work time.Duration, mark func(Mark)) gentask.Behavior
 // acks marks what the broker has taken.
 func acks(node string, mark func(Mark)) func(gentask.Event) {
 	return func(ev gentask.Event) {
-		if ev.Kind == gentask.EventEnd && ev.Settlement == queue.Ack {
+		if ev.Kind == gentask.EventDone && ev.Disposition == queue.Ack {
 			mark(Mark{Kind: took, ID: ev.ID, At: ev.Time, Node: node})
 		}
 	}

@@ -98,12 +98,12 @@ func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
 	return ids, err
 }
 
-// Waiting implements queue.Gauge.
-func (e *Endpoint) Waiting(ctx context.Context) (int, error) {
+// Backlog implements queue.BacklogReporter.
+func (e *Endpoint) Backlog(ctx context.Context) (int, error) {
 	if e.stream != nil {
-		return e.stream.Waiting(ctx)
+		return e.stream.Backlog(ctx)
 	}
-	return e.rabbit.Waiting(ctx)
+	return e.rabbit.Backlog(ctx)
 }
 
 // Delete deletes the queue as somebody who does not ask.

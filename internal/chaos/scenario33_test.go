@@ -36,7 +36,7 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 				require.Contains(t, due, d.ID)
 				require.False(t, time.Now().Before(due[d.ID]), "%s came early", d.ID)
 				require.Equal(t, 1, d.Attempt, d.ID)
-				require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+				require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 				delete(due, d.ID)
 			}
 			require.NoError(t, s.Close(ctx))
@@ -71,7 +71,7 @@ func putOff(ctx context.Context, t *testing.T, e *Endpoint, delay time.Duration)
 	require.NoError(t, err)
 	require.Equal(t, "put off", d.ID)
 	due := time.Now().Add(delay)
-	require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Release, After: delay}}))
+	require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Release, After: delay}}))
 	require.NoError(t, s.Close(ctx))
 	return due
 }

@@ -167,7 +167,7 @@ func (tr *Trial) Consume(n int, cfg gentask.Config) {
 		marks := acks(cfg.Name, tr.mark)
 		cfg.OnEvent = func(ev gentask.Event) {
 			marks(ev)
-			if ev.Kind != gentask.EventStart && ev.Kind != gentask.EventEnd {
+			if ev.Kind != gentask.EventReceived && ev.Kind != gentask.EventDone {
 				tr.mu.Lock()
 				defer tr.mu.Unlock()
 				tr.events = append(tr.events, ev)

@@ -72,10 +72,10 @@ func (r *Rig) checkEvents() {
 	for _, ev := range r.Events() {
 		d := delivery{ev.Consumer, ev.ID, ev.Attempt}
 		switch ev.Kind { // the others are no business of a delivery
-		case gentask.EventStart:
+		case gentask.EventReceived:
 			open[d]++
 			starts++
-		case gentask.EventEnd:
+		case gentask.EventDone:
 			open[d]--
 			if ev.InPlace {
 				again++

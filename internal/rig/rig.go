@@ -115,10 +115,10 @@ func (r *Rig) Handle(f func(ctx context.Context, id string) error) gentask.Behav
 	})
 }
 
-// Actors is Handle with workers that are actors of the test's own, made by gentask.Receive, which decide as the default policy does: so they have a
+// Actors is Handle with workers that are actors of the test's own, made by gentask.Actor, which decide as the default policy does: so they have a
 // supervisor.
 func (r *Rig) Actors(f func(ctx context.Context, id string) error) gentask.Behavior {
-	return gentask.Receive(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
 		run := Track(r.Runs, func(ctx context.Context, _ []byte) (any, error) { return nil, f(ctx, job.ID()) })
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
@@ -166,7 +166,7 @@ func (r *Rig) Start(b gentask.Behavior, cfg gentask.Config) *gentask.Consumer {
 }
 
 // Stop drains a consumer.
-func (r *Rig) Stop(c *gentask.Consumer) gentask.Report {
+func (r *Rig) Stop(c *gentask.Consumer) gentask.DrainReport {
 	r.Helper()
 	ctx, cancel := r.within()
 	defer cancel()
@@ -186,7 +186,7 @@ func (r *Rig) Finish() {
 	r.Eventually("the queue is empty", func() bool { return r.left() == 0 })
 	if !r.virtual {
 		r.Eventually("every delivery has ended", func() bool {
-			return len(r.Events(gentask.EventStart)) == len(r.Events(gentask.EventEnd))
+			return len(r.Events(gentask.EventReceived)) == len(r.Events(gentask.EventDone))
 		})
 	}
 }

@@ -34,7 +34,7 @@ func TestRig_Runs(t *testing.T) {
 		require.Equal(r, 1, r.Runs.Of("3"))
 		require.Equal(r, 2, r.Runs.Most())
 		require.Zero(r, r.Runs.Now())
-		require.Len(r, r.Events(gentask.EventEnd), 3)
+		require.Len(r, r.Events(gentask.EventDone), 3)
 	})
 }
 
@@ -98,5 +98,5 @@ func TestSpy_SeesEveryBreach(t *testing.T) {
 }
 
 func ack(ctx context.Context, s queue.Session, d *queue.Delivery) {
-	_ = s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}})
+	_ = s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}})
 }

@@ -48,10 +48,10 @@ func (s *spy) Open(ctx context.Context, opts queue.Options) (queue.Session, erro
 	return watched, nil
 }
 
-// Waiting implements queue.Gauge, as far as the source does: without one, nothing ever waits.
-func (s *spy) Waiting(ctx context.Context) (int, error) {
-	if g, can := s.source.(queue.Gauge); can {
-		return g.Waiting(ctx)
+// Backlog implements queue.BacklogReporter, as far as the source does: without one, nothing ever waits.
+func (s *spy) Backlog(ctx context.Context) (int, error) {
+	if g, can := s.source.(queue.BacklogReporter); can {
+		return g.Backlog(ctx)
 	}
 	return 0, nil
 }
@@ -143,7 +143,7 @@ func (s *spySession) Return(ctx context.Context, batch []queue.Settlement) error
 	err := returner.Return(ctx, batch)
 	returned := slices.Clone(batch)
 	for i := range returned {
-		returned[i].Verb = queue.Release // it is not settled for good
+		returned[i].Disposition = queue.Release // it is not settled for good
 	}
 	s.after(returned, err)
 	return err
@@ -155,12 +155,12 @@ func (s *spySession) before(batch []queue.Settlement) {
 	for i := range batch {
 		d, r := batch[i].Delivery, s.spy.records[batch[i].Delivery]
 		if r == nil {
-			s.spy.claim(false, "I1: message %q: %v of delivery %d, which was settled before, or never handed out", d.ID, batch[i].Verb, d.Tag)
+			s.spy.claim(false, "I1: message %q: %v of delivery %d, which was settled before, or never handed out", d.ID, batch[i].Disposition, d.Tag)
 			continue
 		}
 		s.spy.claim(r.session == s, "I5: message %q: %v of delivery %d of session %d in session %d",
-			d.ID, batch[i].Verb, d.Tag, r.session.number, s.number)
-		s.spy.claim(!r.settled, "I1: message %q: %v of delivery %d of session %d, which was settled before", d.ID, batch[i].Verb, d.Tag, s.number)
+			d.ID, batch[i].Disposition, d.Tag, r.session.number, s.number)
+		s.spy.claim(!r.settled, "I1: message %q: %v of delivery %d of session %d, which was settled before", d.ID, batch[i].Disposition, d.Tag, s.number)
 		r.settled = true
 		s.held--
 	}
@@ -194,13 +194,13 @@ func (s *spySession) took(st *queue.Settlement, err error) {
 	switch {
 	case r == nil:
 	case errors.Is(err, queue.ErrSettled):
-		s.spy.claim(s.over, "I1: message %q: the broker refused %v of delivery %d: %w", st.Delivery.ID, st.Verb, st.Delivery.Tag, err)
+		s.spy.claim(s.over, "I1: message %q: the broker refused %v of delivery %d: %w", st.Delivery.ID, st.Disposition, st.Delivery.Tag, err)
 	case err != nil:
 		r.settled = false
 		s.held++
 	default:
 		delete(s.spy.records, st.Delivery)
-		if st.Verb == queue.Ack || st.Verb == queue.DeadLetter {
+		if st.Disposition == queue.Ack || st.Disposition == queue.DeadLetter {
 			s.spy.final[st.Delivery.ID] = true
 		}
 	}

@@ -61,7 +61,7 @@ func publishAndHold(dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}); err != nil {
+		if err := s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}); err != nil {
 			return err
 		}
 	}

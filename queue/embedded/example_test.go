@@ -37,7 +37,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Printf("attempt %d: %s\n", delivery.Attempt, delivery.Body)
-	if err := session.Settle(ctx, []queue.Settlement{{Delivery: delivery, Verb: queue.Ack}}); err != nil {
+	if err := session.Settle(ctx, []queue.Settlement{{Delivery: delivery, Disposition: queue.Ack}}); err != nil {
 		log.Fatal(err)
 	}
 	if err := session.Close(ctx); err != nil {

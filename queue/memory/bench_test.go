@@ -28,7 +28,7 @@ func BenchmarkPublishReceiveAck(b *testing.B) {
 	for b.Loop() {
 		_ = q.Publish(ctx, m)
 		batch[0].Delivery, _ = s.Receive(ctx)
-		batch[0].Verb = queue.Ack
+		batch[0].Disposition = queue.Ack
 		_ = s.Settle(ctx, batch)
 	}
 }
@@ -50,7 +50,7 @@ func BenchmarkReceiveSettle100(b *testing.B) {
 			_ = q.Publish(ctx, msgs...)
 		}
 		batch[i%100].Delivery, _ = s.Receive(ctx)
-		batch[i%100].Verb = queue.Ack
+		batch[i%100].Disposition = queue.Ack
 		if i%100 == 99 {
 			_ = s.Settle(ctx, batch)
 		}

@@ -129,7 +129,7 @@ func (a *audit) settled(e Entry) {
 	_, open := a.open[e.Session]
 	a.claim(open, "session %d: delivery %d was settled after the session's end", e.Session, e.Tag)
 	a.letGo(e)
-	switch e.Verb {
+	switch e.Disposition {
 	case queue.Ack:
 		a.sum.Acked++
 		a.gone(e.ID)

@@ -23,12 +23,12 @@ func TestCheckFinds(t *testing.T) {
 			q.note(Entry{Op: Returned, Session: 1, Tag: 1, ID: d.ID})
 		},
 		"settled twice": func(q *Queue, s *Session, d *queue.Delivery) {
-			q.note(Entry{Op: Settled, Session: s.number, Tag: d.Tag, ID: d.ID, Verb: queue.Ack})
-			q.note(Entry{Op: Settled, Session: s.number, Tag: d.Tag, ID: d.ID, Verb: queue.Ack})
+			q.note(Entry{Op: Settled, Session: s.number, Tag: d.Tag, ID: d.ID, Disposition: queue.Ack})
+			q.note(Entry{Op: Settled, Session: s.number, Tag: d.Tag, ID: d.ID, Disposition: queue.Ack})
 		},
 		"settled in another session": func(q *Queue, s *Session, d *queue.Delivery) {
 			q.start(queue.Options{Prefetch: 1})
-			q.note(Entry{Op: Settled, Session: 2, Tag: d.Tag, ID: d.ID, Verb: queue.Requeue})
+			q.note(Entry{Op: Settled, Session: 2, Tag: d.Tag, ID: d.ID, Disposition: queue.Requeue})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ func Example() {
 	s, _ := q.Open(ctx, queue.Options{Prefetch: 10})
 	d, _ := s.Receive(ctx)
 	fmt.Printf("%s, attempt %d\n", d.Body, d.Attempt)
-	_ = s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}})
+	_ = s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}})
 	fmt.Println(q.Stats().Acked, "acknowledged")
 	// Output:
 	// hello, attempt 1
@@ -35,7 +35,7 @@ func ExampleFaults() {
 
 	s, _ := q.Open(ctx, queue.Options{Prefetch: 1})
 	d, _ := s.Receive(ctx)
-	fmt.Println("settled:", s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+	fmt.Println("settled:", s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 	_, err := s.Receive(ctx)
 	fmt.Println("lost:", errors.Is(err, queue.ErrSessionLost))
 
@@ -56,7 +56,7 @@ func ExampleQueue_Journal() {
 	_ = q.Publish(ctx, queue.Message{ID: "order-17"})
 	s, _ := q.Open(ctx, queue.Options{Prefetch: 1})
 	d, _ := s.Receive(ctx)
-	_ = s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter, Reason: "bad address"}})
+	_ = s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "bad address"}})
 
 	for _, e := range q.Journal() {
 		fmt.Println(e.Op)

@@ -71,10 +71,10 @@ func silent(t *testing.T, s queue.Session) {
 }
 
 // all is one settlement for each of ds.
-func all(verb queue.Verb, ds ...*queue.Delivery) []queue.Settlement {
+func all(disposition queue.Disposition, ds ...*queue.Delivery) []queue.Settlement {
 	var batch []queue.Settlement
 	for _, d := range ds {
-		batch = append(batch, queue.Settlement{Delivery: d, Verb: verb})
+		batch = append(batch, queue.Settlement{Delivery: d, Disposition: disposition})
 	}
 	return batch
 }

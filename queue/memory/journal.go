@@ -19,12 +19,12 @@ const (
 	Due                      // the delay of a message has passed: ID, Attempt of its next delivery
 	Opened                   // a session was opened: Session, Prefetch
 	Delivered                // a delivery was handed out: Session, Tag, ID, Attempt
-	Settled                  // a settlement was applied: Session, Tag, ID, Attempt, Verb
-	Refused                  // a settlement was not applied: Session to which it was given, Tag, ID, Attempt, Verb, Err
+	Settled                  // a settlement was applied: Session, Tag, ID, Attempt, Disposition
+	Refused                  // a settlement was not applied: Session to which it was given, Tag, ID, Attempt, Disposition, Err
 	Lost                     // a session was lost: Session
 	Closed                   // a session was closed: Session
 	Returned                 // an unsettled delivery came back after its session's end: Session, Tag, ID, Attempt
-	GivenBack                // a delivery was given back by Session.Return: Session, Tag, ID, Attempt, Verb that was wanted
+	GivenBack                // a delivery was given back by Session.Return: Session, Tag, ID, Attempt, Disposition that was wanted
 )
 
 // String returns the op's name.
@@ -60,15 +60,15 @@ func (o Op) String() string {
 
 // Entry is one line of the journal. Fields that its Op does not fill are zero.
 type Entry struct {
-	Time     time.Time
-	Op       Op
-	Session  int
-	Prefetch int
-	Tag      uint64
-	ID       string
-	Attempt  int
-	Verb     queue.Verb
-	Err      error
+	Time        time.Time
+	Op          Op
+	Session     int
+	Prefetch    int
+	Tag         uint64
+	ID          string
+	Attempt     int
+	Disposition queue.Disposition
+	Err         error
 }
 
 // Journal returns a copy of everything that has happened so far, in order; nothing unless Config.Journal is set.

@@ -135,8 +135,8 @@ func (m *model) settle(t *rapid.T) {
 	ds = ds[:rapid.IntRange(1, len(ds)).Draw(t, "batch")]
 	var batch []queue.Settlement
 	for _, d := range ds {
-		st := queue.Settlement{Delivery: d, Verb: queue.Verb(rapid.IntRange(int(queue.Ack), int(queue.DeadLetter)).Draw(t, "verb"))}
-		if st.Verb == queue.Requeue && rapid.Bool().Draw(t, "later") {
+		st := queue.Settlement{Delivery: d, Disposition: queue.Disposition(rapid.IntRange(int(queue.Ack), int(queue.DeadLetter)).Draw(t, "disposition"))}
+		if st.Disposition == queue.Requeue && rapid.Bool().Draw(t, "later") {
 			st.After = m.delay(t)
 		}
 		batch = append(batch, st)
@@ -160,11 +160,11 @@ func (m *model) apply(s *sessionModel, batch []queue.Settlement) {
 		m.settled = append(m.settled, settledModel{s.Session, d})
 		next := message{id: d.ID, attempt: d.Attempt + 1, redelivered: true}
 		switch {
-		case st.Verb == queue.Ack:
+		case st.Disposition == queue.Ack:
 			m.stats.Acked++
-		case st.Verb == queue.DeadLetter:
+		case st.Disposition == queue.DeadLetter:
 			m.stats.DeadLettered++
-		case st.Verb == queue.Release:
+		case st.Disposition == queue.Release:
 			released = append(released, d)
 			m.stats.Released++
 		case st.After > 0:

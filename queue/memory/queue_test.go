@@ -19,7 +19,7 @@ func TestOrder(t *testing.T) {
 		s := open(t, q, 5)
 		ds := receive(t, s, 4)
 		batch := all(queue.Release, ds[2], ds[0], ds[1])
-		batch[2].Verb = queue.Requeue
+		batch[2].Disposition = queue.Requeue
 		require.NoError(t, s.Settle(t.Context(), append(batch, all(queue.Release, ds[3])...)))
 		require.Equal(t, []string{"a", "c", "d", "e", "b"}, ids(receive(t, s, 5)))
 	})
@@ -72,7 +72,7 @@ func TestHeadersAreCopied(t *testing.T) {
 		s := open(t, q, 1)
 		d := receive(t, s, 1)[0]
 		require.Equal(t, map[string]string{"k": "v"}, d.Headers)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter, Reason: "bad"}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "bad"}}))
 		require.Equal(t, map[string]string{"k": "v"}, d.Headers)
 		require.Equal(t, "bad", q.DeadLetters()[0].Headers[queue.HeaderReason])
 	})
@@ -144,10 +144,10 @@ func TestManyReceivers(t *testing.T) {
 
 // TestWakes: a Receive that waits hears of whatever makes a delivery possible: a free slot, and a message that comes back elsewhere.
 func TestWakes(t *testing.T) {
-	settle := func(verb queue.Verb) func(*testing.T, queue.Session, *queue.Delivery) {
+	settle := func(disposition queue.Disposition) func(*testing.T, queue.Session, *queue.Delivery) {
 		return func(t *testing.T, s queue.Session, d *queue.Delivery) {
 			t.Helper()
-			require.NoError(t, s.Settle(t.Context(), all(verb, d)))
+			require.NoError(t, s.Settle(t.Context(), all(disposition, d)))
 		}
 	}
 	for name, act := range map[string]func(t *testing.T, holder queue.Session, d *queue.Delivery){

@@ -9,7 +9,7 @@ import (
 
 // copies reports whether most brokers would have to store a copy of the message for st.
 func copies(st *queue.Settlement) bool {
-	switch st.Verb {
+	switch st.Disposition {
 	case queue.Requeue, queue.DeadLetter:
 		return true
 	case queue.Release:

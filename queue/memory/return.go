@@ -49,7 +49,7 @@ func (s *Session) giveBack(st *queue.Settlement) error {
 	}
 	h := s.release(d.Tag)
 	q.stats.GivenBack++
-	q.note(Entry{Op: GivenBack, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Verb: st.Verb})
+	q.note(Entry{Op: GivenBack, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Disposition: st.Disposition})
 	it := item{Message: h.Message, attempt: h.Attempt, redelivered: true, copied: h.copied}
 	switch {
 	case q.faults.CrudeReturn:

@@ -30,7 +30,7 @@ func TestReturn(t *testing.T) {
 			require.ErrorIs(t, s.(queue.Returner).Return(t.Context(), batch), queue.ErrSettled)
 
 			start := time.Now()
-			late := []queue.Settlement{{Delivery: ds[0], Verb: queue.Release, After: time.Minute}}
+			late := []queue.Settlement{{Delivery: ds[0], Disposition: queue.Release, After: time.Minute}}
 			require.NoError(t, s.(queue.Returner).Return(t.Context(), late))
 			next := receive(t, s, 1)[0]
 			if crude {
@@ -77,8 +77,8 @@ func TestRefusedCopies(t *testing.T) {
 				require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a", Body: []byte("body")}))
 				s := open(t, q, 1)
 				d := receive(t, s, 1)[0]
-				for _, verb := range []queue.Verb{queue.Requeue, queue.Release} {
-					st := []queue.Settlement{{Delivery: d, Verb: verb, After: time.Hour}}
+				for _, disposition := range []queue.Disposition{queue.Requeue, queue.Release} {
+					st := []queue.Settlement{{Delivery: d, Disposition: disposition, After: time.Hour}}
 					require.ErrorIs(t, s.Settle(t.Context(), st), tc.want)
 				}
 				require.Equal(t, 1, q.Stats().Held)

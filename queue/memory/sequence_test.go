@@ -31,7 +31,7 @@ func TestSequence(t *testing.T) {
 		require.NotZero(t, one.Sequence)
 		require.NotEqual(t, one.Sequence, two.Sequence)
 		for _, how := range []queue.Settlement{
-			{Verb: queue.Requeue}, {Verb: queue.Requeue, After: time.Second}, {Verb: queue.Release}, {Verb: queue.Release, After: time.Second},
+			{Disposition: queue.Requeue}, {Disposition: queue.Requeue, After: time.Second}, {Disposition: queue.Release}, {Disposition: queue.Release, After: time.Second},
 		} {
 			how.Delivery = one
 			settle(how)

@@ -71,7 +71,7 @@ func (s *Session) applyAll(batch []queue.Settlement) error {
 		switch {
 		case err != nil:
 			failed = append(failed, s.refuse(&batch[i], err))
-		case batch[i].Verb == queue.Release && batch[i].After <= 0:
+		case batch[i].Disposition == queue.Release && batch[i].After <= 0:
 			released = append(released, h)
 		default:
 			s.q.apply(h, &batch[i])
@@ -91,8 +91,8 @@ func (s *Session) claim(st *queue.Settlement) (holding, error) {
 	if st.Delivery == nil {
 		return holding{}, fmt.Errorf("%w: Settlement.Delivery is nil, want what Receive returned", queue.ErrConfig)
 	}
-	if st.Verb < queue.Ack || st.Verb > queue.DeadLetter {
-		return holding{}, fmt.Errorf("%w: Settlement.Verb is %v, want ack, requeue, release or dead letter", queue.ErrConfig, st.Verb)
+	if st.Disposition < queue.Ack || st.Disposition > queue.DeadLetter {
+		return holding{}, fmt.Errorf("%w: Settlement.Disposition is %v, want ack, requeue, release or dead letter", queue.ErrConfig, st.Disposition)
 	}
 	if h, ok := s.held[st.Delivery.Tag]; !ok || h.Delivery != st.Delivery {
 		return holding{}, queue.ErrSettled
@@ -102,7 +102,7 @@ func (s *Session) claim(st *queue.Settlement) (holding, error) {
 	}
 	h := s.release(st.Delivery.Tag)
 	h.attempts = st.Attempts()
-	s.q.note(Entry{Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Verb: st.Verb})
+	s.q.note(Entry{Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Disposition: st.Disposition})
 	return h, nil
 }
 
@@ -119,7 +119,7 @@ func (s *Session) tags() []uint64 { return slices.Sorted(maps.Keys(s.held)) }
 
 // apply does what st says with a delivery that has left its session.
 func (q *Queue) apply(h holding, st *queue.Settlement) {
-	switch st.Verb {
+	switch st.Disposition {
 	case queue.Ack:
 		q.stats.Acked++
 	case queue.Requeue:
@@ -186,7 +186,7 @@ func (s *Session) refuseAll(batch []queue.Settlement, err error) error {
 
 // refuse writes down a settlement that was not applied.
 func (s *Session) refuse(st *queue.Settlement, err error) queue.SettleFailure {
-	e := Entry{Op: Refused, Session: s.number, Verb: st.Verb, Err: err}
+	e := Entry{Op: Refused, Session: s.number, Disposition: st.Disposition, Err: err}
 	if st.Delivery != nil {
 		e.Tag, e.ID, e.Attempt = st.Delivery.Tag, st.Delivery.ID, st.Delivery.Attempt
 	}

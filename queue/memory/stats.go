@@ -23,7 +23,7 @@ type Stats struct {
 	Repeated     int // messages confirmed and dropped, for one with their UniqueKey was published within the window
 	Duplicated   int // copies made by Faults.Duplicate
 	Delivered    int // deliveries handed out
-	Acked        int // settlements applied, by verb
+	Acked        int // settlements applied, by disposition
 	Requeued     int
 	Released     int
 	DeadLettered int
@@ -47,8 +47,8 @@ func (q *Queue) Stats() Stats {
 	return q.count()
 }
 
-// Waiting implements queue.Gauge. It returns ctx.Err() when ctx has ended.
-func (q *Queue) Waiting(ctx context.Context) (int, error) { return q.Stats().Ready, ctx.Err() }
+// Backlog implements queue.BacklogReporter. It returns ctx.Err() when ctx has ended.
+func (q *Queue) Backlog(ctx context.Context) (int, error) { return q.Stats().Ready, ctx.Err() }
 
 // count completes the running counts with what can be seen.
 func (q *Queue) count() Stats {

@@ -59,7 +59,7 @@ func consumeSession(ctx context.Context, s queue.Session, rng *rand.Rand) {
 		if err != nil {
 			return
 		}
-		st := queue.Settlement{Delivery: d, Verb: queue.Verb(1 + rng.IntN(4))}
+		st := queue.Settlement{Delivery: d, Disposition: queue.Disposition(1 + rng.IntN(4))}
 		if rng.IntN(8) == 0 {
 			st.After = time.Duration(rng.IntN(2000)) * time.Microsecond
 		}

@@ -57,7 +57,7 @@ func (q *Queue) check(msgs []queue.Message) error {
 	return nil
 }
 
-// UniqueWindow implements queue.Uniquer. It returns ctx.Err() when ctx has ended.
+// UniqueWindow implements queue.Deduplicator. It returns ctx.Err() when ctx has ended.
 func (q *Queue) UniqueWindow(ctx context.Context) (time.Duration, error) {
 	if q.keys.window < 0 {
 		return 0, fmt.Errorf("%w: Config.Unique is %v: right would be a window", queue.ErrUnsupported, q.keys.window)

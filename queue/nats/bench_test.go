@@ -38,9 +38,9 @@ func BenchmarkSession(b *testing.B) {
 func settleAll(b *testing.B, s queue.Session, acks <-chan *queue.Delivery) error {
 	var batch []queue.Settlement
 	for d := range acks {
-		batch = append(batch[:0], queue.Settlement{Delivery: d, Verb: queue.Ack})
+		batch = append(batch[:0], queue.Settlement{Delivery: d, Disposition: queue.Ack})
 		for len(acks) > 0 {
-			batch = append(batch, queue.Settlement{Delivery: <-acks, Verb: queue.Ack})
+			batch = append(batch, queue.Settlement{Delivery: <-acks, Disposition: queue.Ack})
 		}
 		if err := s.Settle(b.Context(), batch); err != nil {
 			return err

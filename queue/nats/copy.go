@@ -25,7 +25,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 			continue
 		}
 		msg, most := s.copyOf(*c), s.link.nc.MaxPayload()
-		if c.settlement.Verb == queue.Release && c.settlement.After <= 0 && !fits(msg, most) {
+		if c.settlement.Disposition == queue.Release && c.settlement.After <= 0 && !fits(msg, most) {
 			s.giveBackWhole(c)
 			continue
 		}
@@ -42,7 +42,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 	var failures []queue.SettleFailure
 	for i, c := range copied {
 		if err := p.pending[i].err; err != nil {
-			if c.settlement.Verb == queue.Release && c.settlement.After <= 0 {
+			if c.settlement.Disposition == queue.Release && c.settlement.After <= 0 {
 				s.giveBackUncopied(claims, c.Tag)
 				continue
 			}
@@ -56,7 +56,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 
 // giveBackWhole makes of a release one that costs an attempt: the message is as large as can be, and a copy would not be the whole of it.
 func (s *session) giveBackWhole(c *claim) {
-	c.settlement.Verb = queue.Requeue
+	c.settlement.Disposition = queue.Requeue
 	c.settlement.After = 0
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *session) giveBackWhole(c *claim) {
 func (s *session) giveBackUncopied(claims []claim, tag uint64) {
 	for i := range claims {
 		if claims[i].Tag == tag {
-			claims[i].settlement.Verb, claims[i].copied = queue.Requeue, false
+			claims[i].settlement.Disposition, claims[i].copied = queue.Requeue, false
 		}
 	}
 	delete(s.held, tag)
@@ -93,7 +93,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	m.Headers = make(map[string]string, len(c.Headers)+5)
 	maps.Copy(m.Headers, c.Headers)
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts())
-	if c.settlement.Verb != queue.DeadLetter {
+	if c.settlement.Disposition != queue.DeadLetter {
 		return s.again(c, m)
 	}
 	m.Headers[queue.HeaderQueue] = s.queue
@@ -108,7 +108,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 // again is the copy for the queue that the original came from. The attempt is part of its name: a copy that came back and is given back once
 // more is another copy.
 func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
-	if c.settlement.Verb == queue.Release {
+	if c.settlement.Disposition == queue.Release {
 		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts() - 1)
 	}
 	if c.settlement.Reason != "" {
@@ -117,7 +117,7 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	if c.settlement.After > 0 {
 		m.NotBefore = time.Now().Add(c.settlement.After)
 	}
-	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Verb, c.origin.dedup(), c.Attempt), m)
+	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Disposition, c.origin.dedup(), c.Attempt), m)
 }
 
 // attempts says how many are used up. What Close gives back has no Settlement.Delivery.
@@ -172,13 +172,13 @@ func (s *session) releaseAll(ctx context.Context) {
 	claims := make([]claim, 0, len(s.held))
 	for _, h := range s.held {
 		h.copying = true
-		claims = append(claims, claim{holding: h, settlement: queue.Settlement{Verb: queue.Release}})
+		claims = append(claims, claim{holding: h, settlement: queue.Settlement{Disposition: queue.Release}})
 	}
 	s.mu.Unlock()
 	claims, _ = s.copies(ctx, claims)
 	s.mu.Lock()
 	for _, h := range s.held {
-		claims = append(claims, claim{holding: h, settlement: queue.Settlement{Verb: queue.Requeue}})
+		claims = append(claims, claim{holding: h, settlement: queue.Settlement{Disposition: queue.Requeue}})
 	}
 	s.mu.Unlock()
 	_ = s.answer(ctx, claims) // fails only with the connection; then their leases end

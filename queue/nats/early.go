@@ -48,7 +48,7 @@ func (s *session) bounce(h *holding, early time.Duration) {
 // putOff puts a copy in the place of what came too early once more. The session's mu is held, and it is not closing.
 func (s *session) putOff(h *holding, early time.Duration) {
 	h.copying = true
-	c := claim{holding: h, settlement: queue.Settlement{Verb: queue.Release, After: early}}
+	c := claim{holding: h, settlement: queue.Settlement{Disposition: queue.Release, After: early}}
 	s.settles.Add(1)
 	go func() {
 		defer s.settles.Done()
@@ -56,7 +56,7 @@ func (s *session) putOff(h *holding, early time.Duration) {
 		defer cancel()
 		claims, failures := s.copies(ctx, []claim{c})
 		if len(failures) > 0 {
-			c.settlement.Verb = queue.Requeue
+			c.settlement.Disposition = queue.Requeue
 			claims = []claim{c}
 			s.mu.Lock()
 			delete(s.held, h.Tag)

@@ -22,7 +22,7 @@ func later(t testing.TB, q queue.Publisher, id string, d time.Duration) time.Tim
 // requeue gives d back as the next attempt.
 func requeue(t testing.TB, s queue.Session, d *queue.Delivery, after time.Duration) {
 	t.Helper()
-	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: after, Reason: "again"}}))
+	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: d, Disposition: queue.Requeue, After: after, Reason: "again"}}))
 }
 
 // Attempts count from the first delivery that somebody got, whether a session was there before the message was due or not, through requeues,
@@ -51,7 +51,7 @@ func TestAttemptsOfADelayedMessage(t *testing.T) {
 				requeue(t, s, d, time.Duration(attempt%2)*delay)
 			}
 			start := time.Now()
-			require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: receive(t, s), Verb: queue.Release, After: delay}}))
+			require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: receive(t, s), Disposition: queue.Release, After: delay}}))
 			require.Equal(t, 7, receive(t, s).Attempt)
 			require.GreaterOrEqual(t, time.Since(start), delay)
 		})

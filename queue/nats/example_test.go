@@ -38,11 +38,11 @@ func Example() {
 			log.Fatal(err)
 		}
 		fmt.Printf("%s, attempt %d: %s\n", d.ID, d.Attempt, d.Body)
-		verb := queue.Requeue
+		disposition := queue.Requeue
 		if d.Attempt == 2 {
-			verb = queue.Ack
+			disposition = queue.Ack
 		}
-		if err := session.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: verb}}); err != nil {
+		if err := session.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: disposition}}); err != nil {
 			log.Fatal(err)
 		}
 	}

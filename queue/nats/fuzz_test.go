@@ -40,9 +40,9 @@ func FuzzWire(f *testing.F) {
 		require.LessOrEqual(t, before, maxAttempts)
 		d := queue.Delivery{Message: m, Attempt: before + int(delivered%math.MaxInt32) + 1}
 		s := &session{queue: "q"}
-		for _, verb := range []queue.Verb{queue.Release, queue.DeadLetter} {
+		for _, disposition := range []queue.Disposition{queue.Release, queue.DeadLetter} {
 			h := &holding{Delivery: d, origin: origin{stream: "q", sequence: "1"}}
-			c := claim{holding: h, settlement: queue.Settlement{Verb: verb, Reason: reason, Stack: reason}}
+			c := claim{holding: h, settlement: queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason}}
 			again := decode(s.copyOf(c).Header, body, "lost", time.Now())
 			require.Equal(t, m.ID, again.ID)
 			require.Equal(t, m.ContentType, again.ContentType)
@@ -50,11 +50,11 @@ func FuzzWire(f *testing.F) {
 			require.True(t, bytes.Equal(body, again.Body))
 			used, copied := usedUp(again)
 			require.True(t, copied)
-			require.Equal(t, min(d.Attempt-1+int(verb/queue.DeadLetter), maxAttempts), used)
+			require.Equal(t, min(d.Attempt-1+int(disposition/queue.DeadLetter), maxAttempts), used)
 			most := int64(len(body)) + int64(delivered%2048)
 			require.True(t, fits(shed(s.copyOf(c), most), most))
 		}
-		require.NotEmpty(t, claim{settlement: queue.Settlement{Verb: queue.Requeue, After: time.Duration(after)}}.answer())
+		require.NotEmpty(t, claim{settlement: queue.Settlement{Disposition: queue.Requeue, After: time.Duration(after)}}.answer())
 	})
 }
 

@@ -70,9 +70,9 @@ func TestHostileMessagesAreHandledOrDeadLettered(t *testing.T) {
 		Concurrency: 2, // fewer than what is hostile: a slot that stays taken would show
 		OnEvent: func(ev gentask.Event) {
 			switch {
-			case ev.Kind == gentask.EventEnd && ev.Settlement == queue.Ack:
+			case ev.Kind == gentask.EventDone && ev.Disposition == queue.Ack:
 				acked.Add(1)
-			case ev.Kind == gentask.EventEnd && ev.Settlement == queue.DeadLetter:
+			case ev.Kind == gentask.EventDone && ev.Disposition == queue.DeadLetter:
 				dead.Add(1)
 			}
 		},
@@ -105,7 +105,7 @@ func TestACopyOfAFullMessageKeepsItsBody(t *testing.T) {
 	require.Equal(t, 2, d.Attempt)
 	require.Len(t, d.Headers["large"], 150)
 	require.NoError(t, session.Settle(soon(t), []queue.Settlement{{
-		Delivery: d, Verb: queue.DeadLetter, Reason: "why", Stack: strings.Repeat("s", queue.MaxStack),
+		Delivery: d, Disposition: queue.DeadLetter, Reason: "why", Stack: strings.Repeat("s", queue.MaxStack),
 	}}))
 	letters, err := q.DeadLetters(soon(t), 10)
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ func (c Config) checkOrder(m *queue.Message) error {
 	return nil
 }
 
-// UniqueWindow implements queue.Uniquer: it is the duplicate window of the stream, which is made if there is none.
+// UniqueWindow implements queue.Deduplicator: it is the duplicate window of the stream, which is made if there is none.
 func (q *Queue) UniqueWindow(ctx context.Context) (time.Duration, error) {
 	if q.broker.config.Duplicates == neverDuplicates {
 		return 0, fmt.Errorf("nats: %w: Config.Duplicates is -1: right would be a window", queue.ErrUnsupported)
@@ -39,4 +39,4 @@ func (q *Queue) UniqueWindow(ctx context.Context) (time.Duration, error) {
 	return s.CachedInfo().Config.Duplicates, nil
 }
 
-var _ queue.Uniquer = (*Queue)(nil)
+var _ queue.Deduplicator = (*Queue)(nil)

@@ -84,7 +84,7 @@ func TestServerRestarts(t *testing.T) {
 	stop(s)
 	_, err = old.Receive(ctx)
 	require.ErrorIs(t, err, queue.ErrSessionLost)
-	require.ErrorIs(t, old.Settle(ctx, []queue.Settlement{{Delivery: held, Verb: queue.Ack}}), queue.ErrSessionLost)
+	require.ErrorIs(t, old.Settle(ctx, []queue.Settlement{{Delivery: held, Disposition: queue.Ack}}), queue.ErrSessionLost)
 	require.NoError(t, old.Close(ctx))
 
 	number, err := strconv.Atoi(port)

@@ -46,7 +46,7 @@ func (s *session) claimReturns(ctx context.Context, batch []queue.Settlement) ([
 			continue
 		}
 		delete(s.held, h.Tag)
-		one.Verb = queue.Requeue // which is what the server hears
+		one.Disposition = queue.Requeue // which is what the server hears
 		claims = append(claims, claim{holding: h, settlement: one})
 	}
 	return claims, failures, nil

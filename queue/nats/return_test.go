@@ -52,20 +52,20 @@ func TestFullStream(t *testing.T) {
 	s := begin(t, q, 2)
 	a, b := next(t, s), next(t, s)
 	full(t, q, q.Name())
-	err := settleOne(t, s, queue.Settlement{Delivery: a, Verb: queue.Release, After: time.Hour})
+	err := settleOne(t, s, queue.Settlement{Delivery: a, Disposition: queue.Release, After: time.Hour})
 	require.ErrorContains(t, err, "maximum messages exceeded")
 	require.NotErrorIs(t, err, queue.ErrTooLarge)
 	start := time.Now()
-	require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: a, Verb: queue.Release, After: time.Second}}))
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Verb: queue.Release}))
+	require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: a, Disposition: queue.Release, After: time.Second}}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Disposition: queue.Release}))
 	d := next(t, s)
 	require.Equal(t, "b", d.ID)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Verb: queue.Ack}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 	d = next(t, s)
 	require.Equal(t, "a", d.ID)
 	require.GreaterOrEqual(t, time.Since(start), time.Second)
 	require.Equal(t, 2, d.Attempt)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Verb: queue.Ack}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 }
 
 // TestReturnsAreUncounted: a requeue after a return counts on from the attempts that its holder knows of.
@@ -74,14 +74,14 @@ func TestReturnsAreUncounted(t *testing.T) {
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
 	s := begin(t, q, 1)
 	for range 3 {
-		require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: next(t, s), Verb: queue.Release}}))
+		require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: next(t, s), Disposition: queue.Release}}))
 	}
 	d := next(t, s)
 	require.Equal(t, 4, d.Attempt)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Verb: queue.Requeue, Attempt: 1, Uncounted: 3}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Requeue, Attempt: 1, Uncounted: 3}))
 	d = next(t, s)
 	require.Equal(t, 2, d.Attempt)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Verb: queue.Ack}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 }
 
 // TestLargerThanTheStreamTakes: a limit that was lowered is told apart from trouble that passes.
@@ -97,8 +97,8 @@ func TestLargerThanTheStreamTakes(t *testing.T) {
 	cfg.MaxMsgSize = 1024
 	_, err = js.UpdateStream(t.Context(), cfg)
 	require.NoError(t, err)
-	require.ErrorIs(t, settleOne(t, s, queue.Settlement{Delivery: d, Verb: queue.DeadLetter}), queue.ErrTooLarge)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Verb: queue.Ack}))
+	require.ErrorIs(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.DeadLetter}), queue.ErrTooLarge)
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 }
 
 // TestLongestDelay: a delay beyond what the server's clock can tell is long, and not over at once.
@@ -106,7 +106,7 @@ func TestLongestDelay(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
 	s := begin(t, q, 1)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: next(t, s), Verb: queue.Requeue, After: math.MaxInt64}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: next(t, s), Disposition: queue.Requeue, After: math.MaxInt64}))
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := s.Receive(ctx)
@@ -129,17 +129,17 @@ func TestNoRightToPublish(t *testing.T) {
 	a, b, c := next(t, s), next(t, s), next(t, s)
 	start := time.Now()
 	err := s.Settle(soon(t), []queue.Settlement{
-		{Delivery: a, Verb: queue.Release, After: time.Hour}, {Delivery: b, Verb: queue.DeadLetter}, {Delivery: c, Verb: queue.Ack},
+		{Delivery: a, Disposition: queue.Release, After: time.Hour}, {Delivery: b, Disposition: queue.DeadLetter}, {Delivery: c, Disposition: queue.Ack},
 	})
 	var failed *queue.SettleError
 	require.ErrorAs(t, err, &failed)
 	require.Len(t, failed.Failed, 2)
 	require.ErrorIs(t, err, nats.ErrRefused)
 	require.Less(t, time.Since(start), 3*time.Second)
-	require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: a, Verb: queue.Release}}))
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Verb: queue.Release}), "it costs an attempt")
+	require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: a, Disposition: queue.Release}}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Disposition: queue.Release}), "it costs an attempt")
 	for range 2 {
-		require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: next(t, s), Verb: queue.Ack}))
+		require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: next(t, s), Disposition: queue.Ack}))
 	}
 	require.NoError(t, s.Close(soon(t)))
 }

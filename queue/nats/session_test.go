@@ -27,9 +27,9 @@ func receive(t testing.TB, s queue.Session) *queue.Delivery {
 	return d
 }
 
-func settle(t testing.TB, s queue.Session, verb queue.Verb, d *queue.Delivery) {
+func settle(t testing.TB, s queue.Session, disposition queue.Disposition, d *queue.Delivery) {
 	t.Helper()
-	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: d, Verb: verb}}))
+	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: d, Disposition: disposition}}))
 }
 
 // nothing requires that nothing arrives for that long.
@@ -96,7 +96,7 @@ func TestSilentNetworkEndsTheSession(t *testing.T) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, holder.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}), queue.ErrSessionLost)
+	require.ErrorIs(t, holder.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), queue.ErrSessionLost)
 	require.Error(t, q.Publish(ctx, queue.Message{ID: "b"}))
 	require.Less(t, time.Since(start), time.Second)
 	_, err := busy.Receive(soon(t))

@@ -72,7 +72,7 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	switch one.Verb {
+	switch one.Disposition {
 	case queue.Ack:
 		delete(s.held, h.Tag)
 	case queue.Requeue:
@@ -82,7 +82,7 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 	case queue.Release, queue.DeadLetter:
 		h.copying = true
 	default:
-		return nil, fmt.Errorf("nats: %w: Settlement.Verb is %v, must be one of the verbs", queue.ErrConfig, one.Verb)
+		return nil, fmt.Errorf("nats: %w: Settlement.Disposition is %v, must be one of the dispositions", queue.ErrConfig, one.Disposition)
 	}
 	return h, nil
 }
@@ -163,7 +163,7 @@ func (s *session) write(ctx context.Context, claims []claim, inbox string) error
 
 // answer is what the server hears. A copy's original is done with; TERM instead of ACK lets the server tell operators of a dead letter.
 func (c claim) answer() []byte {
-	switch c.settlement.Verb {
+	switch c.settlement.Disposition {
 	case queue.Ack, queue.Release:
 		return answerAck
 	case queue.DeadLetter:
@@ -177,7 +177,7 @@ func (c claim) answer() []byte {
 		}
 		return answerNak
 	}
-	return answerNak // claimOne refuses other verbs
+	return answerNak // claimOne refuses other dispositions
 }
 
 // nakIn has the server deliver again after d.

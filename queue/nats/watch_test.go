@@ -70,7 +70,7 @@ func TestSomebodyElseChangesTheQueue(t *testing.T) {
 			require.NoError(t, err)
 			pastLease := time.NewTimer(2 * time.Second)
 			<-pastLease.C // renewed as often as the new lease wants it
-			require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+			require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 			require.EventuallyWithT(t, func(t *assert.CollectT) { // the server works acks off a moment after it has read them
 				stats, err := q.Inspect(context.Background())
 				assert.NoError(t, err)

@@ -71,16 +71,16 @@ func (b *bench) silent(s queue.Session) {
 	require.ErrorIs(b.t, err, context.DeadlineExceeded)
 }
 
-// settle applies one verb to deliveries of s, in one batch.
-func (b *bench) settle(s queue.Session, verb queue.Verb, ds ...*queue.Delivery) {
+// settle applies one disposition to deliveries of s, in one batch.
+func (b *bench) settle(s queue.Session, disposition queue.Disposition, ds ...*queue.Delivery) {
 	b.t.Helper()
-	require.NoError(b.t, s.Settle(b.ctx, batchOf(verb, ds...)), "Settle: %v of %d", verb, len(ds))
+	require.NoError(b.t, s.Settle(b.ctx, batchOf(disposition, ds...)), "Settle: %v of %d", disposition, len(ds))
 }
 
 // requeue gives d back with a delay.
 func (b *bench) requeue(s queue.Session, d *queue.Delivery, after time.Duration) {
 	b.t.Helper()
-	batch := []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: after, Reason: "again"}}
+	batch := []queue.Settlement{{Delivery: d, Disposition: queue.Requeue, After: after, Reason: "again"}}
 	require.NoError(b.t, s.Settle(b.ctx, batch), "Settle: requeue after %v", after)
 }
 

@@ -96,7 +96,7 @@ func settleBugs() map[string]bug {
 			found: "release/put_off",
 			settle: func(_ *session, batch []queue.Settlement) []queue.Settlement {
 				for i := range batch {
-					if batch[i].Verb == queue.Release {
+					if batch[i].Disposition == queue.Release {
 						batch[i].After = 0
 					}
 				}
@@ -146,12 +146,12 @@ func trim(headers map[string]string) map[string]string {
 	return kept
 }
 
-// replace applies another verb than was asked for.
-func replace(asked, applied queue.Verb) func(*session, []queue.Settlement) []queue.Settlement {
+// replace applies another disposition than was asked for.
+func replace(asked, applied queue.Disposition) func(*session, []queue.Settlement) []queue.Settlement {
 	return func(_ *session, batch []queue.Settlement) []queue.Settlement {
 		for i := range batch {
-			if batch[i].Verb == asked {
-				batch[i].Verb = applied
+			if batch[i].Disposition == asked {
+				batch[i].Disposition = applied
 			}
 		}
 		return batch

@@ -31,14 +31,14 @@ func cancelStops(b *bench) {
 	b.ends(s, queue.ErrCancelled)
 }
 
-// cancelSettles: Cancel takes nothing away: every verb still works.
+// cancelSettles: Cancel takes nothing away: every disposition still works.
 func cancelSettles(b *bench) {
 	b.publish(names(4)...)
 	s := b.open(4)
 	ds := b.take(s, 4)
 	require.NoError(b.t, s.Cancel(b.ctx))
-	for i, verb := range []queue.Verb{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
-		b.settle(s, verb, ds[i])
+	for i, disposition := range []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
+		b.settle(s, disposition, ds[i])
 	}
 	b.ends(s, queue.ErrCancelled)
 	b.held(0)

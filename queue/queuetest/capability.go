@@ -113,7 +113,7 @@ func needs() map[string][]Capability {
 			"delivery/keeps the message", "delivery/fills in what is unsaid", "delivery/hostile headers", "delivery/line breaks in a header",
 			"delivery/tags are unique", "delivery/prefetch is never exceeded", "settle/ack removes", "settle/twice in one batch",
 			"settle/only the first counts", "settle/a settled one does not hold up the others", "settle/a delivery of another session is refused",
-			"settle/bad settlements are refused", "settle/a shuffled batch of all verbs", "requeue/at once", "requeue/with a delay",
+			"settle/bad settlements are refused", "settle/a shuffled batch of all dispositions", "requeue/at once", "requeue/with a delay",
 			"requeue/keeps the message", "requeue/delays of different length", "requeue/a delay outlives its session", "release/costs no attempt",
 			"release/of a message that was requeued", "dead letter/keeps the message and why", "dead letter/without reason and stack",
 			"dead letter/long reason and stack are cut", "dead letter/is not delivered again", "dead letter/runs again when it is published again",

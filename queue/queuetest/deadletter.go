@@ -27,7 +27,7 @@ func deadLetterKeeps(b *bench) {
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	s := b.open(1)
 	b.settle(s, queue.Requeue, b.receive(s))
-	settlement := queue.Settlement{Delivery: b.receive(s), Verb: queue.DeadLetter, Reason: reason, Stack: stack}
+	settlement := queue.Settlement{Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Stack: stack}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 
 	letter := b.dead(1)[0]
@@ -62,7 +62,7 @@ func deadLetterCuts(b *bench) {
 	reason, stack := strings.Repeat("reason ", queue.MaxReason), strings.Repeat("frame ", queue.MaxStack)
 	b.publish("a")
 	s := b.open(1)
-	settlement := queue.Settlement{Delivery: b.receive(s), Verb: queue.DeadLetter, Reason: reason, Stack: stack}
+	settlement := queue.Settlement{Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Stack: stack}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	letter := b.dead(1)[0]
 	require.Equal(b.t, reason[:queue.MaxReason], letter.Headers[queue.HeaderReason])

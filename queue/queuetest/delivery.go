@@ -106,15 +106,15 @@ func uniqueTags(b *bench) {
 	}
 }
 
-// prefetchHolds: a session with all slots taken gets nothing more until one is free, whichever verb frees it.
+// prefetchHolds: a session with all slots taken gets nothing more until one is free, whichever disposition frees it.
 func prefetchHolds(b *bench) {
 	b.publish(names(8)...)
 	s := b.open(3)
 	held := b.take(s, 3)
 	b.held(3)
-	for _, verb := range []queue.Verb{queue.Ack, queue.DeadLetter, queue.Ack} {
+	for _, disposition := range []queue.Disposition{queue.Ack, queue.DeadLetter, queue.Ack} {
 		b.silent(s)
-		b.settle(s, verb, held[1])
+		b.settle(s, disposition, held[1])
 		held[1] = b.receive(s)
 	}
 	b.silent(s)

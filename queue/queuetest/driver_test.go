@@ -96,7 +96,7 @@ func (s *session) upTo(batch []queue.Settlement) []queue.Settlement {
 	for tag, d := range s.byNumber {
 		inBatch := slices.ContainsFunc(batch, func(st queue.Settlement) bool { return st.Delivery == d })
 		if tag < last && !inBatch {
-			batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Ack})
+			batch = append(batch, queue.Settlement{Delivery: d, Disposition: queue.Ack})
 		}
 	}
 	return batch

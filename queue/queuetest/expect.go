@@ -124,11 +124,11 @@ func (b *bench) failures(err error, want map[uint64]error) {
 	}
 }
 
-// batchOf returns one settlement with the same verb for each of ds.
-func batchOf(verb queue.Verb, ds ...*queue.Delivery) []queue.Settlement {
+// batchOf returns one settlement with the same disposition for each of ds.
+func batchOf(disposition queue.Disposition, ds ...*queue.Delivery) []queue.Settlement {
 	batch := make([]queue.Settlement, len(ds))
 	for i, d := range ds {
-		batch[i] = queue.Settlement{Delivery: d, Verb: verb}
+		batch[i] = queue.Settlement{Delivery: d, Disposition: disposition}
 	}
 	return batch
 }

@@ -47,7 +47,7 @@ func (b *bench) die(s queue.Session, reason, stack string, ids ...string) {
 	b.t.Helper()
 	for _, id := range ids {
 		b.publish(id)
-		settlement := queue.Settlement{Delivery: b.receiveID(s, id), Verb: queue.DeadLetter, Reason: reason, Stack: stack}
+		settlement := queue.Settlement{Delivery: b.receiveID(s, id), Disposition: queue.DeadLetter, Reason: reason, Stack: stack}
 		require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	}
 }
@@ -90,7 +90,7 @@ func letterShown(b *bench) {
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	s := b.open(1)
 	b.settle(s, queue.Requeue, b.receive(s))
-	settlement := queue.Settlement{Delivery: b.receive(s), Verb: queue.DeadLetter, Reason: "smtp: bad address", Stack: stackOfSend}
+	settlement := queue.Settlement{Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: "smtp: bad address", Stack: stackOfSend}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	b.die(s, "", "", "bare")
 	for range 3 {

@@ -60,8 +60,8 @@ func deadSessionSettles(b *bench) {
 	b.cut(s1)
 	s2 := b.open(3)
 	b.expect(s2, ids)
-	for _, verb := range []queue.Verb{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
-		require.ErrorIs(b.t, s1.Settle(b.ctx, batchOf(verb, old...)), queue.ErrSessionLost, "%v", verb)
+	for _, disposition := range []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
+		require.ErrorIs(b.t, s1.Settle(b.ctx, batchOf(disposition, old...)), queue.ErrSessionLost, "%v", disposition)
 	}
 	b.held(3)
 	b.silent(s2)

@@ -158,12 +158,12 @@ func uniqueOnce(b *bench) {
 // uniqueHolds: a key is used up for the window also when its message is done, has come back, or is dead; but a dead letter can run again.
 func uniqueHolds(b *bench) {
 	s := b.open(1)
-	for i, verb := range []queue.Verb{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
-		m := queue.Message{ID: fmt.Sprint("m", i), UniqueKey: verb.String()}
+	for i, disposition := range []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
+		m := queue.Message{ID: fmt.Sprint("m", i), UniqueKey: disposition.String()}
 		b.put(m)
-		b.settle(s, verb, b.receiveID(s, m.ID))
+		b.settle(s, disposition, b.receiveID(s, m.ID))
 		b.put(m)
-		if verb == queue.Requeue || verb == queue.Release {
+		if disposition == queue.Requeue || disposition == queue.Release {
 			b.settle(s, queue.Ack, b.receiveID(s, m.ID))
 		}
 		b.silent(s)
@@ -193,7 +193,7 @@ func releaseLater(b *bench) {
 // putOff releases d with a delay.
 func (b *bench) putOff(s queue.Session, d *queue.Delivery, after time.Duration) {
 	b.t.Helper()
-	batch := []queue.Settlement{{Delivery: d, Verb: queue.Release, After: after}}
+	batch := []queue.Settlement{{Delivery: d, Disposition: queue.Release, After: after}}
 	require.NoError(b.t, s.Settle(b.ctx, batch), "Settle: release after %v", after)
 }
 

@@ -83,7 +83,7 @@ func cases() []testCase {
 		lossCases(),
 		publishCases(),
 		orderCases(),
-		gaugeCases(),
+		backlogCases(),
 		letterCases(),
 	} {
 		all = append(all, theme...)

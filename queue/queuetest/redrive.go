@@ -22,7 +22,7 @@ func letterRedriven(b *bench) {
 		b.settle(s, queue.Requeue, b.receive(s))
 		d := b.receive(s)
 		require.Equal(b.t, 2, d.Attempt)
-		settlement := queue.Settlement{Delivery: d, Verb: queue.DeadLetter, Reason: "smtp: \xff bad", Stack: stackOfSend}
+		settlement := queue.Settlement{Delivery: d, Disposition: queue.DeadLetter, Reason: "smtp: \xff bad", Stack: stackOfSend}
 		require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 		letter := b.letters(1, queue.LetterFilter{})[0]
 		require.Equal(b.t, life+1, letter.Deaths)
@@ -110,7 +110,7 @@ func letterOnce(b *bench) {
 		defer close(done)
 		for range ids {
 			d, err := s.Receive(b.ctx)
-			if err != nil || s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter, Reason: "again"}}) != nil {
+			if err != nil || s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "again"}}) != nil {
 				return
 			}
 		}

@@ -116,11 +116,11 @@ func releaseAfterRequeue(b *bench) {
 	b.publish("a")
 	s := b.open(1)
 	attempt := 1
-	for _, verb := range []queue.Verb{queue.Requeue, queue.Release, queue.Release, queue.Requeue, queue.Release} {
+	for _, disposition := range []queue.Disposition{queue.Requeue, queue.Release, queue.Release, queue.Requeue, queue.Release} {
 		d := b.receive(s)
-		require.Equal(b.t, attempt, d.Attempt, "before %v", verb)
-		b.settle(s, verb, d)
-		if verb == queue.Requeue {
+		require.Equal(b.t, attempt, d.Attempt, "before %v", disposition)
+		b.settle(s, disposition, d)
+		if disposition == queue.Requeue {
 			attempt++
 		}
 	}

@@ -13,18 +13,18 @@ func returnCases() []testCase {
 		{"return/comes back whole", returnComesBack},
 		{"return/frees the slot", returnFreesSlot},
 		{"return/ends the delivery", returnEnds},
-		{"return/of any verb in one batch", returnAny},
+		{"return/of any disposition in one batch", returnAny},
 	}
 }
 
-// giveBack returns deliveries that were to be settled by verb; it reports whether s can.
-func (b *bench) giveBack(s queue.Session, verb queue.Verb, after time.Duration, ds ...*queue.Delivery) bool {
+// giveBack returns deliveries that were to be settled by disposition; it reports whether s can.
+func (b *bench) giveBack(s queue.Session, disposition queue.Disposition, after time.Duration, ds ...*queue.Delivery) bool {
 	b.t.Helper()
 	returner, can := s.(queue.Returner)
 	if !can {
 		return false
 	}
-	batch := batchOf(verb, ds...)
+	batch := batchOf(disposition, ds...)
 	for i := range batch {
 		batch[i].After = after
 	}
@@ -95,7 +95,7 @@ func returnAny(b *bench) {
 	}
 	var batch []queue.Settlement
 	for i, d := range ds {
-		batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Ack + queue.Verb(i), Reason: "refused"})
+		batch = append(batch, queue.Settlement{Delivery: d, Disposition: queue.Ack + queue.Disposition(i), Reason: "refused"})
 	}
 	require.NoError(b.t, returner.Return(b.ctx, batch))
 	b.settle(s, queue.Ack, b.take(s, 4)...)

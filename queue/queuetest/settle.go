@@ -17,7 +17,7 @@ func settleCases() []testCase {
 		{"settle/a settled one does not hold up the others", othersApplied},
 		{"settle/a delivery of another session is refused", foreignDelivery},
 		{"settle/bad settlements are refused", badSettlements},
-		{"settle/a shuffled batch of all verbs", shuffledBatch},
+		{"settle/a shuffled batch of all dispositions", shuffledBatch},
 	}
 }
 
@@ -44,7 +44,7 @@ func twiceInBatch(b *bench) {
 	b.publish("a")
 	s := b.open(1)
 	d := b.receive(s)
-	err := s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}, {Delivery: d, Verb: queue.Ack}})
+	err := s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}, {Delivery: d, Disposition: queue.Ack}})
 	b.failures(err, map[uint64]error{d.Tag: queue.ErrSettled})
 	b.close(s)
 	b.empty()
@@ -52,13 +52,13 @@ func twiceInBatch(b *bench) {
 
 // firstCounts: whatever follows the first settlement is refused, and changes nothing.
 func firstCounts(b *bench) {
-	later := []queue.Verb{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter}
+	later := []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter}
 	b.publish(names(len(later))...)
 	s := b.open(1)
-	for _, verb := range later {
+	for _, disposition := range later {
 		d := b.receive(s)
 		b.settle(s, queue.Ack, d)
-		err := s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Verb: verb}})
+		err := s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Disposition: disposition}})
 		b.failures(err, map[uint64]error{d.Tag: queue.ErrSettled})
 	}
 	b.silent(s) // and the session has survived
@@ -94,12 +94,12 @@ func foreignDelivery(b *bench) {
 	b.empty()
 }
 
-// badSettlements: a settlement without a verb or without a delivery is refused; the delivery is still held, and the session unharmed.
+// badSettlements: a settlement without a disposition or without a delivery is refused; the delivery is still held, and the session unharmed.
 func badSettlements(b *bench) {
 	b.publish("a")
 	s := b.open(1)
 	d := b.receive(s)
-	for _, bad := range []queue.Settlement{{Delivery: d}, {Delivery: d, Verb: queue.DeadLetter + 1}, {Verb: queue.Ack}, {}} {
+	for _, bad := range []queue.Settlement{{Delivery: d}, {Delivery: d, Disposition: queue.DeadLetter + 1}, {Disposition: queue.Ack}, {}} {
 		var failed *queue.SettleError
 		require.ErrorAs(b.t, s.Settle(b.ctx, []queue.Settlement{bad}), &failed, "settlement %+v", bad)
 		require.Len(b.t, failed.Failed, 1)
@@ -110,19 +110,19 @@ func badSettlements(b *bench) {
 	b.empty()
 }
 
-// shuffledBatch: many settlements in any order, of every verb, in one call.
+// shuffledBatch: many settlements in any order, of every disposition, in one call.
 func shuffledBatch(b *bench) {
 	const n = 60
 	b.publish(names(n)...)
 	s := b.open(n)
 	ds := b.take(s, n)
 	rand.Shuffle(n, func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
-	verbs := []queue.Verb{queue.Ack, queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter}
+	dispositions := []queue.Disposition{queue.Ack, queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter}
 	attempts := map[string]int{}
 	batch := make([]queue.Settlement, n)
 	for i, d := range ds {
-		batch[i] = queue.Settlement{Delivery: d, Verb: verbs[i%len(verbs)]}
-		switch batch[i].Verb {
+		batch[i] = queue.Settlement{Delivery: d, Disposition: dispositions[i%len(dispositions)]}
+		switch batch[i].Disposition {
 		case queue.Requeue:
 			attempts[d.ID] = 2
 		case queue.Release:
@@ -137,5 +137,5 @@ func shuffledBatch(b *bench) {
 	}
 	require.Equal(b.t, attempts, back)
 	b.silent(s)
-	b.dead(n / len(verbs))
+	b.dead(n / len(dispositions))
 }

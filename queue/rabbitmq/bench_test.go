@@ -127,9 +127,9 @@ func consumeSession(b *testing.B, q *Queue, prefetch int) {
 func settleAll(b *testing.B, s queue.Session, done <-chan *queue.Delivery, n int) {
 	var batch []queue.Settlement
 	for n > 0 {
-		batch = append(batch[:0], queue.Settlement{Delivery: <-done, Verb: queue.Ack})
+		batch = append(batch[:0], queue.Settlement{Delivery: <-done, Disposition: queue.Ack})
 		for len(done) > 0 {
-			batch = append(batch, queue.Settlement{Delivery: <-done, Verb: queue.Ack})
+			batch = append(batch, queue.Settlement{Delivery: <-done, Disposition: queue.Ack})
 		}
 		if err := s.Settle(b.Context(), batch); err != nil {
 			b.Error(err)

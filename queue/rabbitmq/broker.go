@@ -91,7 +91,7 @@ func (b *Broker) Close() error {
 }
 
 var (
-	_ queue.Source    = (*Queue)(nil)
-	_ queue.Gauge     = (*Queue)(nil)
-	_ queue.Publisher = (*Queue)(nil)
+	_ queue.Source          = (*Queue)(nil)
+	_ queue.BacklogReporter = (*Queue)(nil)
+	_ queue.Publisher       = (*Queue)(nil)
 )

@@ -51,7 +51,7 @@ func TestDelayIsNeverEarly(t *testing.T) {
 			for _, ms := range milliseconds {
 				d, after := receive(t, s), time.Duration(ms)*time.Millisecond
 				due[d.ID] = time.Now().Add(after)
-				batch = append(batch, queue.Settlement{Delivery: d, Verb: queue.Requeue, After: after, Reason: "later"})
+				batch = append(batch, queue.Settlement{Delivery: d, Disposition: queue.Requeue, After: after, Reason: "later"})
 			}
 			require.NoError(t, s.Settle(t.Context(), batch))
 			for range milliseconds {
@@ -73,7 +73,7 @@ func TestDelayQueueThatIsGone(t *testing.T) {
 	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
 	s := open(t, q, 1)
 	requeue := func() error {
-		return s.Settle(t.Context(), []queue.Settlement{{Delivery: receive(t, s), Verb: queue.Requeue, After: minRung / 2}})
+		return s.Settle(t.Context(), []queue.Settlement{{Delivery: receive(t, s), Disposition: queue.Requeue, After: minRung / 2}})
 	}
 	require.NoError(t, requeue())
 	d := receive(t, s)
@@ -81,7 +81,7 @@ func TestDelayQueueThatIsGone(t *testing.T) {
 		_, err := ch.QueueDelete(q.delayName(minRung), false, false, false)
 		require.NoError(t, err)
 	})
-	batch := []queue.Settlement{{Delivery: d, Verb: queue.Requeue, After: minRung / 2}}
+	batch := []queue.Settlement{{Delivery: d, Disposition: queue.Requeue, After: minRung / 2}}
 	require.ErrorIs(t, s.Settle(t.Context(), batch), ErrUnroutable)
 	require.NoError(t, s.Settle(t.Context(), batch))
 	require.Equal(t, 3, receive(t, s).Attempt)

@@ -46,13 +46,13 @@ func consume(ctx context.Context, emails *rabbitmq.Queue) error {
 		return err
 	}
 	defer session.Close(ctx)
-	for _, verb := range []queue.Verb{queue.Requeue, queue.Ack} {
+	for _, disposition := range []queue.Disposition{queue.Requeue, queue.Ack} {
 		d, err := session.Receive(ctx)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%s, attempt %d\n", d.Body, d.Attempt)
-		if err := session.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: verb, After: 50 * time.Millisecond}}); err != nil {
+		if err := session.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: disposition, After: 50 * time.Millisecond}}); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,7 @@ func TestScenario22_FrozenPublisher(t *testing.T) {
 			require.ErrorIs(t, err, ErrUnconfirmed)
 			require.Less(t, time.Since(start), 5*time.Second)
 			require.NoError(t, s.Settle(t.Context(), []queue.Settlement{
-				{Delivery: first, Verb: queue.DeadLetter}, {Delivery: second, Verb: queue.Requeue, After: time.Millisecond},
+				{Delivery: first, Disposition: queue.DeadLetter}, {Delivery: second, Disposition: queue.Requeue, After: time.Millisecond},
 			}))
 			require.Equal(t, 2, receive(t, s).Attempt)
 			letters, err := q.DeadLetters(t.Context(), 10)

@@ -19,8 +19,8 @@ type gauge struct {
 
 func newGauge(b *Broker) *gauge { return &gauge{broker: b, turn: make(chan struct{}, 1)} }
 
-// Waiting implements queue.Gauge. It counts the messages that are ready. A queue that does not exist is an error.
-func (q *Queue) Waiting(ctx context.Context) (int, error) {
+// Backlog implements queue.BacklogReporter. It counts the messages that are ready. A queue that does not exist is an error.
+func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	if err := checkName(q.name); err != nil {
 		return 0, err
 	}

@@ -125,7 +125,7 @@ func TestForgedHeadersOverTheWire(t *testing.T) {
 				raw := s.prefix.find(d.Tag).original()
 				require.Equal(t, []any{uint8(3), "job", "c"}, []any{raw.Priority, raw.Type, raw.CorrelationId})
 				require.Equal(t, int32(7), raw.Headers["int"], "a copy keeps the types")
-				require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Requeue}}))
+				require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Requeue}}))
 			}
 		})
 	}
@@ -140,10 +140,10 @@ func TestTimeKeepsItsMilliseconds(t *testing.T) {
 		d := receive(t, s)
 		require.True(t, at.Equal(d.Time), "%v", d.Time)
 		require.Equal(t, headers, d.Headers)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Requeue}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Requeue}}))
 		d = receive(t, s)
 		require.True(t, at.Equal(d.Time), "%v, in a copy", d.Time)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 	}
 }
 
@@ -156,7 +156,7 @@ func TestHeadersThatFillTheFrame(t *testing.T) {
 	require.ErrorIs(t, err, queue.ErrConfig)
 	require.ErrorContains(t, err, `1 not confirmed: message "over"`)
 	s := open(t, q, 1)
-	letter := queue.Settlement{Delivery: receive(t, s), Verb: queue.DeadLetter, Reason: "why", Stack: strings.Repeat("s", queue.MaxStack)}
+	letter := queue.Settlement{Delivery: receive(t, s), Disposition: queue.DeadLetter, Reason: "why", Stack: strings.Repeat("s", queue.MaxStack)}
 	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{letter}))
 	require.Equal(t, "fine", receive(t, s).ID)
 	letters, err := q.DeadLetters(t.Context(), 10)

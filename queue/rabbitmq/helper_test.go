@@ -115,9 +115,9 @@ func (r *recorder) Open(ctx context.Context, opts queue.Options) (queue.Session,
 	return s, nil
 }
 
-// Waiting implements queue.Gauge.
-func (r *recorder) Waiting(ctx context.Context) (int, error) {
-	return r.Source.(queue.Gauge).Waiting(ctx)
+// Backlog implements queue.BacklogReporter.
+func (r *recorder) Backlog(ctx context.Context) (int, error) {
+	return r.Source.(queue.BacklogReporter).Backlog(ctx)
 }
 
 // Break cuts the sockets, as a fault of the network would.

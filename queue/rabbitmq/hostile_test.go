@@ -121,9 +121,9 @@ func consumeHostile(t *testing.T, q *Queue, n int) (acked, dead int) {
 		Backoff:     gentask.Backoff{Base: time.Millisecond, Max: 2 * time.Millisecond},
 		OnEvent: func(ev gentask.Event) {
 			switch {
-			case ev.Kind == gentask.EventEnd && ev.Settlement == queue.Ack:
+			case ev.Kind == gentask.EventDone && ev.Disposition == queue.Ack:
 				acks.Add(1)
-			case ev.Kind == gentask.EventEnd && ev.Settlement == queue.DeadLetter:
+			case ev.Kind == gentask.EventDone && ev.Disposition == queue.DeadLetter:
 				letters.Add(1)
 			}
 		},

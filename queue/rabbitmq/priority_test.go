@@ -19,7 +19,7 @@ func TestPriorityOfAStranger(t *testing.T) {
 		})
 		d := receive(t, s)
 		require.Equal(t, want, d.Priority)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter}}))
 		letters, err := q.DeadLetters(t.Context(), 1)
 		require.NoError(t, err)
 		require.NoError(t, q.Publish(t.Context(), letters...))

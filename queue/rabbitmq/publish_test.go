@@ -113,10 +113,10 @@ func TestScenario22_ABrokerThatStopsReadingHonoursTheContext(t *testing.T) {
 	}
 	wg.Wait()
 	var failed *queue.SettleError
-	dead := []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter}}
+	dead := []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter}}
 	require.ErrorAs(t, s.Settle(ctx, dead), &failed, "the copy has no confirm")
 	require.ErrorIs(t, failed, context.DeadlineExceeded)
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}), "it is still held")
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), "it is still held")
 	require.Equal(t, "1", receive(t, s).ID, "the ack has freed the slot")
 	publishing.resume()
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "later"}))

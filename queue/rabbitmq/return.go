@@ -66,15 +66,15 @@ func (s *session) claimReturns(batch []queue.Settlement) (moves []*move, failed 
 // parks reports whether the broker can be left to dead-letter h by itself: the queue is known to do so, and what stands in the way of a copy does
 // not stand in the broker's.
 func (s *session) parks(h *held, st *queue.Settlement) bool {
-	return st.Verb == queue.DeadLetter && !s.queue.broker.cfg.Passive &&
+	return st.Disposition == queue.DeadLetter && !s.queue.broker.cfg.Passive &&
 		(errors.Is(h.refused, queue.ErrTooLarge) || errors.Is(h.refused, ErrRefused))
 }
 
 // toTail claims h for a copy at the tail of its own queue. The caller holds mu.
 func (s *session) toTail(h *held, st *queue.Settlement) *move {
 	h.claimed = true
-	m := &move{held: h, verb: st.Verb, out: outgoing{queue: s.queue.name}}
-	if st.Verb == queue.Requeue {
+	m := &move{held: h, disposition: st.Disposition, out: outgoing{queue: s.queue.name}}
+	if st.Disposition == queue.Requeue {
 		m.out.msg = h.again(st)
 	} else {
 		m.out.msg = h.copyOf(st.Attempts()-1, h.room-ours)

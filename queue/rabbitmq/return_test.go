@@ -24,8 +24,8 @@ func limited(t *testing.T, work, dead amqp.Table) *Queue {
 	return q
 }
 
-func one(d *queue.Delivery, verb queue.Verb, after time.Duration) []queue.Settlement {
-	return []queue.Settlement{{Delivery: d, Verb: verb, After: after, Reason: "it failed"}}
+func one(d *queue.Delivery, disposition queue.Disposition, after time.Duration) []queue.Settlement {
+	return []queue.Settlement{{Delivery: d, Disposition: disposition, After: after, Reason: "it failed"}}
 }
 
 // TestReturnToAFullQueue: a requeue is refused, and the delivery can go back all the same.

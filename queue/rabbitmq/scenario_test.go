@@ -27,7 +27,7 @@ func TestScenario18_StaleSettlementNeverReachesTheNextSession(t *testing.T) {
 	s1 := open(t, q, 3)
 	var old []queue.Settlement
 	for range 3 {
-		old = append(old, queue.Settlement{Delivery: receive(t, s1), Verb: queue.Ack})
+		old = append(old, queue.Settlement{Delivery: receive(t, s1), Disposition: queue.Ack})
 	}
 	s1.link.cut()
 	<-s1.lost
@@ -63,7 +63,7 @@ func TestScenario21_QueueDeletedUnderTheConsumer(t *testing.T) {
 			require.Nil(t, phantom)
 			require.ErrorIs(t, err, queue.ErrSessionLost)
 			require.ErrorContains(t, err, "deleted")
-			require.ErrorIs(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Ack}}), queue.ErrSessionLost)
+			require.ErrorIs(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), queue.ErrSessionLost)
 			require.ErrorIs(t, s.Cancel(ctx), queue.ErrSessionLost)
 			require.NoError(t, s.Close(ctx))
 
@@ -74,7 +74,7 @@ func TestScenario21_QueueDeletedUnderTheConsumer(t *testing.T) {
 	}
 }
 
-// TestScenario24_SettleOnce: many goroutines settle the same deliveries with every verb. One settlement each is applied, the others are
+// TestScenario24_SettleOnce: many goroutines settle the same deliveries with every disposition. One settlement each is applied, the others are
 // refused before the wire, and the channel lives: it is never closed with 406.
 func TestScenario24_SettleOnce(t *testing.T) {
 	const n, settlers = 200, 8
@@ -109,7 +109,7 @@ func TestScenario24_SettleOnce(t *testing.T) {
 // settleAtRandom settles each delivery, in its own order, and counts what was applied.
 func settleAtRandom(t *testing.T, s *session, ds []*queue.Delivery, rng *rand.Rand, applied map[uint64]int) {
 	for _, i := range rng.Perm(len(ds)) {
-		st := queue.Settlement{Delivery: ds[i], Verb: queue.Ack + queue.Verb(rng.IntN(4))}
+		st := queue.Settlement{Delivery: ds[i], Disposition: queue.Ack + queue.Disposition(rng.IntN(4))}
 		err := s.Settle(t.Context(), []queue.Settlement{st, st})
 		var failed *queue.SettleError
 		if !asSettleError(err, &failed) {
@@ -148,7 +148,7 @@ func ackAtRandom(t *testing.T, q *Queue, rng *rand.Rand, n int) (unsettled []str
 		k := 1 + rng.IntN(len(held))
 		batch := make([]queue.Settlement, k)
 		for i := range batch {
-			batch[i] = queue.Settlement{Delivery: held[i], Verb: queue.Ack}
+			batch[i] = queue.Settlement{Delivery: held[i], Disposition: queue.Ack}
 		}
 		require.NoError(t, s.Settle(t.Context(), batch))
 		held = held[k:]
@@ -170,7 +170,7 @@ func drain(t *testing.T, q *Queue, n int) []string {
 	for range n {
 		d := receive(t, s)
 		ids = append(ids, d.ID)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 	}
 	quiet(t, s)
 	require.NoError(t, s.Close(t.Context()))

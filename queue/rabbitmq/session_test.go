@@ -19,7 +19,7 @@ func TestCloseIsBoundedOnADeadNetwork(t *testing.T) {
 	s := open(t, q, 2)
 	d := receive(t, s)
 	p.last().stall()
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}))
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, s.Cancel(ctx), context.DeadlineExceeded)
@@ -40,7 +40,7 @@ func TestReleaseThatCannotPublishGivesBack(t *testing.T) {
 	publishing.stall()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Verb: queue.Release}}))
+	require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Release}}))
 	again := receive(t, s)
 	require.Equal(t, d.ID, again.ID)
 	require.True(t, again.Redelivered)
@@ -58,10 +58,12 @@ func TestSettlementsThatPublishDoNotHoldUpAcks(t *testing.T) {
 	first, second := receive(t, s), receive(t, s)
 	publishing.stall()
 	result := make(chan error, 1)
-	go func() { result <- s.Settle(t.Context(), []queue.Settlement{{Delivery: first, Verb: queue.Requeue}}) }()
+	go func() {
+		result <- s.Settle(t.Context(), []queue.Settlement{{Delivery: first, Disposition: queue.Requeue}})
+	}()
 	publishing.awaitStalled(t)
 	for range 2 {
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: second, Verb: queue.Ack}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: second, Disposition: queue.Ack}}))
 		second = receive(t, s)
 	}
 	publishing.resume()
@@ -102,11 +104,11 @@ func TestPrefixOfReleasesAtTheBroker(t *testing.T) {
 	s.backIsFree = true // as on a server from 4.3 on
 	var batch []queue.Settlement
 	for i := range 20 {
-		verb := queue.Ack
+		disposition := queue.Ack
 		if i%3 == 1 {
-			verb = queue.Release
+			disposition = queue.Release
 		}
-		batch = append(batch, queue.Settlement{Delivery: receive(t, s), Verb: verb})
+		batch = append(batch, queue.Settlement{Delivery: receive(t, s), Disposition: disposition})
 	}
 	require.NoError(t, s.Settle(t.Context(), batch))
 	for range 7 {

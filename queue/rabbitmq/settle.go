@@ -34,10 +34,10 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 
 // move is a delivery on its way into another queue, or to the end of its own.
 type move struct {
-	held *held
-	verb queue.Verb
-	out  outgoing
-	err  error
+	held        *held
+	disposition queue.Disposition
+	out         outgoing
+	err         error
 }
 
 // claim applies what needs no copy, and claims what does. Its error says that the session is over.
@@ -72,15 +72,15 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	if h == nil || &h.Delivery != st.Delivery || h.claimed {
 		return nil, queue.ErrSettled
 	}
-	if st.Verb == queue.Ack {
+	if st.Disposition == queue.Ack {
 		s.prefix.ack(h.Tag)
 		return nil, nil
 	}
-	m := &move{held: h, verb: st.Verb, out: outgoing{queue: s.queue.name}}
-	if st.After > 0 && (st.Verb == queue.Requeue || st.Verb == queue.Release) {
+	m := &move{held: h, disposition: st.Disposition, out: outgoing{queue: s.queue.name}}
+	if st.After > 0 && (st.Disposition == queue.Requeue || st.Disposition == queue.Release) {
 		m.out.delay = rung(min(st.After, maxRung))
 	}
-	switch st.Verb {
+	switch st.Disposition {
 	case queue.Ack: // see above
 	case queue.Release:
 		if st.After <= 0 && s.backIsFree {
@@ -94,7 +94,7 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 		m.out.queue = s.queue.deadName()
 		m.out.msg = h.letter(st, s.queue.name)
 	default:
-		return nil, badConfig("Settlement.Verb", st.Verb, "ack, requeue, release or dead letter")
+		return nil, badConfig("Settlement.Disposition", st.Disposition, "ack, requeue, release or dead letter")
 	}
 	if st.After > maxRung && m.out.delay > 0 {
 		m.out.msg.Headers[headerNotBefore] = time.Now().Add(st.After).UTC().Format(time.RFC3339Nano)
@@ -135,13 +135,13 @@ func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error
 		case m.err == nil:
 			s.prefix.ack(m.held.Tag)
 			applied++
-		case m.verb == queue.Release && m.out.delay == 0:
+		case m.disposition == queue.Release && m.out.delay == 0:
 			s.prefix.giveBack(m.held.Tag)
 			applied++
 		default:
 			m.held.claimed = false
 			m.held.refused, m.held.elsewhere = m.err, m.out.queue != s.queue.name || m.out.delay > 0
-			err := fmt.Errorf("rabbitmq: %v: copy to queue %q: %w", m.verb, m.out.queue, m.err)
+			err := fmt.Errorf("rabbitmq: %v: copy to queue %q: %w", m.disposition, m.out.queue, m.err)
 			failed = append(failed, queue.SettleFailure{Tag: m.held.Tag, Err: err})
 		}
 	}

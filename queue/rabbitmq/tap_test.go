@@ -196,7 +196,7 @@ func TestSessionWithoutTap(t *testing.T) {
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"}))
 	first, second := receive(t, s), receive(t, s)
 	require.Equal(t, []string{"a", "b"}, []string{first.ID, second.ID})
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: second, Verb: queue.Ack}, {Delivery: first, Verb: queue.Requeue}}))
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: second, Disposition: queue.Ack}, {Delivery: first, Disposition: queue.Requeue}}))
 	require.Equal(t, "c", receive(t, s).ID)
 	again := receive(t, s)
 	require.Equal(t, 2, again.Attempt)
@@ -205,6 +205,6 @@ func TestSessionWithoutTap(t *testing.T) {
 	require.ErrorIs(t, err, queue.ErrCancelled)
 	require.NoError(t, s.Resume(t.Context()))
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "d"}))
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: again, Verb: queue.Ack}}))
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: again, Disposition: queue.Ack}}))
 	require.Equal(t, "d", receive(t, s).ID)
 }

@@ -100,21 +100,21 @@ func TestNewRefusesWhatIsNotRight(t *testing.T) {
 	}
 }
 
-// TestVerbs: a requeue counts, a release does not, and a dead letter is the original with the reason.
-func TestVerbs(t *testing.T) {
+// TestDispositions: a requeue counts, a release does not, and a dead letter is the original with the reason.
+func TestDispositions(t *testing.T) {
 	q, channel := newChannel(t, Config{Hold: true, DeadTopic: "morgue"})
 	morgue, err := channel.Subscribe(t.Context(), "morgue")
 	require.NoError(t, err)
 	s := open(t, q, 1)
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a", Body: []byte("b"), ContentType: "c", Headers: map[string]string{"d": "e"}}))
-	for _, st := range []queue.Settlement{{Verb: queue.Release}, {Verb: queue.Requeue}, {Verb: queue.Requeue, After: 20 * time.Millisecond}} {
+	for _, st := range []queue.Settlement{{Disposition: queue.Release}, {Disposition: queue.Requeue}, {Disposition: queue.Requeue, After: 20 * time.Millisecond}} {
 		st.Delivery = receive(t, s)
 		settle(t, s, st)
 	}
 	d := receive(t, s)
 	require.Equal(t, 3, d.Attempt)
 	require.True(t, d.Redelivered)
-	settle(t, s, queue.Settlement{Delivery: d, Verb: queue.DeadLetter, Reason: "why", Stack: "where"})
+	settle(t, s, queue.Settlement{Delivery: d, Disposition: queue.DeadLetter, Reason: "why", Stack: "where"})
 	letter := <-morgue
 	letter.Ack()
 	m := decode(letter)
@@ -135,7 +135,7 @@ func TestDelayedPublishesWithWatermillsDelay(t *testing.T) {
 	q, _ := newChannel(t, Config{Delayed: later})
 	s := open(t, q, 1)
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}))
-	settle(t, s, queue.Settlement{Delivery: receive(t, s), Verb: queue.Requeue, After: time.Hour})
+	settle(t, s, queue.Settlement{Delivery: receive(t, s), Disposition: queue.Requeue, After: time.Hour})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "b"}))
 	require.Equal(t, "b", receive(t, s).ID, "the slot is free")
 }
@@ -149,9 +149,9 @@ func TestAPublisherThatFailsKeepsTheDelivery(t *testing.T) {
 	d := receive(t, s)
 	require.NotEmpty(t, d.ID)
 	var failed *queue.SettleError
-	require.ErrorAs(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.DeadLetter}}), &failed)
+	require.ErrorAs(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter}}), &failed)
 	require.ErrorContains(t, failed, "no broker")
-	settle(t, s, queue.Settlement{Delivery: d, Verb: queue.Ack})
+	settle(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack})
 }
 
 // TestPublishHonoursTheContextWhileBlocked, and names the messages; Close waits for what was left behind.
@@ -176,7 +176,7 @@ func TestAMessageThatTheSubscriberGivesUpEndsTheSession(t *testing.T) {
 	require.NoError(t, channel.Close())
 	_, err := s.Receive(t.Context())
 	require.ErrorIs(t, err, queue.ErrSessionLost)
-	require.ErrorIs(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Verb: queue.Ack}}), queue.ErrSessionLost)
+	require.ErrorIs(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), queue.ErrSessionLost)
 }
 
 // FuzzMetadata: whatever is in the metadata, the attempt is at least 1, and a copy counts on from there.
@@ -191,8 +191,8 @@ func FuzzMetadata(f *testing.F) {
 		used, _ := usedUp(m)
 		require.GreaterOrEqual(t, used, 0)
 		d := &queue.Delivery{Message: m, Attempt: used + 1}
-		for _, verb := range []queue.Verb{queue.Requeue, queue.DeadLetter} {
-			again, copied := usedUp(decode((&Queue{}).copyOf(d, &queue.Settlement{Verb: verb, Reason: reason, Stack: reason})))
+		for _, disposition := range []queue.Disposition{queue.Requeue, queue.DeadLetter} {
+			again, copied := usedUp(decode((&Queue{}).copyOf(d, &queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason})))
 			require.True(t, copied)
 			require.Equal(t, min(used+1, maxAttempts), again)
 		}

@@ -43,8 +43,8 @@ func (s *session) claim(st *queue.Settlement) (*held, error) {
 	if h == nil || &h.Delivery != st.Delivery || h.claimed {
 		return nil, queue.ErrSettled
 	}
-	if st.Verb < queue.Ack || st.Verb > queue.DeadLetter {
-		return nil, fmt.Errorf("watermill: %w: Settlement.Verb is %v: right would be one of the verbs", queue.ErrConfig, st.Verb)
+	if st.Disposition < queue.Ack || st.Disposition > queue.DeadLetter {
+		return nil, fmt.Errorf("watermill: %w: Settlement.Disposition is %v: right would be one of the dispositions", queue.ErrConfig, st.Disposition)
 	}
 	h.claimed = true
 	return h, nil
@@ -58,11 +58,11 @@ func tagOf(st *queue.Settlement) uint64 {
 }
 
 // nacks says whether the settlement gives the message itself back.
-func nacks(st *queue.Settlement) bool { return st.Verb == queue.Release && st.After <= 0 }
+func nacks(st *queue.Settlement) bool { return st.Disposition == queue.Release && st.After <= 0 }
 
 // delayed says whether the settlement asks for a delay.
 func delayed(st *queue.Settlement) bool {
-	return st.After > 0 && (st.Verb == queue.Requeue || st.Verb == queue.Release)
+	return st.After > 0 && (st.Disposition == queue.Requeue || st.Disposition == queue.Release)
 }
 
 // waitsToBeDue says whether the settlement keeps the message until its copy is due.
@@ -70,7 +70,7 @@ func (s *session) waitsToBeDue(st *queue.Settlement) bool {
 	return delayed(st) && s.queue.cfg.Delayed == nil
 }
 
-// apply does what a verb means. After an error the delivery can be settled again.
+// apply does what a disposition means. After an error the delivery can be settled again.
 func (s *session) apply(ctx context.Context, h *held, st *queue.Settlement) error {
 	if s.waitsToBeDue(st) {
 		return s.keep(h, *st)
@@ -84,10 +84,10 @@ func (s *session) apply(ctx context.Context, h *held, st *queue.Settlement) erro
 	return s.let(h, !nacks(st))
 }
 
-// copy publishes what takes the place of the original, where the verb wants that.
+// copy publishes what takes the place of the original, where the disposition wants that.
 func (s *session) copy(ctx context.Context, h *held, st *queue.Settlement) error {
 	q := s.queue
-	switch st.Verb {
+	switch st.Disposition {
 	case queue.DeadLetter:
 		return q.send(ctx, q.cfg.Publisher, q.cfg.DeadTopic, q.copyOf(&h.Delivery, st))
 	case queue.Requeue, queue.Release:

@@ -82,13 +82,13 @@ func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message
 	delete(m.Headers, queue.HeaderReason)
 	used := max(st.Attempt, d.Attempt-st.Uncounted)
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(used)
-	if st.Verb == queue.Release {
+	if st.Disposition == queue.Release {
 		m.Headers[queue.HeaderAttempts] = strconv.Itoa(used - 1)
 	}
 	if st.Reason != "" {
 		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
 	}
-	if st.Verb == queue.DeadLetter {
+	if st.Disposition == queue.DeadLetter {
 		m.Headers[queue.HeaderQueue] = q.topic
 		m.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
 		if st.Stack != "" {

@@ -167,7 +167,7 @@ func (t *tally) event(ev gentask.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch ev.Kind {
-	case gentask.EventEnd:
+	case gentask.EventDone:
 		t.settled(ev)
 	case gentask.EventWorkersLost, gentask.EventHealed, gentask.EventGaveUp:
 		t.counts.Restarts++
@@ -176,7 +176,7 @@ func (t *tally) event(ev gentask.Event) {
 }
 
 func (t *tally) settled(ev gentask.Event) {
-	switch ev.Settlement {
+	switch ev.Disposition {
 	case queue.Ack:
 		if t.acked[ev.ID] {
 			return // delivered twice: at least once means that

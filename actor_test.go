@@ -16,11 +16,11 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// received runs a Receive worker in one function on one message.
+// received runs an Actor worker in one function on one message.
 func received(t *testing.T, receive func(gentask.Job[mail], actor.Context), cfg gentask.Config) (got gentasktest.Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		got = gentasktest.Run(t, gentask.Receive(func(job gentask.Job[mail]) *actor.Props {
+		got = gentasktest.Run(t, gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) { receive(job, ctx) })
 		}), gentasktest.JSON(t, mail{To: "anna"}), cfg)
 	})
@@ -29,7 +29,7 @@ func received(t *testing.T, receive func(gentask.Job[mail], actor.Context), cfg 
 
 type mail struct{ To string }
 
-func TestReceive_TheOutcomeIsAMessage(t *testing.T) {
+func TestActor_TheOutcomeIsAMessage(t *testing.T) {
 	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
 		switch msg := ctx.Message().(type) {
 		case *actor.Started:
@@ -43,11 +43,11 @@ func TestReceive_TheOutcomeIsAMessage(t *testing.T) {
 			actor.Exit(ctx, nil)
 		}
 	}, gentask.Config{})
-	require.Equal(t, queue.Ack, got.Settlement)
+	require.Equal(t, queue.Ack, got.Disposition)
 	require.Equal(t, task.OK, got.Outcome)
 }
 
-func TestReceive_AnotherTaskAfterTheFirst(t *testing.T) {
+func TestActor_AnotherTaskAfterTheFirst(t *testing.T) {
 	const wanted = 3
 	var values []any
 	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
@@ -66,12 +66,12 @@ func TestReceive_AnotherTaskAfterTheFirst(t *testing.T) {
 			actor.Exit(ctx, nil)
 		}
 	}, gentask.Config{})
-	require.Equal(t, queue.Ack, got.Settlement)
+	require.Equal(t, queue.Ack, got.Disposition)
 	require.Equal(t, []any{0, 1, 2}, values)
 }
 
-// TestReceive_TheWorkerHandlesTimeouts itself: it gives more time once, and then it stops the task.
-func TestReceive_TheWorkerHandlesTimeouts(t *testing.T) {
+// TestActor_TheWorkerHandlesTimeouts itself: it gives more time once, and then it stops the task.
+func TestActor_TheWorkerHandlesTimeouts(t *testing.T) {
 	var heard []task.Status
 	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
 		switch msg := ctx.Message().(type) {
@@ -91,14 +91,14 @@ func TestReceive_TheWorkerHandlesTimeouts(t *testing.T) {
 		}
 	}, gentask.Config{Timeout: time.Second})
 	require.Equal(t, []task.Status{task.Timeout, task.Timeout, task.Exit}, heard)
-	require.Equal(t, queue.DeadLetter, got.Settlement)
+	require.Equal(t, queue.DeadLetter, got.Disposition)
 	require.ErrorIs(t, got.Reason, task.ErrTimeout)
 	require.Equal(t, task.Timeout, got.Outcome)
 	require.Equal(t, time.Second+time.Minute, got.RunTime)
 }
 
-// TestReceive_SettledEarly: the task goes on, and the delivery's end is told when it has returned.
-func TestReceive_SettledEarly(t *testing.T) {
+// TestActor_SettledEarly: the task goes on, and the delivery's end is told when it has returned.
+func TestActor_SettledEarly(t *testing.T) {
 	var returned time.Time
 	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
 		switch ctx.Message().(type) {
@@ -109,7 +109,7 @@ func TestReceive_SettledEarly(t *testing.T) {
 				return nil, errOwn
 			}))
 			require.ErrorIs(t, job.Settle(gentask.Decision{}), gentask.ErrUndecided)
-			require.ErrorIs(t, job.Settle(gentask.Wait(time.Second)), gentask.ErrUndecided)
+			require.ErrorIs(t, job.Settle(gentask.Extend(time.Second)), gentask.ErrUndecided)
 			require.NoError(t, job.Settle(gentask.Ack()))
 			require.ErrorIs(t, job.Settle(gentask.Requeue(0)), gentask.ErrSettled)
 		case *task.Outcome[any]:
@@ -117,14 +117,14 @@ func TestReceive_SettledEarly(t *testing.T) {
 			actor.Exit(ctx, nil)
 		}
 	}, gentask.Config{})
-	require.Equal(t, queue.Ack, got.Settlement)
+	require.Equal(t, queue.Ack, got.Disposition)
 	require.NoError(t, got.Reason)
 	require.Equal(t, task.Exit, got.Outcome)
 	require.False(t, got.Events[len(got.Events)-1].Time.Before(returned))
 }
 
-// TestReceive_EndsWithoutSettling: the default policy decides.
-func TestReceive_EndsWithoutSettling(t *testing.T) {
+// TestActor_EndsWithoutSettling: the default policy decides.
+func TestActor_EndsWithoutSettling(t *testing.T) {
 	for name, end := range map[string]func(gentask.Job[mail], actor.Context){
 		"before it has run anything": func(_ gentask.Job[mail], ctx actor.Context) { actor.Exit(ctx, nil) },
 		"while its task runs": func(job gentask.Job[mail], ctx actor.Context) {
@@ -138,15 +138,15 @@ func TestReceive_EndsWithoutSettling(t *testing.T) {
 					end(job, ctx)
 				}
 			}, gentask.Config{})
-			require.Equal(t, queue.Requeue, got.Settlement)
+			require.Equal(t, queue.Requeue, got.Disposition)
 			require.Positive(t, got.After)
 			require.ErrorIs(t, got.Reason, gentask.ErrWorkerLost)
 		})
 	}
 }
 
-// TestReceive_ForeignProps: an actor of protoactor-go's own making, with a child of its own, is a worker like any other.
-func TestReceive_ForeignProps(t *testing.T) {
+// TestActor_ForeignProps: an actor of protoactor-go's own making, with a child of its own, is a worker like any other.
+func TestActor_ForeignProps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type sent struct{ to any }
 		childEnded := false
@@ -173,17 +173,17 @@ func TestReceive_ForeignProps(t *testing.T) {
 				}
 			})
 		}
-		got := gentasktest.Run(t, gentask.Receive(foreign), gentasktest.JSON(t, mail{To: "anna"}), gentask.Config{})
-		require.Equal(t, queue.Ack, got.Settlement)
+		got := gentasktest.Run(t, gentask.Actor(foreign), gentasktest.JSON(t, mail{To: "anna"}), gentask.Config{})
+		require.Equal(t, queue.Ack, got.Disposition)
 		require.True(t, childEnded, "the slot is free when all of the worker is gone")
 		time.Sleep(2 * time.Second) // protoactor-go keeps a goroutine for a second after a dead letter
 	})
 }
 
-// TestReceive_ForeignPropsThatCrash are started anew like any other.
-func TestReceive_ForeignPropsThatCrash(t *testing.T) {
+// TestActor_ForeignPropsThatCrash are started anew like any other.
+func TestActor_ForeignPropsThatCrash(t *testing.T) {
 	made := 0
-	got := gentasktest.Run(t, gentask.Receive(func(job gentask.Job[mail]) *actor.Props {
+	got := gentasktest.Run(t, gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
 		made++
 		crash := made < 3
 		return pa.PropsFromFunc(func(ctx pa.Context) {
@@ -197,17 +197,17 @@ func TestReceive_ForeignPropsThatCrash(t *testing.T) {
 			ctx.Stop(ctx.Self())
 		})
 	}), gentasktest.JSON(t, mail{}), gentask.Config{})
-	require.Equal(t, queue.Ack, got.Settlement)
+	require.Equal(t, queue.Ack, got.Disposition)
 	require.Equal(t, 3, made)
 }
 
-// TestReceive_WhatCannotBeDecoded is dead-lettered, and no worker is made.
-func TestReceive_WhatCannotBeDecoded(t *testing.T) {
-	got := gentasktest.Run(t, gentask.Receive(func(gentask.Job[mail]) *actor.Props {
+// TestActor_WhatCannotBeDecoded is dead-lettered, and no worker is made.
+func TestActor_WhatCannotBeDecoded(t *testing.T) {
+	got := gentasktest.Run(t, gentask.Actor(func(gentask.Job[mail]) *actor.Props {
 		t.Error("made")
 		return nil
 	}), gentasktest.JSON(t, "}{"), gentask.Config{})
-	require.Equal(t, queue.DeadLetter, got.Settlement)
+	require.Equal(t, queue.DeadLetter, got.Disposition)
 	var undecodable *gentask.DecodeError
 	require.ErrorAs(t, got.Reason, &undecodable)
 	require.Contains(t, undecodable.Type, "mail")

@@ -32,9 +32,9 @@ func TestAnAnswerThatNeverComes(t *testing.T) {
 		mute := system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
 		defer system.Root.Stop(mute)
 		silent := func(string, ...any) {}
-		got := gentasktest.Run(t, gentask.Receive(checkout(mute, silent)), gentasktest.JSON(t, order{Amount: 7}),
+		got := gentasktest.Run(t, gentask.Actor(checkout(mute, silent)), gentasktest.JSON(t, order{Amount: 7}),
 			gentask.Config{System: system})
-		require.Equal(t, queue.Requeue, got.Settlement)
+		require.Equal(t, queue.Requeue, got.Disposition)
 		require.ErrorIs(t, got.Reason, gentask.ErrWorkerLost)
 	})
 }

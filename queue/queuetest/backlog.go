@@ -7,20 +7,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gaugeCases say what a source has to tell that is a queue.Gauge. One that isn't is no worse a source: there is nothing to check then.
-func gaugeCases() []testCase {
-	return []testCase{{"gauge/counts what waits", countsWaiting}}
+// backlogCases say what a source has to tell that is a queue.BacklogReporter. One that isn't is no worse a source: there is nothing to check then.
+func backlogCases() []testCase {
+	return []testCase{{"backlog/counts what waits", countsWaiting}}
 }
 
 // countsWaiting: what is held does not wait, and neither does what is settled.
 func countsWaiting(b *bench) {
-	gauge, can := b.Source.(queue.Gauge)
+	reporter, can := b.Source.(queue.BacklogReporter)
 	if !can {
 		return
 	}
 	waiting := func(want int) {
 		require.Eventually(b.t, func() bool {
-			n, err := gauge.Waiting(b.ctx)
+			n, err := reporter.Backlog(b.ctx)
 			return err == nil && n == want
 		}, arrival, 10*time.Millisecond, "messages that wait: %d", want)
 	}

@@ -1,7 +1,7 @@
-// Receive shows a worker as a receive function, in a service that lives on protoactor-go already: the service's own system, its own messages,
+// Actor shows a worker as a receive function, in a service that lives on protoactor-go already: the service's own system, its own messages,
 // and a props factory that makes one worker for each job.
 //
-//	go run ./examples/receive
+//	go run ./examples/actor
 package main
 
 import (
@@ -110,7 +110,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 
 	log := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	c, err := gentask.New(orders, gentask.Receive(checkout(bank, log)), gentask.Config{
+	c, err := gentask.New(orders, gentask.Actor(checkout(bank, log)), gentask.Config{
 		Concurrency: 1, System: system, Backoff: gentask.Backoff{Base: 10 * time.Millisecond},
 	})
 	if err != nil {

@@ -12,29 +12,29 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// Replay acknowledges a job that was done before, and whose acknowledgement was lost with its session or its process, without running it again.
+// Dedup acknowledges a job that was done before, and whose acknowledgement was lost with its session or its process, without running it again.
 //
 // A job is done when its run has returned without an error, and the decision was Ack. That is remembered before the acknowledgement is sent, and not
 // by the ID alone: two messages with the same ID are two jobs, told apart by the time when they were published, by their bodies, and by
 // queue.Delivery.Sequence. Only a delivery that the broker calls redelivered is looked up, and none that comes again because it was requeued,
-// snoozed or released: a job that has failed is not done. The EventEnd of one that is done has the settlement queue.Ack, no Outcome, and the
-// reason ErrReplayed; HandleResult is not asked.
+// snoozed or released: a job that has failed is not done. The EventDone of one that is done has the settlement queue.Ack, no Outcome, and the
+// reason ErrDuplicate; HandleResult is not asked.
 //
 // It makes the window smaller, and doesn't close it: a process that dies between the end of a run and Store.Remember runs the job again.
-type Replay struct {
+type Dedup struct {
 	// Remember is how many jobs the consumer remembers by itself: the last ones that were done. It forgets them with its process. Zero means none,
 	// and with a Store 1000; -1 none.
 	Remember int
 
 	// Store remembers for longer, and for other nodes. It may be nil.
-	Store ReplayStore
+	Store DedupStore
 }
 
-// ReplayStore remembers which jobs are done: a table or a cache, with an expiry of more than messages live. Its methods are called
+// DedupStore remembers which jobs are done: a table or a cache, with an expiry of more than messages live. Its methods are called
 // concurrently, in tasks and in goroutines of the consumer's, never in the actor; each call has 3 s, and counts as failed then. If one fails,
-// panics or calls runtime.Goexit, that is an EventReplayFailed and an error in the log, and nothing else: what can't be looked up runs, and
+// panics or calls runtime.Goexit, that is an EventDedupFailed and an error in the log, and nothing else: what can't be looked up runs, and
 // what can't be remembered is acknowledged.
-type ReplayStore interface {
+type DedupStore interface {
 	// Done reports whether the job is done. The key is the same for every delivery of a message, at every node, and at most 160 bytes long: the
 	// message's ID (beyond 64 bytes its beginning and a hash), "@", the time when it was published in RFC 3339 with nanoseconds and in UTC,
 	// nothing if that is unknown, "+" and queue.Delivery.Sequence, if the broker has one, "#", and 16 hexadecimal digits of the SHA-256 of its body.
@@ -43,25 +43,25 @@ type ReplayStore interface {
 	Remember(ctx context.Context, key string) error
 }
 
-// storeTime is how long a call of a ReplayStore may take.
+// storeTime is how long a call of a DedupStore may take.
 const storeTime = 3 * time.Second
 
 // defaultRemember is what is remembered besides a Store, so that a job that is redelivered while the store is being told is found.
 const defaultRemember = 1000
 
-func (r Replay) check() error {
+func (r Dedup) check() error {
 	return unfitIf(r.Remember < never, "Remember", r.Remember, "0 for none, or with a Store 1000, -1 for none, or more")
 }
 
-// replay is what a consumer knows of finished jobs. It outlives its ledgers. A nil one is off.
-type replay struct {
+// dedup is what a consumer knows of finished jobs. It outlives its ledgers. A nil one is off.
+type dedup struct {
 	done   *recent[identity, struct{}]
 	failed *recent[identity, bool] // given back here since: whoever remembers it means another
-	store  ReplayStore
+	store  DedupStore
 	wg     sync.WaitGroup // calls of store.Remember
 }
 
-func newReplay(r Replay) *replay {
+func newDedup(r Dedup) *dedup {
 	remember := max(r.Remember, 0)
 	switch {
 	case r.Store == nil && remember == 0:
@@ -69,7 +69,7 @@ func newReplay(r Replay) *replay {
 	case r.Store != nil && r.Remember == 0:
 		remember = defaultRemember
 	}
-	return &replay{done: newRecent[identity, struct{}](remember), failed: newRecent[identity, bool](defaultRemember), store: r.Store}
+	return &dedup{done: newRecent[identity, struct{}](remember), failed: newRecent[identity, bool](defaultRemember), store: r.Store}
 }
 
 // mayBeDone says that the delivery may be that of a job which was done. One that is delivered for the first time is not, nor is a copy: whoever made
@@ -86,7 +86,7 @@ func (e *entry) attemptsOfCopy() int {
 }
 
 // unless makes a run of f that does nothing but acknowledge if the job is done.
-func (r *replay) unless(e *entry, f func(context.Context) (any, error)) func(context.Context) (any, error) {
+func (r *dedup) unless(e *entry, f func(context.Context) (any, error)) func(context.Context) (any, error) {
 	if r == nil || !e.mayBeDone() {
 		return f
 	}
@@ -96,14 +96,14 @@ func (r *replay) unless(e *entry, f func(context.Context) (any, error)) func(con
 			e.looksUp(false)
 			return f(ctx)
 		}
-		e.replay()
-		_ = e.settle(Ack(), ErrReplayed) // or lost: then it comes again
-		return nil, ErrReplayed
+		e.markDuplicate()
+		_ = e.settle(Ack(), ErrDuplicate) // or lost: then it comes again
+		return nil, ErrDuplicate
 	}
 }
 
 // knows is asked in the job's task.
-func (r *replay) knows(ctx context.Context, e *entry) bool {
+func (r *dedup) knows(ctx context.Context, e *entry) bool {
 	if failed, _ := r.failed.get(e.identity); failed {
 		return false
 	}
@@ -123,9 +123,9 @@ func (r *replay) knows(ctx context.Context, e *entry) bool {
 
 // note remembers that the job is done, if d says so after a run that was; one that is to be tried again is not. It is called with e.mu held, when d
 // is taken, or too late.
-func (r *replay) note(e *entry, d Decision) {
+func (r *dedup) note(e *entry, d Decision) {
 	switch {
-	case r == nil || e.replayed:
+	case r == nil || e.duplicate:
 		return
 	case d.kind != decideAck:
 		if e.task != nil && !e.looking && !e.lost {
@@ -150,7 +150,7 @@ func (r *replay) note(e *entry, d Decision) {
 }
 
 // save tells the store, and then calls saved.
-func (r *replay) save(e *entry, saved func()) {
+func (r *dedup) save(e *entry, saved func()) {
 	r.wg.Go(func() {
 		defer saved()
 		key := storeKey(e.delivery)
@@ -164,7 +164,7 @@ func (r *replay) save(e *entry, saved func()) {
 }
 
 // wait returns when the store has been told everything.
-func (r *replay) wait() {
+func (r *dedup) wait() {
 	if r != nil {
 		r.wg.Wait()
 	}
@@ -177,7 +177,7 @@ func (l *ledger) saves(e *entry) bool {
 	e.unsaved = false
 	e.mu.Unlock()
 	if unsaved {
-		l.life.replay.save(e, func() { e.book.tell(&retry{entry: e}) })
+		l.life.dedup.save(e, func() { e.book.tell(&retry{entry: e}) })
 	}
 	return unsaved
 }
@@ -189,23 +189,23 @@ func (e *entry) looksUp(on bool) {
 	e.looking = on
 }
 
-// replay notes that the job is not run, because it is done.
-func (e *entry) replay() {
+// markDuplicate notes that the job is not run, because it is done.
+func (e *entry) markDuplicate() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.replayed, e.excused = true, true
+	e.duplicate, e.excused = true, true
 }
 
-func (e *entry) wasReplayed() bool {
+func (e *entry) isDuplicate() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.replayed
+	return e.duplicate
 }
 
 // storeFailed is loud, and harms nothing.
 func (e *entry) storeFailed(what string, err error) {
 	l := e.book.life
-	l.cfg.Logger.Error("gentask: replay store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
+	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
 		"reason", err, "stack", actor.Stack(err))
-	l.emit(Event{Kind: EventReplayFailed, ID: e.delivery.ID, Attempt: e.attempt, Redelivered: e.delivery.Redelivered, Reason: err})
+	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.attempt, Redelivered: e.delivery.Redelivered, Reason: err})
 }
