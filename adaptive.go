@@ -53,21 +53,21 @@ type adaptiveGate struct {
 
 func (g *adaptiveGate) pass(*entry, time.Time) (v verdict, until time.Time) {
 	if g.ledger.busy.len() < g.limiter.Limit() {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
-	return notNow, time.Time{}
+	return block, time.Time{}
 }
 
 func (*adaptiveGate) begun(*entry, time.Time) {}
 
 func (g *adaptiveGate) ended(e *entry, now time.Time) {
-	evidence := e.evidence()
-	if evidence == breaker.Nothing {
+	signal := e.signal()
+	if signal == breaker.Nothing {
 		return
 	}
 	_, ran := e.result()
 	g.limiter.Ended(now, adapt.Run{
-		Begun: e.started, Took: ran, Failed: evidence == breaker.Bad, Busy: g.ledger.busy.len() + 1, // itself included
+		Begun: e.started, Took: ran, Failed: signal == breaker.Bad, Busy: g.ledger.busy.len() + 1, // itself included
 	})
 }
 

@@ -94,7 +94,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 	if b.cfg.Key != nil {
 		m.key = bounded(b.cfg.Key(&job.entry.delivery.Message))
 	}
-	c := job.entry.book.batches.of(b)
+	c := job.entry.incarnation.batches.of(b)
 	c.enter(m)
 	defer c.forget(m)
 	select {
@@ -115,7 +115,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 // decide runs in the worker: a batch has as much time as a job, from when it is handled.
 func (b *batcher) decide(e *entry, s task.Status) Decision {
 	if s == task.Timeout {
-		if left := e.book.batches.of(b).timeLeft(e); left > 0 {
+		if left := e.incarnation.batches.of(b).timeLeft(e); left > 0 {
 			return Extend(left)
 		}
 	}

@@ -29,11 +29,11 @@ func sweepNext(n int) int { return min(max(2*n, sweepAt), mostKeys) }
 
 // evict makes room where all keys that are remembered have something to be remembered: half of them go, those
 // first that have most of their burst again.
-func (m *meters) evict(now time.Time) {
+func (m *limiters) evict(now time.Time) {
 	if len(m.by) < mostKeys {
 		return
 	}
-	for _, key := range firstHalf(m.by, func(a, b meter) int {
+	for _, key := range firstHalf(m.by, func(a, b limiter) int {
 		return cmp.Compare(b.limiter.TokensAt(now), a.limiter.TokensAt(now))
 	}) {
 		delete(m.by, key)
@@ -42,17 +42,17 @@ func (m *meters) evict(now time.Time) {
 
 // evict does the same for breakers: those first that are closed, and then those that opened longest ago. It
 // returns the keys of those that were not closed.
-func (f *fuses) evict() (down []string) {
+func (f *circuits) evict() (down []string) {
 	if len(f.by) < mostKeys {
 		return nil
 	}
-	closed := func(one *fuse) int {
+	closed := func(one *circuit) int {
 		if one.State() == breaker.Closed {
 			return 0
 		}
 		return 1
 	}
-	for _, key := range firstHalf(f.by, func(a, b *fuse) int {
+	for _, key := range firstHalf(f.by, func(a, b *circuit) int {
 		return cmp.Or(cmp.Compare(closed(a), closed(b)), a.Since().Compare(b.Since()))
 	}) {
 		if f.down[key] != nil {

@@ -61,7 +61,7 @@ func TestKeysAreBounded(t *testing.T) {
 
 // TestKeyRate_ManyKeys: a flood of keys that are all in use is remembered up to a bound, and takes the memory from those that need it least.
 func TestKeyRate_ManyKeys(t *testing.T) {
-	m, now := newMeters(KeyRate{Key: KeyHeader("k"), Rate: Rate{PerSecond: 1e-6, Burst: 3}}), time.Unix(1_000_000, 0)
+	m, now := newLimiters(KeyRate{Key: KeyHeader("k"), Rate: Rate{PerSecond: 1e-6, Burst: 3}}), time.Unix(1_000_000, 0)
 	for range 3 {
 		m.count("used up", now)
 	}
@@ -79,7 +79,7 @@ func TestKeyRate_ManyKeys(t *testing.T) {
 // TestKeyBreaker_ManyKeys: the same, and Health lists some of them.
 func TestKeyBreaker_ManyKeys(t *testing.T) {
 	half := func() float64 { return 0.5 }
-	f, now := newFuses(keyBreaker(), half), time.Unix(1_000_000, 0)
+	f, now := newCircuits(keyBreaker(), half), time.Unix(1_000_000, 0)
 	open := func(key string) {
 		for range 3 {
 			one, _ := f.end(key, f.begin(key), now, breaker.Bad)

@@ -62,8 +62,8 @@ func (b Breaker) machine(random func() float64) *breaker.Machine {
 	})
 }
 
-// fuse is a breaker, and why it opened last. It belongs to the ledger's goroutine.
-type fuse struct {
+// circuit is a breaker, and why it opened last. It belongs to the ledger's goroutine.
+type circuit struct {
 	*breaker.Machine
 	cause   error
 	awaited bool // of a key's that is open: a message is to come for the next probe
@@ -83,7 +83,7 @@ type BreakerHealth struct {
 	Cause error
 }
 
-func (f *fuse) health(key string) BreakerHealth {
+func (f *circuit) health(key string) BreakerHealth {
 	return BreakerHealth{
 		Key: key, Probing: f.State() == breaker.Probing, NextProbe: f.NextProbe(), Since: f.Since(), Cause: f.cause,
 	}

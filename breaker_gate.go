@@ -10,39 +10,39 @@ import (
 // breakerGate holds everything back while the consumer's breaker is open, and all but the probe while it probes.
 type breakerGate struct {
 	ledger  *ledger
-	fuse    *fuse
+	circuit *circuit
 	tickets map[*entry]breaker.Ticket
 }
 
-func newBreakerGate(l *ledger, f *fuse) *breakerGate {
+func newBreakerGate(l *ledger, f *circuit) *breakerGate {
 	f.Forget() // what was on its way belonged to the ledger before
-	return &breakerGate{ledger: l, fuse: f, tickets: map[*entry]breaker.Ticket{}}
+	return &breakerGate{ledger: l, circuit: f, tickets: map[*entry]breaker.Ticket{}}
 }
 
 func (g *breakerGate) pass(_ *entry, now time.Time) (v verdict, until time.Time) {
-	was := g.fuse.State()
-	admits := g.fuse.Admits(now)
-	g.ledger.breakerTurned(g.fuse, was, "")
+	was := g.circuit.State()
+	admits := g.circuit.Admits(now)
+	g.ledger.breakerTurned(g.circuit, was, "")
 	if admits {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
-	return notNow, g.fuse.NextProbe()
+	return block, g.circuit.NextProbe()
 }
 
-func (g *breakerGate) begun(e *entry, _ time.Time) { g.tickets[e] = g.fuse.Begin() }
+func (g *breakerGate) begun(e *entry, _ time.Time) { g.tickets[e] = g.circuit.Begin() }
 
 func (g *breakerGate) ended(e *entry, now time.Time) {
-	was := g.fuse.State()
-	g.fuse.end(g.tickets[e], e, now)
+	was := g.circuit.State()
+	g.circuit.end(g.tickets[e], e, now)
 	delete(g.tickets, e)
-	g.ledger.breakerTurned(g.fuse, was, "")
+	g.ledger.breakerTurned(g.circuit, was, "")
 }
 
 func (*breakerGate) gone(*entry, time.Time) {}
 
 // end passes on what the run says.
-func (f *fuse) end(t breaker.Ticket, e *entry, now time.Time) {
-	was, result := f.State(), e.evidence()
+func (f *circuit) end(t breaker.Ticket, e *entry, now time.Time) {
+	was, result := f.State(), e.signal()
 	f.End(t, now, result)
 	if f.State() == breaker.Open && was != breaker.Open {
 		_, f.cause = e.verdict()
@@ -52,7 +52,7 @@ func (f *fuse) end(t breaker.Ticket, e *entry, now time.Time) {
 // lookAtBreaker has the intake resumed when an open breaker's time is up: nothing else would, for nothing comes. It is part of every turn. What has
 // not been started is to be back at the broker first: a RabbitMQ channel counts its prefetch anew when it resumes.
 func (l *ledger) lookAtBreaker(ctx actor.Context) {
-	f := l.life.flow.breaker
+	f := l.instance.limits.breaker
 	if f == nil || f.State() != breaker.Open {
 		return
 	}
@@ -67,17 +67,17 @@ func (l *ledger) lookAtBreaker(ctx actor.Context) {
 
 // breakerOpen says that the consumer's breaker takes no work.
 func (l *ledger) breakerOpen() bool {
-	f := l.life.flow.breaker
+	f := l.instance.limits.breaker
 	return f != nil && f.State() == breaker.Open
 }
 
 func (l *ledger) breakerProbes() bool {
-	f := l.life.flow.breaker
+	f := l.instance.limits.breaker
 	return f != nil && f.State() == breaker.Probing
 }
 
 // breakerTurned does what is to be done when a breaker's state isn't what it was.
-func (l *ledger) breakerTurned(f *fuse, was breaker.State, key string) {
+func (l *ledger) breakerTurned(f *circuit, was breaker.State, key string) {
 	if f.State() == was {
 		return
 	}
@@ -95,6 +95,6 @@ func (l *ledger) breakerTurned(f *fuse, was breaker.State, key string) {
 	}
 	l.emit(ev)
 	if key == "" {
-		l.steer() // of a key's it is enough that Health tells within a second: there may be many
+		l.reconcileIntake() // of a key's it is enough that Health tells within a second: there may be many
 	}
 }

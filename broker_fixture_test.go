@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds what a real broker is asked at the end of a test.
-const patience = 30 * time.Second
+const driverGrace = 30 * time.Second
 
 // onServers runs a scenario on real RabbitMQ and on real JetStream, in real time.
 func onServers(t *testing.T, scenario func(r *rig.Rig)) {
@@ -47,7 +47,7 @@ func onRabbitMQ(kind rabbitmq.QueueType) rig.Broker {
 		}
 		direct := open(at)
 		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), driverGrace)
 			defer cancel()
 			if stats, err := direct.Inspect(ctx); !t.Failed() {
 				require.NoError(t, err)
@@ -124,7 +124,7 @@ func bareJetStream(t testing.TB, at string) jetstream.JetStream {
 
 func deleteStreams(t testing.TB, js jetstream.JetStream, names ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), driverGrace)
 	defer cancel()
 	for _, name := range names {
 		if err := js.DeleteStream(ctx, name); err != nil {

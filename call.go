@@ -59,7 +59,7 @@ func (q *lane) hurry(now time.Time) (stuck bool) {
 		c.cutoff = true
 		c.cut(ErrSettleTimeout)
 	}
-	return now.Sub(c.since) > c.limit+patience
+	return now.Sub(c.since) > c.limit+driverGrace
 }
 
 // release ends the context, for good.

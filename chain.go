@@ -9,13 +9,13 @@ type chains[N comparable] struct {
 // chain is in order of arrival.
 type chain struct{ first, last *entry }
 
-// link is an entry's place in a chain.
-type link struct {
+// turnLink is an entry's place in a chain.
+type turnLink struct {
 	in             bool
 	before, behind *entry
 }
 
-func (c *chains[N]) link(e *entry) *link { return &e.spot.links[c.kind] }
+func (c *chains[N]) link(e *entry) *turnLink { return &e.spot.links[c.kind] }
 
 // join puts e at the end of the chain. The zero name is no chain.
 func (c *chains[N]) join(e *entry, name N) {
@@ -23,7 +23,7 @@ func (c *chains[N]) join(e *entry, name N) {
 		return
 	}
 	ch := c.by[name]
-	*c.link(e) = link{in: true, before: ch.last}
+	*c.link(e) = turnLink{in: true, before: ch.last}
 	if ch.last == nil {
 		ch.first = e
 	} else {
@@ -40,7 +40,7 @@ func (c *chains[N]) leave(e *entry, name N) *entry {
 	if !at.in {
 		return nil
 	}
-	*c.link(e) = link{}
+	*c.link(e) = turnLink{}
 	ch := c.by[name]
 	if at.behind == nil {
 		ch.last = at.before
@@ -70,7 +70,7 @@ func (c *chains[N]) replace(e, next *entry, name N) {
 	if !at.in {
 		return
 	}
-	*c.link(e), *c.link(next) = link{}, at
+	*c.link(e), *c.link(next) = turnLink{}, at
 	ch := c.by[name]
 	ch.first = next
 	if at.behind == nil {

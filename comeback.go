@@ -37,7 +37,7 @@ func (l *ledger) pace(e *entry) {
 	}
 	e.paced = true
 	d, _ := e.verdict()
-	all := l.life.flow.comebacks
+	all := l.instance.limits.comebacks
 	if disposition, _ := d.disposition(); disposition == queue.Ack || disposition == queue.DeadLetter {
 		if all.len() > 0 {
 			all.drop(e.identity)

@@ -238,7 +238,7 @@ func (s *settings) stopLimit() (limit time.Duration, bounded bool) {
 	if drain > forever || grace > forever {
 		return 0, false
 	}
-	return drain + grace + flushTime + closeTimeout + 2*patience + 2*hookTime + storeTime, true
+	return drain + grace + flushTime + closeTimeout + 2*driverGrace + 2*hookTime + storeTime, true
 }
 
 // maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.

@@ -28,9 +28,9 @@ type Consumer struct {
 	foreigners *foreigners
 	health     atomic.Pointer[Health]
 
-	mu    sync.Mutex
-	life  *life // the last that has begun, or else was offered; nil before the first
-	stops int   // how often Stop was called
+	mu       sync.Mutex
+	instance *instance // the last that has begun, or else was offered; nil before the first
+	stops    int       // how often Stop was called
 }
 
 // New returns a consumer that is not running yet. It returns an error that wraps ErrConfig if source or behavior is missing, or cfg makes no sense:
@@ -97,7 +97,7 @@ func (c *Consumer) finish(ctx context.Context) error {
 //
 // One tree of a consumer lives at a time: a further one, and one that is spawned after Start, ends
 // at once with an error that wraps ErrRunning, and the consumer goes on. When the tree has ended,
-// Start, Props of a new call, or the same Props again begin the next life. Props that are spawned
+// Start, Props of a new call, or the same Props again begin the next instance. Props that are spawned
 // after a Stop that they are older than end at once, normally.
 //
 // The parent should be a supervisor of package supervision, which starts the consumer again when a strategy
@@ -119,15 +119,15 @@ func (c *Consumer) Start() error {
 		sys = actor.NewSystem(actor.SystemConfig{Logger: c.cfg.systemLog()})
 	}
 	root := actor.SpawnRoot(sys, l.props(), c.cfg.Name)
-	actor.OnExit(sys, root, l.stillborn)
+	actor.OnExit(sys, root, l.notStarted)
 	return nil
 }
 
-// current returns the life that was started last; nil before the first.
-func (c *Consumer) current() *life {
+// current returns the instance that was started last; nil before the first.
+func (c *Consumer) current() *instance {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.life
+	return c.instance
 }
 
 // Done returns a channel that is closed when a started consumer has ended, by Stop or because it gave up; nil before Start.
@@ -214,7 +214,7 @@ func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) any
 	return err
 }
 
-func askLedger[T any](ctx context.Context, l *life, request func(answer func(T)) any) (T, error) {
+func askLedger[T any](ctx context.Context, l *instance, request func(answer func(T)) any) (T, error) {
 	var none T
 	if l == nil {
 		return none, ErrNotRunning

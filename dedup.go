@@ -55,8 +55,8 @@ func (r Dedup) check() error {
 
 // dedup is what a consumer knows of finished jobs. It outlives its ledgers. A nil one is off.
 type dedup struct {
-	done   *recent[identity, struct{}]
-	failed *recent[identity, bool] // given back here since: whoever remembers it means another
+	done   *memo[identity, struct{}]
+	failed *memo[identity, bool] // given back here since: whoever remembers it means another
 	store  DedupStore
 	wg     sync.WaitGroup // calls of store.Remember
 }
@@ -69,7 +69,7 @@ func newDedup(r Dedup) *dedup {
 	case r.Store != nil && r.Remember == 0:
 		remember = defaultRemember
 	}
-	return &dedup{done: newRecent[identity, struct{}](remember), failed: newRecent[identity, bool](defaultRemember), store: r.Store}
+	return &dedup{done: newMemo[identity, struct{}](remember), failed: newMemo[identity, bool](defaultRemember), store: r.Store}
 }
 
 // mayBeDone says that the delivery may be that of a job which was done. One that is delivered for the first time is not, nor is a copy: whoever made
@@ -177,7 +177,7 @@ func (l *ledger) saves(e *entry) bool {
 	e.unsaved = false
 	e.mu.Unlock()
 	if unsaved {
-		l.life.dedup.save(e, func() { e.book.tell(&retry{entry: e}) })
+		l.instance.dedup.save(e, func() { e.incarnation.tell(&retry{entry: e}) })
 	}
 	return unsaved
 }
@@ -193,7 +193,7 @@ func (e *entry) looksUp(on bool) {
 func (e *entry) markDuplicate() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.duplicate, e.excused = true, true
+	e.duplicate, e.uncounted = true, true
 }
 
 func (e *entry) isDuplicate() bool {
@@ -204,7 +204,7 @@ func (e *entry) isDuplicate() bool {
 
 // storeFailed is loud, and harms nothing.
 func (e *entry) storeFailed(what string, err error) {
-	l := e.book.life
+	l := e.incarnation.instance
 	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
 		"reason", err, "stack", actor.Stack(err))
 	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.attempt, Redelivered: e.delivery.Redelivered, Reason: err})

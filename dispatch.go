@@ -14,7 +14,7 @@ import (
 func (l *ledger) fill(ctx actor.Context) {
 	l.lookAtSuspect()
 	l.lookAtBreaker(ctx)
-	for l.lineup.len() > 0 && l.busy.len() < l.slots() && (l.intake() || l.suspectReady()) && l.book != nil {
+	for l.lineup.len() > 0 && l.busy.len() < l.slots() && (l.intake() || l.suspectReady()) && l.incarnation != nil {
 		now := time.Now()
 		e, again := l.lineup.next(now)
 		if e == nil {
@@ -26,7 +26,7 @@ func (l *ledger) fill(ctx actor.Context) {
 }
 
 // intake says whether the consumer takes work.
-func (l *ledger) intake() bool { return l.willing() && !l.life.flow.suspects.busy() }
+func (l *ledger) intake() bool { return l.willing() && !l.instance.limits.suspects.busy() }
 
 // willing says whether it would, if there were no suspect.
 func (l *ledger) willing() bool {
@@ -35,7 +35,7 @@ func (l *ledger) willing() bool {
 
 // saturated says that so many abandoned tasks still run, or calls of HandleResult hang, that no more may be risked.
 func (l *ledger) saturated() bool {
-	return l.cfg.MaxAbandoned != never && l.life.tasks.Abandoned() >= l.cfg.MaxAbandoned || l.cfg.hooks.handle.Hung() >= guard.MaxHung
+	return l.cfg.MaxAbandoned != never && l.instance.tasks.Abandoned() >= l.cfg.MaxAbandoned || l.cfg.hooks.handle.Hung() >= guard.MaxHung
 }
 
 // admit lines a delivery up, unless this node can't do it, or it has no attempt left.
@@ -53,13 +53,13 @@ func (l *ledger) admit(e *entry) {
 
 // dispatch gives an entry to a worker of its own.
 func (l *ledger) dispatch(e *entry, now time.Time) {
-	e.started, l.moved = now, now
+	e.started, l.lastProgress = now, now
 	e.busy = true
 	l.busy.add(e)
 	l.lineup.begun(e, now)
 	l.count()
 	if k := l.behaviorOf(e).kernel; k != nil {
-		hire(e, k)
+		startWorker(e, k)
 		return
 	}
 	actor.Send(l.sys, l.workers, &supervision.StartRequest{Spec: l.childSpec(e)})
@@ -68,8 +68,8 @@ func (l *ledger) dispatch(e *entry, now time.Time) {
 // behaviorOf is the entry's: see Mux.
 func (l *ledger) behaviorOf(e *entry) Behavior { return l.behavior.of(&e.delivery.Message) }
 
-// dismiss ends the worker of an entry, as soon as it can be ended.
-func (l *ledger) dismiss(e *entry, reason error) {
+// stopWorker ends the worker of an entry, as soon as it can be ended.
+func (l *ledger) stopWorker(e *entry, reason error) {
 	if e.own != nil {
 		e.own.Exit(reason)
 		return
@@ -81,11 +81,11 @@ func (l *ledger) dismiss(e *entry, reason error) {
 func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
 	props := l.behaviorOf(e).props
 	id := l.workerID()
-	e.hireReceiver(id)
+	e.setReceiver(id)
 	return supervision.ChildSpec{
 		ID: id, Tag: e,
 		Props: func() *actor.Props {
-			e.born()
+			e.spawned()
 			return props(e)
 		},
 		Restart:       supervision.Transient,
@@ -96,7 +96,7 @@ func (l *ledger) childSpec(e *entry) supervision.ChildSpec {
 
 // beforeRestart runs in the worker supervisor.
 func (e *entry) beforeRestart(reason error, resume func(bool)) {
-	e.book.tell(&restarting{entry: e, reason: reason, resume: resume})
+	e.incarnation.tell(&restarting{entry: e, reason: reason, resume: resume})
 }
 
 // restartingWorker lets a crashed worker start again, when it has a job still and its old task has ended.
@@ -137,19 +137,19 @@ func (l *ledger) workerGone(w *worker) {
 	if e.decided() {
 		l.decided(e)
 	}
-	l.bereave(e, w.Reason())
+	l.onWorkerLost(e, w.Reason())
 }
 
 // workerEnded hears that a worker of the user's is gone for good.
 func (l *ledger) workerEnded(msg *supervision.Ended) {
 	if e, ok := msg.Tag.(*entry); ok && e.busy {
-		l.bereave(e, msg.Reason)
+		l.onWorkerLost(e, msg.Reason)
 	}
 }
 
-// bereave takes over what a worker has left: nothing, as a rule. A task that still runs is stopped first, so that the job never runs twice at
+// onWorkerLost takes over what a worker has left: nothing, as a rule. A task that still runs is stopped first, so that the job never runs twice at
 // the same time.
-func (l *ledger) bereave(e *entry, reason error) {
+func (l *ledger) onWorkerLost(e *entry, reason error) {
 	if o := l.orphanOf(e); o != nil {
 		o.resume = nil // its supervisor is gone, too
 		return         // its outcome is still to come, though the task may be over
@@ -158,7 +158,7 @@ func (l *ledger) bereave(e *entry, reason error) {
 		l.adopt(e, t, reason)
 		return
 	}
-	l.resign(e, reason)
+	l.freeSlot(e, reason)
 }
 
 // orphan is a task that has lost its worker. The ledger waits for its end.
@@ -222,14 +222,14 @@ func (l *ledger) orphanEnded(o *task.Outcome[any]) {
 	if o.Status == task.OK && l.behaviorOf(e).byDefault {
 		_ = e.settle(Ack(), nil) // the work is done, and the worker would have said no more
 	}
-	l.resign(e, left.reason)
+	l.freeSlot(e, left.reason)
 }
 
-// resign frees the slot: worker and task are gone. Without a decision, the default policy decides.
-func (l *ledger) resign(e *entry, reason error) {
+// freeSlot frees the slot: worker and task are gone. Without a decision, the default policy decides.
+func (l *ledger) freeSlot(e *entry, reason error) {
 	l.busy.drop(e)
 	e.busy = false
-	l.moved = time.Now()
+	l.lastProgress = time.Now()
 	if !e.decided() {
 		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
 	}
@@ -237,11 +237,11 @@ func (l *ledger) resign(e *entry, reason error) {
 		l.again(e)
 		return
 	}
-	l.lineup.ended(e, l.moved)
+	l.lineup.ended(e, l.lastProgress)
 	if e.deferred && l.held.has(e) {
-		e.line.settle(e)
+		e.link.settle(e)
 	}
-	l.conclude(e)
+	l.emitDone(e)
 }
 
 // byDefault is the decision for a worker that took none.

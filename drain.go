@@ -43,19 +43,19 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	if l.drain != nil {
 		return
 	}
-	l.life.stopping.Store(true)
+	l.instance.stopping.Store(true)
 	l.drain = &drain{}
 	l.emit(Event{Kind: EventDraining})
-	if l.book != nil {
-		l.book.batches.drain()
+	if l.incarnation != nil {
+		l.incarnation.batches.drain()
 	}
 	l.cfg.Logger.Info("gentask: draining", "consumer", l.cfg.Name, "running", l.busy.len(), "held", l.held.len())
 	switch {
-	case l.line == nil:
+	case l.link == nil:
 	case !l.up:
-		l.line.shutUnopened()
+		l.link.shutUnopened()
 	default:
-		l.steer()
+		l.reconcileIntake()
 	}
 	l.drain.timer = actor.SendAfter(ctx, max(within, 0), &drainUp{l.drain})
 }
@@ -68,8 +68,8 @@ func (l *ledger) drainUp(msg *drainUp) {
 	}
 	if d.over {
 		d.last = true
-		if l.line != nil {
-			l.hangUp()
+		if l.link != nil {
+			l.closeSession()
 		}
 		l.cutShort()
 		return
@@ -96,8 +96,8 @@ func (l *ledger) cutShort() {
 	}
 }
 
-// struck counts what became of a delivery since the drain began.
-func (d *drain) struck(e *entry) {
+// removed counts what became of a delivery since the drain began.
+func (d *drain) removed(e *entry) {
 	switch {
 	case d == nil:
 		return
@@ -121,20 +121,20 @@ func (l *ledger) checkDrained(ctx actor.Context) {
 	if d == nil || d.done || (l.busy.len() > 0 && !d.last) {
 		return
 	}
-	if l.line != nil {
+	if l.link != nil {
 		switch {
 		case l.held.len() > 0:
 			l.returnWaiting()
 		case !l.up:
-			l.line.shutUnopened()
+			l.link.shutUnopened()
 		case l.dry && !l.turning:
-			l.line.shut()
+			l.link.shut()
 		}
 		return // shut comes back here
 	}
 	d.done = true
 	d.timer.Stop()
-	l.life.drained(d.report)
+	l.instance.drained(d.report)
 	l.cfg.Logger.Info("gentask: drained", "consumer", l.cfg.Name, "finished", d.report.Finished, "returned", d.report.Returned,
 		"lost", d.report.Lost, "cancelled", len(d.report.Cancelled), "abandoned", len(d.report.Abandoned))
 	l.emit(Event{Kind: EventDrained, Report: &d.report})

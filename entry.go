@@ -15,10 +15,10 @@ import (
 // entry is one line of the ledger: a delivery that is held, and the one-shot right to settle it. The first decision wins, whoever takes it: the
 // worker, the user's code early, or the ledger itself. Only the consumer carries it out.
 type entry struct {
-	delivery *queue.Delivery
-	line     *line
-	book     *book
-	cfg      *settings
+	delivery    *queue.Delivery
+	link        *link
+	incarnation *incarnation
+	cfg         *settings
 
 	mu        sync.Mutex
 	own       *worker    // its worker, if that is one of the library's own
@@ -37,7 +37,7 @@ type entry struct {
 	ending    task.Ending // of the last run, as far as it was heard
 	marks     facts
 	alive     bool // its worker, if it is one of the user's, has been spawned
-	excused   bool // its last run failed by itself: see Policy.Failure
+	uncounted bool // its last run failed by itself: see Policy.Failure
 	abandoned bool // the task did not return within its grace
 	lost      bool // the session is over
 	duplicate bool // it was done before, and is acknowledged without a run
@@ -48,7 +48,7 @@ type entry struct {
 	// The rest belongs to the consumer, but received, which doesn't change. There may be a hundred thousand entries: what is small stands together.
 	identity    identity
 	serial      uint64 // in which order it came in
-	rolls       [rollKinds]rollPlace
+	lists       [listKinds]listPlace
 	spot        spot // its place in the lineup
 	received    time.Time
 	started     time.Time         // when it was given to a worker; zero before
@@ -64,21 +64,21 @@ type entry struct {
 	returned    bool              // neither: the broker has it back, unsettled
 }
 
-// book is what the entries of one incarnation of a consumer share.
-type book struct {
+// incarnation is what the entries of one incarnation of a consumer share.
+type incarnation struct {
 	sys      *actor.System
 	consumer *actor.PID
 	tasks    *task.Supervisor
-	life     *life
+	instance *instance
 	batches  *batches
 
-	born       atomic.Int64 // when a worker of the user's was spawned last
+	spawnedAt  atomic.Int64 // when a worker of the user's was spawned last
 	workerName string       // the first part of the names of the library's own workers
 	over       atomic.Bool  // the consumer has ended
 }
 
 // tell posts a message to the consumer, unless that has ended: then it has left nothing to be told.
-func (b *book) tell(msg any) {
+func (b *incarnation) tell(msg any) {
 	if !b.over.Load() {
 		actor.Send(b.sys, b.consumer, msg)
 	}
@@ -106,8 +106,8 @@ func (c *entryContext) Value(key any) any {
 	return nil
 }
 
-func newEntry(d *queue.Delivery, l *line, b *book, cfg *settings) *entry {
-	return &entry{delivery: d, identity: identityOf(cfg.seed, d), line: l, book: b, cfg: cfg, attempt: d.Attempt, received: time.Now()}
+func newEntry(d *queue.Delivery, l *link, b *incarnation, cfg *settings) *entry {
+	return &entry{delivery: d, identity: identityOf(cfg.seed, d), link: l, incarnation: b, cfg: cfg, attempt: d.Attempt, received: time.Now()}
 }
 
 // decode turns the body into what into points to.
@@ -141,13 +141,13 @@ func (e *entry) run(spec task.Spec) error {
 	case e.task != nil && !e.task.Over():
 		return errTaskRunning
 	}
-	spec.Run, spec.Name = e.book.life.dedup.unless(e, e.watched(spec.Run)), e.delivery.ID
+	spec.Run, spec.Name = e.incarnation.instance.dedup.unless(e, e.watched(spec.Run)), e.delivery.ID
 	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
 	e.marks, e.ending, e.told = 0, 0, nil
-	t, err := e.book.tasks.Spawn(spec)
+	t, err := e.incarnation.tasks.Spawn(spec)
 	if err != nil {
 		if guard.Is(err, task.ErrClosed) {
-			e.book.tell(&tasksEnding{})
+			e.incarnation.tell(&tasksEnding{})
 		}
 		return err
 	}
@@ -177,7 +177,7 @@ func (e *entry) stop(cause error) {
 func (e *entry) settle(d Decision, reason error) error {
 	err := e.decide(d, reason)
 	if err == nil {
-		e.book.tell((*decided)(e))
+		e.incarnation.tell((*decided)(e))
 	}
 	return err
 }
@@ -197,13 +197,13 @@ func (e *entry) decide(d Decision, reason error) error {
 	case e.decision.kind != undecided:
 		return ErrSettled
 	case e.lost:
-		e.book.life.dedup.note(e, d)
+		e.incarnation.instance.dedup.note(e, d)
 		return ErrSessionLost
 	}
 	if e.decision, e.reason = d, reason; e.receiver != nil {
 		e.receiver.decided = time.Since(e.received)
 	}
-	e.book.life.dedup.note(e, d)
+	e.incarnation.instance.dedup.note(e, d)
 	return nil
 }
 
@@ -321,26 +321,26 @@ func (e *entry) workerPID() *actor.PID {
 	return theirs
 }
 
-// employ notes the worker.
-func (e *entry) employ(w *worker) {
+// setWorker notes the worker.
+func (e *entry) setWorker(w *worker) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.own = w
 }
 
-// born notes that the worker, one of the user's, is being spawned.
-func (e *entry) born() {
+// spawned notes that the worker, one of the user's, is being spawned.
+func (e *entry) spawned() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.alive = true
-	e.book.born.Store(time.Now().UnixNano())
+	e.incarnation.spawnedAt.Store(time.Now().UnixNano())
 }
 
-// unborn says whether the worker that was asked for a while ago has not been spawned yet, nor any other of late.
-func (e *entry) unborn(now time.Time) bool {
+// notSpawned says whether the worker that was asked for a while ago has not been spawned yet, nor any other of late.
+func (e *entry) notSpawned(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.own == nil && !e.alive && now.Sub(e.started) > birthLimit && now.UnixNano()-e.book.born.Load() > int64(birthLimit)
+	return e.own == nil && !e.alive && now.Sub(e.started) > birthLimit && now.UnixNano()-e.incarnation.spawnedAt.Load() > int64(birthLimit)
 }
 
 // begun says whether a task of the job was started, or a decision taken.

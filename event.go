@@ -178,12 +178,12 @@ func (l *ledger) eventOf(kind EventKind, e *entry) Event {
 
 // tellOf tells of an entry, if anybody listens.
 func (l *ledger) tellOf(kind EventKind, e *entry) {
-	if l.life.events.any() {
+	if l.instance.events.any() {
 		l.emit(l.eventOf(kind, e))
 	}
 }
 
-func (l *ledger) emit(ev Event) { l.life.emit(ev) }
+func (l *ledger) emit(ev Event) { l.instance.emit(ev) }
 
 // emit tells of something, if anybody listens.
 func (c *Consumer) emit(ev Event) {

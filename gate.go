@@ -13,7 +13,7 @@ import (
 // Ended and gone come in either order: a delivery may be lost while its job runs on.
 type gate interface {
 	// pass says whether e may be started now. If not, until says when to ask again at the latest; zero: only when something changes. It may be
-	// asked in vain, because another gate says no, so it counts nothing. Gates are asked in order, and the last one's goAhead is followed by
+	// asked in vain, because another gate says no, so it counts nothing. Gates are asked in order, and the last one's admit is followed by
 	// begun in the same turn: a gate that has to reserve what it grants, because others take from it at the same time, is the last.
 	pass(e *entry, now time.Time) (v verdict, until time.Time)
 
@@ -23,7 +23,7 @@ type gate interface {
 	// ended says that e's worker and task are gone; e.verdict() and e.result() say how.
 	ended(e *entry, now time.Time)
 
-	// gone says that e is out of the book, settled or lost. That goes for those that were never begun, too.
+	// gone says that e is out of the ledger, settled or lost. That goes for those that were never begun, too.
 	gone(e *entry, now time.Time)
 }
 
@@ -31,23 +31,23 @@ type gate interface {
 type verdict uint8
 
 const (
-	// goAhead: this gate has nothing against it.
-	goAhead verdict = iota + 1
-	// notThis holds this one back; others may be started.
-	notThis
-	// notNow holds back this one and whatever comes after it.
-	notNow
+	// admit: this gate has nothing against it.
+	admit verdict = iota + 1
+	// skip holds this one back; others may be started.
+	skip
+	// block holds back this one and whatever comes after it.
+	block
 )
 
 // String returns the verdict in plain words.
 func (v verdict) String() string {
 	switch v {
-	case goAhead:
-		return "go ahead"
-	case notThis:
-		return "not this"
-	case notNow:
-		return "not now"
+	case admit:
+		return "admit"
+	case skip:
+		return "skip"
+	case block:
+		return "block"
 	}
 	return fmt.Sprintf("verdict(%d)", uint8(v))
 }
@@ -55,7 +55,7 @@ func (v verdict) String() string {
 // gatesOf makes the gates of one incarnation of a consumer, in the order in which they are asked: those that hold back one delivery come before
 // those that hold back all, and what reserves is the last.
 func gatesOf(l *ledger) []gate {
-	return l.life.flow.gates(l)
+	return l.instance.limits.gates(l)
 }
 
 // unblocked tells the ledger that a gate has opened by itself.

@@ -121,23 +121,23 @@ type gauges struct {
 }
 
 // turned notes that the ledger works.
-func (l *ledger) turned(now time.Time) { l.life.gauges.turn.Store(&now) }
+func (l *ledger) turned(now time.Time) { l.instance.gauges.turn.Store(&now) }
 
 func (l *ledger) count() {
-	l.life.gauges.running.Store(int64(l.busy.len()))
-	l.life.gauges.held.Store(int64(l.held.len()))
+	l.instance.gauges.running.Store(int64(l.busy.len()))
+	l.instance.gauges.held.Store(int64(l.held.len()))
 }
 
 // publish lets the outside see how the consumer is.
 func (l *ledger) publish() {
 	state := l.state()
 	since := time.Now()
-	if old := l.life.health.Load(); old != nil && old.State == state {
+	if old := l.instance.health.Load(); old != nil && old.State == state {
 		since = old.Since
 	}
-	l.life.health.Store(&Health{
+	l.instance.health.Store(&Health{
 		State: state, Since: since, Error: l.trouble(), Abandoned: l.abandoned, Late: l.late,
-		Concurrency: l.width(), SharedIDs: l.life.flow.shared.count,
+		Concurrency: l.width(), SharedIDs: l.instance.limits.shared.count,
 		Breakers: l.breakers(), KeyBreakers: l.keyBreakers(),
 	})
 }

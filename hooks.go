@@ -55,7 +55,7 @@ func newHooks() *hooks {
 	h.failure = h.Hook("Policy.Failure", failureLimit)
 	h.done, h.remember = h.Hook("DedupStore.Done", storeTime), h.Hook("DedupStore.Remember", storeTime)
 	h.factory, h.handle = h.Hook("Actor", factoryLimit), h.Hook("HandleResult", handleLimit)
-	h.waiting, h.closing = h.Hook("BacklogReporter.Backlog", weighTime), h.Hook("Session.Close", 0)
+	h.waiting, h.closing = h.Hook("BacklogReporter.Backlog", backlogTime), h.Hook("Session.Close", 0)
 	h.driving = h.Hook("Session", 0)
 	return h
 }
@@ -180,11 +180,11 @@ func (e *entry) returnedAfterAll() {
 	e.mu.Unlock()
 	if hung {
 		e.cfg.hooks.handle.CountReturned()
-		e.book.tell(&handleReturned{})
+		e.incarnation.tell(&handleReturned{})
 	}
 }
 
 // handleReturned says that a HandleResult that hung has returned.
 type handleReturned struct{}
 
-func (*handleReturned) serve(_ actor.Context, l *ledger) { l.steer() }
+func (*handleReturned) serve(_ actor.Context, l *ledger) { l.reconcileIntake() }

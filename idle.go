@@ -24,8 +24,8 @@ type receiver struct {
 	ran, decided, stopped time.Duration
 }
 
-// hireReceiver notes that the job gets a worker of the user's.
-func (e *entry) hireReceiver(id string) {
+// setReceiver notes that the job gets a worker of the user's.
+func (e *entry) setReceiver(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.receiver = &receiver{id: id}
@@ -81,8 +81,8 @@ func (l *ledger) endIdle(e *entry) {
 		l.emit(ev)
 		e.timeOut()
 	}
-	l.dismiss(e, reason)
-	l.bereave(e, reason)
+	l.stopWorker(e, reason)
+	l.onWorkerLost(e, reason)
 }
 
 // timeOut makes a Timeout of a job whose worker decides nothing.
@@ -114,7 +114,7 @@ func (l *ledger) restartSoon(msg *restarting) {
 		msg.resume(true)
 		return
 	}
-	time.AfterFunc(comebackWait(uint8(min(extra, 100))), func() { e.book.tell(&restartDue{msg}) }) //nolint:gosec // bounded
+	time.AfterFunc(comebackWait(uint8(min(extra, 100))), func() { e.incarnation.tell(&restartDue{msg}) }) //nolint:gosec // bounded
 }
 
 // restartDue says that a crashed worker has waited for its restart.

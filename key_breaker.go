@@ -39,31 +39,31 @@ func (k KeyBreaker) check() error {
 		unfitIf(off, "Breaker.FailureRate", k.Breaker.FailureRate, "the share of failures at which it opens, such as 0.5; there is a Key"))
 }
 
-// fuses are the breakers of the keys that have run something of late. They belong to the ledger's goroutine, and outlive it.
-type fuses struct {
+// circuits are the breakers of the keys that have run something of late. They belong to the ledger's goroutine, and outlive it.
+type circuits struct {
 	machine func() *breaker.Machine
-	by      map[string]*fuse
-	down    map[string]*fuse // those that are not closed
-	sweep   int              // how many there may be before some are forgotten
+	by      map[string]*circuit
+	down    map[string]*circuit // those that are not closed
+	sweep   int                 // how many there may be before some are forgotten
 }
 
-func newFuses(k KeyBreaker, random func() float64) *fuses {
+func newCircuits(k KeyBreaker, random func() float64) *circuits {
 	if !k.on() {
 		return nil
 	}
-	return &fuses{
+	return &circuits{
 		machine: func() *breaker.Machine { return k.Breaker.machine(random) },
-		by:      map[string]*fuse{}, down: map[string]*fuse{}, sweep: sweepAt,
+		by:      map[string]*circuit{}, down: map[string]*circuit{}, sweep: sweepAt,
 	}
 }
 
 // keyTicket is of a run; the zero one, if its key had no breaker when it began.
 type keyTicket struct {
-	fuse *fuse
+	circuit *circuit
 	breaker.Ticket
 }
 
-func (f *fuses) begin(key string) keyTicket {
+func (f *circuits) begin(key string) keyTicket {
 	one := f.by[key]
 	if one == nil {
 		return keyTicket{}
@@ -73,16 +73,16 @@ func (f *fuses) begin(key string) keyTicket {
 
 // end notes how a run ended, and returns the key's breaker and what its state was; nil if there is none. Only a result makes one. A run that began
 // before counts as one of its first.
-func (f *fuses) end(key string, t keyTicket, now time.Time, r breaker.Result) (one *fuse, was breaker.State) {
+func (f *circuits) end(key string, t keyTicket, now time.Time, r breaker.Result) (one *circuit, was breaker.State) {
 	one = f.by[key]
 	if one == nil {
 		if r == breaker.Nothing {
 			return nil, breaker.Closed
 		}
-		one = &fuse{Machine: f.machine()}
+		one = &circuit{Machine: f.machine()}
 		f.by[key] = one
 	}
-	if t.fuse != one {
+	if t.circuit != one {
 		t.Ticket = breaker.Ticket{}
 	}
 	was = one.State()
@@ -94,7 +94,7 @@ func (f *fuses) end(key string, t keyTicket, now time.Time, r breaker.Result) (o
 const forgettable = time.Hour
 
 // forget drops those that are as good as new, and returns the keys of those that were not closed. What is left doubles before it is due again.
-func (f *fuses) forget(now time.Time) (down []string) {
+func (f *circuits) forget(now time.Time) (down []string) {
 	for key, one := range f.by {
 		switch {
 		case one.Idle(now):
@@ -111,7 +111,7 @@ func (f *fuses) forget(now time.Time) (down []string) {
 }
 
 // health describes those that are not closed, by key, mostBreakers at the most.
-func (f *fuses) health() []BreakerHealth {
+func (f *circuits) health() []BreakerHealth {
 	var all []BreakerHealth
 	for _, key := range firstKeys(f.down) {
 		all = append(all, f.down[key].health(key))
@@ -121,41 +121,41 @@ func (f *fuses) health() []BreakerHealth {
 
 // keyBreakerGate gives back what is for a key whose breaker is open, or holds it; and so all but the probe of one that probes.
 type keyBreakerGate struct {
-	*fuses
+	*circuits
 	ledger  *ledger
 	tickets map[*entry]keyTicket
 }
 
-func newKeyBreakerGate(l *ledger, f *fuses) *keyBreakerGate {
+func newKeyBreakerGate(l *ledger, f *circuits) *keyBreakerGate {
 	for _, one := range f.by {
 		one.Forget() // what was on its way belonged to the ledger before
 	}
-	return &keyBreakerGate{fuses: f, ledger: l, tickets: map[*entry]keyTicket{}}
+	return &keyBreakerGate{circuits: f, ledger: l, tickets: map[*entry]keyTicket{}}
 }
 
 func (g *keyBreakerGate) pass(e *entry, now time.Time) (v verdict, until time.Time) {
 	key := e.spot.circuit()
 	switch {
 	case key == "":
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	case e.decided():
-		return notThis, time.Time{} // it is on its way back
+		return skip, time.Time{} // it is on its way back
 	}
 	one := g.by[key]
 	if one == nil {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
 	was := one.State()
 	admits := one.Admits(now)
 	g.turned(key, one, was)
 	switch {
 	case admits:
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	case e.keepsOrder(now):
-		return notThis, e.untilHold(one.NextProbe())
+		return skip, e.untilHold(one.NextProbe())
 	}
 	_ = e.settle(Snooze(g.untilProbe(one, now)), fmt.Errorf("%w: %w", ErrBreakerOpen, one.cause)) // undecided, as was seen
-	return notThis, time.Time{}
+	return skip, time.Time{}
 }
 
 // keepsOrder says that e is not given back while its breaker is open.
@@ -175,7 +175,7 @@ func (e *entry) untilHold(at time.Time) time.Time {
 
 // untilProbe is for how long a message is snoozed. The first one is there for the probe; others come within a while after it, so that they don't all
 // come while it runs.
-func (g *keyBreakerGate) untilProbe(one *fuse, now time.Time) time.Duration {
+func (g *keyBreakerGate) untilProbe(one *circuit, now time.Time) time.Duration {
 	wait := max(one.NextProbe().Sub(now), releasePause) // of one that probes, it is zero
 	if one.State() == breaker.Open && !one.awaited {
 		one.awaited = true
@@ -187,7 +187,7 @@ func (g *keyBreakerGate) untilProbe(one *fuse, now time.Time) time.Duration {
 
 func (g *keyBreakerGate) begun(e *entry, _ time.Time) {
 	if key := e.spot.circuit(); key != "" {
-		if t := g.begin(key); t.fuse != nil {
+		if t := g.begin(key); t.circuit != nil {
 			g.tickets[e] = t
 		}
 	}
@@ -203,7 +203,7 @@ func (g *keyBreakerGate) ended(e *entry, now time.Time) {
 			g.ledger.emit(Event{Kind: EventBreakerClosed, Key: old})
 		}
 	}
-	one, was := g.end(key, g.tickets[e], now, e.evidence())
+	one, was := g.end(key, g.tickets[e], now, e.signal())
 	delete(g.tickets, e)
 	if one == nil {
 		return
@@ -217,7 +217,7 @@ func (g *keyBreakerGate) ended(e *entry, now time.Time) {
 
 func (g *keyBreakerGate) gone(*entry, time.Time) {}
 
-func (g *keyBreakerGate) turned(key string, one *fuse, was breaker.State) {
+func (g *keyBreakerGate) turned(key string, one *circuit, was breaker.State) {
 	switch one.State() {
 	case breaker.Closed:
 		delete(g.down, key)

@@ -20,7 +20,7 @@ func keyBreaker() KeyBreaker {
 func TestKeyBreaker_Model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		half := func() float64 { return 0.5 }
-		f, now := newFuses(keyBreaker(), half), time.Unix(1_000_000, 0)
+		f, now := newCircuits(keyBreaker(), half), time.Unix(1_000_000, 0)
 		plain := map[string]*breaker.Machine{}
 		for range rapid.IntRange(1, 150).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "s")) * time.Second) // windows slide by one
@@ -54,7 +54,7 @@ func TestKeyBreaker_Model(t *testing.T) {
 
 // TestKeyBreaker_Memory: what is idle is forgotten, and so is what is open when nothing comes for an hour.
 func TestKeyBreaker_Memory(t *testing.T) {
-	f, now := newFuses(keyBreaker(), func() float64 { return 0.5 }), time.Unix(1_000_000, 0)
+	f, now := newCircuits(keyBreaker(), func() float64 { return 0.5 }), time.Unix(1_000_000, 0)
 	for i := range 1000 {
 		f.end(strconv.Itoa(i), keyTicket{}, now, breaker.Good)
 	}

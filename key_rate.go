@@ -30,25 +30,25 @@ func (k KeyRate) check() error {
 		unfitIf(k.Key == nil && k.Rate != (Rate{}), "Key", "nil with a Rate", "a function, for example KeyHeader(name)"))
 }
 
-// meters are those of the keys that have begun something of late. They belong to the ledger's goroutine, and outlive it.
-type meters struct {
+// limiters are those of the keys that have begun something of late. They belong to the ledger's goroutine, and outlive it.
+type limiters struct {
 	rate  Rate
-	by    map[string]meter
+	by    map[string]limiter
 	sweep int // how many there may be before those that are full again are forgotten
 }
 
-func newMeters(k KeyRate) *meters {
+func newLimiters(k KeyRate) *limiters {
 	if k.Key == nil {
 		return nil
 	}
-	return &meters{rate: k.Rate, by: map[string]meter{}, sweep: sweepAt}
+	return &limiters{rate: k.Rate, by: map[string]limiter{}, sweep: sweepAt}
 }
 
 // sweepAt is how many keys are remembered without a look at which of them may be forgotten.
 const sweepAt = 64
 
 // ready says whether one more of the key may begin, or when.
-func (m *meters) ready(key string, now time.Time) (ok bool, at time.Time) {
+func (m *limiters) ready(key string, now time.Time) (ok bool, at time.Time) {
 	one, known := m.by[key]
 	if !known {
 		return true, time.Time{}
@@ -57,7 +57,7 @@ func (m *meters) ready(key string, now time.Time) (ok bool, at time.Time) {
 }
 
 // count takes note of one that begins.
-func (m *meters) count(key string, now time.Time) {
+func (m *limiters) count(key string, now time.Time) {
 	if !m.rate.on() {
 		return
 	}
@@ -67,14 +67,14 @@ func (m *meters) count(key string, now time.Time) {
 			m.forget(now)
 			m.evict(now)
 		}
-		one = newMeter(m.rate)
+		one = newLimiter(m.rate)
 		m.by[key] = one
 	}
 	one.count(now)
 }
 
 // forget drops those that are as good as new. What is left doubles before it is called again, so that each key costs a constant share of it.
-func (m *meters) forget(now time.Time) {
+func (m *limiters) forget(now time.Time) {
 	for key, one := range m.by {
 		if one.full(now) {
 			delete(m.by, key)
@@ -84,7 +84,7 @@ func (m *meters) forget(now time.Time) {
 }
 
 // set changes the rate. What has begun counts on, unless the limit is lifted.
-func (m *meters) set(r Rate, now time.Time) {
+func (m *limiters) set(r Rate, now time.Time) {
 	m.rate = r
 	if !r.on() {
 		clear(m.by)
@@ -94,24 +94,24 @@ func (m *meters) set(r Rate, now time.Time) {
 	}
 }
 
-// full says that the meter is as good as a new one.
-func (m meter) full(now time.Time) bool {
+// full says that the limiter is as good as a new one.
+func (m limiter) full(now time.Time) bool {
 	return m.limiter.Limit() == rate.Inf || m.limiter.TokensAt(now) >= float64(m.limiter.Burst())
 }
 
 // keyRateGate holds back what is too fast for its key.
-type keyRateGate struct{ *meters }
+type keyRateGate struct{ *limiters }
 
 func (g keyRateGate) pass(e *entry, now time.Time) (v verdict, until time.Time) {
 	key := e.spot.rate()
 	if key == "" {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
 	ok, at := g.ready(key, now)
 	if ok {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
-	return notThis, at
+	return skip, at
 }
 
 func (g keyRateGate) begun(e *entry, now time.Time) {

@@ -16,7 +16,7 @@ import (
 func TestKeyRate_HoldsOverAnyWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := Rate{PerSecond: rapid.Float64Range(0.01, 1000).Draw(t, "rate"), Burst: rapid.IntRange(1, 5).Draw(t, "burst")}
-		m, now := newMeters(KeyRate{Key: KeyHeader("k"), Rate: r}), time.Unix(1_000_000, 0)
+		m, now := newLimiters(KeyRate{Key: KeyHeader("k"), Rate: r}), time.Unix(1_000_000, 0)
 		begun := map[string][]time.Time{}
 		refill := time.Duration(float64(r.Burst) / r.PerSecond * float64(time.Second))
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
@@ -53,7 +53,7 @@ func TestKeyRate_HoldsOverAnyWindow(t *testing.T) {
 
 // TestKeyRate_Memory: twenty thousand keys, each of which runs once, are never remembered all.
 func TestKeyRate_Memory(t *testing.T) {
-	m, now := newMeters(KeyRate{Key: KeyHeader("k"), Rate: Rate{PerSecond: 10, Burst: 1}}), time.Unix(1_000_000, 0)
+	m, now := newLimiters(KeyRate{Key: KeyHeader("k"), Rate: Rate{PerSecond: 10, Burst: 1}}), time.Unix(1_000_000, 0)
 	for i := range 20_000 {
 		now = now.Add(time.Millisecond)
 		m.count(strconv.Itoa(i), now)
@@ -62,7 +62,7 @@ func TestKeyRate_Memory(t *testing.T) {
 }
 
 func TestKeyRate_Set(t *testing.T) {
-	m, now := newMeters(KeyRate{Key: KeyHeader("k")}), time.Unix(1_000_000, 0)
+	m, now := newLimiters(KeyRate{Key: KeyHeader("k")}), time.Unix(1_000_000, 0)
 	m.count("a", now)
 	require.Empty(t, m.by, "without a limit there is nothing to be remembered")
 	m.set(Rate{PerSecond: 1}, now)

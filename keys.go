@@ -7,7 +7,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// termsOf makes the keys of a message; nil if it has none. It is called in the line's goroutine: code of the user's must not hold up the ledger.
+// termsOf makes the keys of a message; nil if it has none. It is called in the link's goroutine: code of the user's must not hold up the ledger.
 func (s *settings) termsOf(m *queue.Message) *terms {
 	if !s.Policy.keyed() {
 		return nil

@@ -11,37 +11,37 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// ledger is the consumer's actor: it keeps the book of what is held, and is the only one who settles. Its children are the task supervisor
-// and the worker supervisor; its line waits on the broker. It never blocks.
+// ledger is the consumer's actor: it keeps what is held, and is the only one who settles. Its children are the task supervisor
+// and the worker supervisor; its link waits on the broker. It never blocks.
 //
-// A delivery comes in as delivered, waits for a slot, is given to a worker (dispatch.go), comes back as decided, goes to the line as a settlement,
-// and leaves the book when the line has settled it. A worker that ends without a decision, and a session that breaks, are other ways to the
+// A delivery comes in as delivered, waits for a slot, is given to a worker (dispatch.go), comes back as decided, goes to the link as a settlement,
+// and leaves the ledger when the link has settled it. A worker that ends without a decision, and a session that breaks, are other ways to the
 // same end.
 type ledger struct {
 	cfg      *settings
 	source   queue.Source
 	behavior Behavior
-	offered  *life // what came with the Props
-	life     *life // where the outside looks; nil before it has entered one
+	offered  *instance // what came with the Props
+	instance *instance // where the outside looks; nil before it has entered one
 
-	sys     *actor.System
-	self    *actor.PID
-	book    *book
-	tasks   *actor.PID
-	workers *actor.PID
+	sys         *actor.System
+	self        *actor.PID
+	incarnation *incarnation
+	tasks       *actor.PID
+	workers     *actor.PID
 
-	line      *line     // nil between two sessions
-	up        bool      // the line's session is open
-	hungUp    bool      // the line's session is over for us; its goroutines may not know yet
-	dry       bool      // nothing comes: the intake is cancelled
-	turning   bool      // the intake is being cancelled or resumed
-	asked     time.Time // since when the driver owes that, or the session
-	openedAt  time.Time
-	failures  int // sessions in a row that broke soon, and without having brought a delivery
-	lastError error
+	link          *link     // nil between two sessions
+	up            bool      // the link's session is open
+	sessionClosed bool      // the link's session is over for us; its goroutines may not know yet
+	dry           bool      // nothing comes: the intake is cancelled
+	turning       bool      // the intake is being cancelled or resumed
+	asked         time.Time // since when the driver owes that, or the session
+	openedAt      time.Time
+	failures      int // sessions in a row that broke soon, and without having brought a delivery
+	lastError     error
 
-	held    roll               // what is unsettled, by the broker's count too
-	busy    roll               // what has a worker or a task
+	held    list               // what is unsettled, by the broker's count too
+	busy    list               // what has a worker or a task
 	orphans map[uint64]*orphan // what has lost its worker while its task runs, by task
 	lineup  *lineup            // what waits for a slot
 	alarm   alarm              // for when a gate wants to be asked again
@@ -49,19 +49,19 @@ type ledger struct {
 
 	workersMade uint64 // of the user's
 
-	paused    bool
-	ending    bool // on the way to its end, with tasks that may still run
-	abandoned int  // tasks that still run
-	late      int  // and those that have returned
-	drain     *drain
-	moved     time.Time // when something moved last
-	quiet     silence
+	paused       bool
+	ending       bool // on the way to its end, with tasks that may still run
+	abandoned    int  // tasks that still run
+	late         int  // and those that have returned
+	drain        *drain
+	lastProgress time.Time // when something moved last
+	quiet        silence
 
 	refused map[*entry]*refusal // what is held although it is decided: its settlement was refused
 	jammed  time.Time           // since when the prefetch has been full of what can't be settled or returned
 }
 
-// Messages to the ledger, beside those of its line (line.go) and of requests (request.go).
+// Messages to the ledger, beside those of its link (link.go) and of requests (request.go).
 type (
 	// decided says that the entry has its decision.
 	decided entry
@@ -79,33 +79,33 @@ type (
 	}
 )
 
-// newLedger makes the ledger of a tree whose Props came with the life that is offered.
-func newLedger(offered *life) *ledger {
+// newLedger makes the ledger of a tree whose Props came with the instance that is offered.
+func newLedger(offered *instance) *ledger {
 	return &ledger{
 		cfg: offered.cfg, source: offered.source, behavior: offered.behavior, offered: offered,
-		held: roll{kind: rollHeld}, busy: roll{kind: rollBusy}, orphans: map[uint64]*orphan{},
+		held: list{kind: listHeld}, busy: list{kind: listBusy}, orphans: map[uint64]*orphan{},
 	}
 }
 
-// enter finds the ledger its life; without one it ends.
+// enter finds the ledger its instance; without one it ends.
 func (l *ledger) enter(ctx actor.Context) {
-	l.life = l.offered.enter(l.offered, ctx.ActorSystem(), ctx.Parent())
-	if l.life == nil {
+	l.instance = l.offered.enter(l.offered, ctx.ActorSystem(), ctx.Parent())
+	if l.instance == nil {
 		l.cfg.Logger.Error("gentask: consumer runs in another tree; this one ends", "consumer", l.cfg.Name)
 		actor.Exit(ctx, ErrRunning)
 		return
 	}
-	l.paused = l.life.paused.Load()
+	l.paused = l.instance.paused.Load()
 	l.lineup = newLineup(gatesOf(l))
 }
 
 // Receive is one turn of the ledger.
 func (l *ledger) Receive(ctx actor.Context) {
-	if l.life == nil {
+	if l.instance == nil {
 		if _, first := ctx.Message().(*actor.Started); first {
 			l.enter(ctx)
 		}
-		if l.life == nil {
+		if l.instance == nil {
 			return // the consumer lives in another tree
 		}
 	}
@@ -134,13 +134,13 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.crashed()
 		return
 	case *actor.Stopped:
-		l.life.flow.over()
+		l.instance.limits.over()
 		return
 	default:
 		l.control(ctx)
 	}
 	l.fill(ctx)
-	l.life.flow.rest()
+	l.instance.limits.rest()
 	l.checkDrained(ctx)
 }
 
@@ -161,8 +161,8 @@ func (l *ledger) control(ctx actor.Context) {
 		l.flowing(msg)
 	case *broken:
 		l.broken(ctx, msg)
-	case *weighed:
-		l.weighed(ctx, msg)
+	case *backlogCounted:
+		l.backlogCounted(ctx, msg)
 	case *shut:
 		l.shut(ctx, msg)
 	case *reopen:
@@ -188,13 +188,13 @@ func (l *ledger) control(ctx actor.Context) {
 func (l *ledger) started(ctx actor.Context) {
 	actor.TrapStop(ctx)
 	l.sys, l.self = ctx.ActorSystem(), ctx.Self()
-	l.life.attach(l.sys, ctx.Parent(), l.self)
-	if l.life.stopping.Load() {
+	l.instance.attach(l.sys, ctx.Parent(), l.self)
+	if l.instance.stopping.Load() {
 		actor.Exit(ctx, nil) // stopped before it began, or an earlier incarnation died while it drained
 		return
 	}
-	l.moved = time.Now()
-	l.turned(l.moved)
+	l.lastProgress = time.Now()
+	l.turned(l.lastProgress)
 	l.startTasks(ctx)
 	if l.behavior.restarts() {
 		l.startWorkers(ctx)
@@ -206,11 +206,11 @@ func (l *ledger) started(ctx actor.Context) {
 // startTasks starts the task supervisor; the first session is opened when it is ready. It goes on counting where the last one was: the
 // tasks that an earlier ledger had to abandon may still run.
 func (l *ledger) startTasks(ctx actor.Context) {
-	sup := l.life.tasks
+	sup := l.instance.tasks
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.book = &book{sys: l.sys, consumer: l.self, tasks: sup, life: l.life, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker"}
+	l.incarnation = &incarnation{sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker"}
 }
 
 // startWorkers starts the supervisor of the workers of the user's. The library's own are the ledger's to supervise.
@@ -256,23 +256,23 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 		if !e.begun() && !guard.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
 			_ = e.settle(Release(), reason) // its worker never came to life
 		}
-		l.bereave(e, reason)
+		l.onWorkerLost(e, reason)
 	}
 }
 
-// delivered enters a delivery into the book.
+// delivered enters a delivery into the ledger.
 func (l *ledger) delivered(e *entry) {
-	if l.stale(e.line) {
+	if l.stale(e.link) {
 		return // the session has ended, and with it the delivery
 	}
 	l.serial++
 	e.serial = l.serial
 	l.held.add(e)
-	if l.life.flow.shared.note(e.identity) {
+	if l.instance.limits.shared.note(e.identity) {
 		l.cfg.Logger.Warn("gentask: messages share an id: see Health.SharedIDs", "consumer", l.cfg.Name, "id", bounded(e.delivery.ID))
 	}
 	l.failures = 0
-	l.moved, l.quiet.since = e.received, e.received
+	l.lastProgress, l.quiet.since = e.received, e.received
 	l.count()
 	l.recount(e)
 	l.tellOf(EventReceived, e)
@@ -295,7 +295,7 @@ func (l *ledger) decided(e *entry) {
 	if !l.held.has(e) {
 		return // lost with its session
 	}
-	l.moved = time.Now()
+	l.lastProgress = time.Now()
 	l.pace(e)
 	if e.busy && l.keeps(e) {
 		e.deferred = true
@@ -304,12 +304,12 @@ func (l *ledger) decided(e *entry) {
 	if l.saves(e) {
 		return
 	}
-	e.line.settle(e)
+	e.link.settle(e)
 }
 
-// settled strikes out what the broker has taken, and tries the rest again.
+// settled removes what the broker has taken, and tries the rest again.
 func (l *ledger) settled(ctx actor.Context, msg *settled) {
-	if l.stale(msg.line) {
+	if l.stale(msg.link) {
 		return
 	}
 	var hopeless []*entry
@@ -322,28 +322,28 @@ func (l *ledger) settled(ctx actor.Context, msg *settled) {
 				hopeless = append(hopeless, e)
 			}
 		case !msg.over:
-			l.strike(e, s)
+			l.remove(e, s)
 		}
 	}
 	l.giveBack(hopeless)
 	msg.lane.giveBack(msg.batch)
 	if msg.over {
-		l.broken(ctx, &broken{line: msg.line, err: msg.err})
+		l.broken(ctx, &broken{link: msg.link, err: msg.err})
 	}
 }
 
-// strike takes an entry out of the book: its delivery is settled.
-func (l *ledger) strike(e *entry, s *queue.Settlement) {
+// remove takes an entry out of the ledger: its delivery is settled.
+func (l *ledger) remove(e *entry, s *queue.Settlement) {
 	l.held.drop(e)
 	l.forget(e, s.Disposition)
-	l.moved = time.Now()
+	l.lastProgress = time.Now()
 	e.closed, e.disposition, e.after = true, s.Disposition, s.After
-	l.lineup.gone(e, l.moved)
-	l.drain.struck(e)
-	l.conclude(e)
+	l.lineup.gone(e, l.lastProgress)
+	l.drain.removed(e)
+	l.emitDone(e)
 }
 
-// lose takes an entry out of the book: its session is over, and the broker delivers the message again.
+// lose takes an entry out of the ledger: its session is over, and the broker delivers the message again.
 func (l *ledger) lose(e *entry) {
 	l.held.drop(e)
 	l.forgetLost(e)
@@ -353,12 +353,12 @@ func (l *ledger) lose(e *entry) {
 		e.stop(ErrSessionLost)
 	}
 	l.lineup.gone(e, time.Now())
-	l.drain.struck(e)
-	l.conclude(e)
+	l.drain.removed(e)
+	l.emitDone(e)
 }
 
-// conclude tells the end of a delivery, when nothing is owed to the broker, and its worker and task are gone.
-func (l *ledger) conclude(e *entry) {
+// emitDone tells the end of a delivery, when nothing is owed to the broker, and its worker and task are gone.
+func (l *ledger) emitDone(e *entry) {
 	l.count()
 	if e.closed && !e.busy {
 		l.tellOf(EventDone, e)
@@ -370,16 +370,16 @@ func (l *ledger) conclude(e *entry) {
 // can open another; the children see to the tasks.
 func (l *ledger) crashed() {
 	l.ending = true
-	if l.book != nil {
-		l.book.over.Store(true)
+	if l.incarnation != nil {
+		l.incarnation.over.Store(true)
 	}
 	for e := range l.busy.all() {
 		if e.own != nil {
 			e.own.Exit(ErrWorkerLost) // nobody is asked any more what becomes of its job
 		}
 	}
-	if l.line != nil {
-		l.line.abort()
+	if l.link != nil {
+		l.link.abort()
 	}
 	for _, e := range l.held.entries() {
 		l.lose(e)
@@ -389,12 +389,12 @@ func (l *ledger) crashed() {
 		l.busy.drop(e)
 		e.busy = false
 		l.lineup.ended(e, time.Now())
-		l.conclude(e)
+		l.emitDone(e)
 	}
 	l.alarm.stop()
 	if l.drain != nil && !l.drain.done {
-		l.life.drained(l.drain.report) // cut short: nobody goes on with it
+		l.instance.drained(l.drain.report) // cut short: nobody goes on with it
 	}
-	l.life.ledger.CompareAndSwap(l.self, nil)
+	l.instance.ledger.CompareAndSwap(l.self, nil)
 	l.count()
 }

@@ -31,8 +31,8 @@ type lineup struct {
 type spot struct {
 	terms *terms // nil for none
 	state spotState
-	ahead uint8   // in how many chains it is not the first
-	links [2]link // its chains: by identity, by order key
+	ahead uint8       // in how many chains it is not the first
+	links [2]turnLink // its chains: by identity, by order key
 
 	queue      *turn // where it waits, once it is the first in its chains
 	prev, next *entry
@@ -153,15 +153,15 @@ func (l *lineup) next(now time.Time) (*entry, time.Time) {
 	for t := l.turns.first; t != nil; t = t.next {
 		e, v := l.search(t, now)
 		switch v {
-		case goAhead:
+		case admit:
 			l.turns.take(e)
 			l.waiting--
 			e.spot.state, l.held = spotNamed, false
 			return e, time.Time{}
-		case notNow:
+		case block:
 			l.held = true
 			return nil, l.again
-		case notThis:
+		case skip:
 		}
 	}
 	l.held = true
@@ -174,26 +174,26 @@ func (l *lineup) search(t *turn, now time.Time) (*entry, verdict) {
 		t.round, t.cursor = l.round, t.head
 	}
 	for ; t.cursor != nil; t.cursor = t.cursor.spot.next {
-		if v := l.ask(t.cursor, now); v != notThis {
+		if v := l.ask(t.cursor, now); v != skip {
 			return t.cursor, v
 		}
 	}
-	return nil, notThis
+	return nil, skip
 }
 
 // ask asks the gates.
 func (l *lineup) ask(e *entry, now time.Time) verdict {
 	if t := e.spot.terms; t != nil && now.Before(t.notBefore) {
 		l.remember(t.notBefore)
-		return notThis
+		return skip
 	}
 	for _, g := range l.gates {
-		if v, until := g.pass(e, now); v != goAhead {
+		if v, until := g.pass(e, now); v != admit {
 			l.remember(until)
 			return v
 		}
 	}
-	return goAhead
+	return admit
 }
 
 func (l *lineup) remember(until time.Time) {
@@ -218,7 +218,7 @@ func (l *lineup) ended(e *entry, now time.Time) {
 	l.leave(e)
 }
 
-// gone says that e is out of the book, settled or lost. If it waits, it doesn't any more; if it was begun, it keeps its place in its chains
+// gone says that e is out of the ledger, settled or lost. If it waits, it doesn't any more; if it was begun, it keeps its place in its chains
 // until it has ended.
 func (l *lineup) gone(e *entry, now time.Time) {
 	for _, g := range l.gates {

@@ -65,11 +65,11 @@ func newLineupModel(t *rapid.T) *lineupModel {
 		g.verdict = func(e *entry) (verdict, time.Time) {
 			switch {
 			case m.none && i == 0:
-				return notNow, time.Time{}
+				return block, time.Time{}
 			case m.shut[fmt.Sprint(i, e.serial)]:
-				return notThis, time.Time{}
+				return skip, time.Time{}
 			}
-			return goAhead, time.Time{}
+			return admit, time.Time{}
 		}
 		m.gates, gates = append(m.gates, g), append(gates, g)
 	}
@@ -333,7 +333,7 @@ func TestLineup_TurnsAreFair(t *testing.T) {
 func TestLineup_NobodyIsAskedTwiceForNothing(t *testing.T) {
 	const waiting = 1000
 	asked := 0
-	l := newLineup([]gate{&fakeGate{verdict: func(*entry) (verdict, time.Time) { asked++; return notThis, time.Time{} }}})
+	l := newLineup([]gate{&fakeGate{verdict: func(*entry) (verdict, time.Time) { asked++; return skip, time.Time{} }}})
 	for i := range waiting {
 		l.push(entryOf(uint64(i), fmt.Sprint(i))) //nolint:gosec // a count
 		e, again := l.next(time.Now())

@@ -112,7 +112,7 @@ func (l *ledger) again(e *entry) {
 	d, _ := e.verdict()
 	l.pace(e)
 	next := &entry{
-		delivery: e.delivery, identity: e.identity, line: e.line, book: l.book, cfg: l.cfg,
+		delivery: e.delivery, identity: e.identity, link: e.link, incarnation: l.incarnation, cfg: l.cfg,
 		serial: e.serial, received: e.received, attempt: e.attempt,
 	}
 	wait := max(d.wait(), e.after)
@@ -121,9 +121,9 @@ func (l *ledger) again(e *entry) {
 	}
 	l.held.drop(e)
 	l.held.add(next)
-	l.lineup.pushAgain(e, next, l.moved.Add(wait), l.moved)
+	l.lineup.pushAgain(e, next, l.lastProgress.Add(wait), l.lastProgress)
 	e.closed, e.inPlace, e.after = true, true, wait
 	e.disposition, _ = d.disposition()
-	l.conclude(e)
+	l.emitDone(e)
 	l.tellOf(EventReceived, next)
 }

@@ -31,7 +31,7 @@ func (r Rate) checkAs(in string) error {
 
 func (r Rate) on() bool { return r.PerSecond > 0 }
 
-// limit is the rate as the meter's limiter takes it.
+// limit is the rate as the limiter's rate.Limiter takes it.
 func (r Rate) limit() (rate.Limit, int) {
 	if !r.on() {
 		return rate.Inf, 1
@@ -42,13 +42,13 @@ func (r Rate) limit() (rate.Limit, int) {
 // mostBurst is more than runs can begin in any while, and fits an int everywhere.
 const mostBurst = math.MaxInt32
 
-// meter counts what a Rate lets through.
-type meter struct{ limiter *rate.Limiter }
+// limiter counts what a Rate lets through.
+type limiter struct{ limiter *rate.Limiter }
 
-func newMeter(r Rate) meter { return meter{rate.NewLimiter(r.limit())} }
+func newLimiter(r Rate) limiter { return limiter{rate.NewLimiter(r.limit())} }
 
 // ready says whether one more may begin, or when.
-func (m meter) ready(now time.Time) (ok bool, at time.Time) {
+func (m limiter) ready(now time.Time) (ok bool, at time.Time) {
 	missing := 1 - m.limiter.TokensAt(now)
 	if missing <= rounding || m.limiter.Limit() == rate.Inf {
 		return true, time.Time{}
@@ -64,10 +64,10 @@ const rounding = 1e-6
 const longest = 24 * time.Hour
 
 // count takes note of one that begins.
-func (m meter) count(now time.Time) { m.limiter.ReserveN(now, 1) }
+func (m limiter) count(now time.Time) { m.limiter.ReserveN(now, 1) }
 
 // set changes the rate. What has begun counts on.
-func (m meter) set(r Rate, now time.Time) {
+func (m limiter) set(r Rate, now time.Time) {
 	limit, burst := r.limit()
 	m.limiter.SetLimitAt(now, limit)
 	m.limiter.SetBurstAt(now, burst)

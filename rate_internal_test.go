@@ -9,12 +9,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestRate_HoldsOverAnyWindow: of what a meter lets through, no while of any length has more than burst and rate allow; and whoever comes when it
+// TestRate_HoldsOverAnyWindow: of what a limiter lets through, no while of any length has more than burst and rate allow; and whoever comes when it
 // said so is let through.
 func TestRate_HoldsOverAnyWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := Rate{PerSecond: rapid.Float64Range(0.01, 10_000).Draw(t, "rate"), Burst: rapid.IntRange(1, 20).Draw(t, "burst")}
-		m, now := newMeter(r), time.Unix(1_000_000, 0)
+		m, now := newLimiter(r), time.Unix(1_000_000, 0)
 		var begun []time.Time
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			ok, at := m.ready(now)
@@ -41,7 +41,7 @@ func TestRate_HoldsOverAnyWindow(t *testing.T) {
 }
 
 func TestRate_Set(t *testing.T) {
-	m, now := newMeter(Rate{PerSecond: 1}), time.Unix(1_000_000, 0)
+	m, now := newLimiter(Rate{PerSecond: 1}), time.Unix(1_000_000, 0)
 	m.count(now)
 	ok, at := m.ready(now)
 	require.False(t, ok)

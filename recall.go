@@ -10,7 +10,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// returned takes an entry out of the book: its delivery is back at the broker, unsettled.
+// returned takes an entry out of the ledger: its delivery is back at the broker, unsettled.
 func (l *ledger) returned(e *entry, s *queue.Settlement) {
 	r := l.refused[e]
 	d, _ := e.verdict()
@@ -24,11 +24,11 @@ func (l *ledger) returned(e *entry, s *queue.Settlement) {
 	e.reject(r.reason)
 	delete(l.refused, e)
 	l.held.drop(e)
-	l.moved = time.Now()
+	l.lastProgress = time.Now()
 	e.closed, e.returned = true, true
-	l.lineup.gone(e, l.moved)
-	l.drain.struck(e)
-	l.conclude(e)
+	l.lineup.gone(e, l.lastProgress)
+	l.drain.removed(e)
+	l.emitDone(e)
 	l.publish()
 }
 
@@ -60,7 +60,7 @@ func (l *ledger) remember(e *entry, r *refusal) *returnee {
 		one.times++
 		one.until, one.due = time.Now().Add(floor(one.times)), time.Now().Add(d.after)
 	}
-	l.life.flow.returned.put(&e.delivery.Message, one)
+	l.instance.limits.returned.put(&e.delivery.Message, one)
 	return one
 }
 
@@ -83,7 +83,7 @@ func (r *refusal) times() int {
 
 // recount corrects the attempt of a delivery that has come back.
 func (l *ledger) recount(e *entry) {
-	if one := l.life.flow.returned.recalled(e.delivery, e.received); one != nil && e.delivery.Redelivered {
+	if one := l.instance.limits.returned.recalled(e.delivery, e.received); one != nil && e.delivery.Redelivered {
 		e.attempt = one.attemptOf(e.delivery)
 	}
 }
@@ -92,7 +92,7 @@ func (l *ledger) recount(e *entry) {
 // reports whether the entry is decided.
 func (l *ledger) recall(e *entry) bool {
 	now := time.Now()
-	one := l.life.flow.returned.recalled(e.delivery, now)
+	one := l.instance.limits.returned.recalled(e.delivery, now)
 	if one == nil {
 		return false
 	}
@@ -146,10 +146,10 @@ func (e *entry) waitUntil(at time.Time) {
 func (l *ledger) forget(e *entry, disposition queue.Disposition) {
 	_, refused := l.refused[e]
 	if refused || disposition != queue.Release || !e.started.IsZero() {
-		l.life.flow.returned.drop(&e.delivery.Message)
+		l.instance.limits.returned.drop(&e.delivery.Message)
 	}
 	delete(l.refused, e)
-	l.life.flow.jams = 0
+	l.instance.limits.jams = 0
 }
 
 // forgetLost is forget for a delivery that is lost: what was decided about it is remembered.
@@ -167,13 +167,13 @@ func (l *ledger) forgetLost(e *entry) {
 
 // full reports whether nothing can come, although nothing runs.
 func (l *ledger) full() bool {
-	return l.up && l.intake() && !l.dry && l.busy.len() == 0 && l.held.len() >= l.line.prefetch
+	return l.up && l.intake() && !l.dry && l.busy.len() == 0 && l.held.len() >= l.link.prefetch
 }
 
 // lookAtRefused tries again what has waited for its floor. When such deliveries fill the prefetch and nothing runs, they wait for less, so
 // that others get their turn: what is to be run again is run, and what is decided is returned once more.
 func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
-	if !l.up || len(l.refused) == 0 && len(l.life.flow.returned.of) == 0 {
+	if !l.up || len(l.refused) == 0 && len(l.instance.limits.returned.of) == 0 {
 		l.jammed = time.Time{}
 		return
 	}
@@ -217,17 +217,17 @@ func (l *ledger) lookAtJam(ctx actor.Context, now time.Time, jammed bool) {
 		l.jammed = time.Time{}
 	case l.jammed.IsZero():
 		l.jammed = now
-	case now.Sub(l.jammed) >= min(jamFor<<min(l.life.flow.jams, 20), jamMost):
+	case now.Sub(l.jammed) >= min(jamFor<<min(l.instance.limits.jams, 20), jamMost):
 		l.jammed = time.Time{}
-		l.life.flow.jams++
-		l.life.flow.stuck = min(2*l.held.len(), mostStuck)
+		l.instance.limits.jams++
+		l.instance.limits.stuck = min(2*l.held.len(), mostStuck)
 		l.heal(ctx, ErrJammed)
 	}
 }
 
 // roomFor returns how much larger than Config.Prefetch that of the next session is to be: twice what had filled the last one that was jammed, as
 // long as any of it is remembered.
-func (f *flow) roomFor(remembered int) int {
+func (f *limits) roomFor(remembered int) int {
 	if remembered == 0 {
 		f.stuck = 0
 	}
@@ -260,9 +260,9 @@ func (l *ledger) unstarted() int {
 // answerOwed reports whether the driver owes an answer to a settlement or a return that it should have given long ago. A settlement that
 // takes too long is cut first.
 func (l *ledger) answerOwed(now time.Time) bool {
-	acks, copies := l.line.acks.hurry(now), l.line.copies.hurry(now)
+	acks, copies := l.link.acks.hurry(now), l.link.copies.hurry(now)
 	for _, r := range l.refused {
-		if !r.asked.IsZero() && now.Sub(r.asked) > closeTimeout+patience {
+		if !r.asked.IsZero() && now.Sub(r.asked) > closeTimeout+driverGrace {
 			return true
 		}
 	}

@@ -74,7 +74,7 @@ func (r *refusal) hopeless(e *entry, now time.Time) bool {
 func (l *ledger) refusalOf(e *entry, now time.Time) *refusal {
 	r := l.refused[e]
 	if r == nil {
-		r = &refusal{since: now, known: l.life.flow.returned.recalled(e.delivery, now)}
+		r = &refusal{since: now, known: l.instance.limits.returned.recalled(e.delivery, now)}
 		if l.refused == nil {
 			l.refused = map[*entry]*refusal{}
 		}
@@ -111,7 +111,7 @@ func (l *ledger) settleFailed(ctx actor.Context, e *entry, err error, late bool)
 	return false
 }
 
-// notHeld takes an entry out of the book of which the driver says that it doesn't hold the delivery.
+// notHeld takes an entry out of the ledger of which the driver says that it doesn't hold the delivery.
 func (l *ledger) notHeld(e *entry, err error) {
 	l.cfg.Logger.Error("gentask: driver does not hold the delivery", "consumer", l.cfg.Name, "job", e.delivery.ID, "error", err)
 	ev := l.eventOf(EventSettleFailed, e)
@@ -150,7 +150,7 @@ func (l *ledger) retry(e *entry) {
 		}
 		r.handed, r.due = true, time.Time{}
 	}
-	e.line.settle(e)
+	e.link.settle(e)
 }
 
 // giveBack has the driver return deliveries. They are remembered before: a broker may deliver one again before the driver has answered.
@@ -167,7 +167,7 @@ func (l *ledger) giveBack(entries []*entry) {
 		b.settlements[i].After = max(e.awayFor(r, now), 0)
 		l.remember(e, r)
 	}
-	l.line.giveBack(b)
+	l.link.giveBack(b)
 }
 
 // awayFor returns how long the delivery of e should stay away.
@@ -180,7 +180,7 @@ func (e *entry) awayFor(r *refusal, now time.Time) time.Duration {
 }
 
 // giveBack asks the session to return a batch, without blocking the consumer, which is told gaveBack.
-func (l *line) giveBack(b batch) {
+func (l *link) giveBack(b batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -189,21 +189,21 @@ func (l *line) giveBack(b batch) {
 	l.work(func() {
 		returner, can := l.session.(queue.Returner)
 		if !can {
-			l.tell(&gaveBack{line: l, batch: b, unable: true})
+			l.tell(&gaveBack{link: l, batch: b, unable: true})
 			return
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, closeTimeout)
 		defer cancel()
 		err := returner.Return(ctx, b.settlements)
 		if l.ctx.Err() == nil {
-			l.tell(&gaveBack{line: l, batch: b, settling: settlingOf(err)})
+			l.tell(&gaveBack{link: l, batch: b, settling: settlingOf(err)})
 		}
 	})
 }
 
-// gaveBack strikes out what was returned, and keeps trying to settle the rest.
+// gaveBack removes what was returned, and keeps trying to settle the rest.
 func (l *ledger) gaveBack(ctx actor.Context, msg *gaveBack) {
-	if l.stale(msg.line) {
+	if l.stale(msg.link) {
 		return
 	}
 	for i, e := range msg.entries {
@@ -222,14 +222,14 @@ func (l *ledger) gaveBack(ctx actor.Context, msg *gaveBack) {
 		}
 	}
 	if msg.over {
-		l.broken(ctx, &broken{line: msg.line, err: msg.err})
+		l.broken(ctx, &broken{link: msg.link, err: msg.err})
 	}
 }
 
 // noWayOut goes on to try a settlement that is refused, and then the return.
 func (l *ledger) noWayOut(ctx actor.Context, e *entry) {
 	r := l.refused[e]
-	l.life.flow.returned.restore(&e.delivery.Message, r.known)
+	l.instance.limits.returned.restore(&e.delivery.Message, r.known)
 	r.noWay, r.turned, r.handed, r.asked = true, false, false, time.Time{}
 	l.tryLater(ctx, e, r)
 }

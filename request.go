@@ -31,13 +31,13 @@ func (l *ledger) pause(on bool, reason error) {
 		return
 	}
 	l.paused = on
-	l.life.paused.Store(on)
+	l.instance.paused.Store(on)
 	kind := EventResumed
 	if on {
 		kind = EventPaused
 	}
 	l.emit(Event{Kind: kind, Reason: reason})
-	l.steer()
+	l.reconcileIntake()
 }
 
 type cancelRequest struct {

@@ -119,7 +119,7 @@ func TestRun_LedgerOverIntensity(t *testing.T) {
 		require.ErrorIs(r, gaveUp[0].Reason, supervision.ErrIntensity)
 		r.Allow.GaveUp = true
 
-		require.NoError(r, c.Start(), "another life")
+		require.NoError(r, c.Start(), "another instance")
 		r.Rest()
 		require.Equal(r, gentask.Consuming, c.Health().State)
 	})
@@ -144,7 +144,7 @@ func TestProps_InATreeOfTheUsers(t *testing.T) {
 		<-first
 		r.Eventually("two run again", func() bool { return r.Runs.Now() == 2 })
 		require.Equal(r, gentask.Consuming, c.Health().State)
-		require.NoError(r, c.Err(), "the error belonged to the life before")
+		require.NoError(r, c.Err(), "the error belonged to the instance before")
 		require.Len(r, r.Events(gentask.EventGaveUp), 1)
 
 		reason, err := actor.Shutdown(r.Context(), r.System, tree)

@@ -55,7 +55,7 @@ func (s stackOf) LogValue() slog.Value {
 // a mistake that waiting does not mend. The back-off limits how often.
 func (l *ledger) logBroken(kind EventKind, reason error) {
 	level := slog.LevelWarn
-	if !l.life.opened.Load() {
+	if !l.instance.opened.Load() {
 		level = slog.LevelError
 	}
 	l.cfg.Logger.Log(context.Background(), level, "gentask: no session",
@@ -63,7 +63,7 @@ func (l *ledger) logBroken(kind EventKind, reason error) {
 }
 
 // openedNever reports whether there has been no session, and notes why.
-func (l *life) openedNever(reason error) bool {
+func (l *instance) openedNever(reason error) bool {
 	if l.opened.Load() {
 		return false
 	}
@@ -74,7 +74,7 @@ func (l *life) openedNever(reason error) bool {
 }
 
 // neverOpened returns why no session was ever opened; nil if one was, or none was tried.
-func (l *life) neverOpened() error {
+func (l *instance) neverOpened() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.opened.Load() || l.openFailed == nil {

@@ -14,17 +14,17 @@ import (
 
 // simPolicies is what a simulation of everything has beside that of the core: each policy is on or off, by the seed, and for some seeds all are.
 type simPolicies struct {
-	all      bool // every one of them is on
-	pool     *Pool
-	rival    *simRival
-	meter    simMeter
-	keyMeter simMeter
-	spied    *actor.PID          // the ledger that has its spy
-	ran      map[*entry]simSpot  // what the spy has seen
-	last     map[simOrder]uint64 // the last that began, by session and order key
-	early    map[string]bool     // ids of messages that were settled while they ran
-	done     map[identity]bool   // what was done and acknowledged, as the spy has seen
-	counter  int
+	all        bool // every one of them is on
+	pool       *Pool
+	rival      *simRival
+	limiter    simLimiter
+	keyLimiter simLimiter
+	spied      *actor.PID          // the ledger that has its spy
+	ran        map[*entry]simSpot  // what the spy has seen
+	last       map[simOrder]uint64 // the last that began, by session and order key
+	early      map[string]bool     // ids of messages that were settled while they ran
+	done       map[identity]bool   // what was done and acknowledged, as the spy has seen
+	counter    int
 }
 
 func newSimPolicies(s *sim) *simPolicies {

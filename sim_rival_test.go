@@ -36,15 +36,15 @@ func (r *simRival) giveBack(n int) {
 }
 
 // simMeter watches a rate, of all or of each key.
-type simMeter struct {
-	life   *life
-	rate   Rate
-	begins map[string][]time.Time // by key, since the rate is what it is
+type simLimiter struct {
+	instance *instance
+	rate     Rate
+	begins   map[string][]time.Time // by key, since the rate is what it is
 }
 
 // began says how many of the key have begun too many.
-func (m *simMeter) began(l *life, rate Rate, key string, now time.Time) (tooMany float64) {
-	if m.life != l {
+func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (tooMany float64) {
+	if m.instance != l {
 		m.set(l, rate)
 	}
 	if !m.rate.on() {
@@ -60,8 +60,8 @@ func (m *simMeter) began(l *life, rate Rate, key string, now time.Time) (tooMany
 	return tooMany
 }
 
-func (m *simMeter) set(l *life, r Rate) {
-	*m = simMeter{life: l, rate: r, begins: map[string][]time.Time{}}
+func (m *simLimiter) set(l *instance, r Rate) {
+	*m = simLimiter{instance: l, rate: r, begins: map[string][]time.Time{}}
 }
 
 // simFlowActs change at run time what a simulation of everything allows.
@@ -75,9 +75,9 @@ var simFlowActs = []simAct{
 		s.inLedger(func(s *sim, l *ledger) {
 			(&rateRequest{rate: r, ofKeys: ofKeys, answer: func(error) {}}).serve(nil, l)
 			if ofKeys {
-				s.everything.keyMeter.set(l.life, r)
+				s.everything.keyLimiter.set(l.instance, r)
 			} else {
-				s.everything.meter.set(l.life, r)
+				s.everything.limiter.set(l.instance, r)
 			}
 		})
 	}},

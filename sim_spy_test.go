@@ -20,7 +20,7 @@ type simSpot struct{ begun, ended, gone bool }
 
 // simOrder is an order key in one session.
 type simOrder struct {
-	line *line
+	link *link
 	key  string
 }
 
@@ -30,11 +30,11 @@ func (s *sim) spy() {
 	if p == nil || s.consumer == nil {
 		return
 	}
-	life := s.consumer.current()
-	if life == nil {
+	instance := s.consumer.current()
+	if instance == nil {
 		return
 	}
-	pid := life.ledger.Load()
+	pid := instance.ledger.Load()
 	if pid == nil || pid == p.spied || !actor.Alive(s.sys, pid) {
 		return
 	}
@@ -44,13 +44,13 @@ func (s *sim) spy() {
 	})
 }
 
-func (*simSpy) pass(*entry, time.Time) (v verdict, until time.Time) { return goAhead, time.Time{} }
+func (*simSpy) pass(*entry, time.Time) (v verdict, until time.Time) { return admit, time.Time{} }
 
 func (g *simSpy) begun(e *entry, now time.Time) {
 	s, l, p := g.s, g.l, g.s.everything
 	g.once(e, "begun", func(at *simSpot) bool { was := at.begun; at.begun = true; return was || at.ended || at.gone })
-	if l.life.flow.suspects.busy() {
-		if held, busy := l.held.len()-len(l.refused), l.busy.len(); e != l.life.flow.suspects.due || held != 1 || busy != 1 || !l.dry {
+	if l.instance.limits.suspects.busy() {
+		if held, busy := l.held.len()-len(l.refused), l.busy.len(); e != l.instance.limits.suspects.due || held != 1 || busy != 1 || !l.dry {
 			s.fail("%q was started with a suspect due: %d held, %d at work, dry %v", e.delivery.ID, held, busy, l.dry)
 		}
 	}
@@ -63,12 +63,12 @@ func (g *simSpy) begun(e *entry, now time.Time) {
 	if p.pool != nil && (p.pool.InUse() > p.pool.Size() || p.pool.free < 0) {
 		s.fail("%d of %d places of the pool are taken", p.pool.InUse(), p.pool.Size())
 	}
-	if n := p.meter.began(l.life, s.cfg.Policy.Rate, "", now); n > 1e-3 {
-		s.fail("%g runs too many have begun, the rate is %+v", n, p.meter.rate)
+	if n := p.limiter.began(l.instance, s.cfg.Policy.Rate, "", now); n > 1e-3 {
+		s.fail("%g runs too many have begun, the rate is %+v", n, p.limiter.rate)
 	}
 	if key := e.spot.rate(); key != "" {
-		if n := p.keyMeter.began(l.life, s.cfg.Policy.KeyRate.Rate, key, now); n > 1e-3 {
-			s.fail("%g runs of key %q too many have begun, the rate is %+v", n, key, p.keyMeter.rate)
+		if n := p.keyLimiter.began(l.instance, s.cfg.Policy.KeyRate.Rate, key, now); n > 1e-3 {
+			s.fail("%g runs of key %q too many have begun, the rate is %+v", n, key, p.keyLimiter.rate)
 		}
 	}
 	g.ordered(e)
@@ -85,7 +85,7 @@ func (g *simSpy) ordered(e *entry) {
 			g.s.fail("%q and %q of order key %q are at work at the same time", x.delivery.ID, e.delivery.ID, key)
 		}
 	}
-	name := simOrder{e.line, key}
+	name := simOrder{e.link, key}
 	if g.s.everything.last[name] > e.serial {
 		g.s.fail("%q of order key %q is started after a later one", e.delivery.ID, key)
 	}
@@ -155,11 +155,11 @@ func heldBack(l *ledger, e *entry, now time.Time) bool {
 				return true
 			}
 		case *breakerGate:
-			if g.fuse.State() == breaker.Open || !g.fuse.Admits(now) {
+			if g.circuit.State() == breaker.Open || !g.circuit.Admits(now) {
 				return true
 			}
 		default:
-			if v, _ := g.pass(e, now); v != goAhead {
+			if v, _ := g.pass(e, now); v != admit {
 				return true
 			}
 		}
@@ -176,7 +176,7 @@ func (s *sim) flows(l *ledger) {
 				e.delivery.ID, l.busy.len(), l.slots(), l.lineup.len(), l.alarm.at.Sub(s.begun))
 		}
 	}
-	if f := l.life.flow.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 {
+	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 {
 		s.fail("at rest, the breaker is open, and was to probe %v ago", now.Sub(f.NextProbe()))
 	}
 }

@@ -25,4 +25,4 @@ func (c *Consumer) Tasks(ctx context.Context) ([]task.Info, error) {
 
 type tasksRequest struct{ answer func(*task.Supervisor) }
 
-func (r *tasksRequest) serve(_ actor.Context, l *ledger) { r.answer(l.book.tasks) }
+func (r *tasksRequest) serve(_ actor.Context, l *ledger) { r.answer(l.incarnation.tasks) }

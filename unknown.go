@@ -54,7 +54,7 @@ func (u Unknown) orDefaults() Unknown {
 
 // foreigners is what a consumer knows of messages that it can't do. It outlives its ledgers.
 type foreigners struct {
-	met *recent[identity, meeting]
+	met *memo[identity, meeting]
 
 	mu     sync.Mutex
 	putOff int
@@ -70,7 +70,7 @@ type meeting struct {
 }
 
 func newForeigners() *foreigners {
-	return &foreigners{met: newRecent[identity, meeting](mostForeigners)}
+	return &foreigners{met: newMemo[identity, meeting](mostForeigners)}
 }
 
 // meet notes that the message is here once more. One that stayed away for longer than limit is met
@@ -140,7 +140,7 @@ func (e *entry) aside() Decision {
 	if reason == nil || unknown.For == never {
 		return Decision{}
 	}
-	now, f, m := time.Now(), e.book.life.foreigners, e.identity
+	now, f, m := time.Now(), e.incarnation.instance.foreigners, e.identity
 	met := f.meet(m, now, unknown.For+unknown.Wait.Max)
 	left := unknown.For - now.Sub(met.first)
 	if left <= 0 {

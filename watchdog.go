@@ -32,8 +32,8 @@ const (
 	quietFor       = 1500 * time.Millisecond
 	quietDoublings = 5
 
-	// weighTime bounds the question, and silentGoodbye the end of a session that is found silent: its network may be dead.
-	weighTime     = time.Second
+	// backlogTime bounds the question, and silentGoodbye the end of a session that is found silent: its network may be dead.
+	backlogTime   = time.Second
 	silentGoodbye = 500 * time.Millisecond
 
 	// doubtsEnough is how many answers in a row must say that messages wait, a tick apart, with nothing received: one may have seen a message
@@ -73,7 +73,7 @@ func (l *ledger) tick(ctx actor.Context) {
 		} else if l.idle(e, now) {
 			l.endIdle(e)
 		}
-		unborn = unborn || e.unborn(now)
+		unborn = unborn || e.notSpawned(now)
 	}
 	if unborn {
 		l.replaceWorkers(ctx)
@@ -92,7 +92,7 @@ func (l *ledger) tick(ctx actor.Context) {
 // heal gives the session up.
 func (l *ledger) heal(ctx actor.Context, reason error) {
 	l.emit(Event{Kind: EventHealed, Reason: reason})
-	l.broken(ctx, &broken{line: l.line, err: reason})
+	l.broken(ctx, &broken{link: l.link, err: reason})
 }
 
 // silence is what the watchdog makes of the fact that nothing comes.
@@ -104,7 +104,7 @@ type silence struct {
 
 // listen asks what waits at the broker, when nothing has come for a while although it could.
 func (l *ledger) listen(now time.Time) {
-	if !l.up || !l.intake() || l.dry || l.turning || l.held.len() >= l.line.prefetch {
+	if !l.up || !l.intake() || l.dry || l.turning || l.held.len() >= l.link.prefetch {
 		l.quiet.since, l.quiet.doubts = now, 0
 		return
 	}
@@ -113,12 +113,12 @@ func (l *ledger) listen(now time.Time) {
 		return
 	}
 	l.quiet.asking = true
-	l.line.weigh(reporter)
+	l.link.askBacklog(reporter)
 }
 
-// weighed hears what waits. When it can't be told it is asked again; whether the broker lives is for the session to find out.
-func (l *ledger) weighed(ctx actor.Context, msg *weighed) {
-	if l.stale(msg.line) {
+// backlogCounted hears what waits. When it can't be told it is asked again; whether the broker lives is for the session to find out.
+func (l *ledger) backlogCounted(ctx actor.Context, msg *backlogCounted) {
+	if l.stale(msg.link) {
 		return
 	}
 	l.quiet.asking = false
@@ -130,14 +130,14 @@ func (l *ledger) weighed(ctx actor.Context, msg *weighed) {
 		l.quiet.doubts++
 	}
 	if l.quiet.doubts == doubtsEnough {
-		l.line.goodbye = silentGoodbye
+		l.link.goodbye = silentGoodbye
 		l.heal(ctx, ErrSilent)
 	}
 }
 
 // stalled says that the node is a zombie: connection alive, prefetch full, nobody working, and nothing on its way to the broker or back.
 func (l *ledger) stalled(now time.Time) bool {
-	if !l.up || !l.intake() || l.busy.len() > 0 || l.held.len() < l.line.prefetch || now.Sub(l.moved) < stillFor {
+	if !l.up || !l.intake() || l.busy.len() > 0 || l.held.len() < l.link.prefetch || now.Sub(l.lastProgress) < stillFor {
 		return false
 	}
 	if l.lineup.heldBack() {
@@ -155,12 +155,12 @@ func (l *ledger) stalled(now time.Time) bool {
 // a resume.
 func (l *ledger) unanswered(now time.Time) bool {
 	switch {
-	case l.line == nil, l.hungUp:
+	case l.link == nil, l.sessionClosed:
 		return false
 	case !l.up:
-		return now.Sub(l.asked) > l.cfg.OpenTimeout+patience
+		return now.Sub(l.asked) > l.cfg.OpenTimeout+driverGrace
 	}
-	return l.turning && now.Sub(l.asked) > closeTimeout+patience || l.answerOwed(now)
+	return l.turning && now.Sub(l.asked) > closeTimeout+driverGrace || l.answerOwed(now)
 }
 
 // replaceWorkers leaves the worker supervisor behind, as if it had ended.
@@ -179,7 +179,7 @@ func (l *ledger) unseat(e *entry) {
 	ev := l.eventOf(EventHealed, e)
 	ev.Reason = ErrHandleResult
 	l.emit(ev)
-	l.dismiss(e, ErrHandleResult)
+	l.stopWorker(e, ErrHandleResult)
 	e.answered()
-	l.bereave(e, ErrHandleResult)
+	l.onWorkerLost(e, ErrHandleResult)
 }

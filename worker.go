@@ -31,14 +31,14 @@ type worker struct {
 // workerGone says that a worker of the library's own is gone.
 type workerGone worker
 
-// stillborn says that the job was stopped before it began.
-type stillborn struct{ reason error }
+// notStarted says that the job was stopped before it began.
+type notStarted struct{ reason error }
 
-// hire starts the worker of an entry, and its task, on the ledger's goroutine. Nothing of the user's runs there.
-func hire(e *entry, k kernel) {
+// startWorker starts the worker of an entry, and its task, on the ledger's goroutine. Nothing of the user's runs there.
+func startWorker(e *entry, k kernel) {
 	w := &worker{entry: e, kernel: k}
-	w.Start(e.book.sys, e.book.workerName, w)
-	e.employ(w)
+	w.Start(e.incarnation.sys, e.incarnation.workerName, w)
+	e.setWorker(w)
 	err := e.run(task.Spec{Run: w.run, Listener: w})
 	switch {
 	case err == nil:
@@ -47,7 +47,7 @@ func hire(e *entry, k kernel) {
 	case err == ErrSessionLost: //nolint:errorlint // the cause itself
 		w.end(Release(), err) // lost before it began: nothing has run, and nothing is owed
 	default: // by a message, for HandleResult must not hold up the ledger
-		w.Post(&stillborn{reason: err})
+		w.Post(&notStarted{reason: err})
 	}
 }
 
@@ -72,7 +72,7 @@ func (w *worker) Receive(msg any) {
 		if w.entry.owns(msg.Task) {
 			w.outcome(msg)
 		}
-	case *stillborn:
+	case *notStarted:
 		w.outcome(&task.Outcome[any]{Status: task.Exit, Reason: msg.reason, Cause: msg.reason})
 	}
 }
@@ -83,7 +83,7 @@ func (w *worker) Ended(reason error) {
 		w.entry.cfg.hooks.handle.CountFailed()
 	}
 	w.entry.returnedAfterAll()
-	w.entry.book.tell((*workerGone)(w))
+	w.entry.incarnation.tell((*workerGone)(w))
 }
 
 // refused says that the task supervisor would not start a task: nothing has run, so it costs no attempt.

@@ -38,9 +38,9 @@ func idle(r *rig.Rig) *gentask.Consumer {
 	return r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
 }
 
-// TestLives_PropsOfARunningConsumer take nothing away from it: its Stop stops it, and a tree made
+// TestInstances_PropsOfARunningConsumer take nothing away from it: its Stop stops it, and a tree made
 // of them ends with ErrRunning.
-func TestLives_PropsOfARunningConsumer(t *testing.T) {
+func TestInstances_PropsOfARunningConsumer(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
 		c := idle(r)
@@ -65,9 +65,9 @@ func TestLives_PropsOfARunningConsumer(t *testing.T) {
 	})
 }
 
-// TestLives_TwoTrees: of two trees the second ends with ErrRunning, be it of other Props or of the
+// TestInstances_TwoTrees: of two trees the second ends with ErrRunning, be it of other Props or of the
 // same; when the first has ended it may live.
-func TestLives_TwoTrees(t *testing.T) {
+func TestInstances_TwoTrees(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		t.Run(fmt.Sprintf("same=%v", same), func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -102,9 +102,9 @@ func TestLives_TwoTrees(t *testing.T) {
 	}
 }
 
-// TestLives_StartInsteadOfProps: Props that nobody spawns don't keep a consumer from being started,
+// TestInstances_StartInsteadOfProps: Props that nobody spawns don't keep a consumer from being started,
 // nor a tree that has ended.
-func TestLives_StartInsteadOfProps(t *testing.T) {
+func TestInstances_StartInsteadOfProps(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := idle(r)
 		c.Props()
@@ -126,9 +126,9 @@ func TestLives_StartInsteadOfProps(t *testing.T) {
 	})
 }
 
-// TestLives_StopBeforeSpawn: whatever Props were made before, trees made of them end at once; later
+// TestInstances_StopBeforeSpawn: whatever Props were made before, trees made of them end at once; later
 // ones live.
-func TestLives_StopBeforeSpawn(t *testing.T) {
+func TestInstances_StopBeforeSpawn(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := idle(r)
 		old := []*actor.Props{c.Props(), c.Props()}
@@ -146,8 +146,8 @@ func TestLives_StopBeforeSpawn(t *testing.T) {
 	})
 }
 
-// TestLives_StartDuringDrain is refused; afterwards it isn't.
-func TestLives_StartDuringDrain(t *testing.T) {
+// TestInstances_StartDuringDrain is refused; afterwards it isn't.
+func TestInstances_StartDuringDrain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }), gentask.Config{})
 		require.NoError(r, c.Start())
@@ -169,9 +169,9 @@ func TestLives_StartDuringDrain(t *testing.T) {
 	})
 }
 
-// TestLives_Supervised: a supervisor that starts the consumer's tree anew begins a new life each
+// TestInstances_Supervised: a supervisor that starts the consumer's tree anew begins a new instance each
 // time, whether its spec makes Props each time or has them at hand.
-func TestLives_Supervised(t *testing.T) {
+func TestInstances_Supervised(t *testing.T) {
 	for _, fresh := range []bool{true, false} {
 		t.Run(fmt.Sprintf("fresh=%v", fresh), func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -203,9 +203,9 @@ func TestLives_Supervised(t *testing.T) {
 	}
 }
 
-// TestLives_KilledBeforeItBegan: a tree that is killed before it has a ledger has ended, and Stop
+// TestInstances_KilledBeforeItBegan: a tree that is killed before it has a ledger has ended, and Stop
 // and Pause don't wait for it.
-func TestLives_KilledBeforeItBegan(t *testing.T) {
+func TestInstances_KilledBeforeItBegan(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.GaveUp, r.Allow.Logged = true, true
 		for range 50 {
@@ -221,9 +221,9 @@ func TestLives_KilledBeforeItBegan(t *testing.T) {
 	})
 }
 
-// TestLives_Model: whatever Start, Stop, Props, spawn and kill come after each other, the consumer
+// TestInstances_Model: whatever Start, Stop, Props, spawn and kill come after each other, the consumer
 // has one session or none, as the model says.
-func TestLives_Model(t *testing.T) {
+func TestInstances_Model(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ops := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 30).Draw(rt, "ops")
 		picks := rapid.SliceOfN(rapid.IntRange(0, 1<<20), len(ops), len(ops)).Draw(rt, "picks")
@@ -299,8 +299,8 @@ func livesModel(t *testing.T, ops, picks []int) {
 	require.Zero(t, q.Stats().Sessions)
 }
 
-// TestLives_Race: whatever is called at the same time, in the end Stop stops it all.
-func TestLives_Race(t *testing.T) {
+// TestInstances_Race: whatever is called at the same time, in the end Stop stops it all.
+func TestInstances_Race(t *testing.T) {
 	for range 20 {
 		rig.Memory().Run(t, func(r *rig.Rig) {
 			r.Allow.Logged, r.Allow.GaveUp = true, true

@@ -47,7 +47,7 @@ type concurrencyRequest struct {
 }
 
 func (r *concurrencyRequest) serve(_ actor.Context, l *ledger) {
-	f := l.life.flow
+	f := l.instance.limits
 	f.concurrency = r.n
 	if f.limiter != nil {
 		f.limiter.SetMax(r.n)
@@ -65,21 +65,21 @@ type rateRequest struct {
 
 func (r *rateRequest) serve(_ actor.Context, l *ledger) {
 	if r.ofKeys {
-		l.life.flow.keyRate.set(r.rate, time.Now())
+		l.instance.limits.keyRate.set(r.rate, time.Now())
 	} else {
-		l.life.flow.setRate(r.rate, l)
+		l.instance.limits.setRate(r.rate, l)
 	}
 	l.lineup.stir()
 	r.answer(nil)
 }
 
 // setRate changes the rate. A gate that isn't there yet is put at the end, but for the pool's, whose is the last place.
-func (f *flow) setRate(r Rate, l *ledger) {
+func (f *limits) setRate(r Rate, l *ledger) {
 	if f.limited {
 		f.rate.set(r, time.Now())
 		return
 	}
-	f.rate, f.limited = newMeter(r), true
+	f.rate, f.limited = newLimiter(r), true
 	at := len(l.lineup.gates)
 	if f.share != nil {
 		at--

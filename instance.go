@@ -12,8 +12,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// life is one run of a consumer, from its start to its end.
-type life struct {
+// instance is one run of a consumer, from its start to its end.
+type instance struct {
 	*Consumer
 	tasks    *task.Supervisor
 	ledger   atomic.Pointer[actor.PID] // nil while there is none
@@ -22,10 +22,10 @@ type life struct {
 	stopping atomic.Bool   // the ledger is not to be started again
 	paused   atomic.Bool   // by Pause, which outlives a ledger that crashes
 	opened   atomic.Bool   // there has been a session
-	flow     *flow
+	limits   *limits
 	done     chan struct{}
 
-	// These belong to the consumer's mutex: see lives.go.
+	// These belong to the consumer's mutex: see instances.go.
 	begun   bool
 	root    *actor.PID // the tree that leads it; nil before its ledger has entered
 	rootSys *actor.System
@@ -44,8 +44,8 @@ const (
 	ledgerPeriod   = time.Minute
 )
 
-func newLife(c *Consumer) *life {
-	l := &life{Consumer: c, done: make(chan struct{})}
+func newInstance(c *Consumer) *instance {
+	l := &instance{Consumer: c, done: make(chan struct{})}
 	tasks, err := task.New(task.Config{
 		Name:         "tasks",
 		Partitions:   c.cfg.partitions,
@@ -57,18 +57,18 @@ func newLife(c *Consumer) *life {
 		panic(err) // the settings were checked
 	}
 	l.tasks = tasks
-	l.flow = newFlow(l)
+	l.limits = newLimits(l)
 	return l
 }
 
 // abandonedNow passes the number of abandoned tasks on, if there is a ledger: a task may outlive it.
-func (l *life) abandonedNow(n int) {
+func (l *instance) abandonedNow(n int) {
 	if pid := l.ledger.Load(); pid != nil {
 		actor.Send(l.sys.Load(), pid, &abandonedNow{n})
 	}
 }
 
-func (l *life) props() *actor.Props {
+func (l *instance) props() *actor.Props {
 	props, err := supervision.Static(supervision.Spec{
 		Intensity:    supervision.Intensity{Restarts: ledgerRestarts, Period: ledgerPeriod},
 		Backoff:      supervision.Backoff{Base: 10 * time.Millisecond, Max: time.Second},
@@ -78,7 +78,7 @@ func (l *life) props() *actor.Props {
 			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
 			Restart:     supervision.Transient,
 			Significant: true,
-			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + closeTimeout + 2*patience,
+			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + closeTimeout + 2*driverGrace,
 		}},
 		OnEvent: l.supervised,
 	})
@@ -89,14 +89,14 @@ func (l *life) props() *actor.Props {
 }
 
 // supervised tells the log what the root supervisor had to do.
-func (l *life) supervised(ev supervision.Event) {
+func (l *instance) supervised(ev supervision.Event) {
 	if ev.Kind == supervision.ChildRestarting {
 		l.cfg.Logger.Error("gentask: ledger crashed, started anew", "consumer", l.cfg.Name, "reason", ev.Reason, "stack", actor.Stack(ev.Reason))
 	}
 }
 
 // attach is called by each incarnation of the ledger. The first one looks after the end of the tree.
-func (l *life) attach(sys *actor.System, root, ledger *actor.PID) {
+func (l *instance) attach(sys *actor.System, root, ledger *actor.PID) {
 	first := l.sys.Swap(sys) == nil
 	l.ledger.Store(ledger)
 	if !first {
@@ -109,21 +109,21 @@ func (l *life) attach(sys *actor.System, root, ledger *actor.PID) {
 }
 
 // fail notes why the consumer gives up.
-func (l *life) fail(reason error) {
+func (l *instance) fail(reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = reason
 }
 
-// stillborn is the end of a tree that Start has spawned, and of which nobody else is told because it has ended before there was a ledger.
-func (l *life) stillborn(e *actor.Exited) {
+// notStarted is the end of a tree that Start has spawned, and of which nobody else is told because it has ended before there was a ledger.
+func (l *instance) notStarted(e *actor.Exited) {
 	if l.sys.Load() == nil {
 		l.end(e.Reason)
 	}
 }
 
 // end is the end of the tree.
-func (l *life) end(reason error) {
+func (l *instance) end(reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over() {
@@ -133,7 +133,7 @@ func (l *life) end(reason error) {
 		l.err = reason
 		l.gaveUp(reason)
 	}
-	l.flow.over()
+	l.limits.over()
 	if l.current() == l { // else the next one has begun
 		l.health.Store(&Health{State: Stopped, Since: time.Now(), Error: l.err})
 	}
@@ -141,18 +141,18 @@ func (l *life) end(reason error) {
 }
 
 // gaveUp tells that the consumer ends by itself.
-func (l *life) gaveUp(reason error) {
+func (l *instance) gaveUp(reason error) {
 	l.cfg.Logger.Error("gentask: giving up", "consumer", l.cfg.Name, "reason", reason)
 	l.emit(Event{Kind: EventGaveUp, Reason: reason})
 }
 
-func (l *life) drained(r DrainReport) {
+func (l *instance) drained(r DrainReport) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.report = r
 }
 
-func (l *life) over() bool {
+func (l *instance) over() bool {
 	select {
 	case <-l.done:
 		return true
@@ -161,12 +161,12 @@ func (l *life) over() bool {
 	}
 }
 
-func (l *life) stop(ctx context.Context) (DrainReport, error) {
+func (l *instance) stop(ctx context.Context) (DrainReport, error) {
 	l.stopping.Store(true)
 	if pid, sys := l.ledger.Load(), l.sys.Load(); pid != nil {
 		actor.Send(sys, pid, &drainRequest{within: l.drainTime(ctx)})
 	}
-	if job, ok := FromContext(ctx); ok && job.entry.book.life == l || l.cfg.hooks.Inside() {
+	if job, ok := FromContext(ctx); ok && job.entry.incarnation.instance == l || l.cfg.hooks.Inside() {
 		return DrainReport{}, nil // the end waits for the caller
 	}
 	select {
@@ -182,7 +182,7 @@ func (l *life) stop(ctx context.Context) (DrainReport, error) {
 }
 
 // drainTime is how long running jobs may take to finish.
-func (l *life) drainTime(ctx context.Context) time.Duration {
+func (l *instance) drainTime(ctx context.Context) time.Duration {
 	within := max(l.cfg.DrainTimeout, 0)
 	if deadline, ok := ctx.Deadline(); ok {
 		within = min(within, max(time.Until(deadline)-l.cfg.graceTime(), 0))

@@ -17,10 +17,10 @@ func (e *entry) watched(f func(context.Context) (any, error)) func(context.Conte
 		return f
 	}
 	return func(ctx context.Context) (any, error) {
-		e.excuse(false)
+		e.setUncounted(false)
 		v, err := f(ctx)
 		if err != nil {
-			e.excuse(e.harmless(err))
+			e.setUncounted(e.harmless(err))
 		}
 		return v, err
 	}
@@ -47,14 +47,14 @@ func (e *entry) tellsOfTrouble(err error) bool {
 	return yes
 }
 
-func (e *entry) excuse(yes bool) {
+func (e *entry) setUncounted(yes bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.excused = yes
+	e.uncounted = yes
 }
 
-// evidence says what the last run of the job tells of what jobs depend on: nothing, if it was interrupted by us.
-func (e *entry) evidence() breaker.Result {
+// signal says what the last run of the job tells of what jobs depend on: nothing, if it was interrupted by us.
+func (e *entry) signal() breaker.Result {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.learn()
@@ -65,7 +65,7 @@ func (e *entry) evidence() breaker.Result {
 	case task.OK:
 		return breaker.Good
 	case task.Exit, task.Timeout:
-		if !e.excused && (e.cause == nil || e.cause == task.ErrTimeout) { //nolint:errorlint // the cause itself
+		if !e.uncounted && (e.cause == nil || e.cause == task.ErrTimeout) { //nolint:errorlint // the cause itself
 			return breaker.Bad
 		}
 	}

@@ -8,15 +8,15 @@ import (
 	"github.com/gentask/gentask/internal/adapt"
 )
 
-// flow is what says how much may run. It lives as long as the consumer runs, and so outlives a ledger that crashes: a breaker stays open, and a
+// limits is what says how much may run. It lives as long as the consumer runs, and so outlives a ledger that crashes: a breaker stays open, and a
 // crash is no way to a fresh burst. It belongs to the goroutine of the ledger, of which there is one at a time.
-type flow struct {
-	breaker     *fuse          // nil when off, like the others
+type limits struct {
+	breaker     *circuit       // nil when off, like the others
 	limiter     *adapt.Limiter //
-	rate        meter
+	rate        limiter
 	limited     bool // there is a gate for it
-	keyRate     *meters
-	keyBreaker  *fuses
+	keyRate     *limiters
+	keyBreaker  *circuits
 	share       *share
 	suspects    *suspects
 	concurrency int // by SetConcurrency; zero if it wasn't called
@@ -24,19 +24,19 @@ type flow struct {
 	returned    returnees
 	stuck       int // for how many more the next session is to have room, beside what others need
 	jams        int // sessions in a row that were given up because nothing could be settled
-	comebacks   *recent[identity, uint8]
+	comebacks   *memo[identity, uint8]
 }
 
-func newFlow(l *life) *flow {
+func newLimits(l *instance) *limits {
 	p := &l.cfg.Policy
-	f := &flow{rate: newMeter(p.Rate), limited: p.Rate.on(), keyRate: newMeters(p.KeyRate), keyBreaker: newFuses(p.KeyBreaker, l.cfg.random)}
-	f.comebacks = newRecent[identity, uint8](mostComebacks)
+	f := &limits{rate: newLimiter(p.Rate), limited: p.Rate.on(), keyRate: newLimiters(p.KeyRate), keyBreaker: newCircuits(p.KeyBreaker, l.cfg.random)}
+	f.comebacks = newMemo[identity, uint8](mostComebacks)
 	if m := p.Breaker.machine(l.cfg.random); m != nil {
-		f.breaker = &fuse{Machine: m}
+		f.breaker = &circuit{Machine: m}
 	}
 	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
 	if p.IsolateSuspects {
-		f.suspects = &suspects{alibis: newRecent[identity, alibi](mostAlibis)}
+		f.suspects = &suspects{clearances: newMemo[identity, clearance](mostClearances)}
 	}
 	if p.Pool.Slots != nil {
 		f.share = p.Pool.Slots.share(p.Pool.Weight, l.unblock)
@@ -45,7 +45,7 @@ func newFlow(l *life) *flow {
 }
 
 // unblock tells the ledger, if there is one, that a gate has opened by itself.
-func (l *life) unblock() {
+func (l *instance) unblock() {
 	if pid := l.ledger.Load(); pid != nil {
 		actor.Send(l.sys.Load(), pid, &unblocked{})
 	}
@@ -53,7 +53,7 @@ func (l *life) unblock() {
 
 // gates are those of one incarnation of the ledger: those of the keys, and then those that hold back everything. That of the pool, which reserves
 // what it grants, comes last.
-func (f *flow) gates(l *ledger) []gate {
+func (f *limits) gates(l *ledger) []gate {
 	var gates []gate
 	if f.keyBreaker != nil {
 		gates = append(gates, newKeyBreakerGate(l, f.keyBreaker))
@@ -80,25 +80,25 @@ func (f *flow) gates(l *ledger) []gate {
 }
 
 // over is called when the ledger's tasks are gone, whatever way it ended.
-func (f *flow) over() {
+func (f *limits) over() {
 	if f.share != nil {
 		f.share.reset()
 	}
 }
 
 // rest ends a turn of the ledger.
-func (f *flow) rest() {
+func (f *limits) rest() {
 	if f.share != nil {
 		f.share.rest()
 	}
 }
 
 // slots is how many jobs may run at a time, as far as the user has said.
-func (l *ledger) slots() int { return cmp.Or(l.life.flow.concurrency, l.cfg.Concurrency) }
+func (l *ledger) slots() int { return cmp.Or(l.instance.limits.concurrency, l.cfg.Concurrency) }
 
 // width is how many jobs may run at a time, as far as is known.
 func (l *ledger) width() int {
-	if limiter := l.life.flow.limiter; limiter != nil {
+	if limiter := l.instance.limits.limiter; limiter != nil {
 		return min(l.slots(), limiter.Limit())
 	}
 	return l.slots()
@@ -108,9 +108,9 @@ func (l *ledger) width() int {
 func (l *ledger) breakers() []BreakerHealth {
 	var all []BreakerHealth
 	if l.breakerOpen() || l.breakerProbes() {
-		all = append(all, l.life.flow.breaker.health(""))
+		all = append(all, l.instance.limits.breaker.health(""))
 	}
-	if keys := l.life.flow.keyBreaker; keys != nil {
+	if keys := l.instance.limits.keyBreaker; keys != nil {
 		all = append(all, keys.health()...)
 	}
 	return all
@@ -118,21 +118,21 @@ func (l *ledger) breakers() []BreakerHealth {
 
 // keyBreakers counts those of keys.
 func (l *ledger) keyBreakers() int {
-	if keys := l.life.flow.keyBreaker; keys != nil {
+	if keys := l.instance.limits.keyBreaker; keys != nil {
 		return len(keys.down)
 	}
 	return 0
 }
 
 // rateGate holds everything back that is too fast.
-type rateGate struct{ meter }
+type rateGate struct{ limiter }
 
 func (g rateGate) pass(_ *entry, now time.Time) (v verdict, until time.Time) {
 	ok, at := g.ready(now)
 	if ok {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
-	return notNow, at
+	return block, at
 }
 
 func (g rateGate) begun(_ *entry, now time.Time) { g.count(now) }
@@ -149,9 +149,9 @@ type poolGate struct {
 
 func (g *poolGate) pass(*entry, time.Time) (v verdict, until time.Time) {
 	if g.share.take() {
-		return goAhead, time.Time{}
+		return admit, time.Time{}
 	}
-	return notNow, time.Time{} // it is woken
+	return block, time.Time{} // it is woken
 }
 
 func (g *poolGate) begun(*entry, time.Time) { g.share.use() }

@@ -13,19 +13,19 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// line is the consumer's line to one session: the goroutines that wait on the broker, so that the actor never does. One opens the session
-// and receives, two settle. A line is used once: when its session is over, the consumer makes the next.
-type line struct {
-	book    *book
-	cfg     *settings
-	tell    func(any) // posts a message to the consumer
-	ctx     context.Context
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
-	acks    lane // settlements that are one write
-	copies  lane // settlements that publish a copy first; a broker that blocks publishers must not hold up acks
-	resumed chan struct{}
-	goodbye time.Duration // how long the session may take to be closed
+// link is the consumer's link to one session: the goroutines that wait on the broker, so that the actor never does. One opens the session
+// and receives, two settle. A link is used once: when its session is over, the consumer makes the next.
+type link struct {
+	incarnation *incarnation
+	cfg         *settings
+	tell        func(any) // posts a message to the consumer
+	ctx         context.Context
+	cancel      context.CancelFunc
+	wg          sync.WaitGroup
+	acks        lane // settlements that are one write
+	copies      lane // settlements that publish a copy first; a broker that blocks publishers must not hold up acks
+	resumed     chan struct{}
+	goodbye     time.Duration // how long the session may take to be closed
 
 	prefetch int // of the session
 
@@ -34,24 +34,24 @@ type line struct {
 	closed  bool
 }
 
-// Messages from a line to the consumer.
+// Messages from a link to the consumer.
 type (
 	// opened says that deliveries flow.
-	opened struct{ line *line }
-	// delivered brings a delivery, as an entry of the book.
+	opened struct{ link *link }
+	// delivered brings a delivery, as an entry of the ledger.
 	delivered entry
 	// dried says that nothing more comes after a cancel.
-	dried struct{ line *line }
+	dried struct{ link *link }
 	// flowing says that deliveries flow again after that.
-	flowing struct{ line *line }
-	// broken says that the line's session is over, or could not be opened.
+	flowing struct{ link *link }
+	// broken says that the link's session is over, or could not be opened.
 	broken struct {
-		line *line
+		link *link
 		err  error
 	}
 	// settled says what became of a batch of settlements.
 	settled struct {
-		line *line
+		link *link
 		lane *lane
 		batch
 		settling
@@ -59,33 +59,33 @@ type (
 	}
 	// gaveBack says what became of a batch of returns.
 	gaveBack struct {
-		line *line
+		link *link
 		batch
 		settling
 		unable bool // the driver can't
 	}
-	// weighed says how many messages wait at the broker; err if it can't be told.
-	weighed struct {
-		line    *line
+	// backlogCounted says how many messages wait at the broker; err if it can't be told.
+	backlogCounted struct {
+		link    *link
 		asked   time.Time
 		waiting int
 		err     error
 	}
-	// shut says that the session is closed, and that the line's goroutines are gone.
-	shut struct{ line *line }
+	// shut says that the session is closed, and that the link's goroutines are gone.
+	shut struct{ link *link }
 )
 
 const (
 	// closeTimeout bounds how long a session may take to be closed.
 	closeTimeout = 5 * time.Second
 
-	// patience is how long a driver may take to return when its context has ended. Then it is taken for one that never will.
-	patience = 5 * time.Second
+	// driverGrace is how long a driver may take to return when its context has ended. Then it is taken for one that never will.
+	driverGrace = 5 * time.Second
 )
 
-// openLine starts to open a session; the consumer hears opened or broken.
-func openLine(source queue.Source, b *book, cfg *settings, prefetch int) *line {
-	l := &line{book: b, cfg: cfg, prefetch: prefetch, tell: b.tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
+// openLink starts to open a session; the consumer hears opened or broken.
+func openLink(source queue.Source, b *incarnation, cfg *settings, prefetch int) *link {
+	l := &link{incarnation: b, cfg: cfg, prefetch: prefetch, tell: b.tell, resumed: make(chan struct{}, 1), goodbye: closeTimeout}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.acks.ready, l.copies.ready = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.work(func() {
@@ -96,13 +96,13 @@ func openLine(source queue.Source, b *book, cfg *settings, prefetch int) *line {
 	return l
 }
 
-// work runs f in a goroutine of the line's. The driver may be the user's own: if it panics, or calls runtime.Goexit, the session is broken.
-func (l *line) work(f func()) {
+// work runs f in a goroutine of the link's. The driver may be the user's own: if it panics, or calls runtime.Goexit, the session is broken.
+func (l *link) work(f func()) {
 	l.wg.Go(func() {
 		returned := false
 		defer func() {
 			if reason := actor.Recovered(recover(), returned); reason != nil {
-				l.tell(&broken{line: l, err: fmt.Errorf("gentask: driver: %w", reason)})
+				l.tell(&broken{link: l, err: fmt.Errorf("gentask: driver: %w", reason)})
 			}
 		}()
 		f()
@@ -110,14 +110,14 @@ func (l *line) work(f func()) {
 	})
 }
 
-func (l *line) open(source queue.Source) bool {
+func (l *link) open(source queue.Source) bool {
 	ctx, cancel := context.WithTimeout(l.ctx, l.cfg.OpenTimeout)
 	defer cancel()
 	opts := l.cfg.sessionOptions()
 	opts.Prefetch = l.prefetch
 	session, err := source.Open(ctx, opts)
 	if err != nil {
-		l.tell(&broken{line: l, err: guard.Seal(err)})
+		l.tell(&broken{link: l, err: guard.Seal(err)})
 		return false
 	}
 	if !l.adopt(session) {
@@ -127,11 +127,11 @@ func (l *line) open(source queue.Source) bool {
 	}
 	l.work(func() { l.settleAll(&l.acks) })
 	l.work(func() { l.settleAll(&l.copies) })
-	l.tell(&opened{line: l})
+	l.tell(&opened{link: l})
 	return true
 }
 
-func (l *line) adopt(session queue.Session) bool {
+func (l *link) adopt(session queue.Session) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -144,20 +144,20 @@ func (l *line) adopt(session queue.Session) bool {
 // errNoDelivery ends the session of a driver that breaks its contract.
 var errNoDelivery = errors.New("gentask: Session.Receive returned neither a delivery nor an error")
 
-func (l *line) receive() {
+func (l *link) receive() {
 	for {
 		d, err := l.session.Receive(l.ctx)
 		err = guard.Seal(err)
 		switch {
 		case err == nil && d == nil:
-			l.tell(&broken{line: l, err: errNoDelivery})
+			l.tell(&broken{link: l, err: errNoDelivery})
 			return
 		case err == nil:
-			e := newEntry(d, l, l.book, l.cfg)
+			e := newEntry(d, l, l.incarnation, l.cfg)
 			e.spot.terms = l.cfg.termsOf(&d.Message)
 			l.tell((*delivered)(e))
 		case guard.Is(err, queue.ErrCancelled):
-			l.tell(&dried{line: l})
+			l.tell(&dried{link: l})
 			select {
 			case <-l.resumed:
 			case <-l.ctx.Done():
@@ -165,7 +165,7 @@ func (l *line) receive() {
 			}
 		default:
 			if l.ctx.Err() == nil {
-				l.tell(&broken{line: l, err: err})
+				l.tell(&broken{link: l, err: err})
 			}
 			return
 		}
@@ -173,7 +173,7 @@ func (l *line) receive() {
 }
 
 // settle passes the settlement of an entry on, and doesn't block.
-func (l *line) settle(e *entry) {
+func (l *link) settle(e *entry) {
 	switch s := e.settlement(); s.Disposition {
 	case queue.Ack:
 		l.acks.push(e, s)
@@ -182,7 +182,7 @@ func (l *line) settle(e *entry) {
 	}
 }
 
-func (l *line) settleAll(lane *lane) {
+func (l *link) settleAll(lane *lane) {
 	defer lane.release()
 	for {
 		b := lane.take(l.ctx)
@@ -198,12 +198,12 @@ func (l *line) settleAll(lane *lane) {
 		if late {
 			answer.perhaps(b.settlements)
 		}
-		l.tell(&settled{line: l, lane: lane, batch: b, settling: answer, late: late})
+		l.tell(&settled{link: l, lane: lane, batch: b, settling: answer, late: late})
 	}
 }
 
 // control asks something of the session, without blocking the consumer; a session that can't is broken.
-func (l *line) control(ask func(queue.Session, context.Context) error) {
+func (l *link) control(ask func(queue.Session, context.Context) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -213,23 +213,23 @@ func (l *line) control(ask func(queue.Session, context.Context) error) {
 		ctx, cancel := context.WithTimeout(l.ctx, closeTimeout)
 		defer cancel()
 		if err := ask(l.session, ctx); err != nil && l.ctx.Err() == nil {
-			l.tell(&broken{line: l, err: guard.Seal(err)})
+			l.tell(&broken{link: l, err: guard.Seal(err)})
 		}
 	})
 }
 
 // cancelIntake has the broker send no more; the consumer hears dried.
-func (l *line) cancelIntake() {
+func (l *link) cancelIntake() {
 	l.control(func(s queue.Session, ctx context.Context) error { return s.Cancel(ctx) })
 }
 
 // resumeIntake undoes cancelIntake, once dried was heard; the consumer hears flowing.
-func (l *line) resumeIntake() {
+func (l *link) resumeIntake() {
 	l.control(func(s queue.Session, ctx context.Context) error {
 		if err := s.Resume(ctx); err != nil {
 			return err
 		}
-		l.tell(&flowing{line: l}) // before the first delivery
+		l.tell(&flowing{link: l}) // before the first delivery
 		l.resumed <- struct{}{}   // Buffered: the receiver takes it when it is back from telling dried.
 		return nil
 	})
@@ -241,8 +241,8 @@ func crashed(err error) bool {
 	return panicked || guard.Is(err, actor.ErrGoexit)
 }
 
-// weigh asks what waits at the broker; the consumer hears weighed.
-func (l *line) weigh(g queue.BacklogReporter) {
+// askBacklog asks what waits at the broker; the consumer hears backlogCounted.
+func (l *link) askBacklog(g queue.BacklogReporter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -252,22 +252,22 @@ func (l *line) weigh(g queue.BacklogReporter) {
 		asked := time.Now()
 		n, err := guard.Call(l.ctx, l.cfg.hooks.waiting, g.Backlog)
 		if crashed(err) {
-			l.tell(&broken{line: l, err: fmt.Errorf("gentask: driver: %w", err)})
+			l.tell(&broken{link: l, err: fmt.Errorf("gentask: driver: %w", err)})
 			return
 		}
-		l.tell(&weighed{line: l, asked: asked, waiting: n, err: err})
+		l.tell(&backlogCounted{link: l, asked: asked, waiting: n, err: err})
 	})
 }
 
-// shut ends the line; the consumer hears shut when the session is closed. Further calls do nothing.
-func (l *line) shut() {
+// shut ends the link; the consumer hears shut when the session is closed. Further calls do nothing.
+func (l *link) shut() {
 	if l.begin() {
 		l.finishLater()
 	}
 }
 
-// shutUnopened is shut for a line that has no session yet. One that has, and has yet to tell, is left alone: what it brings must be given back.
-func (l *line) shutUnopened() {
+// shutUnopened is shut for a link that has no session yet. One that has, and has yet to tell, is left alone: what it brings must be given back.
+func (l *link) shutUnopened() {
 	l.mu.Lock()
 	unopened := !l.closed && l.session == nil
 	l.closed = l.closed || unopened
@@ -277,21 +277,21 @@ func (l *line) shutUnopened() {
 	}
 }
 
-func (l *line) finishLater() {
+func (l *link) finishLater() {
 	go func() {
 		l.finish()
-		l.tell(&shut{line: l})
+		l.tell(&shut{link: l})
 	}()
 }
 
-// abort ends the line and waits until the session is closed, for a consumer that is about to end.
-func (l *line) abort() {
+// abort ends the link and waits until the session is closed, for a consumer that is about to end.
+func (l *link) abort() {
 	if l.begin() {
 		l.finish()
 	}
 }
 
-func (l *line) begin() bool {
+func (l *link) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := !l.closed
@@ -299,9 +299,9 @@ func (l *line) begin() bool {
 	return first
 }
 
-// finish closes the session, and returns when the line's goroutines are gone, or the driver has kept one for too long. Whatever that still says is
+// finish closes the session, and returns when the link's goroutines are gone, or the driver has kept one for too long. Whatever that still says is
 // stale.
-func (l *line) finish() {
+func (l *link) finish() {
 	l.cancel()
 	gone, left := make(chan struct{}), atomic.Bool{}
 	go func() {
@@ -317,7 +317,7 @@ func (l *line) finish() {
 			l.cfg.hooks.driving.CountReturned()
 		}
 	}()
-	limit := time.NewTimer(l.goodbye + patience)
+	limit := time.NewTimer(l.goodbye + driverGrace)
 	defer limit.Stop()
 	select {
 	case <-gone:
@@ -326,13 +326,13 @@ func (l *line) finish() {
 			l.cfg.hooks.driving.CountHung()
 		}
 		l.cfg.Logger.Error("gentask: driver does not return, session left behind", "consumer", l.cfg.Name)
-		l.book.life.emit(Event{Kind: EventDriverStuck})
+		l.incarnation.instance.emit(Event{Kind: EventDriverStuck})
 	}
 }
 
 // closeSession returns when the broker has let go or the time is over; the driver has cut the connection then, and the error tells nothing that
 // anybody could act on.
-func (l *line) closeSession(s queue.Session, within time.Duration) {
+func (l *link) closeSession(s queue.Session, within time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	// Without a limit of its own: what a driver has not let go of, the next session would not get.

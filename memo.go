@@ -2,8 +2,8 @@ package gentask
 
 import "sync"
 
-// recent is a bounded memory: what was put in under the last names. It is safe for concurrent use.
-type recent[N comparable, V any] struct {
+// memo is a bounded memory: what was put in under the last names. It is safe for concurrent use.
+type memo[N comparable, V any] struct {
 	mu    sync.Mutex
 	most  int
 	at    int // where the next name goes
@@ -11,12 +11,12 @@ type recent[N comparable, V any] struct {
 	of    map[N]V
 }
 
-func newRecent[N comparable, V any](most int) *recent[N, V] {
-	return &recent[N, V]{most: most, of: map[N]V{}}
+func newMemo[N comparable, V any](most int) *memo[N, V] {
+	return &memo[N, V]{most: most, of: map[N]V{}}
 }
 
 // put remembers what; a name that is known keeps its age.
-func (r *recent[N, V]) put(name N, what V) {
+func (r *memo[N, V]) put(name N, what V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.of[name]; !known && !r.admit(name) {
@@ -26,7 +26,7 @@ func (r *recent[N, V]) put(name N, what V) {
 }
 
 // admit makes room for a name, and says whether there is any.
-func (r *recent[N, V]) admit(name N) bool {
+func (r *memo[N, V]) admit(name N) bool {
 	switch {
 	case r.most == 0:
 		return false
@@ -40,20 +40,20 @@ func (r *recent[N, V]) admit(name N) bool {
 	return true
 }
 
-func (r *recent[N, V]) len() int {
+func (r *memo[N, V]) len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.of)
 }
 
 // drop forgets a name. Its place is taken by the next that comes round.
-func (r *recent[N, V]) drop(name N) {
+func (r *memo[N, V]) drop(name N) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.of, name)
 }
 
-func (r *recent[N, V]) get(name N) (V, bool) {
+func (r *memo[N, V]) get(name N) (V, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	what, known := r.of[name]
