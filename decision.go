@@ -8,8 +8,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue, Release, Snooze, PauseConsumer, DeadLetter or Extend; the
-// zero Decision is none, and the default policy decides instead.
+// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue,
+// Release, Snooze, PauseConsumer, DeadLetter or Extend; the zero Decision is none, and the default
+// policy decides instead.
 type Decision struct {
 	kind   decisionKind
 	after  time.Duration
@@ -49,8 +50,8 @@ func Snooze(after time.Duration) Decision {
 	return Decision{kind: decideRelease, after: span(max(after, 0))}
 }
 
-// PauseConsumer gives the message back, as Release does, and pauses the consumer, as Consumer.Pause does: what it needs is wrong for every job, and somebody
-// has to look before it is resumed.
+// PauseConsumer gives the message back, as Release does, and pauses the consumer, as Consumer.Pause
+// does: what it needs is wrong for every job, and somebody has to look before it is resumed.
 func PauseConsumer() Decision { return Decision{kind: decidePauseConsumer} }
 
 // DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason,

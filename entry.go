@@ -365,7 +365,8 @@ func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	disposition, _ := d.disposition()
 	s := queue.Settlement{
-		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after), Attempt: e.attempt, Uncounted: max(e.delivery.Attempt-e.attempt, 0),
+		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after),
+		Attempt: e.attempt, Uncounted: max(e.delivery.Attempt-e.attempt, 0),
 	}
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()

@@ -123,9 +123,11 @@ func TestFacts_TheMatchersGoByFacts(t *testing.T) {
 		want map[string]bool
 	}
 	endings := map[string]ending{
-		"panics":  {func(context.Context, string) error { panic("no") }, map[string]bool{"WhenPanic": true, "panic": true}},
-		"Goexit":  {func(context.Context, string) error { runtime.Goexit(); return nil }, map[string]bool{"WhenGoexit": true, "Goexit": true}},
-		"timeout": {func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }, map[string]bool{"WhenTimeout": true, "timeout": true}},
+		"panics": {func(context.Context, string) error { panic("no") }, map[string]bool{"WhenPanic": true, "panic": true}},
+		"Goexit": {func(context.Context, string) error { runtime.Goexit(); return nil }, map[string]bool{"WhenGoexit": true, "Goexit": true}},
+		"timeout": {
+			func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }, map[string]bool{"WhenTimeout": true, "timeout": true},
+		},
 		"panics with a timeout": {
 			func(context.Context, string) error { panic(task.ErrTimeout) }, map[string]bool{"WhenPanic": true, "panic": true},
 		},

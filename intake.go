@@ -145,8 +145,9 @@ func (l *ledger) shut(ctx actor.Context, msg *shut) {
 	l.publish()
 }
 
-// maxUnreachableBackoff is the most failures that count while nobody answers at the broker's address, or for the queue. An attempt costs next to nothing then, and
-// when the broker is back its consumers are, too: it is not asked less often, the longer it was away.
+// maxUnreachableBackoff is the most failures that count while nobody answers at the broker's
+// address, or for the queue. An attempt costs next to nothing then, and when the broker is back its
+// consumers are, too: it is not asked less often, the longer it was away.
 const maxUnreachableBackoff = 4
 
 // unreachable says that nobody has refused anything: no connection was made, or the driver says that the queue can't be reached through it.

@@ -15,8 +15,7 @@ import (
 // and the worker supervisor; its link waits on the broker. It never blocks.
 //
 // A delivery comes in as delivered, waits for a slot, is given to a worker (dispatch.go), comes back as decided, goes to the link as a settlement,
-// and leaves the ledger when the link has settled it. A worker that ends without a decision, and a session that breaks, are other ways to the
-// same end.
+// and leaves the ledger when the link has settled it. A worker that ends without a decision, and a lost session, are other ways to that end.
 type ledger struct {
 	cfg      *settings
 	source   queue.Source
@@ -203,14 +202,15 @@ func (l *ledger) started(ctx actor.Context) {
 	l.publish()
 }
 
-// startTasks starts the task supervisor; the first session is opened when it is ready. It goes on counting where the last one was: the
-// tasks that an earlier ledger had to abandon may still run.
+// startTasks starts the task supervisor, which counts on: abandoned tasks may outlive a ledger. The first session is opened when it is ready.
 func (l *ledger) startTasks(ctx actor.Context) {
 	sup := l.instance.tasks
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.incarnation = &incarnation{sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker"}
+	l.incarnation = &incarnation{
+		sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker",
+	}
 }
 
 // startWorkers starts the supervisor of the workers of the user's. The library's own are the ledger's to supervise.

@@ -42,8 +42,9 @@ type Rule struct {
 // Match says whether a rule is for a job that ended with s, Exit or Timeout, for reason.
 type Match func(s task.Status, reason error) bool
 
-// WhenErrorIs matches what errors.Is finds target in. For an error of the library that says how a job ended, such as task.ErrTimeout or ErrCancelled, it
-// matches a job that ended so, and not one that returns the error of another.
+// WhenErrorIs matches what errors.Is finds target in. For an error of the library that says how a
+// job ended, such as task.ErrTimeout or ErrCancelled, it matches a job that ended so, and not one
+// that returns the error of another.
 func WhenErrorIs(target error) Match {
 	fact := factOf(target)
 	return func(_ task.Status, reason error) bool {

@@ -80,8 +80,9 @@ func sendRefused(r *rig.Rig, n, good int) {
 	}
 }
 
-// TestScenario40_SlotsAreFree: more settlements than there are slots can't be carried out, for any of five reasons, under any disposition and with any
-// policy. Others go on within a bounded time, each return is told, and when the trouble is over nothing is lost.
+// TestScenario40_SlotsAreFree: more settlements than there are slots can't be carried out, for any
+// of five reasons, under any disposition and with any policy. Others go on within a bounded time,
+// each return is told, and when the trouble is over nothing is lost.
 func TestScenario40_SlotsAreFree(t *testing.T) {
 	for _, way := range refusedWays() {
 		for _, disposition := range refusedDispositions() {

@@ -1,9 +1,10 @@
 // Package schedule publishes messages periodically: once for each planned time, however many nodes run the same plans.
 //
-// There is no leader. Every node publishes every firing, with a Message.UniqueKey made of the plan's name and the planned time, and the
-// broker enqueues the first and drops the others. So it takes a publisher that compares keys and can tell for how long: JetStream's, or the
-// memory queue's (see queue.Deduplicator); RabbitMQ's is refused at once. The rest is as with any other job: a firing is a message in a queue, retried,
-// dead-lettered and counted like one.
+// There is no leader. Every node publishes every firing, with a Message.UniqueKey made of the
+// plan's name and the planned time, and the broker enqueues the first and drops the others. So it
+// takes a publisher that compares keys and can tell for how long: JetStream's, or the memory
+// queue's (see queue.Deduplicator); RabbitMQ's is refused at once. The rest is as with any other
+// job: a firing is a message in a queue, retried, dead-lettered and counted like one.
 //
 // # What is promised
 //

@@ -160,7 +160,8 @@ func (s *spySession) before(batch []queue.Settlement) {
 		}
 		s.spy.claim(r.session == s, "I5: message %q: %v of delivery %d of session %d in session %d",
 			d.ID, batch[i].Disposition, d.Tag, r.session.number, s.number)
-		s.spy.claim(!r.settled, "I1: message %q: %v of delivery %d of session %d, which was settled before", d.ID, batch[i].Disposition, d.Tag, s.number)
+		s.spy.claim(!r.settled, "I1: message %q: %v of delivery %d of session %d, which was settled before",
+			d.ID, batch[i].Disposition, d.Tag, s.number)
 		r.settled = true
 		s.held--
 	}

@@ -135,7 +135,8 @@ func (m *model) settle(t *rapid.T) {
 	ds = ds[:rapid.IntRange(1, len(ds)).Draw(t, "batch")]
 	var batch []queue.Settlement
 	for _, d := range ds {
-		st := queue.Settlement{Delivery: d, Disposition: queue.Disposition(rapid.IntRange(int(queue.Ack), int(queue.DeadLetter)).Draw(t, "disposition"))}
+		disposition := queue.Disposition(rapid.IntRange(int(queue.Ack), int(queue.DeadLetter)).Draw(t, "disposition"))
+		st := queue.Settlement{Delivery: d, Disposition: disposition}
 		if st.Disposition == queue.Requeue && rapid.Bool().Draw(t, "later") {
 			st.After = m.delay(t)
 		}

@@ -31,7 +31,10 @@ func TestSequence(t *testing.T) {
 		require.NotZero(t, one.Sequence)
 		require.NotEqual(t, one.Sequence, two.Sequence)
 		for _, how := range []queue.Settlement{
-			{Disposition: queue.Requeue}, {Disposition: queue.Requeue, After: time.Second}, {Disposition: queue.Release}, {Disposition: queue.Release, After: time.Second},
+			{Disposition: queue.Requeue},
+			{Disposition: queue.Requeue, After: time.Second},
+			{Disposition: queue.Release},
+			{Disposition: queue.Release, After: time.Second},
 		} {
 			how.Delivery = one
 			settle(how)

@@ -190,8 +190,8 @@ func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
 	return stats, nil
 }
 
-// Backlog implements queue.BacklogReporter. It counts what was never delivered; what was lost with another session is not among it. It asks by way of the
-// connection for publishing.
+// Backlog implements queue.BacklogReporter. It counts what was never delivered; what was lost with
+// another session is not among it. It asks by way of the connection for publishing.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	l, err := q.ready(ctx)
 	if err != nil {

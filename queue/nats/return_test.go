@@ -129,7 +129,9 @@ func TestNoRightToPublish(t *testing.T) {
 	a, b, c := next(t, s), next(t, s), next(t, s)
 	start := time.Now()
 	err := s.Settle(soon(t), []queue.Settlement{
-		{Delivery: a, Disposition: queue.Release, After: time.Hour}, {Delivery: b, Disposition: queue.DeadLetter}, {Delivery: c, Disposition: queue.Ack},
+		{Delivery: a, Disposition: queue.Release, After: time.Hour},
+		{Delivery: b, Disposition: queue.DeadLetter},
+		{Delivery: c, Disposition: queue.Ack},
 	})
 	var failed *queue.SettleError
 	require.ErrorAs(t, err, &failed)

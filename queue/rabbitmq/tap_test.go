@@ -196,7 +196,9 @@ func TestSessionWithoutTap(t *testing.T) {
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"}))
 	first, second := receive(t, s), receive(t, s)
 	require.Equal(t, []string{"a", "b"}, []string{first.ID, second.ID})
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: second, Disposition: queue.Ack}, {Delivery: first, Disposition: queue.Requeue}}))
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{
+		{Delivery: second, Disposition: queue.Ack}, {Delivery: first, Disposition: queue.Requeue},
+	}))
 	require.Equal(t, "c", receive(t, s).ID)
 	again := receive(t, s)
 	require.Equal(t, 2, again.Attempt)

@@ -107,7 +107,9 @@ func TestDispositions(t *testing.T) {
 	require.NoError(t, err)
 	s := open(t, q, 1)
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a", Body: []byte("b"), ContentType: "c", Headers: map[string]string{"d": "e"}}))
-	for _, st := range []queue.Settlement{{Disposition: queue.Release}, {Disposition: queue.Requeue}, {Disposition: queue.Requeue, After: 20 * time.Millisecond}} {
+	for _, st := range []queue.Settlement{
+		{Disposition: queue.Release}, {Disposition: queue.Requeue}, {Disposition: queue.Requeue, After: 20 * time.Millisecond},
+	} {
 		st.Delivery = receive(t, s)
 		settle(t, s, st)
 	}
