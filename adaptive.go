@@ -3,10 +3,8 @@ package gentask
 import (
 	"errors"
 	"math"
-	"time"
 
 	"github.com/gentask/gentask/internal/adapt"
-	"github.com/gentask/gentask/internal/breaker"
 )
 
 // Adaptive finds out how many jobs should run at a time, from Min to Config.Concurrency: it begins with Min, and grows while runs take as long as
@@ -35,40 +33,9 @@ func (a Adaptive) check() error {
 		unfitIf(a.Min == 0 && a != Adaptive{}, "Min", a.Min, "the fewest jobs that may run at a time; other fields are set"))
 }
 
-// limiter makes a limiter; nil if it is off.
+// limiter returns a limiter that goes up to most.
 func (a Adaptive) limiter(most int) *adapt.Limiter {
-	if !a.on() {
-		return nil
-	}
 	return adapt.New(adapt.Settings{
 		Min: min(a.Min, most), Max: most, Tolerance: or(a.Tolerance, 1.5), FailureRate: or(a.FailureRate, 0.1),
 	})
 }
-
-// adaptiveGate holds everything back while as many jobs run as the limiter allows.
-type adaptiveGate struct {
-	ledger  *ledger
-	limiter *adapt.Limiter
-}
-
-func (g *adaptiveGate) pass(*entry, time.Time) (v verdict, until time.Time) {
-	if g.ledger.busy.len() < g.limiter.Limit() {
-		return admit, time.Time{}
-	}
-	return block, time.Time{}
-}
-
-func (*adaptiveGate) begun(*entry, time.Time) {}
-
-func (g *adaptiveGate) ended(e *entry, now time.Time) {
-	signal := e.signal()
-	if signal == breaker.Nothing {
-		return
-	}
-	_, ran := e.result()
-	g.limiter.Ended(now, adapt.Run{
-		Begun: e.started, Took: ran, Failed: signal == breaker.Bad, Busy: g.ledger.busy.len() + 1, // itself included
-	})
-}
-
-func (*adaptiveGate) gone(*entry, time.Time) {}

@@ -6,28 +6,26 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// alarm is the ledger's one timer for when a gate wants to be asked again.
+// alarm is the ledger's one timer, for when a gate must be asked again.
 type alarm struct {
-	at    time.Time // zero when none is set
+	at    time.Time // zero while none is set
 	timer *time.Timer
 }
 
-// alarmed says that the time is come. One of an alarm that was set anew meanwhile tells nothing.
-type alarmed struct{ at time.Time }
-
-// setAlarm has the ledger look again at the given time, or earlier if it means to anyway; a zero time is none.
-func (l *ledger) setAlarm(ctx actor.Context, at time.Time) {
-	if at.IsZero() || (!l.alarm.at.IsZero() && !at.Before(l.alarm.at)) {
+// set makes the actor of ctx get an alarmed at the given time, unless it gets an earlier one. The zero time
+// is never.
+func (a *alarm) set(ctx actor.Context, at time.Time) {
+	if at.IsZero() || (!a.at.IsZero() && !at.Before(a.at)) {
 		return
 	}
-	l.alarm.stop()
-	l.alarm = alarm{at: at, timer: actor.SendAfter(ctx, time.Until(at), &alarmed{at})}
+	a.stop()
+	*a = alarm{at: at, timer: actor.SendAfter(ctx, time.Until(at), &alarmed{at})}
 }
 
-// alarmed lets fill look again, as after every message.
-func (l *ledger) alarmed(msg *alarmed) {
-	if msg.at.Equal(l.alarm.at) {
-		l.alarm = alarm{}
+// rang is called for each alarmed. It is ignored if the alarm was set again since.
+func (a *alarm) rang(at time.Time) {
+	if at.Equal(a.at) {
+		*a = alarm{}
 	}
 }
 

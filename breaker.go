@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
 )
 
@@ -62,13 +63,6 @@ func (b Breaker) machine(random func() float64) *breaker.Machine {
 	})
 }
 
-// circuit is a breaker, and why it opened last. It belongs to the ledger's goroutine.
-type circuit struct {
-	*breaker.Machine
-	cause   error
-	awaited bool // of a key's that is open: a message is to come for the next probe
-}
-
 // BreakerHealth describes a breaker that is not closed.
 type BreakerHealth struct {
 	// Key is whose it is, for one of Policy.KeyBreaker; empty for the consumer's own.
@@ -83,8 +77,9 @@ type BreakerHealth struct {
 	Cause error
 }
 
-func (f *circuit) health(key string) BreakerHealth {
+// healthOf describes the breaker of a key; the empty key is the consumer's own.
+func healthOf(key string, c *admission.Circuit) BreakerHealth {
 	return BreakerHealth{
-		Key: key, Probing: f.State() == breaker.Probing, NextProbe: f.NextProbe(), Since: f.Since(), Cause: f.cause,
+		Key: key, Probing: c.State() == breaker.Probing, NextProbe: c.NextProbe(), Since: c.Since(), Cause: c.Cause,
 	}
 }

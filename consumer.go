@@ -168,24 +168,24 @@ func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
 // Pause makes the consumer take no more work, from now on: what has not been started goes back to the queue, what runs goes on. It lasts until
 // Resume, or the consumer's end. It returns ErrNotRunning or ctx.Err().
 func (c *Consumer) Pause(ctx context.Context) error {
-	return c.ask(ctx, func(answer func(error)) any { return &pauseRequest{on: true, answer: answer} })
+	return c.ask(ctx, func(answer func(error)) message { return &pauseRequest{on: true, answer: answer} })
 }
 
 // Resume undoes Pause.
 func (c *Consumer) Resume(ctx context.Context) error {
-	return c.ask(ctx, func(answer func(error)) any { return &pauseRequest{answer: answer} })
+	return c.ask(ctx, func(answer func(error)) message { return &pauseRequest{answer: answer} })
 }
 
 // Cancel stops the job with this message ID: see Job.Cancel. A job that waits for its slot is never run; its worker hears the cancellation when
 // its turn comes. A worker made by Actor that runs no task is ended, and the default policy decides. Where messages share an ID, all of
 // them are cancelled. It returns ErrUnknownJob if no such delivery is held here, ErrNotRunning or ctx.Err().
 func (c *Consumer) Cancel(ctx context.Context, id string) error {
-	return c.ask(ctx, func(answer func(error)) any { return &cancelRequest{id: id, answer: answer} })
+	return c.ask(ctx, func(answer func(error)) message { return &cancelRequest{id: id, answer: answer} })
 }
 
 // Jobs describes what the consumer holds and runs, in the order in which it came. It returns ErrNotRunning or ctx.Err().
 func (c *Consumer) Jobs(ctx context.Context) ([]JobStatus, error) {
-	return askLedger(ctx, c.current(), func(answer func([]JobStatus)) any { return &statusRequest{answer: answer} })
+	return askLedger(ctx, c.current(), func(answer func([]JobStatus)) message { return &jobsRequest{answer: answer} })
 }
 
 // Health says how the consumer is. It doesn't block.
@@ -206,7 +206,7 @@ func (c *Consumer) Health() Health {
 	return now
 }
 
-func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) any) error {
+func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) message) error {
 	err, askErr := askLedger(ctx, c.current(), request)
 	if askErr != nil {
 		return askErr
@@ -214,7 +214,7 @@ func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) any
 	return err
 }
 
-func askLedger[T any](ctx context.Context, l *instance, request func(answer func(T)) any) (T, error) {
+func askLedger[T any](ctx context.Context, l *instance, request func(answer func(T)) message) (T, error) {
 	var none T
 	if l == nil {
 		return none, ErrNotRunning
@@ -232,7 +232,7 @@ func askLedger[T any](ctx context.Context, l *instance, request func(answer func
 	if pid == nil {
 		return none, ErrNotRunning
 	}
-	a, err := actor.Ask(ctx, sys, pid, request)
+	a, err := actor.Ask(ctx, sys, pid, func(answer func(T)) any { return request(answer) })
 	if guard.Is(err, actor.ErrNoProcess) {
 		err = ErrNotRunning
 	}

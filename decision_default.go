@@ -67,7 +67,7 @@ func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Deci
 	case ask:
 		return Requeue(e.backoff(nil, reason))
 	}
-	return Requeue(e.cfg.Backoff.delay(e.attempt, e.cfg.random))
+	return Requeue(e.cfg.Backoff.delay(e.item.Attempt, e.cfg.random))
 }
 
 // saidByError is what the author of the job says by the error that it returns.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/memo"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -55,8 +56,8 @@ func (r Dedup) check() error {
 
 // dedup is what a consumer knows of finished jobs. It outlives its ledgers. A nil one is off.
 type dedup struct {
-	done   *memo[identity, struct{}]
-	failed *memo[identity, bool] // given back here since: whoever remembers it means another
+	done   *memo.Memo[identity, struct{}]
+	failed *memo.Memo[identity, bool] // given back here since: whoever remembers it means another
 	store  DedupStore
 	wg     sync.WaitGroup // calls of store.Remember
 }
@@ -69,14 +70,14 @@ func newDedup(r Dedup) *dedup {
 	case r.Store != nil && r.Remember == 0:
 		remember = defaultRemember
 	}
-	return &dedup{done: newMemo[identity, struct{}](remember), failed: newMemo[identity, bool](defaultRemember), store: r.Store}
+	return &dedup{done: memo.New[identity, struct{}](remember), failed: memo.New[identity, bool](defaultRemember), store: r.Store}
 }
 
 // mayBeDone says that the delivery may be that of a job which was done. One that is delivered for the first time is not, nor is a copy: whoever made
 // it has given the message back, to be tried again.
 func (e *entry) mayBeDone() bool {
 	_, copied := e.delivery.Headers[queue.HeaderAttempts]
-	return e.delivery.Redelivered && (!copied || e.attempt > e.attemptsOfCopy()+1)
+	return e.delivery.Redelivered && (!copied || e.item.Attempt > e.attemptsOfCopy()+1)
 }
 
 // attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
@@ -104,10 +105,10 @@ func (r *dedup) unless(e *entry, f func(context.Context) (any, error)) func(cont
 
 // knows is asked in the job's task.
 func (r *dedup) knows(ctx context.Context, e *entry) bool {
-	if failed, _ := r.failed.get(e.identity); failed {
+	if failed, _ := r.failed.Get(e.item.Identity); failed {
 		return false
 	}
-	if _, done := r.done.get(e.identity); done || r.store == nil {
+	if _, done := r.done.Get(e.item.Identity); done || r.store == nil {
 		return done
 	}
 	key := storeKey(e.delivery)
@@ -129,16 +130,16 @@ func (r *dedup) note(e *entry, d Decision) {
 		return
 	case d.kind != decideAck:
 		if e.task != nil && !e.looking && !e.lost {
-			r.failed.put(e.identity, true)
+			r.failed.Put(e.item.Identity, true)
 		}
 		return
 	}
 	if e.learn(); e.status != task.OK {
 		return
 	}
-	r.done.put(e.identity, struct{}{})
-	if failed, _ := r.failed.get(e.identity); failed {
-		r.failed.put(e.identity, false)
+	r.done.Put(e.item.Identity, struct{}{})
+	if failed, _ := r.failed.Get(e.item.Identity); failed {
+		r.failed.Put(e.item.Identity, false)
 	}
 	switch {
 	case r.store == nil:
@@ -170,15 +171,13 @@ func (r *dedup) wait() {
 	}
 }
 
-// saves has the store told before the acknowledgement is sent, for a job that is done. The ledger goes on when it has been: retry.
-func (l *ledger) saves(e *entry) bool {
+// takeUnsaved reports whether the store must be told of the job, once, before its acknowledgement is
+// passed on.
+func (e *entry) takeUnsaved() bool {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	unsaved := e.unsaved
 	e.unsaved = false
-	e.mu.Unlock()
-	if unsaved {
-		l.instance.dedup.save(e, func() { e.incarnation.tell(&retry{entry: e}) })
-	}
 	return unsaved
 }
 
@@ -207,5 +206,5 @@ func (e *entry) storeFailed(what string, err error) {
 	l := e.incarnation.instance
 	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
 		"reason", err, "stack", actor.Stack(err))
-	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.attempt, Redelivered: e.delivery.Redelivered, Reason: err})
+	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.item.Attempt, Redelivered: e.delivery.Redelivered, Reason: err})
 }

@@ -2,12 +2,16 @@ package gentask
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -45,23 +49,21 @@ type entry struct {
 	looking   bool // its task is finding out whether it was
 	unsaved   bool // it is done, and the store of Policy.Dedup has yet to be told
 
-	// The rest belongs to the consumer, but received, which doesn't change. There may be a hundred thousand entries: what is small stands together.
-	identity    identity
-	serial      uint64 // in which order it came in
-	lists       [listKinds]listPlace
-	spot        spot // its place in the lineup
+	// The rest belongs to the ledger, but for received, which doesn't change. There may be a hundred
+	// thousand entries: small fields stand together.
+	item        admission.Item // its place among those that wait
+	inHeld      list.Links[entry]
+	inBusy      list.Links[entry] // in while it has a worker, or a task that has not ended
 	received    time.Time
-	started     time.Time         // when it was given to a worker; zero before
+	started     time.Duration     // when it got its worker, after the receipt and 1 ns more; zero before
 	after       time.Duration     // of its settlement
-	attempt     int               // the delivery's, or a later one that is made of it here
-	busy        bool              // it has a worker, or a task that has not ended
-	closed      bool              // settled, or lost: nothing is owed to the broker
-	inPlace     bool              // or its delivery was lined up again
+	closed      bool              // settled, lost or returned: nothing is owed to the broker
+	inPlace     bool              // or its delivery waits for another run here
 	deferred    bool              // its decision is carried out when its worker and task are gone
 	sent        bool              // its decision is being carried out
 	paced       bool              // after is no less than what its message has to wait: see pace
-	disposition queue.Disposition // how it was settled; zero if it was lost
-	returned    bool              // neither: the broker has it back, unsettled
+	returned    bool              // the broker has the delivery back, unsettled
+	disposition queue.Disposition // how it was settled; zero if it was lost or returned
 }
 
 // incarnation is what the entries of one incarnation of a consumer share.
@@ -78,7 +80,7 @@ type incarnation struct {
 }
 
 // tell posts a message to the consumer, unless that has ended: then it has left nothing to be told.
-func (b *incarnation) tell(msg any) {
+func (b *incarnation) tell(msg message) {
 	if !b.over.Load() {
 		actor.Send(b.sys, b.consumer, msg)
 	}
@@ -106,9 +108,27 @@ func (c *entryContext) Value(key any) any {
 	return nil
 }
 
-func newEntry(d *queue.Delivery, l *link, b *incarnation, cfg *settings) *entry {
-	return &entry{delivery: d, identity: identityOf(cfg.seed, d), link: l, incarnation: b, cfg: cfg, attempt: d.Attempt, received: time.Now()}
+// newEntry makes the entry of a delivery, on the receiver's goroutine.
+func newEntry(d *queue.Delivery, l *link, i *incarnation, cfg *settings) *entry {
+	e := &entry{delivery: d, link: l, incarnation: i, cfg: cfg, received: time.Now()}
+	e.item = admission.Item{
+		Owner: e, Identity: identityOf(cfg.seed, d), Attempt: d.Attempt, Keys: cfg.keysOf(&d.Message, e.received),
+		Redelivered: d.Redelivered, Used: int32(min(e.attemptsOfCopy(), math.MaxInt32)), //nolint:gosec // bounded
+	}
+	return e
 }
+
+// start notes that the entry gets its slot.
+func (e *entry) start(now time.Time) { e.started = max(now.Sub(e.received), 0) + 1 }
+
+// wasStarted reports whether the entry has had a slot.
+func (e *entry) wasStarted() bool { return e.started > 0 }
+
+// startedAt returns when the entry got its slot.
+func (e *entry) startedAt() time.Time { return e.received.Add(e.started - 1) }
+
+// busy reports whether the entry has a slot: a worker, or a task that has not ended.
+func (e *entry) busy() bool { return e.inBusy.In() }
 
 // decode turns the body into what into points to.
 func (e *entry) decode(into any) error {
@@ -209,10 +229,10 @@ func (e *entry) decide(d Decision, reason error) error {
 
 // limit makes a requeue of the last attempt a dead letter.
 func (e *entry) limit(d Decision, reason error) (Decision, error) {
-	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.attempt) {
+	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.item.Attempt) {
 		return d, reason
 	}
-	reason = &AttemptsError{Attempt: e.attempt, Max: e.cfg.MaxAttempts, Err: reason}
+	reason = &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
 	return DeadLetter(reason), reason
 }
 
@@ -288,12 +308,25 @@ func (e *entry) verdict() (Decision, error) {
 	return e.decision, e.reason
 }
 
-// result says how the task ended, as far as it has: zero if it didn't run or hasn't ended, and how long it ran.
-func (e *entry) result() (status task.Status, ran time.Duration) {
+// result describes the last run for the gates, as far as it has ended.
+func (e *entry) result() admission.Result {
+	signal := e.signal()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.learn()
-	return e.status, e.runTime
+	return admission.Result{Signal: signal, Start: e.startedAt(), Took: e.runTime, Reason: e.reason}
+}
+
+// currentTask returns the job's task; nil if it has had none.
+func (e *entry) currentTask() *task.Task[any] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.task
+}
+
+// leftBehind reports whether the job's last task was abandoned: its goroutine may still run.
+func (e *entry) leftBehind() bool {
+	t := e.currentTask()
+	return t != nil && t.Over() && t.Yield(0).Ending == task.Abandoned
 }
 
 // decided says whether a decision was taken.
@@ -340,7 +373,7 @@ func (e *entry) spawned() {
 func (e *entry) notSpawned(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.own == nil && !e.alive && now.Sub(e.started) > birthLimit && now.UnixNano()-e.incarnation.spawnedAt.Load() > int64(birthLimit)
+	return e.own == nil && !e.alive && now.Sub(e.startedAt()) > birthLimit && now.UnixNano()-e.incarnation.spawnedAt.Load() > int64(birthLimit)
 }
 
 // begun says whether a task of the job was started, or a decision taken.
@@ -365,8 +398,7 @@ func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	disposition, _ := d.disposition()
 	s := queue.Settlement{
-		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after),
-		Attempt: e.attempt, Uncounted: max(e.delivery.Attempt-e.attempt, 0),
+		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after), Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
 	}
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
@@ -375,4 +407,34 @@ func (e *entry) settlement() queue.Settlement {
 		}
 	}
 	return s
+}
+
+// fateOf returns what a settlement tells the gates.
+func fateOf(d queue.Disposition) admission.Fate {
+	switch d {
+	case queue.Ack, queue.DeadLetter:
+		return admission.Done
+	case queue.Release:
+		return admission.Released
+	case queue.Requeue:
+		return admission.Requeued
+	}
+	return admission.Lost
+}
+
+// reject makes a refusal the reason of the entry's end.
+func (e *entry) reject(refusal error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reason = fmt.Errorf("%w: %w", ErrReturned, refusal)
+}
+
+// byDefault returns the decision for a worker that took none.
+func (e *entry) byDefault(reason error) (Decision, error) {
+	cause := e.toldCause()
+	reason = workerLost(reason)
+	if cause != nil && !guard.Is(reason, cause) {
+		reason = fmt.Errorf("%w: %w", cause, reason)
+	}
+	return e.decisionFor(e.facts(task.Exit)|factsOfCause(cause), task.Exit, reason, false), reason
 }

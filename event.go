@@ -148,43 +148,6 @@ type Event struct {
 	Report *DrainReport
 }
 
-// eventOf describes an entry.
-func (l *ledger) eventOf(kind EventKind, e *entry) Event {
-	d := e.delivery
-	ev := Event{Kind: kind, ID: d.ID, Attempt: e.attempt, Redelivered: d.Redelivered}
-	if kind != EventDone {
-		return ev
-	}
-	e.mu.Lock()
-	e.learn()
-	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
-	e.mu.Unlock()
-	if e.duplicate {
-		ev.Outcome, ev.RunTime = 0, 0
-	}
-	ev.Disposition, ev.After, ev.InPlace = e.disposition, e.after, e.inPlace
-	if e.disposition == 0 && !e.returned {
-		ev.Reason = ErrSessionLost
-	}
-	if !e.started.IsZero() {
-		from := d.Time
-		if from.IsZero() {
-			from = e.received
-		}
-		ev.QueueTime = max(e.started.Sub(from), 0)
-	}
-	return ev
-}
-
-// tellOf tells of an entry, if anybody listens.
-func (l *ledger) tellOf(kind EventKind, e *entry) {
-	if l.instance.events.any() {
-		l.emit(l.eventOf(kind, e))
-	}
-}
-
-func (l *ledger) emit(ev Event) { l.instance.emit(ev) }
-
 // emit tells of something, if anybody listens.
 func (c *Consumer) emit(ev Event) {
 	if !c.events.any() {

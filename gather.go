@@ -104,12 +104,12 @@ func (c *collector) enter(m *member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.members[m.entry] = m
-	if m.entry.attempt > 1 {
+	if m.entry.item.Attempt > 1 {
 		c.alone(m)
 		return
 	}
 	g, n := c.open[m.key], len(m.entry.delivery.Body)
-	if g != nil && (c.full(g.bytes+n-1) || g.ids[m.entry.identity.id]) {
+	if g != nil && (c.full(g.bytes+n-1) || g.ids[m.entry.item.Identity.ID]) {
 		c.flush(g, nil)
 		g = nil
 	}
@@ -117,7 +117,7 @@ func (c *collector) enter(m *member) {
 		g = c.begin(m.key)
 	}
 	m.group = g
-	g.members, g.bytes, g.ids[m.entry.identity.id] = append(g.members, m), g.bytes+n, true
+	g.members, g.bytes, g.ids[m.entry.item.Identity.ID] = append(g.members, m), g.bytes+n, true
 	c.forming++
 	switch {
 	case len(g.members) == c.size, c.full(g.bytes), c.in.draining.Load():
@@ -188,7 +188,7 @@ func (c *collector) leave(m *member) bool {
 	}
 	g.members = slices.DeleteFunc(g.members, func(other *member) bool { return other == m })
 	g.bytes -= len(m.entry.delivery.Body)
-	delete(g.ids, m.entry.identity.id)
+	delete(g.ids, m.entry.item.Identity.ID)
 	switch {
 	case g.leader == nil:
 		c.forming--

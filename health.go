@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/gentask/gentask/internal/breaker"
 )
 
 // State says what a consumer does. The set is closed.
@@ -121,52 +123,31 @@ type gauges struct {
 }
 
 // turned notes that the ledger works.
-func (l *ledger) turned(now time.Time) { l.instance.gauges.turn.Store(&now) }
+func (c *Consumer) turned(now time.Time) { c.gauges.turn.Store(&now) }
 
-func (l *ledger) count() {
-	l.instance.gauges.running.Store(int64(l.busy.len()))
-	l.instance.gauges.held.Store(int64(l.held.len()))
+// set lets the outside see how many jobs run, and how many deliveries are held.
+func (g *gauges) set(running, held int) {
+	g.running.Store(int64(running))
+	g.held.Store(int64(held))
 }
 
-// publish lets the outside see how the consumer is.
-func (l *ledger) publish() {
-	state := l.state()
+// view is what the ledger shows of itself, as far as it must be compared to see whether it has changed.
+type view struct {
+	state                          State
+	err                            error // sealed, or of our own: comparable
+	abandoned, late, width, shared int
+	breaker                        breaker.State
+	keyBreakers                    int
+}
+
+// show publishes a view, and the breakers that are not closed.
+func (c *Consumer) show(v view, breakers []BreakerHealth) {
 	since := time.Now()
-	if old := l.instance.health.Load(); old != nil && old.State == state {
+	if old := c.health.Load(); old != nil && old.State == v.state {
 		since = old.Since
 	}
-	l.instance.health.Store(&Health{
-		State: state, Since: since, Error: l.trouble(), Abandoned: l.abandoned, Late: l.late,
-		Concurrency: l.width(), SharedIDs: l.instance.limits.shared.count,
-		Breakers: l.breakers(), KeyBreakers: l.keyBreakers(),
+	c.health.Store(&Health{
+		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width,
+		SharedIDs: v.shared, Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
-}
-
-// trouble is the last error, as long as it has not been mended.
-func (l *ledger) trouble() error {
-	if !l.up {
-		return l.lastError
-	}
-	if len(l.refused) > 0 {
-		return l.lastError
-	}
-	return nil
-}
-
-func (l *ledger) state() State {
-	switch {
-	case l.drain != nil:
-		return Draining
-	case !l.up:
-		return Connecting
-	case l.saturated():
-		return Saturated
-	case l.paused:
-		return Paused
-	case l.breakerOpen():
-		return BreakerOpen
-	case l.breakerProbes():
-		return Probing
-	}
-	return Consuming
 }

@@ -180,11 +180,6 @@ func (e *entry) returnedAfterAll() {
 	e.mu.Unlock()
 	if hung {
 		e.cfg.hooks.handle.CountReturned()
-		e.incarnation.tell(&handleReturned{})
+		e.incarnation.tell(&unblocked{})
 	}
 }
-
-// handleReturned says that a HandleResult that hung has returned.
-type handleReturned struct{}
-
-func (*handleReturned) serve(_ actor.Context, l *ledger) { l.reconcileIntake() }

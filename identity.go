@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -17,7 +18,7 @@ import (
 // may use one ID twice, or for everything. It is a hash of what all deliveries of the message have in common,
 // 128 bits under a seed of the process's own, so that no sender can make two of them meet. The zero one is
 // that of nothing.
-type identity struct{ id, rest uint64 }
+type identity = admission.Identity
 
 // identityOf returns the identity of d.
 func identityOf(seed maphash.Seed, d *queue.Delivery) identity {
@@ -25,7 +26,7 @@ func identityOf(seed maphash.Seed, d *queue.Delivery) identity {
 	binary.LittleEndian.PutUint64(rest[0:], instant(d.Time))
 	binary.LittleEndian.PutUint64(rest[8:], d.Sequence)
 	binary.LittleEndian.PutUint64(rest[16:], maphash.Bytes(seed, d.Body))
-	return identity{id: maphash.String(seed, d.ID), rest: maphash.Bytes(seed, rest[:])}
+	return identity{ID: maphash.String(seed, d.ID), Rest: maphash.Bytes(seed, rest[:])}
 }
 
 // instant tells times apart, whatever their zones.
@@ -86,8 +87,8 @@ func (s *sharedIDs) note(i identity) (first bool) {
 	if s.last == nil {
 		s.last = make([]identity, sharedSlots)
 	}
-	at := &s.last[i.id%sharedSlots]
-	shared := at.id == i.id && at.rest != i.rest
+	at := &s.last[i.ID%sharedSlots]
+	shared := at.ID == i.ID && at.Rest != i.Rest
 	*at = i
 	if shared {
 		s.count++

@@ -2,7 +2,6 @@ package gentask
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gentask/gentask/task"
@@ -40,7 +39,7 @@ func (e *entry) idleSince(now time.Time) (since time.Time, ok bool) {
 	case e.receiver == nil || !e.alive:
 		return time.Time{}, false
 	case e.task == nil:
-		since = e.started
+		since = e.startedAt()
 	case e.task.Over():
 		since = e.received.Add(e.receiver.ran + e.task.Yield(0).RunTime)
 	default:
@@ -56,33 +55,17 @@ func (e *entry) idleSince(now time.Time) (since time.Time, ok bool) {
 	return since, true
 }
 
-// idle reports whether the worker of e is to be ended, because it has been idle for too long: for the time of a
-// run, or, when it was told to stop, for the grace.
-func (l *ledger) idle(e *entry, now time.Time) bool {
+// idleTooLong reports whether the worker of e must be ended, because it has been idle for too long: for
+// the time of a run, or, when it was told to stop, for the grace.
+func (e *entry) idleTooLong(now time.Time) bool {
 	since, idle := e.idleSince(now)
 	switch {
-	case !idle || l.orphanOf(e) != nil:
+	case !idle:
 		return false
 	case e.stopped():
-		return now.Sub(since) >= l.cfg.graceTime()
+		return now.Sub(since) >= e.cfg.graceTime()
 	}
-	return l.cfg.taskTimeout() > 0 && now.Sub(since) >= l.cfg.taskTimeout()
-}
-
-// endIdle takes slot and delivery from a worker of the user's that does nothing with them. Without a decision the
-// job has timed out, unless it was told to stop before.
-func (l *ledger) endIdle(e *entry) {
-	reason := e.toldCause()
-	if reason == nil {
-		reason = ErrWorkerIdle
-		l.cfg.Logger.Error("gentask: worker idle for too long, ended", "consumer", l.cfg.Name, "job", e.delivery.ID, "decided", e.decided())
-		ev := l.eventOf(EventHealed, e)
-		ev.Reason = ErrWorkerIdle
-		l.emit(ev)
-		e.timeOut()
-	}
-	l.stopWorker(e, reason)
-	l.onWorkerLost(e, reason)
+	return e.cfg.taskTimeout() > 0 && now.Sub(since) >= e.cfg.taskTimeout()
 }
 
 // timeOut makes a Timeout of a job whose worker decides nothing.
@@ -93,40 +76,4 @@ func (e *entry) timeOut() {
 	if e.decision.kind == undecided && (e.task == nil || e.task.Over()) {
 		e.status, e.told = task.Timeout, task.ErrTimeout
 	}
-}
-
-// cancelIdle ends the worker of e, which was told to stop, at once if it is one of the user's that would not hear of it:
-// only a task has a context.
-func (l *ledger) cancelIdle(e *entry) {
-	if _, idle := e.idleSince(time.Now()); idle && e.busy && !e.decided() && l.orphanOf(e) == nil {
-		l.endIdle(e)
-	}
-}
-
-// restartSoon starts a crashed worker of the user's again: at once as often as Config.Restarts says, and then after a
-// wait, longer each time, for it may crash for ever without ever being too fast. It is limited like an idle one meanwhile.
-func (l *ledger) restartSoon(msg *restarting) {
-	e := msg.entry
-	r := e.receiver
-	r.restarts = min(r.restarts, 1000) + 1
-	extra := int(r.restarts) - max(l.cfg.Restarts, 0)
-	if extra <= 0 {
-		msg.resume(true)
-		return
-	}
-	time.AfterFunc(comebackWait(uint8(min(extra, 100))), func() { e.incarnation.tell(&restartDue{msg}) }) //nolint:gosec // bounded
-}
-
-// restartDue says that a crashed worker has waited for its restart.
-type restartDue struct{ *restarting }
-
-func (l *ledger) restartDue(msg *restartDue) {
-	e := msg.entry
-	msg.resume(e.busy && !e.decided() && !e.stopped() && !e.leftBehind())
-}
-
-// workerID returns the name of the worker of e in its supervisor, before it has an address.
-func (l *ledger) workerID() string {
-	l.workersMade++
-	return fmt.Sprintf("job-%d", l.workersMade)
 }

@@ -28,7 +28,7 @@ func FromContext(ctx context.Context) (Job[any], bool) {
 func (j Job[J]) ID() string { return j.entry.delivery.ID }
 
 // Attempt says which delivery of the message this is, from 1.
-func (j Job[J]) Attempt() int { return j.entry.attempt }
+func (j Job[J]) Attempt() int { return j.entry.item.Attempt }
 
 // Redelivered says that the broker delivered the message before, or must assume so.
 func (j Job[J]) Redelivered() bool { return j.entry.delivery.Redelivered }

@@ -2,24 +2,32 @@ package gentask
 
 import (
 	"context"
+	"time"
 
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
-// termsOf makes the keys of a message; nil if it has none. It is called in the link's goroutine: code of the user's must not hold up the ledger.
-func (s *settings) termsOf(m *queue.Message) *terms {
+// keysOf returns the keys of a message; nil if it has none. It is called on the receiver's goroutine: code
+// of the user's must not hold up the ledger.
+func (s *settings) keysOf(m *queue.Message, received time.Time) *admission.Keys {
 	if !s.Policy.keyed() {
 		return nil
 	}
-	t := terms{
-		order: s.keyOf(s.hooks.order, s.Policy.Order.Key, m), fair: s.keyOf(s.hooks.fairness, s.Policy.Fairness.Key, m),
-		rate: s.keyOf(s.hooks.keyRate, s.Policy.KeyRate.Key, m), circuit: s.keyOf(s.hooks.keyBreaker, s.Policy.KeyBreaker.Key, m),
+	k := admission.Keys{
+		Order:   s.keyOf(s.hooks.order, s.Policy.Order.Key, m),
+		Fair:    s.keyOf(s.hooks.fairness, s.Policy.Fairness.Key, m),
+		Rate:    s.keyOf(s.hooks.keyRate, s.Policy.KeyRate.Key, m),
+		Breaker: s.keyOf(s.hooks.keyBreaker, s.Policy.KeyBreaker.Key, m),
 	}
-	if t == (terms{}) {
+	if k == (admission.Keys{}) {
 		return nil
 	}
-	return &t
+	if hold := s.Policy.Order.hold(); hold != never {
+		k.HoldUntil = received.Add(hold)
+	}
+	return &k
 }
 
 // keyed says that there is something that a message may have a key for.

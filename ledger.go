@@ -5,132 +5,96 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
 
-// ledger is the consumer's actor: it keeps what is held, and is the only one who settles. Its children are the task supervisor
-// and the worker supervisor; its link waits on the broker. It never blocks.
+// ledger is the consumer's actor. It keeps an entry for each delivery that is held, and is the only one
+// that settles. Its children are the task supervisor and, for workers of the user's, their supervisor;
+// its link waits on the broker. It never blocks.
 //
-// A delivery comes in as delivered, waits for a slot, is given to a worker (dispatch.go), comes back as decided, goes to the link as a settlement,
-// and leaves the ledger when the link has settled it. A worker that ends without a decision, and a lost session, are other ways to that end.
+// Each message is handled by one method, named on..., which changes facts and acts for the delivery at
+// hand. What follows from the facts together is done by reconcile, at the end of each turn.
+//
+// The way of a delivery is onDelivered, admit, start (by reconcile), onWorkerGone or another end of its
+// worker, onDecided, onSettled, remove.
 type ledger struct {
 	cfg      *settings
 	source   queue.Source
 	behavior Behavior
-	offered  *instance // what came with the Props
-	instance *instance // where the outside looks; nil before it has entered one
+	offered  *instance // that came with the Props
+	instance *instance // where the outside looks; nil before the ledger has entered one
+	report   *reporter
+	sys      *actor.System
+	self     *actor.PID
 
-	sys         *actor.System
-	self        *actor.PID
-	incarnation *incarnation
-	tasks       *actor.PID
-	workers     *actor.PID
+	*incarnation // nil before the start
+	tasks        *actor.PID
+	workers      *workers
 
-	link          *link     // nil between two sessions
-	up            bool      // the link's session is open
-	sessionClosed bool      // the link's session is over for us; its goroutines may not know yet
-	dry           bool      // nothing comes: the intake is cancelled
-	turning       bool      // the intake is being cancelled or resumed
-	asked         time.Time // since when the driver owes that, or the session
-	openedAt      time.Time
-	failures      int // sessions in a row that broke soon, and without having brought a delivery
-	lastError     error
+	session session
+	held    list.List[entry] // unsettled, by the broker's count too
+	busy    list.List[entry] // with a worker or a task
+	waiting *admission.Queue // for a slot
+	alarm   alarm            // for when a gate must be asked again
+	serial  uint64           // of the last delivery
 
-	held    list               // what is unsettled, by the broker's count too
-	busy    list               // what has a worker or a task
-	orphans map[uint64]*orphan // what has lost its worker while its task runs, by task
-	lineup  *lineup            // what waits for a slot
-	alarm   alarm              // for when a gate wants to be asked again
-	serial  uint64
-
-	workersMade uint64 // of the user's
-
+	refusals     *refusals
 	paused       bool
-	ending       bool // on the way to its end, with tasks that may still run
-	abandoned    int  // tasks that still run
-	late         int  // and those that have returned
+	abandoned    int // tasks that still run
+	late         int // abandoned tasks that have returned
 	drain        *drain
-	lastProgress time.Time // when something moved last
-	quiet        silence
-
-	refused map[*entry]*refusal // what is held although it is decided: its settlement was refused
-	jammed  time.Time           // since when the prefetch has been full of what can't be settled or returned
+	lastProgress time.Time
+	shown        view // what the outside sees
 }
 
-// Messages to the ledger, beside those of its link (link.go) and of requests (request.go).
-type (
-	// decided says that the entry has its decision.
-	decided entry
-	// retry says that a settlement which the broker did not take is to be tried again.
-	retry struct{ entry *entry }
-	// reopen says that it is time for a new session.
-	reopen struct{}
-	// abandonedNow says how many abandoned tasks still run.
-	abandonedNow struct{ n int }
-	// restarting says that the worker of an entry has crashed, and will be started again when resume says so.
-	restarting struct {
-		entry  *entry
-		reason error
-		resume func(bool)
-	}
-)
+func heldLinks(e *entry) *list.Links[entry] { return &e.inHeld }
+
+func busyLinks(e *entry) *list.Links[entry] { return &e.inBusy }
+
+// entryOf returns the entry of an item.
+func entryOf(it *admission.Item) *entry { return it.Owner.(*entry) } //nolint:forcetypeassert // no others are pushed
 
 // newLedger makes the ledger of a tree whose Props came with the instance that is offered.
 func newLedger(offered *instance) *ledger {
 	return &ledger{
 		cfg: offered.cfg, source: offered.source, behavior: offered.behavior, offered: offered,
-		held: list{kind: listHeld}, busy: list{kind: listBusy}, orphans: map[uint64]*orphan{},
+		held: list.New(heldLinks), busy: list.New(busyLinks),
 	}
 }
 
-// enter finds the ledger its instance; without one it ends.
-func (l *ledger) enter(ctx actor.Context) {
-	l.instance = l.offered.enter(l.offered, ctx.ActorSystem(), ctx.Parent())
-	if l.instance == nil {
-		l.cfg.Logger.Error("gentask: consumer runs in another tree; this one ends", "consumer", l.cfg.Name)
-		actor.Exit(ctx, ErrRunning)
-		return
-	}
-	l.paused = l.instance.paused.Load()
-	l.lineup = newLineup(gatesOf(l))
-}
-
-// Receive is one turn of the ledger.
+// Receive is one turn of the ledger: the handler of the message, and then reconcile.
 func (l *ledger) Receive(ctx actor.Context) {
-	if l.instance == nil {
-		if _, first := ctx.Message().(*actor.Started); first {
-			l.enter(ctx)
-		}
-		if l.instance == nil {
-			return // the consumer lives in another tree
-		}
+	if !l.enter(ctx) {
+		return
 	}
 	switch msg := ctx.Message().(type) {
 	case *delivered:
-		l.delivered((*entry)(msg))
-	case *workerGone:
-		l.workerGone((*worker)(msg))
+		l.onDelivered((*entry)(msg))
 	case *decided:
-		l.decided((*entry)(msg))
+		l.onDecided((*entry)(msg))
+	case *workerGone:
+		l.onWorkerGone((*worker)(msg))
 	case *supervision.Ended:
-		l.workerEnded(msg)
+		l.onWorkerEnded(msg)
 	case *settled:
-		l.settled(ctx, msg)
+		l.onSettled(ctx, msg)
 	case *gaveBack:
-		l.gaveBack(ctx, msg)
+		l.onReturned(ctx, msg)
+	case *settleDue:
+		l.onSettleDue(msg.entry)
 	case *task.Outcome[any]:
-		l.orphanEnded(msg)
-	case *restarting:
-		l.restartingWorker(msg)
+		l.onOrphanEnded(msg)
+	case *workerCrashed:
+		l.workers.crashed(msg)
 	case *restartDue:
-		l.restartDue(msg)
-	case *retry:
-		l.retry(msg.entry)
+		l.workers.restartNow(msg)
 	case *actor.Stopping:
-		l.crashed()
+		l.onStopping()
 		return
 	case *actor.Stopped:
 		l.instance.limits.over()
@@ -138,53 +102,32 @@ func (l *ledger) Receive(ctx actor.Context) {
 	default:
 		l.control(ctx)
 	}
-	l.fill(ctx)
-	l.instance.limits.rest()
-	l.checkDrained(ctx)
+	l.reconcile(ctx)
 }
 
-// control has the messages that don't come with every job.
-func (l *ledger) control(ctx actor.Context) {
-	switch msg := ctx.Message().(type) {
-	case *actor.Started:
-		l.started(ctx)
-	case *actor.Ready:
-		l.tasksReady(msg)
-	case *actor.Exited:
-		l.childExited(ctx, msg)
-	case *opened:
-		l.opened(msg)
-	case *dried:
-		l.dried(msg)
-	case *flowing:
-		l.flowing(msg)
-	case *broken:
-		l.broken(ctx, msg)
-	case *backlogCounted:
-		l.backlogCounted(ctx, msg)
-	case *shut:
-		l.shut(ctx, msg)
-	case *reopen:
-		l.reopen()
-	case *abandonedNow:
-		l.abandonedNow(msg.n)
-	case *tick:
-		l.tick(ctx)
-	case *alarmed:
-		l.alarmed(msg)
-	case *unblocked:
-		l.lineup.stir()
-	case *drainUp:
-		l.drainUp(msg)
-	case request:
-		msg.serve(ctx, l)
-	case *actor.StopRequest:
-		l.cfg.Logger.Info("gentask: told to stop by its parent", "consumer", l.cfg.Name)
-		l.startDrain(ctx, l.cfg.DrainTimeout)
+// enter finds the ledger its instance, and reports whether it has one. Without one it ends.
+func (l *ledger) enter(ctx actor.Context) bool {
+	if l.instance != nil {
+		return true
 	}
+	if _, first := ctx.Message().(*actor.Started); !first {
+		return false // the consumer runs in another tree
+	}
+	l.instance = l.offered.enter(l.offered, ctx.ActorSystem(), ctx.Parent())
+	if l.instance == nil {
+		l.cfg.Logger.Error("gentask: consumer runs in another tree; this one ends", "consumer", l.cfg.Name)
+		actor.Exit(ctx, ErrRunning)
+		return false
+	}
+	l.report = newReporter(l.instance.Consumer)
+	l.paused = l.instance.paused.Load()
+	l.instance.limits.reset()
+	l.refusals = l.instance.limits.refusals
+	l.waiting = admission.NewQueue(l.instance.limits.gates())
+	return true
 }
 
-func (l *ledger) started(ctx actor.Context) {
+func (l *ledger) onStarted(ctx actor.Context) {
 	actor.TrapStop(ctx)
 	l.sys, l.self = ctx.ActorSystem(), ctx.Self()
 	l.instance.attach(l.sys, ctx.Parent(), l.self)
@@ -193,63 +136,45 @@ func (l *ledger) started(ctx actor.Context) {
 		return
 	}
 	l.lastProgress = time.Now()
-	l.turned(l.lastProgress)
+	l.instance.turned(l.lastProgress)
 	l.startTasks(ctx)
 	if l.behavior.restarts() {
-		l.startWorkers(ctx)
+		l.workers.supervise(ctx)
 	}
-	l.scheduleTick(ctx)
-	l.publish()
+	actor.SendAfter(ctx, tickEvery, &tick{})
 }
 
-// startTasks starts the task supervisor, which counts on: abandoned tasks may outlive a ledger. The first session is opened when it is ready.
+// startTasks starts the task supervisor. The first session is opened when it is ready. It goes on
+// counting where the last one was, because the tasks that an earlier ledger had to abandon may still run.
 func (l *ledger) startTasks(ctx actor.Context) {
 	sup := l.instance.tasks
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
 	l.incarnation = &incarnation{
-		sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg), workerName: l.self.Id + "/worker",
+		sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg),
+		workerName: l.self.Id + "/worker",
 	}
+	l.workers = &workers{incarnation: l.incarnation, cfg: l.cfg, orphans: map[uint64]*orphan{}}
 }
 
-// startWorkers starts the supervisor of the workers of the user's. The library's own are the ledger's to supervise.
-func (l *ledger) startWorkers(ctx actor.Context) {
-	props, err := supervision.Dynamic(supervision.DynamicSpec{
-		ChildIntensity: &supervision.Intensity{Restarts: max(l.cfg.Restarts, 0), Period: workerPeriod},
-	})
-	if err != nil {
-		panic(err) // there is nothing of the user's in it
-	}
-	l.workers = actor.Spawn(ctx, props, actor.SpawnOptions{Name: "workers", Monitor: true})
-}
-
-// workerPeriod is the time in which Config.Restarts counts.
-const workerPeriod = 5 * time.Second
-
-func (l *ledger) tasksReady(msg *actor.Ready) {
-	if msg.PID.Equal(l.tasks) {
-		l.reopen()
-	}
-}
-
-// childExited mends the loss of a supervisor. Workers hold nothing that the ledger doesn't know, so they are replaced. Without the task
-// supervisor nobody knows which tasks run, so the consumer ends, and starts anew when they are gone.
-func (l *ledger) childExited(ctx actor.Context, msg *actor.Exited) {
+// onExited replaces a supervisor that is lost. Workers hold nothing that the ledger doesn't know. But only
+// the task supervisor knows which tasks run, so without it the consumer ends, and starts again when they
+// are gone.
+func (l *ledger) onExited(ctx actor.Context, msg *actor.Exited) {
 	switch {
-	case msg.PID.Equal(l.workers):
-		l.workersLost(ctx, msg.Reason)
+	case l.workers != nil && msg.PID.Equal(l.workers.supervisor):
+		l.workers.supervise(ctx)
+		l.workersLost(msg.Reason)
 	case msg.PID.Equal(l.tasks):
 		actor.Exit(ctx, fmt.Errorf("gentask: task supervisor lost: %w", msg.Reason))
 	}
 }
 
-// workersLost replaces the worker supervisor, and takes over what its workers have left.
-func (l *ledger) workersLost(ctx actor.Context, reason error) {
-	l.cfg.Logger.Error("gentask: worker supervisor lost, started anew", "consumer", l.cfg.Name, "reason", reason)
-	l.emit(Event{Kind: EventWorkersLost, Reason: reason})
-	l.startWorkers(ctx)
-	for _, e := range l.busy.entries() {
+// workersLost takes over from the workers of a supervisor that is lost.
+func (l *ledger) workersLost(reason error) {
+	l.report.workersLost(reason)
+	for _, e := range l.busy.Slice() {
 		if e.own != nil {
 			continue
 		}
@@ -260,141 +185,199 @@ func (l *ledger) workersLost(ctx actor.Context, reason error) {
 	}
 }
 
-// delivered enters a delivery into the ledger.
-func (l *ledger) delivered(e *entry) {
-	if l.stale(e.link) {
-		return // the session has ended, and with it the delivery
-	}
-	l.serial++
-	e.serial = l.serial
-	l.held.add(e)
-	if l.instance.limits.shared.note(e.identity) {
-		l.cfg.Logger.Warn("gentask: messages share an id: see Health.SharedIDs", "consumer", l.cfg.Name, "id", bounded(e.delivery.ID))
-	}
-	l.failures = 0
-	l.lastProgress, l.quiet.since = e.received, e.received
-	l.count()
-	l.recount(e)
-	l.tellOf(EventReceived, e)
-	l.admit(e)
-	if l.dry {
-		l.releaseWaiting()
-	}
-}
-
-// decided carries a decision out.
-func (l *ledger) decided(e *entry) {
-	if e.sent {
-		return // told twice: early, and by the worker's end
-	}
-	e.sent = true
-	if d, reason := e.verdict(); d.kind == decidePauseConsumer {
-		l.cfg.Logger.Warn("gentask: paused by a job", "consumer", l.cfg.Name, "id", e.delivery.ID, "reason", reason)
-		l.pause(true, reason)
-	}
-	if !l.held.has(e) {
-		return // lost with its session
-	}
-	l.lastProgress = time.Now()
-	l.pace(e)
-	if e.busy && l.keeps(e) {
-		e.deferred = true
-		return
-	}
-	if l.saves(e) {
-		return
-	}
-	e.link.settle(e)
-}
-
-// settled removes what the broker has taken, and tries the rest again.
-func (l *ledger) settled(ctx actor.Context, msg *settled) {
-	if l.stale(msg.link) {
-		return
-	}
-	var hopeless []*entry
-	for i, e := range msg.entries {
-		s := &msg.settlements[i]
-		switch err, bad := msg.failed[s.Delivery.Tag]; {
-		case !l.held.has(e):
-		case bad && !msg.over:
-			if l.settleFailed(ctx, e, err, msg.late) {
-				hopeless = append(hopeless, e)
-			}
-		case !msg.over:
-			l.remove(e, s)
-		}
-	}
-	l.giveBack(hopeless)
-	msg.lane.giveBack(msg.batch)
-	if msg.over {
-		l.broken(ctx, &broken{link: msg.link, err: msg.err})
-	}
-}
-
-// remove takes an entry out of the ledger: its delivery is settled.
-func (l *ledger) remove(e *entry, s *queue.Settlement) {
-	l.held.drop(e)
-	l.forget(e, s.Disposition)
-	l.lastProgress = time.Now()
-	e.closed, e.disposition, e.after = true, s.Disposition, s.After
-	l.lineup.gone(e, l.lastProgress)
-	l.drain.removed(e)
-	l.emitDone(e)
-}
-
-// lose takes an entry out of the ledger: its session is over, and the broker delivers the message again.
-func (l *ledger) lose(e *entry) {
-	l.held.drop(e)
-	l.forgetLost(e)
-	e.lose()
-	e.closed = true
-	if !l.cfg.FinishLost {
-		e.stop(ErrSessionLost)
-	}
-	l.lineup.gone(e, time.Now())
-	l.drain.removed(e)
-	l.emitDone(e)
-}
-
-// emitDone tells the end of a delivery, when nothing is owed to the broker, and its worker and task are gone.
-func (l *ledger) emitDone(e *entry) {
-	l.count()
-	if e.closed && !e.busy {
-		l.tellOf(EventDone, e)
-		l.logEnd(e)
-	}
-}
-
-// crashed is the end by whatever way. After an orderly one there is nothing left. Otherwise the session is closed before the next incarnation
-// can open another; the children see to the tasks.
-func (l *ledger) crashed() {
-	l.ending = true
+// onStopping is the end, in whatever way. After an orderly one there is nothing left. Otherwise the session
+// is closed before the next incarnation can open another; the children see to the tasks.
+func (l *ledger) onStopping() {
+	l.instance.limits.ending()
 	if l.incarnation != nil {
 		l.incarnation.over.Store(true)
 	}
-	for e := range l.busy.all() {
+	for e := range l.busy.All() {
 		if e.own != nil {
-			e.own.Exit(ErrWorkerLost) // nobody is asked any more what becomes of its job
+			e.own.Exit(ErrWorkerLost) // its HandleResult is not called any more
 		}
 	}
-	if l.link != nil {
-		l.link.abort()
+	if l.session.link != nil {
+		l.session.link.abort()
 	}
-	for _, e := range l.held.entries() {
+	for _, e := range l.held.Slice() {
 		l.lose(e)
 	}
-	for _, e := range l.busy.entries() {
+	for _, e := range l.busy.Slice() {
 		e.stop(ErrWorkerLost)
-		l.busy.drop(e)
-		e.busy = false
-		l.lineup.ended(e, time.Now())
+		l.busy.Remove(e)
+		l.waiting.Ended(&e.item, l.resultOf(e), time.Now())
 		l.emitDone(e)
 	}
 	l.alarm.stop()
 	if l.drain != nil && !l.drain.done {
-		l.instance.drained(l.drain.report) // cut short: nobody goes on with it
+		l.instance.drained(l.drain.report) // cut short, for good
 	}
 	l.instance.ledger.CompareAndSwap(l.self, nil)
 	l.count()
+}
+
+// control handles the messages that don't come with every job.
+func (l *ledger) control(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		l.onStarted(ctx)
+	case *actor.Ready:
+		l.onReady(ctx, msg)
+	case *actor.Exited:
+		l.onExited(ctx, msg)
+	case *opened:
+		l.onOpened(msg.link)
+	case *dried:
+		l.onDried(msg.link)
+	case *flowing:
+		l.onFlowing(msg.link)
+	case *broken:
+		l.onBroken(ctx, msg.link, msg.err)
+	case *backlogCounted:
+		l.onBacklog(ctx, msg)
+	case *shut:
+		l.onShut(ctx, msg.link)
+	case *openDue:
+		l.openSession(ctx)
+	case *tick:
+		l.onTick(ctx)
+	case *alarmed:
+		l.alarm.rang(msg.at)
+	case *unblocked:
+		l.waiting.Changed()
+	case *abandonedNow:
+		l.onAbandoned(msg.n)
+	case *tasksEnding:
+		l.onTasksEnding(ctx)
+	case *drainDue:
+		l.onDrainDue(msg.drain)
+	case *actor.StopRequest:
+		l.report.log.Info("gentask: told to stop by its parent")
+		l.startDrain(ctx, l.cfg.DrainTimeout)
+	case *drainRequest:
+		l.startDrain(ctx, msg.within)
+	case probe:
+		msg.look(ctx, l)
+	case message:
+		l.answer(msg)
+	}
+}
+
+// answer handles the requests of the Consumer's methods.
+func (l *ledger) answer(msg message) {
+	switch msg := msg.(type) {
+	case *pauseRequest:
+		l.pause(msg.on, nil, nil)
+		msg.answer(nil)
+	case *cancelRequest:
+		msg.answer(l.cancel(msg.id))
+	case *concurrencyRequest:
+		l.instance.limits.setConcurrency(msg.n)
+		l.waiting.Changed()
+		msg.answer(nil)
+	case *rateRequest:
+		if added := l.instance.limits.setRate(msg.rate, msg.ofKeys, time.Now()); added {
+			l.waiting.SetGates(l.instance.limits.gates())
+		}
+		l.waiting.Changed()
+		msg.answer(nil)
+	case *jobsRequest:
+		msg.answer(l.jobs())
+	case *tasksRequest:
+		msg.answer(l.instance.tasks)
+	}
+}
+
+// pause makes the consumer take no more work, or take it again. job is the one that asked for it, nil if
+// none did.
+func (l *ledger) pause(on bool, job *entry, reason error) {
+	if l.paused == on {
+		return
+	}
+	l.paused = on
+	l.instance.paused.Store(on)
+	l.report.paused(on, job, reason)
+}
+
+// cancel stops the jobs of an ID. It returns ErrUnknownJob if there is none.
+func (l *ledger) cancel(id string) error {
+	err := ErrUnknownJob
+	for _, e := range inOrder(&l.held, &l.busy) {
+		if e.delivery.ID != id {
+			continue
+		}
+		err = nil
+		e.stop(ErrCancelled)
+		if _, idle := e.idleSince(time.Now()); idle && e.busy() && !e.decided() && l.workers.orphanOf(e) == nil {
+			l.endIdle(e) // it has no task, whose context would end
+		}
+	}
+	return err
+}
+
+// jobs describes what is held and what still runs, in the order in which it came.
+func (l *ledger) jobs() []JobStatus {
+	entries := inOrder(&l.held, &l.busy)
+	jobs := make([]JobStatus, len(entries))
+	for i, e := range entries {
+		jobs[i] = statusOf(e)
+	}
+	return jobs
+}
+
+// onReady opens the first session, when the tasks can be started.
+func (l *ledger) onReady(ctx actor.Context, msg *actor.Ready) {
+	if msg.PID.Equal(l.tasks) {
+		l.openSession(ctx)
+	}
+}
+
+// onTasksEnding ends the ledger whose task supervisor takes no more tasks. Until that is gone, every job
+// would be given back, and come again at once.
+func (*ledger) onTasksEnding(ctx actor.Context) {
+	actor.Exit(ctx, fmt.Errorf("gentask: task supervisor lost: %w", task.ErrClosed))
+}
+
+// onAbandoned takes the number of abandoned tasks down. At the cap the consumer takes no work until one
+// of them ends.
+func (l *ledger) onAbandoned(n int) {
+	if n > l.abandoned {
+		l.report.abandoned(n)
+	}
+	l.abandoned, l.late = n, int(l.instance.tasks.Stats().Late) //nolint:gosec // a count
+}
+
+// startDrain begins the end of the consumer, once. Running jobs may finish within the given time.
+func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
+	if l.drain != nil {
+		return
+	}
+	l.instance.stopping.Store(true)
+	l.drain = &drain{}
+	l.drain.timer = actor.SendAfter(ctx, max(within, 0), &drainDue{l.drain})
+	if l.incarnation != nil {
+		l.batches.drain()
+	}
+	l.report.draining(l.busy.Len(), l.held.Len())
+}
+
+// onDrainDue lets what still runs be cancelled, and leaves what can't be settled when the grace is over,
+// too.
+func (l *ledger) onDrainDue(d *drain) {
+	switch {
+	case d != l.drain:
+	case d.over:
+		d.last = true
+		l.closeSession()
+	default:
+		d.over = true
+		sys, self := l.sys, l.self
+		d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainDue{d}) })
+	}
+}
+
+// probe is implemented by tests of this package, to look at the ledger in a turn of its own.
+type probe interface {
+	look(ctx actor.Context, l *ledger)
 }

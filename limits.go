@@ -1,166 +1,220 @@
 package gentask
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/gentask/gentask/actor"
-	"github.com/gentask/gentask/internal/adapt"
+	"github.com/gentask/gentask/internal/admission"
+	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/internal/memo"
 )
 
-// limits is what says how much may run. It lives as long as the consumer runs, and so outlives a ledger that crashes: a breaker stays open, and a
-// crash is no way to a fresh burst. It belongs to the goroutine of the ledger, of which there is one at a time.
+// limits are what bounds how much may run, and what is remembered of messages for that. They last as
+// long as the consumer runs, and so outlive a ledger that crashes: a breaker stays open, and a crash is
+// no way to a fresh burst. They belong to the goroutine of the ledger, of which there is one at a time.
 type limits struct {
-	breaker     *circuit       // nil when off, like the others
-	limiter     *adapt.Limiter //
-	rate        limiter
-	limited     bool // there is a gate for it
-	keyRate     *limiters
-	keyBreaker  *circuits
+	breaker     *admission.Breaker // nil when off, like the others
+	keyBreaker  *admission.KeyBreaker
+	rate        *admission.Rate
+	keyRate     *admission.KeyRate
+	adaptive    *admission.Adaptive
+	suspects    *admission.Suspects
 	share       *share
-	suspects    *suspects
 	concurrency int // by SetConcurrency; zero if it wasn't called
-	shared      sharedIDs
-	returned    returnees
-	stuck       int // for how many more the next session is to have room, beside what others need
-	jams        int // sessions in a row that were given up because nothing could be settled
-	comebacks   *memo[identity, uint8]
+
+	shared    sharedIDs
+	refusals  *refusals
+	comebacks *memo.Memo[admission.Identity, uint8]
 }
 
-func newLimits(l *instance) *limits {
-	p := &l.cfg.Policy
-	f := &limits{rate: newLimiter(p.Rate), limited: p.Rate.on(), keyRate: newLimiters(p.KeyRate), keyBreaker: newCircuits(p.KeyBreaker, l.cfg.random)}
-	f.comebacks = newMemo[identity, uint8](mostComebacks)
-	if m := p.Breaker.machine(l.cfg.random); m != nil {
-		f.breaker = &circuit{Machine: m}
+func newLimits(i *instance) *limits {
+	p, random := &i.cfg.Policy, i.cfg.random
+	l := &limits{refusals: newRefusals(), comebacks: memo.New[admission.Identity, uint8](mostComebacks)}
+	if p.Breaker.on() {
+		l.breaker = admission.NewBreaker(p.Breaker.machine(random))
 	}
-	f.limiter = p.Adaptive.limiter(l.cfg.Concurrency)
+	if p.KeyBreaker.on() {
+		l.keyBreaker = p.KeyBreaker.gate(random)
+	}
+	if p.Rate.on() {
+		l.rate = admission.NewRate(p.Rate.limit())
+	}
+	if p.KeyRate.Key != nil {
+		l.keyRate = admission.NewKeyRate(p.KeyRate.Rate.limit())
+	}
+	if p.Adaptive.on() {
+		l.adaptive = admission.NewAdaptive(p.Adaptive.limiter(i.cfg.Concurrency))
+	}
 	if p.IsolateSuspects {
-		f.suspects = &suspects{clearances: newMemo[identity, clearance](mostClearances)}
+		l.suspects = admission.NewSuspects()
 	}
 	if p.Pool.Slots != nil {
-		f.share = p.Pool.Slots.share(p.Pool.Weight, l.unblock)
+		l.share = p.Pool.Slots.share(p.Pool.Weight, i.unblock)
 	}
-	return f
+	return l
 }
 
-// unblock tells the ledger, if there is one, that a gate has opened by itself.
+// reset forgets the items of an earlier ledger.
+func (l *limits) reset() {
+	if l.breaker != nil {
+		l.breaker.Reset()
+	}
+	if l.keyBreaker != nil {
+		l.keyBreaker.Reset()
+	}
+	if l.adaptive != nil {
+		l.adaptive.Reset()
+	}
+	if l.suspects != nil {
+		l.suspects.Reset()
+	}
+	if l.share != nil {
+		l.share.begin()
+	}
+	l.refusals.reset()
+}
+
+// gates returns the gates in the order in which they are asked: those of keys, and then those that hold
+// everything back. The gate of the pool, which reserves what it grants, is the last.
+func (l *limits) gates() []admission.Gate {
+	var gates []admission.Gate
+	if l.keyBreaker != nil {
+		gates = append(gates, l.keyBreaker)
+	}
+	if l.keyRate != nil {
+		gates = append(gates, l.keyRate)
+	}
+	if l.suspects != nil {
+		gates = append(gates, l.suspects)
+	}
+	if l.breaker != nil {
+		gates = append(gates, l.breaker)
+	}
+	if l.adaptive != nil {
+		gates = append(gates, l.adaptive)
+	}
+	if l.rate != nil {
+		gates = append(gates, l.rate)
+	}
+	if l.share != nil {
+		gates = append(gates, l.share)
+	}
+	return gates
+}
+
+// ending keeps the slots of the pool until over is called: the tasks of a ledger that ends still run.
+func (l *limits) ending() {
+	if l.share != nil {
+		l.share.ending()
+	}
+}
+
+// over is called when the ledger's tasks are gone, however it ended.
+func (l *limits) over() {
+	if l.share != nil {
+		l.share.reset()
+	}
+}
+
+// rest ends a turn of the ledger.
+func (l *limits) rest() {
+	if l.share != nil {
+		l.share.rest()
+	}
+}
+
+// setConcurrency changes how many jobs may run at a time.
+func (l *limits) setConcurrency(n int) {
+	l.concurrency = n
+	if l.adaptive != nil {
+		l.adaptive.SetMax(n)
+	}
+}
+
+// setRate changes the rate. It reports whether there is a gate that was not there before.
+func (l *limits) setRate(r Rate, ofKeys bool, now time.Time) (added bool) {
+	switch {
+	case ofKeys:
+		l.keyRate.Set(r.limit(), now)
+	case l.rate != nil:
+		l.rate.Set(r.limit(), now)
+	default:
+		l.rate = admission.NewRate(r.limit())
+		return true
+	}
+	return false
+}
+
+// width returns how many jobs may run at a time, of the given number of slots.
+func (l *limits) width(slots int) int {
+	if l.adaptive == nil {
+		return slots
+	}
+	return min(slots, l.adaptive.Limit())
+}
+
+// suspectBusy reports whether a suspect is due or at work.
+func (l *limits) suspectBusy() bool { return l.suspects != nil && l.suspects.Busy() }
+
+// suspectDue returns the suspect that waits until nothing else is held; nil if there is none.
+func (l *limits) suspectDue() *admission.Item {
+	if l.suspects == nil {
+		return nil
+	}
+	return l.suspects.Due()
+}
+
+// isSuspect reports whether e is a suspect at work.
+func (l *limits) isSuspect(e *entry) bool { return l.suspects != nil && l.suspects.Alone() == &e.item }
+
+// breakerState returns the state of the consumer's breaker; closed if it has none.
+func (l *limits) breakerState() breaker.State {
+	if l.breaker == nil {
+		return breaker.Closed
+	}
+	return l.breaker.State()
+}
+
+func (l *limits) breakerOpen() bool { return l.breakerState() == breaker.Open }
+
+// breakerChanges returns the changes of all breakers since the last call.
+func (l *limits) breakerChanges() []admission.Change {
+	var changes []admission.Change
+	if l.breaker != nil {
+		changes = l.breaker.Changes()
+	}
+	if l.keyBreaker != nil {
+		changes = append(changes, l.keyBreaker.Changes()...)
+	}
+	return changes
+}
+
+// keyBreakers returns how many breakers of keys are not closed.
+func (l *limits) keyBreakers() int {
+	if l.keyBreaker == nil {
+		return 0
+	}
+	return l.keyBreaker.Down()
+}
+
+// mostBreakers is how many breakers of keys Health lists.
+const mostBreakers = 100
+
+// breakers describes the breakers that are not closed.
+func (l *limits) breakers() []BreakerHealth {
+	var all []BreakerHealth
+	if l.breakerState() != breaker.Closed {
+		all = append(all, healthOf("", &l.breaker.Circuit))
+	}
+	if l.keyBreaker != nil {
+		l.keyBreaker.FirstDown(mostBreakers, func(key string, c *admission.Circuit) { all = append(all, healthOf(key, c)) })
+	}
+	return all
+}
+
+// unblock posts to the ledger, if there is one, that a gate has opened by itself.
 func (l *instance) unblock() {
 	if pid := l.ledger.Load(); pid != nil {
 		actor.Send(l.sys.Load(), pid, &unblocked{})
 	}
 }
-
-// gates are those of one incarnation of the ledger: those of the keys, and then those that hold back everything. That of the pool, which reserves
-// what it grants, comes last.
-func (f *limits) gates(l *ledger) []gate {
-	var gates []gate
-	if f.keyBreaker != nil {
-		gates = append(gates, newKeyBreakerGate(l, f.keyBreaker))
-	}
-	if f.keyRate != nil {
-		gates = append(gates, keyRateGate{f.keyRate})
-	}
-	if f.suspects != nil {
-		gates = append(gates, newSuspectsGate(l, f.suspects))
-	}
-	if f.breaker != nil {
-		gates = append(gates, newBreakerGate(l, f.breaker))
-	}
-	if f.limiter != nil {
-		gates = append(gates, &adaptiveGate{ledger: l, limiter: f.limiter})
-	}
-	if f.limited {
-		gates = append(gates, rateGate{f.rate})
-	}
-	if f.share != nil {
-		gates = append(gates, &poolGate{ledger: l, share: f.share})
-	}
-	return gates
-}
-
-// over is called when the ledger's tasks are gone, whatever way it ended.
-func (f *limits) over() {
-	if f.share != nil {
-		f.share.reset()
-	}
-}
-
-// rest ends a turn of the ledger.
-func (f *limits) rest() {
-	if f.share != nil {
-		f.share.rest()
-	}
-}
-
-// slots is how many jobs may run at a time, as far as the user has said.
-func (l *ledger) slots() int { return cmp.Or(l.instance.limits.concurrency, l.cfg.Concurrency) }
-
-// width is how many jobs may run at a time, as far as is known.
-func (l *ledger) width() int {
-	if limiter := l.instance.limits.limiter; limiter != nil {
-		return min(l.slots(), limiter.Limit())
-	}
-	return l.slots()
-}
-
-// breakers describes those that are not closed.
-func (l *ledger) breakers() []BreakerHealth {
-	var all []BreakerHealth
-	if l.breakerOpen() || l.breakerProbes() {
-		all = append(all, l.instance.limits.breaker.health(""))
-	}
-	if keys := l.instance.limits.keyBreaker; keys != nil {
-		all = append(all, keys.health()...)
-	}
-	return all
-}
-
-// keyBreakers counts those of keys.
-func (l *ledger) keyBreakers() int {
-	if keys := l.instance.limits.keyBreaker; keys != nil {
-		return len(keys.down)
-	}
-	return 0
-}
-
-// rateGate holds everything back that is too fast.
-type rateGate struct{ limiter }
-
-func (g rateGate) pass(_ *entry, now time.Time) (v verdict, until time.Time) {
-	ok, at := g.ready(now)
-	if ok {
-		return admit, time.Time{}
-	}
-	return block, at
-}
-
-func (g rateGate) begun(_ *entry, now time.Time) { g.count(now) }
-
-func (rateGate) ended(*entry, time.Time) {}
-
-func (rateGate) gone(*entry, time.Time) {}
-
-// poolGate holds everything back while the pool has no place for this consumer.
-type poolGate struct {
-	ledger *ledger
-	share  *share
-}
-
-func (g *poolGate) pass(*entry, time.Time) (v verdict, until time.Time) {
-	if g.share.take() {
-		return admit, time.Time{}
-	}
-	return block, time.Time{} // it is woken
-}
-
-func (g *poolGate) begun(*entry, time.Time) { g.share.use() }
-
-// ended gives the place back. That of a ledger that ends is kept until its tasks are gone.
-func (g *poolGate) ended(*entry, time.Time) {
-	if !g.ledger.ending {
-		g.share.giveBack()
-	}
-}
-
-func (*poolGate) gone(*entry, time.Time) {}

@@ -18,7 +18,7 @@ import (
 type link struct {
 	incarnation *incarnation
 	cfg         *settings
-	tell        func(any) // posts a message to the consumer
+	tell        func(message) // posts a message to the consumer
 	ctx         context.Context
 	cancel      context.CancelFunc
 	wg          sync.WaitGroup
@@ -38,8 +38,6 @@ type link struct {
 type (
 	// opened says that deliveries flow.
 	opened struct{ link *link }
-	// delivered brings a delivery, as an entry of the ledger.
-	delivered entry
 	// dried says that nothing more comes after a cancel.
 	dried struct{ link *link }
 	// flowing says that deliveries flow again after that.
@@ -74,6 +72,15 @@ type (
 	// shut says that the session is closed, and that the link's goroutines are gone.
 	shut struct{ link *link }
 )
+
+func (*opened) toLedger()         {}
+func (*dried) toLedger()          {}
+func (*flowing) toLedger()        {}
+func (*broken) toLedger()         {}
+func (*settled) toLedger()        {}
+func (*gaveBack) toLedger()       {}
+func (*backlogCounted) toLedger() {}
+func (*shut) toLedger()           {}
 
 const (
 	// closeTimeout bounds how long a session may take to be closed.
@@ -154,7 +161,6 @@ func (l *link) receive() {
 			return
 		case err == nil:
 			e := newEntry(d, l, l.incarnation, l.cfg)
-			e.spot.terms = l.cfg.termsOf(&d.Message)
 			l.tell((*delivered)(e))
 		case guard.Is(err, queue.ErrCancelled):
 			l.tell(&dried{link: l})
@@ -338,5 +344,27 @@ func (l *link) closeSession(s queue.Session, within time.Duration) {
 	// Without a limit of its own: what a driver has not let go of, the next session would not get.
 	_, _ = guard.Call(context.Background(), l.cfg.hooks.closing, func(context.Context) (struct{}, error) {
 		return struct{}{}, s.Close(ctx)
+	})
+}
+
+// giveBack asks the session to return a batch, without blocking the consumer, which is told gaveBack.
+func (l *link) giveBack(b batch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.work(func() {
+		returner, can := l.session.(queue.Returner)
+		if !can {
+			l.tell(&gaveBack{link: l, batch: b, unable: true})
+			return
+		}
+		ctx, cancel := context.WithTimeout(l.ctx, closeTimeout)
+		defer cancel()
+		err := returner.Return(ctx, b.settlements)
+		if l.ctx.Err() == nil {
+			l.tell(&gaveBack{link: l, batch: b, settling: settlingOf(err)})
+		}
 	})
 }

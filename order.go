@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -71,7 +72,7 @@ func checkKey(f func(queue.Message) string) error {
 // holds reports whether a decision to give the delivery back is carried out here, as far as it concerns its kind.
 func (e *entry) holds(d Decision) bool {
 	back := d.kind == decideRequeue || d.kind == decideRelease
-	return back && e.cfg.Policy.Order.Strict && e.spot.order() != "" && e.whyForeign() == nil // else it is for another node
+	return back && e.cfg.Policy.Order.Strict && e.item.OrderKey() != "" && e.whyForeign() == nil // else it is for another node
 }
 
 // outlasts reports whether the next attempt, after wait, would be later than the delivery may be held.
@@ -93,37 +94,25 @@ func (e *entry) limitHold(d Decision, reason error) (Decision, error) {
 	if d.kind != decideRequeue || !e.holds(d) || !e.outlasts(d.wait()) {
 		return d, reason
 	}
-	reason = &HoldError{Attempt: e.attempt, Hold: e.cfg.Policy.Order.hold(), Err: reason}
+	reason = &HoldError{Attempt: e.item.Attempt, Hold: e.cfg.Policy.Order.hold(), Err: reason}
 	return DeadLetter(reason), reason
 }
 
-// keeps reports whether e, which has its decision, stays held, to be run again here. A consumer that takes no work keeps nothing. Time may
-// have passed since the decision, for one that was taken early.
-func (l *ledger) keeps(e *entry) bool {
-	d, _ := e.verdict()
-	return l.held.has(e) && e.holds(d) && !e.outlasts(max(d.wait(), e.after)) && (l.intake() && !l.dry || l.alone(e))
-}
-
 // releasePause is how long a delivery that was released in place waits at least: what it could not be run for may last.
-const releasePause = 100 * time.Millisecond
+const releasePause = admission.SoonestAgain
 
-// again lines the delivery of e up for its next attempt, at its place. The worker and the task of e are gone.
-func (l *ledger) again(e *entry) {
-	d, _ := e.verdict()
-	l.pace(e)
+// nextAttempt returns the entry for another run of the delivery of e, which d keeps here.
+func (e *entry) nextAttempt(d Decision) *entry {
 	next := &entry{
-		delivery: e.delivery, identity: e.identity, link: e.link, incarnation: l.incarnation, cfg: l.cfg,
-		serial: e.serial, received: e.received, attempt: e.attempt,
+		delivery: e.delivery, link: e.link, incarnation: e.incarnation, cfg: e.cfg, received: e.received,
+		item: admission.Item{
+			Identity: e.item.Identity, Serial: e.item.Serial, Attempt: e.item.Attempt,
+			Redelivered: e.item.Redelivered, Used: e.item.Used,
+		},
 	}
-	wait := max(d.wait(), e.after)
+	next.item.Owner = next
 	if d.kind == decideRequeue {
-		next.attempt++
+		next.item.Attempt++
 	}
-	l.held.drop(e)
-	l.held.add(next)
-	l.lineup.pushAgain(e, next, l.lastProgress.Add(wait), l.lastProgress)
-	e.closed, e.inPlace, e.after = true, true, wait
-	e.disposition, _ = d.disposition()
-	l.emitDone(e)
-	l.tellOf(EventReceived, next)
+	return next
 }

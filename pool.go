@@ -7,6 +7,9 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/gentask/gentask/internal/admission"
 )
 
 // Pool is one budget of running jobs for several consumers of a process: see PoolShare. Make one with NewPool. Its methods are safe for
@@ -64,11 +67,43 @@ type share struct {
 	held   int    // places of running jobs
 	spare  int    // places that are its own, and that no job has yet
 	asked  bool   // it would have taken another since rest was called last
+	keeps  bool   // its ledger ends: what ends now keeps its place until reset
 	served uint64 // when it was passed one last, by the count of turns
 }
 
 func (p *Pool) share(weight int, wake func()) *share {
 	return &share{pool: p, weight: or(weight, 1), wake: wake}
+}
+
+// Pass implements admission.Gate: it makes sure of a place to spare. The ledger is woken when there is one.
+func (s *share) Pass(*admission.Item, time.Time) admission.Answer {
+	if s.take() {
+		return admission.Answer{}
+	}
+	return admission.Answer{Kind: admission.Block}
+}
+
+// Started implements admission.Gate: the spare place is the job's.
+func (s *share) Started(*admission.Item, time.Time) { s.use() }
+
+// Ended implements admission.Gate: the place of a job that is over goes back to the pool.
+func (s *share) Ended(*admission.Item, admission.Result, time.Time) { s.giveBack() }
+
+// Gone implements admission.Gate.
+func (*share) Gone(*admission.Item, admission.Fate, time.Time) {}
+
+// begin is called by a ledger that begins.
+func (s *share) begin() {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	s.keeps = false
+}
+
+// ending is called by a ledger that ends: its tasks still run, so that their places are kept until reset.
+func (s *share) ending() {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	s.keeps = true
 }
 
 // take makes sure of a place to spare. If there is none, it is woken when there is.
@@ -103,8 +138,10 @@ func (s *share) use() {
 func (s *share) giveBack() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
-	s.held--
-	s.pool.pass(s)
+	if !s.keeps {
+		s.held--
+		s.pool.pass(s)
+	}
 }
 
 // rest ends a turn: unless it would have taken another place, it returns what is to spare, and waits for none.

@@ -3,9 +3,8 @@ package gentask
 import (
 	"errors"
 	"math"
-	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/gentask/gentask/internal/admission"
 )
 
 // Rate limits how many runs a consumer begins: in any while of d at most Burst + PerSecond*d. What may not begin yet is held, up to
@@ -31,44 +30,13 @@ func (r Rate) checkAs(in string) error {
 
 func (r Rate) on() bool { return r.PerSecond > 0 }
 
-// limit is the rate as the limiter's rate.Limiter takes it.
-func (r Rate) limit() (rate.Limit, int) {
+// limit returns the rate as its gate takes it.
+func (r Rate) limit() admission.Limit {
 	if !r.on() {
-		return rate.Inf, 1
+		return admission.Limit{}
 	}
-	return rate.Limit(r.PerSecond), or(r.Burst, int(min(max(r.PerSecond/10, 1), mostBurst)))
+	return admission.Limit{PerSecond: r.PerSecond, Burst: or(r.Burst, int(min(max(r.PerSecond/10, 1), mostBurst)))}
 }
 
-// mostBurst is more than runs can begin in any while, and fits an int everywhere.
+// mostBurst is more than runs can start in any interval, and fits an int everywhere.
 const mostBurst = math.MaxInt32
-
-// limiter counts what a Rate lets through.
-type limiter struct{ limiter *rate.Limiter }
-
-func newLimiter(r Rate) limiter { return limiter{rate.NewLimiter(r.limit())} }
-
-// ready says whether one more may begin, or when.
-func (m limiter) ready(now time.Time) (ok bool, at time.Time) {
-	missing := 1 - m.limiter.TokensAt(now)
-	if missing <= rounding || m.limiter.Limit() == rate.Inf {
-		return true, time.Time{}
-	}
-	wait := math.Ceil(missing / float64(m.limiter.Limit()) * float64(time.Second))
-	return false, now.Add(time.Duration(min(wait, float64(longest))))
-}
-
-// rounding is what may be missing of a whole run: it is no number of the user's, but of floating point.
-const rounding = 1e-6
-
-// longest is how long a ledger waits at the most before it looks again.
-const longest = 24 * time.Hour
-
-// count takes note of one that begins.
-func (m limiter) count(now time.Time) { m.limiter.ReserveN(now, 1) }
-
-// set changes the rate. What has begun counts on.
-func (m limiter) set(r Rate, now time.Time) {
-	limit, burst := r.limit()
-	m.limiter.SetLimitAt(now, limit)
-	m.limiter.SetBurstAt(now, burst)
-}

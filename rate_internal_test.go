@@ -3,63 +3,11 @@ package gentask
 import (
 	"math"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
+
+	"github.com/gentask/gentask/queue"
 )
-
-// TestRate_HoldsOverAnyWindow: of what a limiter lets through, no while of any length has more than burst and rate allow; and whoever comes when it
-// said so is let through.
-func TestRate_HoldsOverAnyWindow(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := Rate{PerSecond: rapid.Float64Range(0.01, 10_000).Draw(t, "rate"), Burst: rapid.IntRange(1, 20).Draw(t, "burst")}
-		m, now := newLimiter(r), time.Unix(1_000_000, 0)
-		var begun []time.Time
-		for range rapid.IntRange(1, 200).Draw(t, "steps") {
-			ok, at := m.ready(now)
-			if ok {
-				m.count(now)
-				begun = append(begun, now)
-				continue
-			}
-			require.True(t, at.After(now))
-			if rapid.Bool().Draw(t, "late") {
-				at = at.Add(time.Duration(rapid.Int64Range(0, int64(time.Second)).Draw(t, "by")))
-			}
-			now = at
-			ok, _ = m.ready(now)
-			require.True(t, ok, "come back when told to")
-		}
-		for i := range begun {
-			for j := i; j < len(begun); j++ {
-				most := float64(r.Burst) + r.PerSecond*begun[j].Sub(begun[i]).Seconds() + 1e-3
-				require.LessOrEqual(t, float64(j-i+1), most)
-			}
-		}
-	})
-}
-
-func TestRate_Set(t *testing.T) {
-	m, now := newLimiter(Rate{PerSecond: 1}), time.Unix(1_000_000, 0)
-	m.count(now)
-	ok, at := m.ready(now)
-	require.False(t, ok)
-	require.Equal(t, now.Add(time.Second), at)
-	m.set(Rate{PerSecond: 10}, now)
-	_, at = m.ready(now)
-	require.Equal(t, now.Add(100*time.Millisecond), at)
-	m.set(Rate{}, now)
-	for range 100 {
-		ok, _ = m.ready(now)
-		require.True(t, ok)
-		m.count(now)
-	}
-	m.set(Rate{PerSecond: 1e-9}, now)
-	m.count(now)
-	_, at = m.ready(now)
-	require.Equal(t, now.Add(longest), at)
-}
 
 func TestRate_Burst(t *testing.T) {
 	for r, want := range map[Rate]int{
@@ -67,8 +15,7 @@ func TestRate_Burst(t *testing.T) {
 		{PerSecond: 1000}:        100,
 		{PerSecond: 5, Burst: 7}: 7,
 	} {
-		_, burst := r.limit()
-		require.Equal(t, want, burst)
+		require.Equal(t, want, r.limit().Burst)
 	}
 }
 
@@ -83,4 +30,29 @@ func TestRate_Check(t *testing.T) {
 		require.EqualError(t, r.check(), want)
 	}
 	require.NoError(t, Rate{}.check())
+}
+
+func TestKeyRate_Check(t *testing.T) {
+	for want, k := range map[string]KeyRate{
+		"Key is nil with a Rate; want a function, for example KeyHeader(name)":        {Rate: Rate{PerSecond: 1}},
+		"Rate.PerSecond is -1; want 0 for no limit, or more":                          {Key: KeyHeader("k"), Rate: Rate{PerSecond: -1}},
+		"Rate.PerSecond is 0; want the runs that begin each second; there is a Burst": {Key: KeyHeader("k"), Rate: Rate{Burst: 1}},
+	} {
+		require.EqualError(t, k.check(), want)
+	}
+	require.NoError(t, KeyRate{}.check())
+	require.NoError(t, KeyRate{Key: func(queue.Message) string { return "" }}.check(), "for SetKeyRate")
+}
+
+func TestKeyBreaker_Check(t *testing.T) {
+	key := KeyHeader("k")
+	for want, k := range map[string]KeyBreaker{
+		"Key is nil with a Breaker; want a function, for example KeyHeader(name)":                             {Breaker: Breaker{FailureRate: 1}},
+		"Breaker.FailureRate is 0; want the share of failures at which it opens, such as 0.5; there is a Key": {Key: key},
+	} {
+		require.EqualError(t, k.check(), want)
+	}
+	bad := KeyBreaker{Key: key, Breaker: Breaker{FailureRate: 1, MinRuns: -1}}
+	require.EqualError(t, bad.check(), "Breaker.MinRuns is -1; want 0 for 10, or more")
+	require.NoError(t, KeyBreaker{}.check())
 }

@@ -153,7 +153,7 @@ func (e *entry) rule(s task.Status, reason error) *Rule {
 // decide is what the rule makes of a job.
 func (r *Rule) decide(e *entry, reason error) Decision {
 	tryAgain := r.Do.kind == undecided || r.Do.kind == decideRequeue
-	if attempt := e.attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
+	if attempt := e.item.Attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
 		return DeadLetter(&AttemptsError{Attempt: attempt, Max: r.MaxAttempts, Err: reason})
 	}
 	if r.Do.kind == undecided {
@@ -169,11 +169,11 @@ func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 		custom = rule.Backoff
 	}
 	if custom != nil {
-		if d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return custom(e.attempt, reason) }); ok {
+		if d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return custom(e.item.Attempt, reason) }); ok {
 			return span(max(d, 0))
 		}
 	}
-	return e.cfg.Backoff.delay(e.attempt, e.cfg.random)
+	return e.cfg.Backoff.delay(e.item.Attempt, e.cfg.random)
 }
 
 // consult calls a function of the user's, and says whether it returned.

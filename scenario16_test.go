@@ -197,6 +197,6 @@ func TestScenario16_BrokerTakesNoSettlement(t *testing.T) {
 		for _, ev := range r.Events(gentask.EventReceived, gentask.EventDone, gentask.EventDraining, gentask.EventDrained) {
 			kinds = append(kinds, ev.Kind.String())
 		}
-		require.Equal(r, "start draining end drained", strings.Join(kinds, " "))
+		require.Equal(r, "received draining done drained", strings.Join(kinds, " "))
 	})
 }

@@ -249,7 +249,7 @@ func TestSubscribe(t *testing.T) {
 		all := r.Events()
 		require.Len(r, gone, before)
 		require.Len(r, late, len(all)-before)
-		require.Equal(r, all[before].ID, strings.TrimPrefix(late[0], "start"))
+		require.Equal(r, all[before].ID, strings.TrimPrefix(late[0], "received"))
 		time.Sleep(2 * time.Second)
 		got := c.Health().Hooks["Consumer.Subscribe"]
 		require.Equal(r, gentask.HookHealth{Failed: len(all), Hung: 1}, got)

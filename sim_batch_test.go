@@ -44,7 +44,7 @@ func (s *sim) batch(ctx context.Context, jobs []Job[simJob], cfg BatchConfig) (R
 	s.turn(fmt.Sprintf("batch of task %d", taskOf(lead.entry).ID()))
 	var first *simRun
 	for _, j := range jobs {
-		if j.entry.spot.state == spotNone && !j.entry.stopped() {
+		if !j.entry.item.Working() && !j.entry.stopped() {
 			s.fail("%q is in a batch, and not at work", j.ID())
 		}
 		r := s.enter(ctx, Job[any]{entry: j.entry}, j.Payload().ID)

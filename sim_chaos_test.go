@@ -23,12 +23,12 @@ var simActs = []simAct{
 	{"pause", 3, func(s *sim) { s.ask(&pauseRequest{on: true, answer: func(error) {}}) }},
 	{"resume", 6, func(s *sim) { s.ask(&pauseRequest{answer: func(error) {}}) }},
 	{"cancel", 4, func(s *sim) { s.ask(&cancelRequest{id: s.someID(), answer: func(error) {}}) }},
-	{"jobs", 1, func(s *sim) { s.ask(&statusRequest{answer: func([]JobStatus) {}}) }},
+	{"jobs", 1, func(s *sim) { s.ask(&jobsRequest{answer: func([]JobStatus) {}}) }},
 	{"stray message", 1, func(s *sim) { s.ask("stray") }},
 	{"kill worker", 4, func(s *sim) { s.inLedger(killWorker) }},
 	{"stop task", 2, func(s *sim) { s.inLedger(stopTask) }},
-	{"kill workers", 2, func(s *sim) { s.inLedger(func(_ *sim, l *ledger) { actor.Kill(l.sys, l.workers) }) }},
-	{"stop workers", 1, func(s *sim) { s.inLedger(func(_ *sim, l *ledger) { actor.Stop(l.sys, l.workers) }) }},
+	{"kill workers", 2, func(s *sim) { s.inLedger(func(_ *sim, l *ledger) { actor.Kill(l.sys, l.workers.supervisor) }) }},
+	{"stop workers", 1, func(s *sim) { s.inLedger(func(_ *sim, l *ledger) { actor.Stop(l.sys, l.workers.supervisor) }) }},
 	{"kill tasks", 1, func(s *sim) { s.inLedger(func(_ *sim, l *ledger) { actor.Kill(l.sys, l.tasks) }) }},
 	{"kill ledger", 1, func(s *sim) { s.inLedger(func(_ *sim, l *ledger) { actor.Kill(l.sys, l.self) }) }},
 	{"crash ledger", 1, func(s *sim) { s.inLedger(func(*sim, *ledger) { panic("simulated crash") }) }},
@@ -66,7 +66,7 @@ func (s *sim) act() {
 // inside is a request that runs in the ledger's own turn.
 type simInside func(l *ledger)
 
-func (f simInside) serve(_ actor.Context, l *ledger) { f(l) }
+func (f simInside) look(_ actor.Context, l *ledger) { f(l) }
 
 func (s *sim) inLedger(f func(*sim, *ledger)) { s.ask(simInside(func(l *ledger) { f(s, l) })) }
 
@@ -96,10 +96,10 @@ func stopTask(s *sim, l *ledger) {
 }
 
 func (s *sim) someBusy(l *ledger) *entry {
-	if l.busy.len() == 0 {
+	if l.busy.Len() == 0 {
 		return nil
 	}
-	return l.busy.entries()[s.below(l.busy.len())]
+	return l.busy.Slice()[s.below(l.busy.Len())]
 }
 
 func (s *sim) someID() string { return s.ids[s.below(len(s.ids))] }

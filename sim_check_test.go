@@ -31,7 +31,7 @@ func (s *sim) enter(ctx context.Context, job Job[any], id string) *simRun {
 	if s.bad[id] {
 		s.fail("%q can't be decoded, and ran", id)
 	}
-	message := job.entry.identity
+	message := job.entry.item.Identity
 	for _, other := range s.active[message] {
 		if !other.task.Over() && !r.task.Over() || other.job.entry == job.entry {
 			s.fail("two runs of %q at the same time: %s and %s", id, other.name, r.name)
@@ -71,7 +71,7 @@ func (s *sim) unabandoned() int {
 // leave notes the end of a run.
 func (s *sim) leave(r *simRun) {
 	id := r.job.ID()
-	message := r.job.entry.identity
+	message := r.job.entry.item.Identity
 	runs := s.active[message][:0]
 	for _, other := range s.active[message] {
 		if other != r {
@@ -116,42 +116,43 @@ func (s *sim) heard(e *entry, status task.Status) {
 // works.
 func (s *sim) atRest() {
 	l := s.ledger
-	if l == nil || !l.up || l.drain != nil || s.broker.busy.Load() > 0 {
+	if l == nil || !l.session.open() || l.drain != nil || s.broker.busy.Load() > 0 {
 		return
 	}
 	st := s.q.Stats()
-	if !l.dry && st.Held != l.held.len() {
-		s.fail("at rest, the broker has %d unacknowledged, the ledger holds %d", st.Held, l.held.len())
+	dry := l.session.phase == phasePaused || l.session.phase == phaseResuming
+	if !dry && st.Held != l.held.Len() {
+		s.fail("at rest, the broker has %d unacknowledged, the ledger holds %d", st.Held, l.held.Len())
 	}
-	if l.intake() && !l.dry && st.Ready > 0 && st.Held < s.cfg.Prefetch {
+	if l.takesWork() && !dry && st.Ready > 0 && st.Held < s.cfg.Prefetch {
 		s.fail("at rest, %d messages wait, and %d are held with prefetch %d", st.Ready, st.Held, s.cfg.Prefetch)
 	}
-	if l.intake() == l.dry {
-		s.fail("at rest, intake is %v, and dry is %v", l.intake(), l.dry)
+	if l.takesWork() == dry {
+		s.fail("at rest, intake is %v, and dry is %v", l.takesWork(), dry)
 	}
 	s.flows(l)
 	s.slots(l)
 }
 
 func (s *sim) slots(l *ledger) {
-	for e := range l.busy.all() {
-		if l.lineup.ids.by[e.identity].first != e || e.spot.state != spotBegun {
+	for e := range l.busy.All() {
+		if !l.waiting.First(&e.item) || !e.item.Working() {
 			s.fail("at rest, %q is busy, and its message is not", e.delivery.ID)
 		}
-		if e.unfinished() == nil && (e.workerPID() == nil || !actor.Alive(l.sys, e.workerPID())) && l.orphanOf(e) == nil {
+		if e.unfinished() == nil && (e.workerPID() == nil || !actor.Alive(l.sys, e.workerPID())) && l.workers.orphanOf(e) == nil {
 			s.fail("at rest, %q has a slot, and nobody works on it", e.delivery.ID)
 		}
 	}
-	for e := range l.busy.all() {
+	for e := range l.busy.All() {
 		if e.isLost() && !s.cfg.FinishLost && !e.stopped() {
 			s.fail("at rest, %q is lost, and runs on", e.delivery.ID)
 		}
 	}
-	for _, fault := range faultsOf(l.lineup) {
+	for _, fault := range l.waiting.Faults() {
 		s.fail("at rest, %s", fault)
 	}
-	for _, o := range l.orphans {
-		if !o.entry.busy {
+	for _, o := range l.workers.orphans {
+		if !o.entry.busy() {
 			s.fail("at rest, an orphan of %q has no slot", o.entry.delivery.ID)
 		}
 	}

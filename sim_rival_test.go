@@ -52,9 +52,9 @@ func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (t
 	}
 	begins := append(m.begins[key], now)
 	m.begins[key] = begins
-	per, burst := m.rate.limit()
+	limit := m.rate.limit()
 	for i, at := range begins {
-		allowed := float64(burst) + float64(per)*now.Sub(at).Seconds()
+		allowed := float64(limit.Burst) + limit.PerSecond*now.Sub(at).Seconds()
 		tooMany = max(tooMany, float64(len(begins)-i)-allowed)
 	}
 	return tooMany
@@ -73,7 +73,8 @@ var simFlowActs = []simAct{
 		}
 		ofKeys := s.cfg.Policy.KeyRate.Key != nil && s.chance(0.5)
 		s.inLedger(func(s *sim, l *ledger) {
-			(&rateRequest{rate: r, ofKeys: ofKeys, answer: func(error) {}}).serve(nil, l)
+			l.answer(&rateRequest{rate: r, ofKeys: ofKeys, answer: func(error) {}})
+			s.watch(l) // a gate may be new
 			if ofKeys {
 				s.everything.keyLimiter.set(l.instance, r)
 			} else {

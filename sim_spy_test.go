@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
@@ -39,26 +40,30 @@ func (s *sim) spy() {
 		return
 	}
 	p.spied = pid
-	s.inLedger(func(s *sim, l *ledger) {
-		l.lineup.gates = append([]gate{&simSpy{s: s, l: l}}, l.lineup.gates...) // in front: that of the pool stays the last
-	})
+	s.inLedger(func(s *sim, l *ledger) { s.watch(l) })
 }
 
-func (*simSpy) pass(*entry, time.Time) (v verdict, until time.Time) { return admit, time.Time{} }
+// watch puts a spy in front of the gates.
+func (s *sim) watch(l *ledger) {
+	l.waiting.SetGates(append([]admission.Gate{&simSpy{s: s, l: l}}, l.instance.limits.gates()...))
+}
 
-func (g *simSpy) begun(e *entry, now time.Time) {
+func (*simSpy) Pass(*admission.Item, time.Time) admission.Answer { return admission.Answer{} }
+
+func (g *simSpy) Started(it *admission.Item, now time.Time) {
+	e := entryOf(it)
 	s, l, p := g.s, g.l, g.s.everything
 	g.once(e, "begun", func(at *simSpot) bool { was := at.begun; at.begun = true; return was || at.ended || at.gone })
-	if l.instance.limits.suspects.busy() {
-		if held, busy := l.held.len()-len(l.refused), l.busy.len(); e != l.instance.limits.suspects.due || held != 1 || busy != 1 || !l.dry {
-			s.fail("%q was started with a suspect due: %d held, %d at work, dry %v", e.delivery.ID, held, busy, l.dry)
+	if l.instance.limits.suspectBusy() {
+		if held, busy := l.held.Len()-l.refusals.held(), l.busy.Len(); it != l.instance.limits.suspectDue() || held != 1 || busy != 1 || l.session.phase != phasePaused {
+			s.fail("%q was started with a suspect due: %d held, %d at work, phase %d", e.delivery.ID, held, busy, l.session.phase)
 		}
 	}
-	if !l.willing() {
+	if !l.wouldTakeWork() {
 		s.fail("%q was started while no work is taken", e.delivery.ID)
 	}
-	if n := l.busy.len(); n > l.width() {
-		s.fail("%d are at work, %d may be", n, l.width())
+	if n := l.busy.Len(); n > l.instance.limits.width(l.slots()) {
+		s.fail("%d are at work, %d may be", n, l.instance.limits.width(l.slots()))
 	}
 	if p.pool != nil && (p.pool.InUse() > p.pool.Size() || p.pool.free < 0) {
 		s.fail("%d of %d places of the pool are taken", p.pool.InUse(), p.pool.Size())
@@ -66,7 +71,7 @@ func (g *simSpy) begun(e *entry, now time.Time) {
 	if n := p.limiter.began(l.instance, s.cfg.Policy.Rate, "", now); n > 1e-3 {
 		s.fail("%g runs too many have begun, the rate is %+v", n, p.limiter.rate)
 	}
-	if key := e.spot.rate(); key != "" {
+	if key := it.RateKey(); key != "" {
 		if n := p.keyLimiter.began(l.instance, s.cfg.Policy.KeyRate.Rate, key, now); n > 1e-3 {
 			s.fail("%g runs of key %q too many have begun, the rate is %+v", n, key, p.keyLimiter.rate)
 		}
@@ -76,27 +81,29 @@ func (g *simSpy) begun(e *entry, now time.Time) {
 
 // ordered checks that what has the same order key comes one after the other, as it arrived.
 func (g *simSpy) ordered(e *entry) {
-	key := e.spot.order()
+	key := e.item.OrderKey()
 	if key == "" {
 		return
 	}
-	for x := range g.l.busy.all() {
-		if x != e && x.spot.order() == key {
+	for x := range g.l.busy.All() {
+		if x != e && x.item.OrderKey() == key {
 			g.s.fail("%q and %q of order key %q are at work at the same time", x.delivery.ID, e.delivery.ID, key)
 		}
 	}
 	name := simOrder{e.link, key}
-	if g.s.everything.last[name] > e.serial {
+	if g.s.everything.last[name] > e.item.Serial {
 		g.s.fail("%q of order key %q is started after a later one", e.delivery.ID, key)
 	}
-	g.s.everything.last[name] = e.serial
+	g.s.everything.last[name] = e.item.Serial
 }
 
-func (g *simSpy) ended(e *entry, _ time.Time) {
+func (g *simSpy) Ended(it *admission.Item, _ admission.Result, _ time.Time) {
+	e := entryOf(it)
 	g.once(e, "ended", func(at *simSpot) bool { was := at.ended; at.ended = true; return was })
 }
 
-func (g *simSpy) gone(e *entry, _ time.Time) {
+func (g *simSpy) Gone(it *admission.Item, _ admission.Fate, _ time.Time) {
+	e := entryOf(it)
 	g.once(e, "gone", func(at *simSpot) bool { was := at.gone; at.gone = true; return was })
 }
 
@@ -107,13 +114,16 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 		g.s.fail("a gate hears of %q that it is %s, after %+v", e.delivery.ID, what, g.s.everything.ran[e])
 	}
 	g.s.everything.ran[e] = at
-	status, _ := e.result()
+	e.mu.Lock()
+	e.learn()
+	status := e.status
+	e.mu.Unlock()
 	switch d, _ := e.verdict(); {
 	case !at.ended || !at.gone:
 	case e.disposition == queue.Ack && status == task.OK:
-		g.s.everything.done[e.identity] = true
+		g.s.everything.done[e.item.Identity] = true
 	case (status == task.Exit || status == task.Timeout) && d.kind != undecided && d.kind != decideAck && !e.isDuplicate():
-		g.s.everything.done[e.identity] = false // a second delivery of the message has failed, and is to be tried again
+		g.s.everything.done[e.item.Identity] = false // a second delivery of the message has failed, and is to be tried again
 		g.s.trace.undone(e.delivery.ID)
 	}
 }
@@ -130,36 +140,38 @@ func (s *sim) published(id string) (n int) {
 
 // startable returns one that waits though nothing holds it back.
 func startable(l *ledger, now time.Time) *entry {
-	for t := l.lineup.turns.first; t != nil; t = t.next {
-		for e := t.head; e != nil; e = e.spot.next {
-			if !heldBack(l, e, now) {
-				return e
-			}
+	for it := range l.waiting.Ready() {
+		if !heldBack(l, it, now) {
+			return entryOf(it)
 		}
 	}
 	return nil
 }
 
-// heldBack says whether anything holds e back. It changes nothing.
-func heldBack(l *ledger, e *entry, now time.Time) bool {
-	if t := e.spot.terms; t != nil && now.Before(t.notBefore) {
+// heldBack reports whether anything holds an item back. It changes nothing.
+func heldBack(l *ledger, it *admission.Item, now time.Time) bool {
+	if k := it.Keys; k != nil && now.Before(k.NotBefore) {
 		return true
 	}
-	for _, g := range l.lineup.gates {
+	for _, g := range l.waiting.Gates() {
 		switch g := g.(type) {
-		case *poolGate:
-			g.share.pool.mu.Lock()
-			none := g.share.spare == 0 && g.share.pool.free == 0
-			g.share.pool.mu.Unlock()
+		case *share:
+			g.pool.mu.Lock()
+			none := g.spare == 0 && g.pool.free == 0
+			g.pool.mu.Unlock()
 			if none {
 				return true
 			}
-		case *breakerGate:
-			if g.circuit.State() == breaker.Open || !g.circuit.Admits(now) {
+		case *admission.Breaker:
+			if g.State() == breaker.Open || !g.Admits(now) {
+				return true
+			}
+		case *admission.Suspects:
+			if g.Busy() || g.Suspected(it) {
 				return true
 			}
 		default:
-			if v, _ := g.pass(e, now); v != admit {
+			if g.Pass(it, now).Kind != admission.Admit {
 				return true
 			}
 		}
@@ -170,10 +182,10 @@ func heldBack(l *ledger, e *entry, now time.Time) bool {
 // flows checks at rest that what may start has started, and that an open breaker will look again.
 func (s *sim) flows(l *ledger) {
 	now := time.Now()
-	if l.intake() && l.busy.len() < l.slots() {
+	if l.takesWork() && l.busy.Len() < l.slots() {
 		if e := startable(l, now); e != nil {
 			s.fail("at rest, %q waits for a slot, %d of %d are taken, and nothing holds it back: %d wait, alarm at %v",
-				e.delivery.ID, l.busy.len(), l.slots(), l.lineup.len(), l.alarm.at.Sub(s.begun))
+				e.delivery.ID, l.busy.Len(), l.slots(), l.waiting.Len(), l.alarm.at.Sub(s.begun))
 		}
 	}
 	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 {
@@ -190,14 +202,14 @@ func (s *sim) allowed(job Job[any]) {
 	if due, err := time.Parse(time.RFC3339Nano, h["due"]); err == nil && time.Now().Before(due) {
 		s.fail("%q runs %v before its time", job.ID(), time.Until(due))
 	}
-	done := p.done[job.entry.identity] || s.trace.wasDone(job.ID()) && s.published(job.ID()) == 1
+	done := p.done[job.entry.item.Identity] || s.trace.wasDone(job.ID()) && s.published(job.ID()) == 1
 	if s.consumer.dedup != nil && job.Redelivered() && done && !p.early[job.ID()] {
 		s.fail("%q was done, is delivered again, and runs again", job.ID())
 	}
-	key := job.entry.spot.order()
+	key := job.entry.item.OrderKey()
 	for _, runs := range s.active {
 		for _, r := range runs {
-			if other := r.job.entry; key != "" && other.spot.order() == key && other != job.entry && !r.task.Over() {
+			if other := r.job.entry; key != "" && other.item.OrderKey() == key && other != job.entry && !r.task.Over() {
 				s.fail("runs of %q and %q, of order key %q, at the same time", other.delivery.ID, job.ID(), key)
 			}
 		}

@@ -3,7 +3,6 @@ package gentask
 import (
 	"context"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
@@ -12,7 +11,7 @@ import (
 // message's ID. It stops the world for some microseconds per goroutine of the process, so it is for humans who look at a job that hangs. It
 // returns ErrNotRunning or ctx.Err().
 func (c *Consumer) Tasks(ctx context.Context) ([]task.Info, error) {
-	sup, err := askLedger(ctx, c.current(), func(answer func(*task.Supervisor)) any { return &tasksRequest{answer: answer} })
+	sup, err := askLedger(ctx, c.current(), func(answer func(*task.Supervisor)) message { return &tasksRequest{answer: answer} })
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +21,3 @@ func (c *Consumer) Tasks(ctx context.Context) ([]task.Info, error) {
 	}
 	return infos, err
 }
-
-type tasksRequest struct{ answer func(*task.Supervisor) }
-
-func (r *tasksRequest) serve(_ actor.Context, l *ledger) { r.answer(l.incarnation.tasks) }

@@ -1,10 +1,13 @@
 package gentask
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/gentask/gentask/internal/memo"
 )
 
 // Unknown is what becomes of a message that this node can't do, and another may: its kind is none
@@ -54,7 +57,7 @@ func (u Unknown) orDefaults() Unknown {
 
 // foreigners is what a consumer knows of messages that it can't do. It outlives its ledgers.
 type foreigners struct {
-	met *memo[identity, meeting]
+	met *memo.Memo[identity, meeting]
 
 	mu     sync.Mutex
 	putOff int
@@ -70,7 +73,7 @@ type meeting struct {
 }
 
 func newForeigners() *foreigners {
-	return &foreigners{met: newMemo[identity, meeting](mostForeigners)}
+	return &foreigners{met: memo.New[identity, meeting](mostForeigners)}
 }
 
 // meet notes that the message is here once more. One that stayed away for longer than limit is met
@@ -78,13 +81,13 @@ func newForeigners() *foreigners {
 func (f *foreigners) meet(m identity, now time.Time, limit time.Duration) meeting {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	known, ok := f.met.get(m)
+	known, ok := f.met.Get(m)
 	if !ok || known.times == 0 || now.Sub(known.last) > limit {
 		known = meeting{first: now}
 	}
 	known.last = now
 	known.times++
-	f.met.put(m, known)
+	f.met.Put(m, known)
 	return known
 }
 
@@ -93,7 +96,7 @@ func (f *foreigners) meet(m identity, now time.Time, limit time.Duration) meetin
 func (f *foreigners) forget(m identity) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.met.put(m, meeting{})
+	f.met.Put(m, meeting{})
 }
 
 // count notes that one was put off, and reports whether that is to be logged, with how many weren't
@@ -140,7 +143,7 @@ func (e *entry) aside() Decision {
 	if reason == nil || unknown.For == never {
 		return Decision{}
 	}
-	now, f, m := time.Now(), e.incarnation.instance.foreigners, e.identity
+	now, f, m := time.Now(), e.incarnation.instance.foreigners, e.item.Identity
 	met := f.meet(m, now, unknown.For+unknown.Wait.Max)
 	left := unknown.For - now.Sub(met.first)
 	if left <= 0 {
@@ -155,23 +158,31 @@ func (e *entry) aside() Decision {
 	return Snooze(wait)
 }
 
-// refuseForeign settles a delivery of a kind or a version that this node doesn't know, before it
-// takes a slot.
-func (l *ledger) refuseForeign(e *entry) bool {
-	reason := l.behaviorOf(e).unknownKind(&e.delivery.Message)
-	if reason == nil {
-		reason = l.cfg.unknownVersion(&e.delivery.Message)
+// beforeAdmission returns what becomes of a delivery that must not take a slot, and why: this node doesn't
+// know its kind or its version, it has come too early, or it has no attempt left. It returns the zero
+// Decision for all others.
+func (e *entry) beforeAdmission(b Behavior) (Decision, error) {
+	m := &e.delivery.Message
+	if reason := cmp.Or(b.unknownKind(m), e.cfg.unknownVersion(m)); reason != nil {
+		e.setForeign(reason)
+		return orDecision(e.aside(), DeadLetter(reason)), reason
 	}
-	if reason == nil {
-		return false
+	if wait := time.Until(e.delivery.NotBefore); !e.delivery.NotBefore.IsZero() && wait > 0 {
+		return Snooze(wait), nil // its broker could not keep it for as long as was asked
 	}
-	e.setForeign(reason)
-	d := e.aside()
+	if e.cfg.spent(e.item.Attempt) {
+		reason := &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.MaxAttempts}
+		return DeadLetter(reason), reason
+	}
+	return Decision{}, nil
+}
+
+// orDecision returns d, or the other if d is none.
+func orDecision(d, other Decision) Decision {
 	if d.kind == undecided {
-		d = DeadLetter(reason)
+		return other
 	}
-	_ = e.settle(d, reason)
-	return true
+	return d
 }
 
 // UnknownError is the reason of a dead letter that this node has put off for as long as

@@ -28,9 +28,6 @@ type worker struct {
 	afterTimeout *Decision
 }
 
-// workerGone says that a worker of the library's own is gone.
-type workerGone worker
-
 // notStarted says that the job was stopped before it began.
 type notStarted struct{ reason error }
 

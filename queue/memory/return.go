@@ -50,7 +50,7 @@ func (s *Session) giveBack(st *queue.Settlement) error {
 	h := s.release(d.Tag)
 	q.stats.GivenBack++
 	q.note(Entry{Op: GivenBack, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Disposition: st.Disposition})
-	it := item{Message: h.Message, attempt: h.Attempt, redelivered: true, copied: h.copied}
+	it := h.back(h.Attempt)
 	switch {
 	case q.faults.CrudeReturn:
 		it.attempt++

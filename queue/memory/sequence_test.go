@@ -16,7 +16,7 @@ func TestSequence(t *testing.T) {
 		q := New(Config{})
 		defer q.Close()
 		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "same"}, queue.Message{ID: "same"}))
-		open := func() (receive func() *queue.Delivery, settle func(queue.Settlement)) {
+		open := func() (receive func() *queue.Delivery, settle, giveBack func(queue.Settlement)) {
 			s, err := q.Open(t.Context(), queue.Options{Prefetch: 2})
 			require.NoError(t, err)
 			receive = func() *queue.Delivery {
@@ -24,9 +24,13 @@ func TestSequence(t *testing.T) {
 				require.NoError(t, err)
 				return d
 			}
-			return receive, func(st queue.Settlement) { require.NoError(t, s.Settle(t.Context(), []queue.Settlement{st})) }
+			settle = func(st queue.Settlement) { require.NoError(t, s.Settle(t.Context(), []queue.Settlement{st})) }
+			giveBack = func(st queue.Settlement) {
+				require.NoError(t, s.(queue.Returner).Return(t.Context(), []queue.Settlement{st}))
+			}
+			return receive, settle, giveBack
 		}
-		receive, settle := open()
+		receive, settle, giveBack := open()
 		one, two := receive(), receive()
 		require.NotZero(t, one.Sequence)
 		require.NotEqual(t, one.Sequence, two.Sequence)
@@ -42,8 +46,12 @@ func TestSequence(t *testing.T) {
 			require.Equal(t, one.Sequence, again.Sequence, "%+v", how)
 			one = again
 		}
+		giveBack(queue.Settlement{Delivery: one, Disposition: queue.DeadLetter})
+		again := receive()
+		require.Equal(t, one.Sequence, again.Sequence, "returned")
+		one = again
 		q.LoseSessions()
-		receive, _ = open()
+		receive, _, _ = open()
 		require.ElementsMatch(t, []uint64{one.Sequence, two.Sequence}, []uint64{receive().Sequence, receive().Sequence})
 	})
 }

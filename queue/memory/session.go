@@ -35,6 +35,11 @@ type holding struct {
 	attempts int // used up, once it is settled
 }
 
+// back returns the message as it waits again, as the given attempt.
+func (h holding) back(attempt int) item {
+	return item{Message: h.Message, attempt: attempt, redelivered: true, sequence: h.Sequence, copied: h.copied}
+}
+
 // Number says which session of its queue this is, in the order of opening, from 1.
 func (s *Session) Number() int { return s.number }
 
@@ -176,7 +181,9 @@ func (s *Session) end(op Op) bool {
 	for _, tag := range slices.Backward(s.tags()) {
 		h := s.release(tag)
 		q.stats.Returned++
-		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.Attempt + 1, redelivered: true, sequence: h.Sequence, copied: h.copied})
+		it := h.back(h.Attempt + 1)
+		it.back = h.handed
+		q.ready.pushFront(it)
 		q.note(Entry{Op: Returned, Session: s.number, Tag: tag, ID: h.ID, Attempt: h.Attempt})
 	}
 	close(s.done)

@@ -126,7 +126,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 		q.requeue(h, st)
 	case queue.Release: // one without a delay is in release, with the others of its batch
 		q.stats.Released++
-		q.delay(item{Message: h.Message, attempt: h.attempts, redelivered: true, sequence: h.Sequence, copied: h.copied}, st.After)
+		q.delay(h.back(h.attempts), st.After)
 	case queue.DeadLetter:
 		q.bury(h, st)
 	}
@@ -135,7 +135,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 // requeue gives h back as the next attempt.
 func (q *Queue) requeue(h holding, st *queue.Settlement) {
 	q.stats.Requeued++
-	it := item{Message: h.Message, attempt: h.attempts + 1, redelivered: true, sequence: h.Sequence, copied: h.copied}
+	it := h.back(h.attempts + 1)
 	if st.Reason != "" {
 		it.Headers = with(it.Headers, queue.HeaderReason, cut(st.Reason, queue.MaxReason))
 	}
@@ -151,7 +151,9 @@ func (q *Queue) release(hs []holding) {
 	slices.SortFunc(hs, func(a, b holding) int { return cmp.Compare(b.Tag, a.Tag) })
 	for _, h := range hs {
 		q.stats.Released++
-		q.ready.pushFront(item{Message: h.Message, back: h.handed, attempt: h.attempts, redelivered: true, sequence: h.Sequence, copied: h.copied})
+		it := h.back(h.attempts)
+		it.back = h.handed
+		q.ready.pushFront(it)
 	}
 }
 

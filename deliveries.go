@@ -1,0 +1,376 @@
+package gentask
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
+	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/supervision"
+	"github.com/gentask/gentask/task"
+)
+
+// onDelivered enters a delivery into the ledger.
+func (l *ledger) onDelivered(e *entry) {
+	if l.session.stale(e.link) {
+		return // the session has ended, and with it the delivery
+	}
+	l.serial++
+	e.item.Serial = l.serial
+	l.held.Push(e)
+	if l.instance.limits.shared.note(e.item.Identity) {
+		l.report.log.Warn("gentask: messages share an id: see Health.SharedIDs", "id", bounded(e.delivery.ID))
+	}
+	l.lastProgress = e.received
+	l.session.brought(e.received)
+	l.count()
+	known := l.refusals.recalled(e, e.received)
+	if known != nil && e.delivery.Redelivered {
+		e.item.Attempt = known.attemptOf(e.delivery)
+	}
+	l.report.received(e)
+	if known != nil && l.recall(e, known) {
+		return
+	}
+	l.admit(e)
+}
+
+// recall does with a delivery that has come back what was decided about it before, without running it, or
+// makes it wait for its floor. It reports whether the entry is decided.
+func (l *ledger) recall(e *entry, known *returnee) bool {
+	now := time.Now()
+	from, d := later(known.until, now), known.wish
+	if !e.delivery.Redelivered { // published again, for example out of the dead letters; or the driver can't tell
+		e.item.Delay(from)
+		return false
+	}
+	if d.kind != decideAck && d.kind != decideDeadLetter {
+		rest := known.due.Sub(from)
+		if rest < floorBase {
+			e.item.Delay(from)
+			return false
+		}
+		d = Snooze(rest)
+	}
+	if from.Equal(now) {
+		_ = e.settle(d, known.reason) // it is undecided, as all that comes
+		return true
+	}
+	_ = e.decide(d, known.reason)
+	e.sent = true
+	l.refusals.await(e, from, known.refusal, now)
+	return true
+}
+
+// admit lets a delivery wait for its slot, unless this node can't do it, or it has no attempt left.
+func (l *ledger) admit(e *entry) {
+	if d, reason := e.beforeAdmission(l.behaviorOf(e)); d.kind != undecided {
+		_ = e.settle(d, reason) // it is undecided, as all that comes
+		return
+	}
+	l.waiting.Push(&e.item)
+}
+
+// start gives an entry a slot and a worker.
+func (l *ledger) start(e *entry, now time.Time) {
+	e.start(now)
+	l.lastProgress = now
+	l.busy.Push(e)
+	l.waiting.Started(&e.item, now)
+	if l.instance.limits.isSuspect(e) {
+		l.report.suspect(e)
+	}
+	l.count()
+	l.workers.start(e, l.behaviorOf(e))
+}
+
+// behaviorOf returns the behaviour for an entry: see [Mux].
+func (l *ledger) behaviorOf(e *entry) Behavior { return l.behavior.of(&e.delivery.Message) }
+
+// onWorkerGone takes over from a worker of the library's own, with what it has decided.
+func (l *ledger) onWorkerGone(w *worker) {
+	e := w.entry
+	if !e.busy() {
+		return // it was given up before
+	}
+	if e.decided() {
+		l.onDecided(e)
+	}
+	l.onWorkerLost(e, w.Reason())
+}
+
+// onWorkerEnded takes over from a worker of the user's that is gone for good.
+func (l *ledger) onWorkerEnded(msg *supervision.Ended) {
+	if e, ok := msg.Tag.(*entry); ok && e.busy() {
+		l.onWorkerLost(e, msg.Reason)
+	}
+}
+
+// onWorkerLost frees the slot, unless a task still runs.
+func (l *ledger) onWorkerLost(e *entry, reason error) {
+	if l.workers.lost(e, reason) {
+		l.freeSlot(e, reason)
+	}
+}
+
+// onOrphanEnded frees the slot of a task that had lost its worker.
+func (l *ledger) onOrphanEnded(o *task.Outcome[any]) {
+	left := l.workers.ended(o)
+	if left == nil {
+		return
+	}
+	if o.Status == task.OK && l.behaviorOf(left.entry).byDefault {
+		_ = left.entry.settle(Ack(), nil) // the work is done, and the worker would have said no more
+	}
+	l.freeSlot(left.entry, left.reason)
+}
+
+// freeSlot is called when worker and task are gone. Without a decision, the default policy decides.
+func (l *ledger) freeSlot(e *entry, reason error) {
+	l.busy.Remove(e)
+	l.lastProgress = time.Now()
+	if !e.decided() {
+		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
+	}
+	if l.keeps(e) {
+		l.again(e)
+		return
+	}
+	l.waiting.Ended(&e.item, l.resultOf(e), l.lastProgress)
+	if e.deferred && l.held.Has(e) {
+		e.link.settle(e)
+	}
+	l.emitDone(e)
+}
+
+// keeps reports whether e, which has its decision, stays held, to be run again here: see Order.Strict. A
+// consumer that takes no work keeps nothing. Time may have passed since the decision, if it was taken
+// early.
+func (l *ledger) keeps(e *entry) bool {
+	d, _ := e.verdict()
+	if !l.held.Has(e) || !e.holds(d) || e.outlasts(max(d.wait(), e.after)) {
+		return false
+	}
+	flows := l.takesWork() && (l.session.phase == phaseReceiving || l.session.phase == phasePausing)
+	return flows || l.instance.limits.isSuspect(e) && l.wouldTakeWork()
+}
+
+// again lets the delivery of e wait for its next attempt, at its place. Its worker and task are gone.
+func (l *ledger) again(e *entry) {
+	l.pace(e)
+	d, _ := e.verdict()
+	disposition, _ := d.disposition()
+	wait := max(d.wait(), e.after)
+	next := e.nextAttempt(d)
+	l.held.Remove(e)
+	l.held.Push(next)
+	at := l.lastProgress.Add(wait)
+	l.waiting.PushAgain(&e.item, &next.item, l.resultOf(e), fateOf(disposition), at, l.lastProgress)
+	e.closed, e.inPlace, e.after, e.disposition = true, true, wait, disposition
+	l.emitDone(e)
+	l.report.received(next)
+}
+
+// pace makes the next delivery of a message wait that has come back before without a wait and without
+// losing an attempt. It is called when a decision is carried out, once for each delivery.
+func (l *ledger) pace(e *entry) {
+	if e.paced {
+		return
+	}
+	e.paced = true
+	d, _ := e.verdict()
+	id, all := e.item.Identity, l.instance.limits.comebacks
+	switch disposition, _ := d.disposition(); {
+	case disposition == queue.Ack || disposition == queue.DeadLetter:
+		if all.Len() > 0 {
+			all.Drop(id)
+		}
+	case l.drain == nil && e.loops(d):
+		n, _ := all.Get(id)
+		all.Put(id, min(n, 100)+1)
+		e.after = comebackWait(n)
+	}
+}
+
+// resultOf describes the last run of an entry for the gates; the zero Result if there are none.
+func (l *ledger) resultOf(e *entry) admission.Result {
+	if !l.waiting.Gated() {
+		return admission.Result{}
+	}
+	return e.result()
+}
+
+// onDecided carries a decision out.
+func (l *ledger) onDecided(e *entry) {
+	if e.sent {
+		return // posted twice: early, and by the worker's end
+	}
+	e.sent = true
+	if d, reason := e.verdict(); d.kind == decidePauseConsumer {
+		l.pause(true, e, reason)
+	}
+	if !l.held.Has(e) {
+		return // lost with its session
+	}
+	l.lastProgress = time.Now()
+	l.pace(e)
+	if e.busy() && l.keeps(e) {
+		e.deferred = true
+		return
+	}
+	if e.takeUnsaved() {
+		l.instance.dedup.save(e, func() { e.incarnation.tell(&settleDue{entry: e}) })
+		return
+	}
+	e.link.settle(e)
+}
+
+// onSettleDue passes the settlement of an entry on, unless the driver has it already.
+func (l *ledger) onSettleDue(e *entry) {
+	if l.held.Has(e) && l.refusals.hand(e) {
+		e.link.settle(e)
+	}
+}
+
+// onSettled removes the entries that the broker has settled. The others are tried again later, or their
+// deliveries returned.
+func (l *ledger) onSettled(ctx actor.Context, msg *settled) {
+	if l.session.stale(msg.link) {
+		return
+	}
+	var hopeless []*entry
+	for i, e := range msg.entries {
+		s := &msg.settlements[i]
+		reason, refused := msg.failed[s.Delivery.Tag]
+		switch {
+		case !l.held.Has(e) || msg.over:
+		case !refused:
+			l.remove(e, s)
+		case l.onRefused(ctx, e, reason, msg.late):
+			hopeless = append(hopeless, e)
+		}
+	}
+	l.returnToBroker(hopeless)
+	msg.lane.giveBack(msg.batch)
+	if msg.over {
+		l.onBroken(ctx, msg.link, msg.err)
+	}
+}
+
+// onRefused keeps a delivery whose settlement the broker has not taken, to try again later. It reports
+// whether the delivery should be returned instead.
+func (l *ledger) onRefused(ctx actor.Context, e *entry, reason error, late bool) (hopeless bool) {
+	if guard.Is(reason, queue.ErrSettled) {
+		l.notHeld(e, reason)
+		return false
+	}
+	if late {
+		reason = fmt.Errorf("%w for %v: %w", ErrSettleTimeout, settleTime, reason)
+	}
+	hopeless = l.refusals.refused(e, reason, late, time.Now())
+	l.report.settleFailed(e, reason)
+	if s := l.instance.limits.suspects; s != nil {
+		s.Refused(&e.item)
+	}
+	if !hopeless {
+		l.settleLater(ctx, e)
+	}
+	return hopeless
+}
+
+// settleLater tries the settlement of e again after a while.
+func (l *ledger) settleLater(ctx actor.Context, e *entry) {
+	wait := l.refusals.tryAfter(e, func(n int) time.Duration { return l.cfg.Reconnect.delay(n, l.cfg.random) })
+	actor.SendAfter(ctx, wait, &settleDue{e})
+}
+
+// notHeld removes an entry whose delivery the driver does not hold.
+func (l *ledger) notHeld(e *entry, reason error) {
+	l.report.notHeld(e, reason)
+	l.lose(e)
+}
+
+// returnToBroker asks the driver to return deliveries.
+func (l *ledger) returnToBroker(entries []*entry) {
+	if len(entries) == 0 {
+		return
+	}
+	now := time.Now()
+	b := batch{entries: entries, settlements: make([]queue.Settlement, len(entries))}
+	for i, e := range entries {
+		b.settlements[i] = l.refusals.give(e, now)
+	}
+	l.session.link.giveBack(b)
+}
+
+// onReturned removes the entries whose deliveries were returned. The others are tried again.
+func (l *ledger) onReturned(ctx actor.Context, msg *gaveBack) {
+	if l.session.stale(msg.link) {
+		return
+	}
+	for i, e := range msg.entries {
+		s := &msg.settlements[i]
+		reason, failed := msg.failed[s.Delivery.Tag]
+		switch {
+		case !l.held.Has(e) || msg.over:
+		case failed && guard.Is(reason, queue.ErrSettled):
+			l.notHeld(e, reason)
+		case failed || msg.unable:
+			if failed {
+				l.report.notReturned(e, reason)
+			}
+			l.refusals.notReturned(e)
+			l.settleLater(ctx, e)
+		default:
+			r := l.refusals.returned(e)
+			l.report.returned(e, s, r.reason, r.turned)
+			e.reject(r.reason)
+			e.returned = true
+			l.gone(e, admission.Lost)
+		}
+	}
+	if msg.over {
+		l.onBroken(ctx, msg.link, msg.err)
+	}
+}
+
+// remove takes an entry out of the ledger: its delivery is settled.
+func (l *ledger) remove(e *entry, s *queue.Settlement) {
+	l.refusals.settled(e, s.Disposition)
+	e.disposition, e.after = s.Disposition, s.After
+	l.gone(e, fateOf(s.Disposition))
+}
+
+// lose takes an entry out of the ledger: its session is over, and the broker delivers the message again.
+func (l *ledger) lose(e *entry) {
+	l.refusals.lost(e, time.Now())
+	e.lose()
+	if !l.cfg.FinishLost {
+		e.stop(ErrSessionLost)
+	}
+	l.gone(e, admission.Lost)
+}
+
+// gone takes an entry out of the ledger: nothing is owed to the broker.
+func (l *ledger) gone(e *entry, how admission.Fate) {
+	l.held.Remove(e)
+	e.closed = true
+	l.lastProgress = time.Now()
+	l.waiting.Gone(&e.item, how, l.lastProgress)
+	l.drain.removed(e)
+	l.emitDone(e)
+}
+
+// emitDone reports the end of a delivery, when nothing is owed to the broker, and its worker and task are
+// gone.
+func (l *ledger) emitDone(e *entry) {
+	l.count()
+	if e.closed && !e.busy() {
+		l.report.done(e)
+	}
+}
+
+// count lets the outside see how many jobs run, and how many deliveries are held.
+func (l *ledger) count() { l.instance.gauges.set(l.busy.Len(), l.held.Len()) }

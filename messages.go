@@ -1,0 +1,97 @@
+package gentask
+
+import (
+	"time"
+
+	"github.com/gentask/gentask/task"
+)
+
+// message is a message of the library's to its ledger. The set is sealed: these, and those of the link
+// to a session (link.go). Beside them the ledger handles messages of actors, of supervisors and of
+// tasks: see [ledger.Receive], which names the handler of each.
+type message interface{ toLedger() }
+
+// Messages about a delivery.
+type (
+	// delivered brings a delivery, as its entry.
+	delivered entry
+	// decided is posted when an entry has its decision.
+	decided entry
+	// workerGone is posted when a worker of the library's own has ended, with what it has decided.
+	workerGone worker
+	// settleDue is posted when it is time to pass on the settlement of an entry: again, after the broker
+	// has refused it, or at last, after the store of Policy.Dedup was told.
+	settleDue struct{ entry *entry }
+	// workerCrashed is posted when a worker of the user's has crashed. It starts again, or ends for good,
+	// when resume is called.
+	workerCrashed struct {
+		entry  *entry
+		reason error
+		resume func(again bool)
+	}
+	// restartDue is posted when a crashed worker has waited long enough for its restart.
+	restartDue struct{ *workerCrashed }
+)
+
+// Messages about the consumer.
+type (
+	// openDue is posted when it is time to open the next session.
+	openDue struct{}
+	// tick lets the watchdog look.
+	tick struct{}
+	// alarmed is posted when a gate must be asked again. It is ignored if the alarm was set again since.
+	alarmed struct{ at time.Time }
+	// unblocked is posted when a gate has opened by itself.
+	unblocked struct{}
+	// abandonedNow brings the number of abandoned tasks that still run.
+	abandonedNow struct{ n int }
+	// tasksEnding is posted when the task supervisor takes no more tasks, though it was not told to stop:
+	// it has crashed, and waits for the tasks that it still has.
+	tasksEnding struct{}
+	// drainDue is posted when the time to drain is over, and a second time when the grace after it is.
+	drainDue struct{ drain *drain }
+)
+
+// Requests of the Consumer's methods. answer is called once.
+type (
+	pauseRequest struct {
+		on     bool
+		answer func(error)
+	}
+	cancelRequest struct {
+		id     string
+		answer func(error)
+	}
+	concurrencyRequest struct {
+		n      int
+		answer func(error)
+	}
+	rateRequest struct {
+		rate   Rate
+		ofKeys bool
+		answer func(error)
+	}
+	jobsRequest  struct{ answer func([]JobStatus) }
+	tasksRequest struct{ answer func(*task.Supervisor) }
+	drainRequest struct{ within time.Duration }
+)
+
+func (*delivered) toLedger()          {}
+func (*decided) toLedger()            {}
+func (*workerGone) toLedger()         {}
+func (*settleDue) toLedger()          {}
+func (*workerCrashed) toLedger()      {}
+func (*openDue) toLedger()            {}
+func (*tick) toLedger()               {}
+func (*alarmed) toLedger()            {}
+func (*unblocked) toLedger()          {}
+func (*abandonedNow) toLedger()       {}
+func (*tasksEnding) toLedger()        {}
+func (*drainDue) toLedger()           {}
+func (*pauseRequest) toLedger()       {}
+func (*cancelRequest) toLedger()      {}
+func (*concurrencyRequest) toLedger() {}
+func (*rateRequest) toLedger()        {}
+func (*jobsRequest) toLedger()        {}
+func (*tasksRequest) toLedger()       {}
+func (*drainRequest) toLedger()       {}

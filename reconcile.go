@@ -1,0 +1,450 @@
+package gentask
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
+	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/queue"
+)
+
+// reconcile makes the consumer do what its state asks for. It runs at the end of each turn, and is the
+// only place that acts on what follows from several facts; handlers change facts, and act only for the
+// delivery at hand. It compares before it acts, so that a turn that has changed nothing costs nothing.
+func (l *ledger) reconcile(ctx actor.Context) {
+	if l.incarnation != nil {
+		l.startReady(ctx)
+	}
+	l.reconcileIntake()
+	l.giveBackUnstarted()
+	l.instance.limits.rest()
+	l.reportBreakers()
+	l.reconcileDrain(ctx)
+	l.publish()
+}
+
+// takesWork reports whether the consumer takes work.
+func (l *ledger) takesWork() bool { return l.wouldTakeWork() && !l.instance.limits.suspectBusy() }
+
+// wouldTakeWork reports whether the consumer would take work if there were no suspect.
+func (l *ledger) wouldTakeWork() bool {
+	return !l.paused && l.drain == nil && !l.saturated() && !l.instance.limits.breakerOpen()
+}
+
+// saturated reports whether so many abandoned tasks still run, or calls of HandleResult hang, that no
+// more work must be taken.
+func (l *ledger) saturated() bool {
+	return l.cfg.MaxAbandoned != never && l.instance.tasks.Abandoned() >= l.cfg.MaxAbandoned ||
+		l.cfg.hooks.handle.Hung() >= guard.MaxHung
+}
+
+// startReady starts the entries that may start, as long as there are free slots. An entry that a gate
+// gives back goes to the broker without having been started.
+func (l *ledger) startReady(ctx actor.Context) {
+	l.probeBreaker(ctx)
+	for l.waiting.Len() > 0 && l.busy.Len() < l.slots() && (l.takesWork() || l.suspectMayStart()) {
+		now := time.Now()
+		item, answer := l.waiting.Next(now)
+		if item == nil {
+			l.alarm.set(ctx, answer.Until)
+			return
+		}
+		e := entryOf(item)
+		if answer.Kind == admission.GiveBack {
+			_ = e.settle(Snooze(answer.After), answer.Reason) // it is undecided, as all that waits
+			continue
+		}
+		l.start(e, now)
+	}
+}
+
+// slots returns how many jobs may run at a time, as far as the user has said.
+func (l *ledger) slots() int { return or(l.instance.limits.concurrency, l.cfg.Concurrency) }
+
+// suspectMayStart reports whether a suspect is due, nothing comes, and nothing else is held or at work.
+// It tells the gate, which admits no suspect otherwise.
+func (l *ledger) suspectMayStart() bool {
+	s := l.instance.limits.suspects
+	if s == nil || s.Due() == nil {
+		return false
+	}
+	ready := l.wouldTakeWork() && l.session.phase == phasePaused &&
+		l.held.Len()-l.refusals.held() == 1 && l.busy.Len() == 0
+	s.SetReady(ready)
+	return ready
+}
+
+// probeBreaker lets an open breaker probe when its time is up: nothing else would, for nothing comes.
+// The unstarted deliveries must be back at the broker first, because a RabbitMQ channel begins to count
+// its prefetch when it resumes.
+func (l *ledger) probeBreaker(ctx actor.Context) {
+	if !l.instance.limits.breakerOpen() {
+		return
+	}
+	l.alarm.set(ctx, l.instance.limits.breaker.Probe(time.Now(), l.unstarted() == 0))
+}
+
+// unstarted returns how many deliveries are held and neither at work nor refused: they wait, or are on
+// their way back.
+func (l *ledger) unstarted() int {
+	n := l.held.Len() - l.refusals.held()
+	for e := range l.busy.All() {
+		if l.held.Has(e) && !l.refusals.has(e) {
+			n--
+		}
+	}
+	return n
+}
+
+// reconcileIntake lets the broker send, or not, as the consumer takes work or doesn't. While one of the
+// two is being asked for, the other has to wait: a resume might overtake a cancel.
+func (l *ledger) reconcileIntake() {
+	switch l.session.phase {
+	case phaseReceiving:
+		if !l.takesWork() {
+			l.session.enter(phasePausing)
+			l.session.link.cancelIntake()
+		}
+	case phasePaused:
+		if l.takesWork() {
+			l.session.enter(phaseResuming)
+			l.session.link.resumeIntake()
+		}
+	case phaseOpening:
+		if l.drain != nil {
+			l.session.link.shutUnopened()
+		}
+	case phaseClosed, phasePausing, phaseResuming, phaseClosing:
+	}
+}
+
+// giveBackUnstarted releases what waits, when nothing comes any more. Before that, the broker would send
+// it right here again. A suspect that is due stays: the others go for its sake.
+func (l *ledger) giveBackUnstarted() {
+	if l.session.phase != phasePaused || l.waiting.Len() == 0 || l.takesWork() {
+		return
+	}
+	var stays *admission.Item
+	if l.wouldTakeWork() {
+		stays = l.instance.limits.suspectDue()
+	}
+	if stays != nil && l.waiting.Len() == 1 {
+		return
+	}
+	for _, item := range l.waiting.Take() {
+		if item == stays {
+			l.waiting.Push(item)
+			continue
+		}
+		_ = entryOf(item).settle(Release(), nil) // it is undecided, as all that waits
+	}
+}
+
+// reportBreakers tells of breakers whose state has changed.
+func (l *ledger) reportBreakers() {
+	for _, c := range l.instance.limits.breakerChanges() {
+		l.report.breaker(c)
+	}
+}
+
+// reconcileDrain goes on with a drain: it cancels what still runs when its time is over, closes the
+// session when everything is settled, and ends the consumer when that is closed.
+func (l *ledger) reconcileDrain(ctx actor.Context) {
+	d := l.drain
+	if d == nil || d.done {
+		return
+	}
+	// While the broker still sends, it would send right here again what is given back.
+	if d.over && !d.cut && l.session.phase != phaseReceiving && l.session.phase != phasePausing {
+		d.cancel(l.busy.Slice())
+	}
+	if l.busy.Len() > 0 && !d.last {
+		return
+	}
+	switch l.session.phase {
+	case phasePaused:
+		if l.held.Len() == 0 {
+			l.session.enter(phaseClosing)
+			l.session.link.shut()
+			return
+		}
+		l.returnToBroker(l.refusals.waiting(l.held.Slice()))
+	case phaseReceiving, phasePausing, phaseResuming:
+		if l.held.Len() > 0 {
+			l.returnToBroker(l.refusals.waiting(l.held.Slice()))
+		}
+	case phaseOpening, phaseClosing: // reconcileIntake closes the first
+	case phaseClosed:
+		d.done = true
+		d.timer.Stop()
+		l.instance.drained(d.report)
+		l.report.drained(&d.report)
+		actor.Exit(ctx, nil)
+	}
+}
+
+// publish lets the outside see how the consumer is, if that has changed.
+func (l *ledger) publish() {
+	lim := l.instance.limits
+	now := view{
+		state: l.state(), err: l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
+		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
+	}
+	if now.err == nil && l.refusals.held() > 0 {
+		now.err = l.refusals.err
+	}
+	if now != l.shown {
+		l.shown = now
+		l.instance.show(now, lim.breakers())
+	}
+}
+
+// state returns what the consumer does.
+func (l *ledger) state() State {
+	switch {
+	case l.drain != nil:
+		return Draining
+	case !l.session.open():
+		return Connecting
+	case l.saturated():
+		return Saturated
+	case l.paused:
+		return Paused
+	}
+	switch l.instance.limits.breakerState() {
+	case breaker.Open:
+		return BreakerOpen
+	case breaker.Probing:
+		return Probing
+	case breaker.Closed:
+	}
+	return Consuming
+}
+
+// openSession opens the next session, unless there is one, or the consumer drains.
+func (l *ledger) openSession(ctx actor.Context) {
+	if l.session.phase != phaseClosed || l.drain != nil || l.incarnation == nil {
+		return
+	}
+	if hung := l.cfg.hooks.driving.Hung(); hung >= guard.MaxHung {
+		l.session.err = fmt.Errorf("%w: %d sessions left behind; the next is opened when one of them has returned",
+			ErrDriverStuck, hung)
+		l.report.noSession(EventOpenFailed, l.session.err, !l.instance.opened.Load(), l.held.Len())
+		l.openLater(ctx)
+		return
+	}
+	l.session.enter(phaseOpening)
+	l.session.link = openLink(l.source, l.incarnation, l.cfg, l.cfg.Prefetch+l.refusals.roomFor())
+}
+
+// openLater opens the next session after a while.
+func (l *ledger) openLater(ctx actor.Context) {
+	actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.session.failed(), l.cfg.random), &openDue{})
+}
+
+func (l *ledger) onOpened(k *link) {
+	if l.session.stale(k) {
+		return
+	}
+	l.session.begin()
+	l.lastProgress = l.session.opened
+	l.instance.opened.Store(true)
+	l.report.opened()
+}
+
+// onDried is called when nothing comes any more, after a cancel of the intake.
+func (l *ledger) onDried(k *link) {
+	if !l.session.stale(k) {
+		l.session.enter(phasePaused)
+	}
+}
+
+// onFlowing is called when deliveries flow again, after a resume of the intake.
+func (l *ledger) onFlowing(k *link) {
+	if !l.session.stale(k) {
+		l.session.enter(phaseReceiving)
+	}
+}
+
+// onBroken ends a session: what it held is lost, and the next one is opened after a while. A consumer that
+// never had a session gives up, if the broker refuses what was asked for: waiting doesn't mend a mistake.
+func (l *ledger) onBroken(ctx actor.Context, k *link, reason error) {
+	if l.session.stale(k) {
+		return
+	}
+	kind := l.session.fail(reason, l.cfg.Reconnect.Max)
+	l.report.noSession(kind, reason, !l.instance.opened.Load(), l.held.Len())
+	l.closeSession()
+	refused := guard.Is(reason, queue.ErrConfig) || l.cfg.FailFast && saidNo(reason)
+	if l.instance.openedNever(reason) && refused {
+		l.instance.fail(reason)
+		l.instance.gaveUp(reason)
+		l.startDrain(ctx, 0)
+	}
+}
+
+// closeSession closes the session and loses what it held.
+func (l *ledger) closeSession() {
+	if l.session.phase == phaseClosed || l.session.phase == phaseClosing {
+		return
+	}
+	l.session.enter(phaseClosing)
+	l.session.link.shut()
+	l.waiting.Take()
+	for _, e := range l.held.Slice() {
+		l.lose(e)
+	}
+}
+
+// onShut is called when the session is closed and the goroutines of its link are gone.
+func (l *ledger) onShut(ctx actor.Context, k *link) {
+	if k != l.session.link {
+		return
+	}
+	l.session.link = nil
+	l.session.enter(phaseClosed)
+	l.lastProgress = time.Now()
+	if l.drain == nil {
+		l.openLater(ctx)
+	}
+}
+
+// heal gives the session up.
+func (l *ledger) heal(ctx actor.Context, reason error) {
+	l.report.healed(reason)
+	l.onBroken(ctx, l.session.link, reason)
+}
+
+// onTick looks for what must never be. Whatever it finds is a bug, of the library's, of a driver's or of
+// the user's; the node goes on all the same.
+func (l *ledger) onTick(ctx actor.Context) {
+	actor.SendAfter(ctx, tickEvery, &tick{})
+	now := time.Now()
+	l.instance.turned(now)
+	l.shown = view{} // breakers of keys and the like have changed since
+	l.lookAtWorkers(ctx, now)
+	switch {
+	case l.stalled(now):
+		l.heal(ctx, ErrStalled)
+	case l.session.overdue(now, l.cfg.OpenTimeout), l.session.open() && l.answerOwed(now):
+		l.heal(ctx, ErrDriverStuck)
+	}
+	l.lookAtRefused(ctx, now)
+	l.listen(now)
+}
+
+// lookAtWorkers ends workers that hold a slot for nothing.
+func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
+	stuck := false
+	for _, e := range l.busy.Slice() {
+		switch {
+		case e.decidingFor(now) > handleLimit:
+			e.leaveSeat()
+			l.report.handleHangs(e)
+			l.workers.stop(e, ErrHandleResult)
+			e.answered()
+			l.onWorkerLost(e, ErrHandleResult)
+		case l.workers.orphanOf(e) == nil && e.idleTooLong(now):
+			l.endIdle(e)
+		}
+		stuck = stuck || e.notSpawned(now)
+	}
+	if stuck {
+		l.report.healed(ErrWorkersStuck)
+		l.workers.replace(ctx)
+		l.workersLost(ErrWorkersStuck)
+	}
+}
+
+// endIdle takes slot and delivery from a worker of the user's that does nothing with them. Without a
+// decision the job has timed out, unless it was told to stop before.
+func (l *ledger) endIdle(e *entry) {
+	reason := e.toldCause()
+	if reason == nil {
+		reason = ErrWorkerIdle
+		l.report.workerIdle(e)
+		e.timeOut()
+	}
+	l.workers.stop(e, reason)
+	l.onWorkerLost(e, reason)
+}
+
+// stalled reports whether the node is a zombie: the connection lives, the prefetch is full, nobody works,
+// and nothing is on its way to the broker or back. What a policy holds back is none: it knows when to go
+// on.
+func (l *ledger) stalled(now time.Time) bool {
+	return l.full() && now.Sub(l.lastProgress) >= stillFor && !l.waiting.HeldBack() && !l.anyDecided()
+}
+
+// full reports whether nothing can come, although nothing runs.
+func (l *ledger) full() bool {
+	return l.session.phase == phaseReceiving && l.takesWork() && l.busy.Len() == 0 &&
+		l.held.Len() >= l.session.link.prefetch
+}
+
+// anyDecided reports whether the broker has yet to answer.
+func (l *ledger) anyDecided() bool {
+	for e := range l.held.All() {
+		if e.decided() {
+			return true
+		}
+	}
+	return false
+}
+
+// answerOwed reports whether the driver owes an answer to a settlement or a return that it should have
+// given long ago. A settlement that takes too long is cut first.
+func (l *ledger) answerOwed(now time.Time) bool {
+	k := l.session.link
+	acks, copies := k.acks.hurry(now), k.copies.hurry(now)
+	return acks || copies || l.refusals.owed(now)
+}
+
+// lookAtRefused tries again what has waited for its floor. When such deliveries fill the prefetch and
+// nothing runs, they wait for less, so that others get their turn: what is to be run again is run, and what
+// is decided is returned once more.
+func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
+	if !l.session.open() || !l.refusals.any() {
+		l.refusals.jammed = time.Time{}
+		return
+	}
+	held, full := l.held.Slice(), l.full()
+	again, back, jammed := l.refusals.look(held, full, now)
+	for _, e := range again {
+		l.onSettleDue(e)
+	}
+	for _, e := range held {
+		if full && !l.refusals.has(e) && now.Sub(e.received) >= crowdMost {
+			l.waiting.LowerFloor(&e.item)
+		}
+	}
+	l.returnToBroker(back)
+	if l.refusals.jam(jammed, l.held.Len(), now) {
+		l.heal(ctx, ErrJammed)
+	}
+}
+
+// listen asks for the broker's backlog, when nothing has come for a while although it could.
+func (l *ledger) listen(now time.Time) {
+	if l.session.phase != phaseReceiving || !l.takesWork() || l.held.Len() >= l.session.link.prefetch {
+		l.session.silence.expected(now)
+		return
+	}
+	reporter, can := l.source.(queue.BacklogReporter)
+	if can && l.session.suspicious(now) {
+		l.session.silence.asking = true
+		l.session.link.askBacklog(reporter)
+	}
+}
+
+// onBacklog compares the broker's backlog with what comes. If it can't be had it is asked for again: whether
+// the broker lives is for the session to find out.
+func (l *ledger) onBacklog(ctx actor.Context, msg *backlogCounted) {
+	if !l.session.stale(msg.link) && l.session.silence.answered(msg) {
+		l.session.link.goodbye = silentGoodbye
+		l.heal(ctx, ErrSilent)
+	}
+}

@@ -1,0 +1,238 @@
+package gentask
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
+	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/queue"
+)
+
+// reporter tells the outside what happens in a consumer: as events, and in the log what an operator must
+// know. It changes nothing.
+type reporter struct {
+	*Consumer
+	log *slog.Logger
+}
+
+func newReporter(c *Consumer) *reporter {
+	return &reporter{Consumer: c, log: c.cfg.Logger.With("consumer", c.cfg.Name)}
+}
+
+// about makes an event about an entry.
+func about(kind EventKind, e *entry) Event {
+	d := e.delivery
+	return Event{Kind: kind, ID: d.ID, Attempt: e.item.Attempt, Redelivered: d.Redelivered}
+}
+
+// because is about with a reason.
+func because(kind EventKind, e *entry, reason error) Event {
+	ev := about(kind, e)
+	ev.Reason = reason
+	return ev
+}
+
+// received tells of a delivery.
+func (r *reporter) received(e *entry) {
+	if r.events.any() {
+		r.emit(about(EventReceived, e))
+	}
+}
+
+// done tells how a delivery ended. One that was acknowledged, released or lost is no news for an
+// operator, nor is a requeue without a reason.
+func (r *reporter) done(e *entry) {
+	if r.events.any() {
+		r.emit(endOf(e))
+	}
+	switch e.disposition {
+	case queue.DeadLetter:
+		r.log.LogAttrs(context.Background(), slog.LevelError, "gentask: job dead-lettered", failureOf(e)...)
+	case queue.Requeue:
+		if _, reason := e.verdict(); reason != nil {
+			attrs := append(failureOf(e), slog.Duration("after", e.after))
+			r.log.LogAttrs(context.Background(), slog.LevelWarn, "gentask: job failed, will be tried again", attrs...)
+		}
+	case queue.Ack, queue.Release:
+	}
+}
+
+// endOf makes the event at the end of a delivery.
+func endOf(e *entry) Event {
+	ev := about(EventDone, e)
+	e.mu.Lock()
+	e.learn()
+	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
+	if e.duplicate {
+		ev.Outcome, ev.RunTime = 0, 0
+	}
+	e.mu.Unlock()
+	ev.Disposition, ev.After, ev.InPlace = e.disposition, e.after, e.inPlace
+	if e.disposition == 0 && !e.returned {
+		ev.Reason = ErrSessionLost
+	}
+	if e.wasStarted() {
+		from := e.delivery.Time
+		if from.IsZero() {
+			from = e.received
+		}
+		ev.QueueTime = max(e.startedAt().Sub(from), 0)
+	}
+	return ev
+}
+
+// failureOf describes an entry that failed, for the log.
+func failureOf(e *entry) []slog.Attr {
+	_, reason := e.verdict()
+	attrs := []slog.Attr{
+		slog.String("id", e.delivery.ID), slog.Int("attempt", e.item.Attempt), slog.Any("reason", reason),
+	}
+	if reason == nil {
+		return attrs
+	}
+	return append(attrs, slog.Any("stack", stackOf{reason}))
+}
+
+// stackOf is the stack of a sealed error. Its text is made when it is written down. Without a stack the
+// attribute is left out.
+type stackOf struct{ reason error }
+
+// LogValue implements slog.LogValuer.
+func (s stackOf) LogValue() slog.Value {
+	if stack := actor.Stack(s.reason); stack != "" {
+		return slog.StringValue(stack)
+	}
+	return slog.GroupValue()
+}
+
+// opened tells that there is a session.
+func (r *reporter) opened() {
+	r.emit(Event{Kind: EventSessionOpened})
+	r.log.Info("gentask: session opened")
+}
+
+// noSession tells that there is no session. As long as there has never been one it is an error, because
+// it may be a mistake that waiting doesn't mend. The back-off limits how often.
+func (r *reporter) noSession(kind EventKind, reason error, never bool, held int) {
+	level := slog.LevelWarn
+	if never {
+		level = slog.LevelError
+	}
+	r.log.Log(context.Background(), level, "gentask: no session", "event", kind.String(), "error", reason, "held", held)
+	r.emit(Event{Kind: kind, Reason: reason})
+}
+
+// settleFailed tells that a settlement was not taken.
+func (r *reporter) settleFailed(e *entry, reason error) {
+	r.emit(because(EventSettleFailed, e, reason))
+	r.log.Warn("gentask: settlement failed, will be tried again", "job", e.delivery.ID, "error", reason)
+}
+
+// notHeld tells that the driver does not hold a delivery which we took to be held.
+func (r *reporter) notHeld(e *entry, reason error) {
+	r.log.Error("gentask: driver does not hold the delivery", "job", e.delivery.ID, "error", reason)
+	r.emit(because(EventSettleFailed, e, reason))
+}
+
+// notReturned tells that the driver could not return a delivery.
+func (r *reporter) notReturned(e *entry, reason error) {
+	r.log.Warn("gentask: delivery not returned either", "job", e.delivery.ID, "error", reason)
+}
+
+// returned tells that a delivery was returned to the broker, unsettled: for what reason, and whether only
+// to make room for others.
+func (r *reporter) returned(e *entry, s *queue.Settlement, reason error, forOthers bool) {
+	ev := because(EventReturned, e, reason)
+	ev.Disposition, ev.After = s.Disposition, s.After
+	r.emit(ev)
+	if forOthers {
+		return
+	}
+	d, _ := e.verdict()
+	level := slog.LevelWarn
+	if d.kind == decideAck || d.kind == decideDeadLetter {
+		level = slog.LevelError
+	}
+	r.log.Log(context.Background(), level, "gentask: settlement not taken, delivery returned to the broker",
+		"job", e.delivery.ID, "attempt", e.item.Attempt, "decision", d.String(), "error", reason)
+}
+
+// suspect tells that a suspect runs alone.
+func (r *reporter) suspect(e *entry) {
+	if r.events.any() {
+		r.emit(about(EventSuspect, e))
+	}
+	r.log.Warn("gentask: suspect runs alone", "job", e.delivery.ID, "attempt", e.item.Attempt)
+}
+
+// breaker tells of a breaker whose state has changed.
+func (r *reporter) breaker(c admission.Change) {
+	ev := Event{Key: c.Key}
+	switch c.State {
+	case breaker.Open:
+		ev.Kind, ev.Reason, ev.After = EventBreakerOpened, c.Cause, time.Until(c.Probe)
+		r.log.Warn("gentask: breaker opened", "key", c.Key, "probe", ev.After, "cause", c.Cause)
+	case breaker.Probing:
+		ev.Kind = EventBreakerProbing
+	case breaker.Closed:
+		ev.Kind = EventBreakerClosed
+		r.log.Info("gentask: breaker closed", "key", c.Key)
+	}
+	r.emit(ev)
+}
+
+// abandoned tells that a task did not return within its grace.
+func (r *reporter) abandoned(n int) {
+	r.emit(Event{Kind: EventAbandoned, Count: n})
+	r.log.Warn("gentask: task abandoned: it did not return within its grace", "abandoned", n)
+}
+
+// paused tells that the consumer takes no more work, or takes it again. job is the one that asked for it,
+// nil if none did.
+func (r *reporter) paused(on bool, job *entry, reason error) {
+	kind := EventResumed
+	if on {
+		kind = EventPaused
+	}
+	if job != nil {
+		r.log.Warn("gentask: paused by a job", "id", job.delivery.ID, "reason", reason)
+	}
+	r.emit(Event{Kind: kind, Reason: reason})
+}
+
+// workersLost tells that the worker supervisor has ended.
+func (r *reporter) workersLost(reason error) {
+	r.log.Error("gentask: worker supervisor lost, started again", "reason", reason)
+	r.emit(Event{Kind: EventWorkersLost, Reason: reason})
+}
+
+// handleHangs tells that a HandleResult does not return, and that its job is settled without it.
+func (r *reporter) handleHangs(e *entry) {
+	r.log.Error("gentask: HandleResult does not return, settled without it", "job", e.delivery.ID)
+	r.emit(because(EventHealed, e, ErrHandleResult))
+}
+
+// workerIdle tells that a worker of the user's was idle for too long.
+func (r *reporter) workerIdle(e *entry) {
+	r.log.Error("gentask: worker idle for too long, ended", "job", e.delivery.ID, "decided", e.decided())
+	r.emit(because(EventHealed, e, ErrWorkerIdle))
+}
+
+// healed tells that the watchdog has found what must never be.
+func (r *reporter) healed(reason error) { r.emit(Event{Kind: EventHealed, Reason: reason}) }
+
+// draining tells that the consumer begins to stop.
+func (r *reporter) draining(running, held int) {
+	r.emit(Event{Kind: EventDraining})
+	r.log.Info("gentask: draining", "running", running, "held", held)
+}
+
+// drained tells that it has stopped.
+func (r *reporter) drained(report *DrainReport) {
+	r.log.Info("gentask: drained", "finished", report.Finished, "returned", report.Returned, "lost", report.Lost,
+		"cancelled", len(report.Cancelled), "abandoned", len(report.Abandoned))
+	r.emit(Event{Kind: EventDrained, Report: report})
+}

@@ -1,0 +1,152 @@
+package gentask
+
+import (
+	"net"
+	"time"
+
+	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/queue"
+)
+
+// phase is what the consumer's session does. The set is closed. The way through it is
+//
+//	closed, opening, receiving, pausing, paused, resuming, receiving, ...
+//
+// and from any of them but closed it leads to closing, and then to closed.
+type phase uint8
+
+const (
+	phaseClosed    phase = iota // there is no session; the next is opened after a while
+	phaseOpening                // the link opens it
+	phaseReceiving              // deliveries flow
+	phasePausing                // the broker was asked to send no more
+	phasePaused                 // nothing comes
+	phaseResuming               // the broker was asked to send again
+	phaseClosing                // what it held is lost; its goroutines may not be gone
+)
+
+// session is what the ledger remembers of its sessions: the phase of the present one, and how the last
+// ones ended. It changes nothing but itself.
+type session struct {
+	phase    phase
+	since    time.Time // when the phase began
+	link     *link     // nil when closed
+	opened   time.Time // when it was
+	failures int       // sessions in a row that broke soon, and brought no delivery
+	err      error     // why the last one broke, or was not opened; nil while there is one
+	silence  silence
+}
+
+// enter begins a phase.
+func (s *session) enter(p phase) { s.phase, s.since = p, time.Now() }
+
+// open reports whether there is a session.
+func (s *session) open() bool { return s.phase >= phaseReceiving && s.phase <= phaseResuming }
+
+// stale reports whether a message of k is of no interest any more: its session is over, and what it
+// held is lost.
+func (s *session) stale(k *link) bool { return k != s.link || s.phase == phaseClosing }
+
+// begin is called when the session is open.
+func (s *session) begin() {
+	s.enter(phaseReceiving)
+	s.opened, s.err, s.silence = s.since, nil, silence{since: s.since}
+}
+
+// brought is called when the session has brought a delivery.
+func (s *session) brought(now time.Time) { s.failures, s.silence.since = 0, now }
+
+// fail takes down why a session broke, or was not opened, and returns which of the two it is. A session
+// that lasted for longer than good was none of those that broke soon, though nothing came.
+func (s *session) fail(reason error, good time.Duration) EventKind {
+	s.err = reason
+	if !s.open() {
+		return EventOpenFailed
+	}
+	if time.Since(s.opened) > good {
+		s.failures = 0
+	}
+	return EventSessionLost
+}
+
+// maxUnreachableBackoff is the most failures that count while nothing answers at the broker's address, or
+// for the queue. An attempt costs next to nothing then, and when the broker is back its consumers should
+// be, too: it must not be asked less often, the longer it was away.
+const maxUnreachableBackoff = 4
+
+// failed counts a session that broke or was not opened, and returns how many did in a row.
+func (s *session) failed() int {
+	s.failures++
+	if unreachable(s.err) {
+		s.failures = min(s.failures, maxUnreachableBackoff)
+	}
+	return s.failures
+}
+
+// unreachable reports whether nothing has been refused: no connection was made, or the driver says that
+// the queue can't be reached through it.
+func unreachable(err error) bool {
+	if guard.Is(err, queue.ErrUnavailable) {
+		return true
+	}
+	op, ok := guard.As[*net.OpError](err)
+	return ok && op != nil && op.Op == "dial"
+}
+
+// overdue reports whether the driver owes an answer that the end of its context should have brought
+// long ago: the session, or the end of a cancel or a resume.
+func (s *session) overdue(now time.Time, openTimeout time.Duration) bool {
+	switch s.phase {
+	case phaseOpening:
+		return now.Sub(s.since) > openTimeout+driverGrace
+	case phasePausing, phaseResuming:
+		return now.Sub(s.since) > closeTimeout+driverGrace
+	case phaseClosed, phaseReceiving, phasePaused, phaseClosing:
+	}
+	return false
+}
+
+const (
+	// quietFor is how long nothing may come, with slots free, before the broker is asked for its backlog;
+	// and from one answer that nothing waits to the next question. It is doubled for each session in a row
+	// that brought nothing, up to quietDoublings times, for a consumer that the broker has reason to pass
+	// over.
+	quietFor       = 1500 * time.Millisecond
+	quietDoublings = 5
+
+	// silentGoodbye is how long a session may take to close that is found silent: its network may be dead.
+	silentGoodbye = 500 * time.Millisecond
+
+	// doubtsEnough is how many answers in a row must say that messages wait, a tick apart, with nothing
+	// received: one may have seen a message that was on its way.
+	doubtsEnough = 2
+)
+
+// silence is what is made of the fact that nothing comes.
+type silence struct {
+	since  time.Time // the last delivery, or another reason to expect none
+	asking bool      // the broker is being asked for its backlog
+	doubts int       // answers in a row that messages wait
+}
+
+// expected notes that nothing has to come.
+func (s *silence) expected(now time.Time) { s.since, s.doubts = now, 0 }
+
+// suspicious reports whether it is time to ask for the broker's backlog.
+func (s *session) suspicious(now time.Time) bool {
+	return !s.silence.asking && now.Sub(s.silence.since) >= quietFor<<min(s.failures, quietDoublings)
+}
+
+// answered takes the broker's answer down, and reports whether the session must be given up: messages
+// wait, and none comes.
+func (s *silence) answered(msg *backlogCounted) (silent bool) {
+	s.asking = false
+	switch {
+	case msg.err != nil:
+	case msg.waiting == 0 || s.since.After(msg.asked):
+		s.expected(time.Now())
+	default:
+		s.doubts++
+	}
+	return s.doubts == doubtsEnough
+}
