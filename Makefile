@@ -11,8 +11,9 @@ BENCH ?= .
 COUNT ?= 1
 TIMEOUT ?= 20m
 
-# bench/ and queue/watermill/ are modules of their own, so that the library depends neither on its peers nor on watermill.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/watermill/go.mod))
+# bench/, queue/watermill/ and tools/ are modules of their own, so that the library depends neither on
+# its peers nor on watermill nor on what builds and measures it.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/watermill/go.mod tools/go.mod))
 
 # The tools are built once for each version of Go; tools/go.mod pins them.
 BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)
@@ -50,8 +51,13 @@ vet: ## go vet
 	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
 
 .PHONY: lint
-lint: $(LINT) ## golangci-lint: the rules of .golangci.yml, formatting included
+lint: $(LINT) structure ## golangci-lint: the rules of .golangci.yml, formatting included; and `make structure`
 	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
+
+# The bounds are flags of tools/structure; comments start with #.
+.PHONY: structure
+structure: ## How entangled the files of the root package are, and whether it is in bounds [SHOW="-v -exported"]
+	go -C tools run ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
 
 .PHONY: fmt
 fmt: $(GOFUMPT) ## Format all Go files (gofumpt)
@@ -99,6 +105,10 @@ bench-check: ## What a job costs, compared with the limits in bench/guard
 		>.cache/bench.txt
 	.cache/bench.test -test.run '^$$' -test.bench '^BenchmarkBlocked$$' -test.benchtime 1x >>.cache/bench.txt
 	go -C bench run ./guard <.cache/bench.txt
+
+.PHONY: outdated
+outdated: ## Direct dependencies and tools of all modules that have a newer version
+	@scripts/outdated $(MODULES)
 
 .PHONY: tools
 tools: $(LINT) $(GOFUMPT) $(GOTESTSUM) ## Build the pinned tools

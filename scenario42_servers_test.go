@@ -35,10 +35,8 @@ func TestScenario42_RollingRestarts(t *testing.T) {
 		rollingRestarts(t, at, name)
 	})
 	t.Run("JetStream", func(t *testing.T) {
-		at, name := brokertest.NATS(t), uniqueName()
-		js := bareJetStream(t, at)
-		t.Cleanup(func() { deleteStreams(t, js, name, name+"-dead") })
-		rollingRestarts(t, at, name)
+		// A server before 2.10.14 may deliver a message twice: see docs/drivers.md.
+		rollingRestarts(t, brokertest.OwnNATS(t), uniqueName())
 	})
 }
 
@@ -112,7 +110,7 @@ func startRollingNode(t *testing.T, dir, broker, at, name, release string) (stop
 	t.Helper()
 	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test
 	cmd.Env = append(os.Environ(), rollingDir+"="+dir, rollingBroker+"="+broker, rollingURL+"="+at, rollingQueue+"="+name,
-		rollingRelease+"="+release)
+		rollingRelease+"="+release, "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // 1 s by default
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -48,6 +48,17 @@ func probeNATS(at string) error {
 	return nil
 }
 
+// OwnNATS returns the URL of a NATS server with JetStream of the test's own, as NATS starts it where
+// there is no other. It is for what older servers do wrong: its version is that of go.mod.
+func OwnNATS(t testing.TB) string {
+	t.Helper()
+	at, err := startNATS(t)
+	if err != nil {
+		t.Fatalf("brokertest: no NATS server of the test's own: %v", err)
+	}
+	return at
+}
+
 // startNATS starts a server for one test: it takes a few milliseconds, and none of its goroutines is left for the others.
 func startNATS(t testing.TB) (string, error) {
 	t.Helper()

@@ -11,9 +11,7 @@ func TestANATSServerIsFound(t *testing.T) { require.NoError(t, probeNATS(NATS(t)
 func TestAServerOfTheTestsOwnAnswersAndEndsWithIt(t *testing.T) {
 	var own string
 	t.Run("its test", func(t *testing.T) {
-		var err error
-		own, err = startNATS(t)
-		require.NoError(t, err)
+		own = OwnNATS(t)
 		require.NoError(t, probeNATS(own))
 		require.NotEqual(t, NATS(t), own)
 	})

@@ -50,6 +50,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 			continue
 		}
 		delete(s.held, c.Tag)
+		s.repeats.settled(&c.origin, s.prefetch)
 	}
 	return s.giveBack(claims, failures), failures
 }

@@ -25,6 +25,15 @@
 // The server can't tell a dead client from a slow one, so each delivery has a lease (AckWait), 5 s by default, which the session renews for
 // everything it holds. What a lost session held comes back when its lease ends, as the next attempt. Close gives back what it holds at once.
 //
+// A message that the server delivers again to the session that has it, or that has just settled it for good, is not handed out a second time.
+//
+// # Versions of the server
+//
+// Use 2.10.16 or later. An earlier server makes mistakes when it finds only requests of a client that is gone, while a redelivery is due: it
+// loses the redelivery until its lease ends, which costs an attempt. Before 2.10.14 it also delivers another message a second time, with
+// the same count, so that a job runs twice. Cancel and Close make the server forget the requests, which leaves a moment; a
+// connection that breaks leaves them.
+//
 // # Changes by somebody else
 //
 // A session looks every 3 s whether its stream and consumer are still what a queue must be. When somebody has changed them it ends, and says what was

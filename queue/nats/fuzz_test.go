@@ -41,7 +41,7 @@ func FuzzWire(f *testing.F) {
 		d := queue.Delivery{Message: m, Attempt: before + int(delivered%math.MaxInt32) + 1}
 		s := &session{queue: "q"}
 		for _, disposition := range []queue.Disposition{queue.Release, queue.DeadLetter} {
-			h := &holding{Delivery: d, origin: origin{stream: "q", sequence: "1"}}
+			h := &holding{Delivery: d, origin: origin{stream: "q", sequence: 1}}
 			c := claim{holding: h, settlement: queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason}}
 			again := decode(s.copyOf(c).Header, body, "lost", time.Now())
 			require.Equal(t, m.ID, again.ID)

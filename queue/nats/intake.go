@@ -59,7 +59,7 @@ func (s *session) stopIntake(ctx context.Context) error {
 	in.stopping = true
 	s.mu.Unlock()
 	if first {
-		if err := in.sub.Drain(); err != nil {
+		if err := s.withdraw(ctx, in); err != nil {
 			return s.orEnded(err)
 		}
 	}
@@ -71,6 +71,21 @@ func (s *session) stopIntake(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// withdraw takes the interest in an intake's inbox away. A question about the consumer makes the
+// server drop the requests for that inbox at once. Its answer is not awaited.
+//
+// Without that the requests stay until something is due. A server before 2.10.16 that then finds no
+// others loses a redelivery to them until its lease ends. Before 2.10.14 it also delivers the last
+// new message a second time. The flush before it lets the server serve a request that was just made.
+func (s *session) withdraw(ctx context.Context, in *intake) error {
+	nc := s.link.nc
+	_ = flush(ctx, nc) // without it more may be lost
+	if err := in.sub.Drain(); err != nil {
+		return err
+	}
+	return nc.PublishRequest("$JS.API.CONSUMER.INFO."+s.queue+"."+consumerName, nc.NewInbox(), nil)
 }
 
 // arrive takes what the server sends to the inbox.
@@ -94,6 +109,9 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 		return
 	}
 	in.wanted--
+	if s.repeated(m.Reply, &from) {
+		return
+	}
 	h := &holding{reply: m.Reply, renewed: in.heard, origin: from}
 	h.Message = decode(m.Header, m.Data, "", from.stored)
 	if h.ID == "" {

@@ -9,7 +9,7 @@ import (
 // origin is what the server says of a delivery in the subject that takes its answers.
 type origin struct {
 	stream    string
-	sequence  string // in the stream
+	sequence  uint64 // in the stream
 	stored    time.Time
 	delivered int // how often, this time included
 }
@@ -37,14 +37,14 @@ func originOf(reply string) (o origin, ok bool) {
 	o.stream = next()
 	next()
 	delivered, err1 := strconv.ParseUint(next(), 10, 31)
-	o.sequence = next()
+	sequence, err2 := strconv.ParseUint(next(), 10, 64)
 	next()
-	nanos, err2 := strconv.ParseInt(next(), 10, 64)
-	o.delivered, o.stored = int(delivered), time.Unix(0, nanos)
-	return o, ok && err1 == nil && err2 == nil
+	nanos, err3 := strconv.ParseInt(next(), 10, 64)
+	o.delivered, o.sequence, o.stored = int(delivered), sequence, time.Unix(0, nanos)
+	return o, ok && err1 == nil && err2 == nil && err3 == nil
 }
 
 // dedup names the message for ever: the sequence alone would not, because a stream that is made anew starts at 1.
 func (o *origin) dedup() string {
-	return o.stream + ":" + o.sequence + ":" + strconv.FormatInt(o.stored.UnixNano(), 36)
+	return o.stream + ":" + strconv.FormatUint(o.sequence, 10) + ":" + strconv.FormatInt(o.stored.UnixNano(), 36)
 }

@@ -18,6 +18,8 @@ type proxy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 	held  bool // accepts connections and passes nothing on
+
+	back sync.RWMutex // locked while what the server sends is kept back
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -50,14 +52,14 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.conns[in], p.conns[out] = true, true
 		p.mu.Unlock()
-		p.work.Go(func() { p.pass(in, out) })
-		p.work.Go(func() { p.pass(out, in) })
+		p.work.Go(func() { p.pass(in, writer{p, out}, out) })
+		p.work.Go(func() { p.pass(out, backWriter{writer{p, in}}, in) })
 	}
 }
 
 // pass copies until one side ends, and then ends the other.
-func (p *proxy) pass(from, to net.Conn) {
-	_, _ = io.Copy(writer{p, to}, from)
+func (p *proxy) pass(from net.Conn, by io.Writer, to net.Conn) {
+	_, _ = io.Copy(by, from)
 	_ = from.Close()
 	_ = to.Close()
 }
@@ -92,4 +94,13 @@ func (w writer) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return w.to.Write(b)
+}
+
+// backWriter writes to the client. It waits while the proxy keeps that back.
+type backWriter struct{ writer }
+
+func (w backWriter) Write(b []byte) (int, error) {
+	w.p.back.RLock()
+	defer w.p.back.RUnlock()
+	return w.writer.Write(b)
 }

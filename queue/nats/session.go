@@ -32,6 +32,7 @@ type session struct {
 	held    map[uint64]*holding
 	taken   int // slots in use: held, and claimed but not yet answered
 	lastTag uint64
+	repeats repeats
 }
 
 // holding is one delivery, from its arrival until its settlement is claimed.

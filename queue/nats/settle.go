@@ -75,6 +75,7 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 	switch one.Disposition {
 	case queue.Ack:
 		delete(s.held, h.Tag)
+		s.repeats.settled(&h.origin, s.prefetch)
 	case queue.Requeue:
 		if h.copying = h.miscounted || one.Uncounted > 0; !h.copying {
 			delete(s.held, h.Tag)

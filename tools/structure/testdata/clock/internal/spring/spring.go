@@ -1,0 +1,2 @@
+// Package spring imports nothing.
+package spring
