@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -238,7 +239,7 @@ func (s *settings) stopLimit() (limit time.Duration, bounded bool) {
 	if drain > forever || grace > forever {
 		return 0, false
 	}
-	return drain + grace + flushTime + closeTimeout + 2*driverGrace + 2*hookTime + storeTime, true
+	return drain + grace + flushTime + link.CloseTimeout + 2*link.DriverGrace + 2*hookTime + storeTime, true
 }
 
 // maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.

@@ -82,7 +82,11 @@ func (e *entry) mayBeDone() bool {
 
 // attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
 func (e *entry) attemptsOfCopy() int {
-	used, _ := strconv.Atoi(e.delivery.Headers[queue.HeaderAttempts]) // of a stranger: it has none
+	header, copied := e.delivery.Headers[queue.HeaderAttempts]
+	if !copied {
+		return 0
+	}
+	used, _ := strconv.Atoi(header) // of a stranger: it has none
 	return used
 }
 

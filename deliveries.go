@@ -7,6 +7,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
@@ -140,7 +141,7 @@ func (l *ledger) freeSlot(e *entry, reason error) {
 	}
 	l.waiting.Ended(&e.item, l.resultOf(e), l.lastProgress)
 	if e.deferred && l.held.Has(e) {
-		e.link.settle(e)
+		e.link.Settle(e, e.settlement())
 	}
 	l.emitDone(e)
 }
@@ -224,38 +225,39 @@ func (l *ledger) onDecided(e *entry) {
 		l.instance.dedup.save(e, func() { e.incarnation.tell(&settleDue{entry: e}) })
 		return
 	}
-	e.link.settle(e)
+	e.link.Settle(e, e.settlement())
 }
 
 // onSettleDue passes the settlement of an entry on, unless the driver has it already.
 func (l *ledger) onSettleDue(e *entry) {
 	if l.held.Has(e) && l.refusals.hand(e) {
-		e.link.settle(e)
+		e.link.Settle(e, e.settlement())
 	}
 }
 
 // onSettled removes the entries that the broker has settled. The others are tried again later, or their
 // deliveries returned.
 func (l *ledger) onSettled(ctx actor.Context, msg *settled) {
-	if l.session.stale(msg.link) {
+	if l.session.stale(msg.From) {
 		return
 	}
 	var hopeless []*entry
-	for i, e := range msg.entries {
-		s := &msg.settlements[i]
-		reason, refused := msg.failed[s.Delivery.Tag]
+	for i, e := range msg.Entries {
+		s := &msg.Settlements[i]
+		reason, refused := msg.Failed[s.Delivery.Tag]
 		switch {
-		case !l.held.Has(e) || msg.over:
+		case !l.held.Has(e) || msg.Over:
 		case !refused:
 			l.remove(e, s)
-		case l.onRefused(ctx, e, reason, msg.late):
+		case l.onRefused(ctx, e, reason, msg.Late):
 			hopeless = append(hopeless, e)
 		}
 	}
 	l.returnToBroker(hopeless)
-	msg.lane.giveBack(msg.batch)
-	if msg.over {
-		l.onBroken(ctx, msg.link, msg.err)
+	over, err := msg.Over, msg.Err
+	msg.Recycle()
+	if over {
+		l.onBroken(ctx, l.session.link, err)
 	}
 }
 
@@ -267,7 +269,7 @@ func (l *ledger) onRefused(ctx actor.Context, e *entry, reason error, late bool)
 		return false
 	}
 	if late {
-		reason = fmt.Errorf("%w for %v: %w", ErrSettleTimeout, settleTime, reason)
+		reason = fmt.Errorf("%w for %v: %w", ErrSettleTimeout, link.SettleTimeout, reason)
 	}
 	hopeless = l.refusals.refused(e, reason, late, time.Now())
 	l.report.settleFailed(e, reason)
@@ -298,26 +300,26 @@ func (l *ledger) returnToBroker(entries []*entry) {
 		return
 	}
 	now := time.Now()
-	b := batch{entries: entries, settlements: make([]queue.Settlement, len(entries))}
+	settlements := make([]queue.Settlement, len(entries))
 	for i, e := range entries {
-		b.settlements[i] = l.refusals.give(e, now)
+		settlements[i] = l.refusals.give(e, now)
 	}
-	l.session.link.giveBack(b)
+	l.session.link.Return(entries, settlements)
 }
 
 // onReturned removes the entries whose deliveries were returned. The others are tried again.
-func (l *ledger) onReturned(ctx actor.Context, msg *gaveBack) {
-	if l.session.stale(msg.link) {
+func (l *ledger) onReturned(ctx actor.Context, msg *returned) {
+	if l.session.stale(msg.From) {
 		return
 	}
-	for i, e := range msg.entries {
-		s := &msg.settlements[i]
-		reason, failed := msg.failed[s.Delivery.Tag]
+	for i, e := range msg.Entries {
+		s := &msg.Settlements[i]
+		reason, failed := msg.Failed[s.Delivery.Tag]
 		switch {
-		case !l.held.Has(e) || msg.over:
+		case !l.held.Has(e) || msg.Over:
 		case failed && guard.Is(reason, queue.ErrSettled):
 			l.notHeld(e, reason)
-		case failed || msg.unable:
+		case failed || msg.Unsupported:
 			if failed {
 				l.report.notReturned(e, reason)
 			}
@@ -331,8 +333,8 @@ func (l *ledger) onReturned(ctx actor.Context, msg *gaveBack) {
 			l.gone(e, admission.Lost)
 		}
 	}
-	if msg.over {
-		l.onBroken(ctx, msg.link, msg.err)
+	if msg.Over {
+		l.onBroken(ctx, msg.From, msg.Err)
 	}
 }
 

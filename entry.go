@@ -11,6 +11,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
@@ -20,7 +21,7 @@ import (
 // worker, the user's code early, or the ledger itself. Only the consumer carries it out.
 type entry struct {
 	delivery    *queue.Delivery
-	link        *link
+	link        *sessionLink
 	incarnation *incarnation
 	cfg         *settings
 
@@ -79,11 +80,29 @@ type incarnation struct {
 	over       atomic.Bool  // the consumer has ended
 }
 
-// tell posts a message to the consumer, unless that has ended: then it has left nothing to be told.
-func (b *incarnation) tell(msg message) {
-	if !b.over.Load() {
-		actor.Send(b.sys, b.consumer, msg)
+// tell posts a message to the consumer.
+func (i *incarnation) tell(msg message) { i.post(msg) }
+
+// post posts a message to the consumer, unless that has ended: then it has left nothing behind that a
+// message could be about.
+func (i *incarnation) post(msg any) {
+	if !i.over.Load() {
+		actor.Send(i.sys, i.consumer, msg)
 	}
+}
+
+// open opens a session. The messages of its link are posted to the consumer.
+func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
+	cfg := i.instance.cfg
+	opts := cfg.sessionOptions()
+	opts.Prefetch = prefetch
+	return link.Open(link.Config[*entry]{
+		Source: source, Options: opts, OpenTimeout: cfg.OpenTimeout,
+		Send:       i.post,
+		Deliver:    func(k *sessionLink, d *queue.Delivery) { i.tell((*delivered)(newEntry(d, k, i, cfg))) },
+		LeftBehind: i.instance.driverStuck,
+		Closing:    cfg.hooks.closing, Waiting: cfg.hooks.waiting, Driving: cfg.hooks.driving,
+	})
 }
 
 // entryContext is the entry as the context that its task's derives from: never cancelled, and all that it holds is the entry.
@@ -109,8 +128,8 @@ func (c *entryContext) Value(key any) any {
 }
 
 // newEntry makes the entry of a delivery, on the receiver's goroutine.
-func newEntry(d *queue.Delivery, l *link, i *incarnation, cfg *settings) *entry {
-	e := &entry{delivery: d, link: l, incarnation: i, cfg: cfg, received: time.Now()}
+func newEntry(d *queue.Delivery, k *sessionLink, i *incarnation, cfg *settings) *entry {
+	e := &entry{delivery: d, link: k, incarnation: i, cfg: cfg, received: time.Now()}
 	e.item = admission.Item{
 		Owner: e, Identity: identityOf(cfg.seed, d), Attempt: d.Attempt, Keys: cfg.keysOf(&d.Message, e.received),
 		Redelivered: d.Redelivered, Used: int32(min(e.attemptsOfCopy(), math.MaxInt32)), //nolint:gosec // bounded

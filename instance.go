@@ -8,6 +8,7 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
@@ -78,7 +79,7 @@ func (l *instance) props() *actor.Props {
 			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
 			Restart:     supervision.Transient,
 			Significant: true,
-			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + closeTimeout + 2*driverGrace,
+			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + link.CloseTimeout + 2*link.DriverGrace,
 		}},
 		OnEvent: l.supervised,
 	})
@@ -179,6 +180,12 @@ func (l *instance) stop(ctx context.Context) (DrainReport, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.report, nil
+}
+
+// driverStuck is called when a driver does not return, and its session is left behind.
+func (l *instance) driverStuck() {
+	l.cfg.Logger.Error("gentask: driver does not return, session left behind", "consumer", l.cfg.Name)
+	l.emit(Event{Kind: EventDriverStuck})
 }
 
 // drainTime is how long running jobs may take to finish.

@@ -7,6 +7,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
@@ -83,7 +84,7 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.onWorkerEnded(msg)
 	case *settled:
 		l.onSettled(ctx, msg)
-	case *gaveBack:
+	case *returned:
 		l.onReturned(ctx, msg)
 	case *settleDue:
 		l.onSettleDue(msg.entry)
@@ -198,7 +199,7 @@ func (l *ledger) onStopping() {
 		}
 	}
 	if l.session.link != nil {
-		l.session.link.abort()
+		l.session.link.Abort()
 	}
 	for _, e := range l.held.Slice() {
 		l.lose(e)
@@ -226,18 +227,18 @@ func (l *ledger) control(ctx actor.Context) {
 		l.onReady(ctx, msg)
 	case *actor.Exited:
 		l.onExited(ctx, msg)
-	case *opened:
-		l.onOpened(msg.link)
-	case *dried:
-		l.onDried(msg.link)
-	case *flowing:
-		l.onFlowing(msg.link)
-	case *broken:
-		l.onBroken(ctx, msg.link, msg.err)
+	case *sessionOpened:
+		l.onOpened(msg.From)
+	case *intakeDrained:
+		l.onDrained(msg.From)
+	case *intakeFlowing:
+		l.onFlowing(msg.From)
+	case *sessionBroken:
+		l.onBroken(ctx, msg.From, msg.Err)
+	case *sessionClosed:
+		l.onClosed(ctx, msg.From)
 	case *backlogCounted:
 		l.onBacklog(ctx, msg)
-	case *shut:
-		l.onShut(ctx, msg.link)
 	case *openDue:
 		l.openSession(ctx)
 	case *tick:
@@ -369,7 +370,7 @@ func (l *ledger) onDrainDue(d *drain) {
 	case d != l.drain:
 	case d.over:
 		d.last = true
-		l.closeSession()
+		l.closeSession(link.CloseTimeout)
 	default:
 		d.over = true
 		sys, self := l.sys, l.self

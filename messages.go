@@ -3,13 +3,27 @@ package gentask
 import (
 	"time"
 
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/task"
 )
 
-// message is a message of the library's to its ledger. The set is sealed: these, and those of the link
-// to a session (link.go). Beside them the ledger handles messages of actors, of supervisors and of
-// tasks: see [ledger.Receive], which names the handler of each.
+// message is a message of the library's to its ledger. The set is sealed. Beside these the ledger handles
+// those of its link, and of actors, supervisors and tasks: see [ledger.Receive], which names the handler
+// of each.
 type message interface{ toLedger() }
+
+// Messages of the link to a session: see package link.
+type (
+	sessionLink    = link.Link[*entry]
+	sessionOpened  = link.Opened[*entry]
+	intakeDrained  = link.Drained[*entry]
+	intakeFlowing  = link.Flowing[*entry]
+	sessionBroken  = link.Broken[*entry]
+	sessionClosed  = link.Closed[*entry]
+	settled        = link.Settled[*entry]
+	returned       = link.Returned[*entry]
+	backlogCounted = link.Backlog[*entry]
+)
 
 // Messages about a delivery.
 type (

@@ -8,6 +8,7 @@ import (
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -106,16 +107,16 @@ func (l *ledger) reconcileIntake() {
 	case phaseReceiving:
 		if !l.takesWork() {
 			l.session.enter(phasePausing)
-			l.session.link.cancelIntake()
+			l.session.link.CancelIntake()
 		}
 	case phasePaused:
 		if l.takesWork() {
 			l.session.enter(phaseResuming)
-			l.session.link.resumeIntake()
+			l.session.link.ResumeIntake()
 		}
 	case phaseOpening:
 		if l.drain != nil {
-			l.session.link.shutUnopened()
+			l.session.link.CloseUnopened()
 		}
 	case phaseClosed, phasePausing, phaseResuming, phaseClosing:
 	}
@@ -168,7 +169,7 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 	case phasePaused:
 		if l.held.Len() == 0 {
 			l.session.enter(phaseClosing)
-			l.session.link.shut()
+			l.session.link.Close(link.CloseTimeout)
 			return
 		}
 		l.returnToBroker(l.refusals.waiting(l.held.Slice()))
@@ -237,7 +238,7 @@ func (l *ledger) openSession(ctx actor.Context) {
 		return
 	}
 	l.session.enter(phaseOpening)
-	l.session.link = openLink(l.source, l.incarnation, l.cfg, l.cfg.Prefetch+l.refusals.roomFor())
+	l.session.link = l.open(l.source, l.cfg.Prefetch+l.refusals.roomFor())
 }
 
 // openLater opens the next session after a while.
@@ -245,7 +246,7 @@ func (l *ledger) openLater(ctx actor.Context) {
 	actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.session.failed(), l.cfg.random), &openDue{})
 }
 
-func (l *ledger) onOpened(k *link) {
+func (l *ledger) onOpened(k *sessionLink) {
 	if l.session.stale(k) {
 		return
 	}
@@ -255,15 +256,15 @@ func (l *ledger) onOpened(k *link) {
 	l.report.opened()
 }
 
-// onDried is called when nothing comes any more, after a cancel of the intake.
-func (l *ledger) onDried(k *link) {
+// onDrained is called when nothing comes any more, after a cancel of the intake.
+func (l *ledger) onDrained(k *sessionLink) {
 	if !l.session.stale(k) {
 		l.session.enter(phasePaused)
 	}
 }
 
 // onFlowing is called when deliveries flow again, after a resume of the intake.
-func (l *ledger) onFlowing(k *link) {
+func (l *ledger) onFlowing(k *sessionLink) {
 	if !l.session.stale(k) {
 		l.session.enter(phaseReceiving)
 	}
@@ -271,13 +272,13 @@ func (l *ledger) onFlowing(k *link) {
 
 // onBroken ends a session: what it held is lost, and the next one is opened after a while. A consumer that
 // never had a session gives up, if the broker refuses what was asked for: waiting doesn't mend a mistake.
-func (l *ledger) onBroken(ctx actor.Context, k *link, reason error) {
+func (l *ledger) onBroken(ctx actor.Context, k *sessionLink, reason error) {
 	if l.session.stale(k) {
 		return
 	}
 	kind := l.session.fail(reason, l.cfg.Reconnect.Max)
 	l.report.noSession(kind, reason, !l.instance.opened.Load(), l.held.Len())
-	l.closeSession()
+	l.closeSession(closeWithin(reason))
 	refused := guard.Is(reason, queue.ErrConfig) || l.cfg.FailFast && saidNo(reason)
 	if l.instance.openedNever(reason) && refused {
 		l.instance.fail(reason)
@@ -286,21 +287,21 @@ func (l *ledger) onBroken(ctx actor.Context, k *link, reason error) {
 	}
 }
 
-// closeSession closes the session and loses what it held.
-func (l *ledger) closeSession() {
+// closeSession closes the session, within the given time, and loses what it held.
+func (l *ledger) closeSession(within time.Duration) {
 	if l.session.phase == phaseClosed || l.session.phase == phaseClosing {
 		return
 	}
 	l.session.enter(phaseClosing)
-	l.session.link.shut()
+	l.session.link.Close(within)
 	l.waiting.Take()
 	for _, e := range l.held.Slice() {
 		l.lose(e)
 	}
 }
 
-// onShut is called when the session is closed and the goroutines of its link are gone.
-func (l *ledger) onShut(ctx actor.Context, k *link) {
+// onClosed is called when the session is closed and the goroutines of its link are gone.
+func (l *ledger) onClosed(ctx actor.Context, k *sessionLink) {
 	if k != l.session.link {
 		return
 	}
@@ -329,7 +330,7 @@ func (l *ledger) onTick(ctx actor.Context) {
 	switch {
 	case l.stalled(now):
 		l.heal(ctx, ErrStalled)
-	case l.session.overdue(now, l.cfg.OpenTimeout), l.session.open() && l.answerOwed(now):
+	case l.session.link != nil && l.session.link.Hurry(now):
 		l.heal(ctx, ErrDriverStuck)
 	}
 	l.lookAtRefused(ctx, now)
@@ -382,7 +383,7 @@ func (l *ledger) stalled(now time.Time) bool {
 // full reports whether nothing can come, although nothing runs.
 func (l *ledger) full() bool {
 	return l.session.phase == phaseReceiving && l.takesWork() && l.busy.Len() == 0 &&
-		l.held.Len() >= l.session.link.prefetch
+		l.held.Len() >= l.session.link.Prefetch()
 }
 
 // anyDecided reports whether the broker has yet to answer.
@@ -393,14 +394,6 @@ func (l *ledger) anyDecided() bool {
 		}
 	}
 	return false
-}
-
-// answerOwed reports whether the driver owes an answer to a settlement or a return that it should have
-// given long ago. A settlement that takes too long is cut first.
-func (l *ledger) answerOwed(now time.Time) bool {
-	k := l.session.link
-	acks, copies := k.acks.hurry(now), k.copies.hurry(now)
-	return acks || copies || l.refusals.owed(now)
 }
 
 // lookAtRefused tries again what has waited for its floor. When such deliveries fill the prefetch and
@@ -429,22 +422,21 @@ func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
 
 // listen asks for the broker's backlog, when nothing has come for a while although it could.
 func (l *ledger) listen(now time.Time) {
-	if l.session.phase != phaseReceiving || !l.takesWork() || l.held.Len() >= l.session.link.prefetch {
+	if l.session.phase != phaseReceiving || !l.takesWork() || l.held.Len() >= l.session.link.Prefetch() {
 		l.session.silence.expected(now)
 		return
 	}
 	reporter, can := l.source.(queue.BacklogReporter)
 	if can && l.session.suspicious(now) {
 		l.session.silence.asking = true
-		l.session.link.askBacklog(reporter)
+		l.session.link.AskBacklog(reporter)
 	}
 }
 
 // onBacklog compares the broker's backlog with what comes. If it can't be had it is asked for again: whether
 // the broker lives is for the session to find out.
 func (l *ledger) onBacklog(ctx actor.Context, msg *backlogCounted) {
-	if !l.session.stale(msg.link) && l.session.silence.answered(msg) {
-		l.session.link.goodbye = silentGoodbye
+	if !l.session.stale(msg.From) && l.session.silence.answered(msg) {
 		l.heal(ctx, ErrSilent)
 	}
 }

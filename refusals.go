@@ -6,6 +6,7 @@ import (
 
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/memo"
 	"github.com/gentask/gentask/queue"
 )
@@ -71,7 +72,6 @@ type refusal struct {
 	reason error
 	due    time.Time // when it is tried again, for one that waits for its floor
 	handed bool      // it is with the driver
-	asked  time.Time // since when the driver owes the return; zero if it doesn't
 	known  *returnee // it was returned before; nil if not
 	noWay  bool      // the driver could not return it
 	turned bool      // it is returned to make room for others, not for a new refusal
@@ -169,8 +169,8 @@ func (r *refusals) recalled(e *entry, now time.Time) *returnee {
 // should be returned instead. late is true if the driver's call was cut.
 func (r *refusals) refused(e *entry, reason error, late bool, now time.Time) (hopeless bool) {
 	one := r.about(e, now)
-	if late && now.Add(-settleTime).Before(one.since) {
-		one.since = now.Add(-settleTime)
+	if late && now.Add(-link.SettleTimeout).Before(one.since) {
+		one.since = now.Add(-link.SettleTimeout)
 	}
 	one.tries, one.reason, one.handed = one.tries+1, reason, false
 	r.err = reason
@@ -238,7 +238,7 @@ func (r *refusals) hand(e *entry) bool {
 // remembered before: a broker may deliver it again before the driver has answered.
 func (r *refusals) give(e *entry, now time.Time) queue.Settlement {
 	one := r.about(e, now)
-	one.handed, one.asked, one.due = true, now, time.Time{}
+	one.handed, one.due = true, time.Time{}
 	s := e.settlement()
 	d, _ := e.verdict()
 	if one.turned {
@@ -278,7 +278,7 @@ func (r *refusals) notReturned(e *entry) {
 	} else {
 		r.memory.Put(e.item.Identity, one.known)
 	}
-	one.noWay, one.turned, one.handed, one.asked = true, false, false, time.Time{}
+	one.noWay, one.turned, one.handed = true, false, false
 }
 
 // settled forgets a delivery that is settled, unless it waits for its floor still and was given back
@@ -313,16 +313,6 @@ func (r *refusals) returned(e *entry) *refusal {
 	one := r.of[e]
 	delete(r.of, e)
 	return one
-}
-
-// owed reports whether the driver owes the answer to a return that it should have given long ago.
-func (r *refusals) owed(now time.Time) bool {
-	for _, one := range r.of {
-		if !one.asked.IsZero() && now.Sub(one.asked) > closeTimeout+driverGrace {
-			return true
-		}
-	}
-	return false
 }
 
 // look goes through what is held, in its order. It returns what is to be tried again, because its floor

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -29,11 +30,11 @@ const (
 // ones ended. It changes nothing but itself.
 type session struct {
 	phase    phase
-	since    time.Time // when the phase began
-	link     *link     // nil when closed
-	opened   time.Time // when it was
-	failures int       // sessions in a row that broke soon, and brought no delivery
-	err      error     // why the last one broke, or was not opened; nil while there is one
+	since    time.Time    // when the phase began
+	link     *sessionLink // nil when closed
+	opened   time.Time    // when it was
+	failures int          // sessions in a row that broke soon, and brought no delivery
+	err      error        // why the last one broke, or was not opened; nil while there is one
 	silence  silence
 }
 
@@ -45,7 +46,7 @@ func (s *session) open() bool { return s.phase >= phaseReceiving && s.phase <= p
 
 // stale reports whether a message of k is of no interest any more: its session is over, and what it
 // held is lost.
-func (s *session) stale(k *link) bool { return k != s.link || s.phase == phaseClosing }
+func (s *session) stale(k *sessionLink) bool { return k != s.link || s.phase == phaseClosing }
 
 // begin is called when the session is open.
 func (s *session) begin() {
@@ -93,19 +94,6 @@ func unreachable(err error) bool {
 	return ok && op != nil && op.Op == "dial"
 }
 
-// overdue reports whether the driver owes an answer that the end of its context should have brought
-// long ago: the session, or the end of a cancel or a resume.
-func (s *session) overdue(now time.Time, openTimeout time.Duration) bool {
-	switch s.phase {
-	case phaseOpening:
-		return now.Sub(s.since) > openTimeout+driverGrace
-	case phasePausing, phaseResuming:
-		return now.Sub(s.since) > closeTimeout+driverGrace
-	case phaseClosed, phaseReceiving, phasePaused, phaseClosing:
-	}
-	return false
-}
-
 const (
 	// quietFor is how long nothing may come, with slots free, before the broker is asked for its backlog;
 	// and from one answer that nothing waits to the next question. It is doubled for each session in a row
@@ -121,6 +109,14 @@ const (
 	// received: one may have seen a message that was on its way.
 	doubtsEnough = 2
 )
+
+// closeWithin returns how long a session may take to close that was given up for a reason.
+func closeWithin(reason error) time.Duration {
+	if reason == ErrSilent { //nolint:errorlint // the reason itself
+		return silentGoodbye
+	}
+	return link.CloseTimeout
+}
 
 // silence is what is made of the fact that nothing comes.
 type silence struct {
@@ -142,8 +138,8 @@ func (s *session) suspicious(now time.Time) bool {
 func (s *silence) answered(msg *backlogCounted) (silent bool) {
 	s.asking = false
 	switch {
-	case msg.err != nil:
-	case msg.waiting == 0 || s.since.After(msg.asked):
+	case msg.Err != nil:
+	case msg.Waiting == 0 || s.since.After(msg.Asked):
 		s.expected(time.Now())
 	default:
 		s.doubts++

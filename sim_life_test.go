@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/task"
 )
@@ -131,7 +132,7 @@ func (s *sim) peace() {
 	if p := s.everything; p != nil && p.rival != nil {
 		p.rival.giveBack(p.rival.share.held)
 	}
-	s.until(closeTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
+	s.until(link.CloseTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	if l := s.consumer.current(); l.stopping.Load() {
 		if !s.until(time.Minute, l.over) {
 			s.fail("the consumer does not stop: %+v", s.consumer.Health())

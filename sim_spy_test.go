@@ -21,7 +21,7 @@ type simSpot struct{ begun, ended, gone bool }
 
 // simOrder is an order key in one session.
 type simOrder struct {
-	link *link
+	link *sessionLink
 	key  string
 }
 

@@ -3,6 +3,8 @@ package gentask
 import (
 	"errors"
 	"time"
+
+	"github.com/gentask/gentask/internal/link"
 )
 
 const (
@@ -25,6 +27,10 @@ const (
 )
 
 var (
+	// ErrSettleTimeout is the reason of a settlement that the driver did not answer for 10 s, for example
+	// because the broker blocks publishers.
+	ErrSettleTimeout = link.ErrSettleTimeout
+
 	// ErrStalled is the reason of a session that was given up because nothing moved: the prefetch was full and nobody worked.
 	ErrStalled = errors.New("gentask: prefetch full and nobody working")
 

@@ -83,6 +83,9 @@ func (w *worker) Ended(reason error) {
 	w.entry.incarnation.tell((*workerGone)(w))
 }
 
+// crashed reports whether err is a panic or a Goexit.
+func crashed(err error) bool { return has[*actor.PanicError](err) || guard.Is(err, actor.ErrGoexit) }
+
 // refused says that the task supervisor would not start a task: nothing has run, so it costs no attempt.
 func refused(err error) bool {
 	return guard.Is(err, task.ErrMaxAbandoned) || guard.Is(err, task.ErrMaxChildren) || guard.Is(err, task.ErrClosed)

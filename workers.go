@@ -51,6 +51,11 @@ func (w *workers) start(e *entry, b Behavior) {
 		startWorker(e, b.kernel)
 		return
 	}
+	w.startChild(e, b.props)
+}
+
+// startChild starts a worker of the user's.
+func (w *workers) startChild(e *entry, props func(*entry) *actor.Props) {
 	w.made++
 	id := "job-" + strconv.FormatUint(w.made, 10)
 	e.setReceiver(id)
@@ -58,7 +63,7 @@ func (w *workers) start(e *entry, b Behavior) {
 		ID: id, Tag: e,
 		Props: func() *actor.Props {
 			e.spawned()
-			return b.props(e)
+			return props(e)
 		},
 		Restart: supervision.Transient,
 		BeforeRestart: func(reason error, resume func(bool)) { // in the supervisor

@@ -23,8 +23,8 @@ type Item struct {
 	Attempt  int    // from 1
 	Keys     *Keys  // nil for none
 
-	Redelivered bool  // as the broker says
 	Used        int32 // attempts before this copy of the message was made, on purpose
+	Redelivered bool  // as the broker says
 
 	state   state
 	ahead   uint8 // the number of chains in which others are before it

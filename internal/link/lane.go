@@ -1,0 +1,119 @@
+package link
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// lane is a queue of settlements. Those that are pushed while a batch is being settled are the next
+// batch. A batch is a message that is sent afterwards, and used again once it was recycled.
+type lane[E any] struct {
+	from *Link[E]
+
+	mu    sync.Mutex
+	next  *Settled[E] // nil if nothing was pushed since the last take
+	spare *Settled[E]
+	ready chan struct{} // capacity 1
+	call  call
+}
+
+func newLane[E any](from *Link[E]) *lane[E] {
+	return &lane[E]{from: from, ready: make(chan struct{}, 1)}
+}
+
+func (q *lane[E]) push(e E, s queue.Settlement) {
+	q.mu.Lock()
+	first := q.next == nil
+	if first {
+		q.next, q.spare = q.spare, nil
+	}
+	if q.next == nil {
+		q.next = &Settled[E]{From: q.from, lane: q}
+	}
+	q.next.Entries = append(q.next.Entries, e)
+	q.next.Settlements = append(q.next.Settlements, s)
+	q.mu.Unlock()
+	if !first {
+		return // the lane has been woken already
+	}
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for a batch. It returns nil when ctx has ended and there is none.
+func (q *lane[E]) take(ctx context.Context) *Settled[E] {
+	for {
+		q.mu.Lock()
+		batch := q.next
+		q.next = nil
+		q.mu.Unlock()
+		if batch != nil {
+			return batch
+		}
+		select {
+		case <-q.ready:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (q *lane[E]) recycle(m *Settled[E]) {
+	clear(m.Entries)
+	clear(m.Settlements)
+	*m = Settled[E]{From: q.from, Entries: m.Entries[:0], Settlements: m.Settlements[:0], lane: q}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.spare = m
+}
+
+// call is the call of Session.Settle for one batch. Its context lasts for many calls, and is made
+// again only after it was cut, so that a call costs no allocation. It ends with the link.
+type call struct {
+	ctx   context.Context //nolint:containedctx // of the calls, whose arguments go through a lane
+	cut   context.CancelCauseFunc
+	since time.Time // zero while there is no call
+	limit time.Duration
+	late  bool // the context was cut
+}
+
+// begin returns the context for a call with n settlements.
+func (q *lane[E]) begin(parent context.Context, n int) context.Context {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := &q.call
+	if c.ctx == nil || c.late {
+		c.ctx, c.cut = context.WithCancelCause(parent)
+		c.late = false
+	}
+	c.since, c.limit = time.Now(), SettleTimeout+time.Duration(n)*SettleEach
+	return c.ctx
+}
+
+// end ends the call, and reports whether it was cut.
+func (q *lane[E]) end() (late bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.call.since = time.Time{}
+	return q.call.late
+}
+
+// hurry cuts a call that takes too long, and reports whether the driver has not returned even then.
+func (q *lane[E]) hurry(now time.Time) (overdue bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	c := &q.call
+	if c.since.IsZero() || now.Sub(c.since) < c.limit {
+		return false
+	}
+	if !c.late {
+		c.late = true
+		c.cut(ErrSettleTimeout)
+	}
+	return now.Sub(c.since) > c.limit+DriverGrace
+}
