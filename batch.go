@@ -7,28 +7,35 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/gentask/gentask/internal/batching"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
-// BatchConfig says when a batch is handled: when one of its limits is reached, or when nothing more can come because every slot is taken by jobs that
-// wait, or the consumer drains. The zero value is right.
+// BatchConfig limits batches. A batch is handled when one of its limits is reached, or when the
+// consumer drains. It is handled, too, when jobs that gather have taken every slot, so that nothing
+// more can come. The zero value is right.
 type BatchConfig struct {
-	// Size is the most jobs of a batch, at most Config.Concurrency, for each waits in a slot of its own. Zero means as many as Concurrency;
-	// less lets several batches run at a time.
+	// Size is the most jobs of a batch, at most [Config.Concurrency], because each of them waits in
+	// a slot of its own. Zero means as many as Concurrency; with less, several batches can run at a
+	// time.
 	Size int
 
-	// Bytes is the most that the bodies of a batch may have together; a body that is larger is a batch of its own. Zero means no limit.
+	// Bytes is the most that the bodies of a batch may have together. A body that is larger is a
+	// batch of its own. Zero means no limit.
 	Bytes int
 
 	// Wait is how long the first job of a batch waits for others. Zero means 1 s.
 	Wait time.Duration
 
-	// Key says which batch a message belongs to: jobs of different keys are never handled together. Nil means that all belong together.
+	// Key returns the key of a message. Jobs of different keys are never handled together. Nil
+	// means that all have the same key.
 	Key func(msg *queue.Message) string
 }
 
-// Results says how each job of a batch ended, by its ID: nil is done, an error failed. No two jobs of a batch have the same ID.
+// Results are the results of a batch, by the ID of the job: nil is done, an error failed. No two
+// jobs of a batch have the same ID.
 type Results map[string]error
 
 // AllDone returns the results of a batch without a failure.
@@ -40,31 +47,37 @@ func AllDone[J any](jobs []Job[J]) Results {
 	return r
 }
 
-// Batch makes a behaviour of a function that handles several jobs at a time. What becomes of each is decided as by Handle, by its own result. A job
-// that is not among the results failed with the error that the function returns, or with ErrNoResult. A panic, a Goexit or a timeout fails all of
-// them, those with a result too. A job in its second attempt, or a later one, is handled in a batch of one: one job that makes every batch fail costs
-// its neighbours one attempt each, and then fails alone.
+// Batch makes a behaviour of a function that handles several jobs at a time. Each of them is
+// decided as by [Handle], by its own result. A job that is not among the results failed with the
+// error that the function returns, or with [ErrNoResult]. A panic, a Goexit or a timeout fails all
+// of them, those with a result too. A job in its second attempt, or a later one, is handled in a
+// batch of one. So a job that makes every batch fail costs its neighbours one attempt each, and
+// then fails alone.
 //
-// Each job keeps a task of its own. The function runs in that of one of them; the others wait. Its
-// ctx has the values of that task's context, as middleware has left it, and ends with that task; an
-// end that middleware has set for a job, such as a deadline, is that job's alone, and ends ctx only
-// when every job of the batch was told to stop. Config.Timeout counts from when the batch is
-// handled. A job that is cancelled before leaves the batch, and one that is cancelled meanwhile is
-// let go when the function returns or the grace is almost over. If that is the one in whose task
-// the function runs, ctx is cancelled, and the others that get no result go back to the queue
-// without having lost an attempt.
+// Each job keeps a task of its own. The function runs in that of one of them, and the others wait.
+// Its ctx has the values of that task's context, as middleware has left it, and ends with that
+// task. An end that middleware has set for a job, such as a deadline, is that job's alone. It ends
+// ctx only when every job of the batch was told to stop. [Config.Timeout] counts from when the
+// batch is handled.
+//
+// A job that is cancelled before its batch is handled leaves it. One that is cancelled meanwhile is
+// let go when the function returns or the grace is almost over. If the function runs in its task,
+// ctx is cancelled. The others that get no result go back to the queue then, and lose no attempt.
 func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, error), cfg BatchConfig) Behavior {
 	if handle == nil {
 		return Behavior{}
 	}
 	clampSpans(reflect.ValueOf(&cfg).Elem())
-	b := &batcher{cfg: cfg, call: func(ctx context.Context, members []*member) (Results, error) {
+	call := func(ctx context.Context, members []*batching.Member) (map[string]error, error) {
 		jobs := make([]Job[J], len(members))
 		for i, m := range members {
-			payload, _ := m.payload.(J)
-			jobs[i] = Job[J]{entry: m.entry, payload: payload}
+			payload, _ := m.Payload.(J)
+			jobs[i] = Job[J]{entry: jobEntry(m), payload: payload}
 		}
 		return handle(ctx, jobs)
+	}
+	b := &batcher{key: cfg.Key, function: &batching.Function{
+		Size: cfg.Size, Bytes: cfg.Bytes, Wait: or(cfg.Wait, time.Second), Call: call,
 	}}
 	return Behavior{byDefault: true, check: cfg.check, kernel: batchKernel[J]{&functions[J, struct{}]{
 		run:    func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, b.join(ctx, payload) },
@@ -81,41 +94,74 @@ func (c BatchConfig) check(s *settings) error {
 		unfitIf(c.Wait < 0, "Wait", c.Wait, "0 for 1s, or more")))
 }
 
-// batcher is what Batch makes. Each incarnation of a consumer has a collector for it.
-type batcher struct {
-	cfg  BatchConfig
-	call func(ctx context.Context, members []*member) (Results, error)
+// batchKernel is the kernel of Batch: that of functions, whose task's own context is kept at hand.
+type batchKernel[J any] struct{ *functions[J, struct{}] }
+
+// execute runs in the task.
+func (k batchKernel[J]) execute(ctx context.Context, e *entry) (any, error) {
+	return k.functions.execute(batching.WithTask(ctx), e)
 }
 
-// join runs in the task of a job: it makes it a member of a batch, and returns the job's result.
+// newBatches returns the batches of one incarnation of a consumer.
+func newBatches(cfg *settings) *batching.Set {
+	return batching.New(batching.Settings{Slots: cfg.Concurrency, Timeout: cfg.taskTimeout(), Grace: cfg.graceTime()})
+}
+
+// batcher is the function and the key of one Batch.
+type batcher struct {
+	key      func(*queue.Message) string
+	function *batching.Function
+}
+
+func jobEntry(m *batching.Member) *entry {
+	e, _ := m.Owner.(*entry)
+	return e
+}
+
+// join runs in the task of a job: the job joins a batch, and its error is that of its result.
 func (b *batcher) join(ctx context.Context, payload any) error {
 	job, _ := FromContext(ctx)
-	m := &member{entry: job.entry, payload: payload, turn: make(chan struct{}, 1)}
-	if b.cfg.Key != nil {
-		m.key = bounded(b.cfg.Key(&job.entry.delivery.Message))
+	e := job.entry
+	m := &batching.Member{
+		Owner: e, ID: e.delivery.ID, Attempt: e.item.Attempt, Size: len(e.delivery.Body), Payload: payload,
 	}
-	c := job.entry.incarnation.batches.of(b)
-	c.enter(m)
-	defer c.forget(m)
-	select {
-	case <-m.turn:
-		return c.lead(ctx, m)
-	case <-m.group.over:
-		return m.group.result(m)
-	case <-m.group.interrupted:
-	case <-ctx.Done():
-		if c.leave(m) {
-			return context.Cause(ctx)
-		}
-		c.quit(m.group, context.Cause(ctx))
+	if b.key != nil {
+		m.Key = bounded(b.key(&e.delivery.Message))
 	}
-	return c.bearWith(ctx, m)
+	r := e.incarnation.batches.Join(ctx, b.function, m)
+	switch r.Ending {
+	case batching.Panicked:
+		e.mark(factPanicked)
+	case batching.Exited:
+		e.mark(factExited)
+	case batching.Stopped:
+		return e.stoppedWith(r)
+	case batching.Own:
+	}
+	return r.Err
+}
+
+// errInterrupted is the reason of a job that got no result because another job of its batch was
+// told to stop.
+var errInterrupted = errors.New("gentask: batch interrupted, because another job of it was stopped")
+
+// stoppedWith returns the reason of a job without a result, because the job that led its batch was
+// told to stop. If that was for a reason of its own, this one is only interrupted. Otherwise the
+// reason concerns both: time, a drain, or a goroutine of the function that failed.
+func (e *entry) stoppedWith(r batching.Result) error {
+	f := factsOfCause(jobEntry(r.Leader).toldCause())
+	if f.has(factCancelled) || guard.Is(r.Cause, ErrWorkerLost) {
+		e.mark(factInterrupted)
+		return errInterrupted
+	}
+	e.mark(f)
+	return fmt.Errorf("%w: %w", r.Cause, r.Err)
 }
 
 // decide runs in the worker: a batch has as much time as a job, from when it is handled.
 func (b *batcher) decide(e *entry, s task.Status) Decision {
 	if s == task.Timeout {
-		if left := e.incarnation.batches.of(b).timeLeft(e); left > 0 {
+		if left := e.incarnation.batches.TimeLeft(e); left > 0 {
 			return Extend(left)
 		}
 	}

@@ -175,3 +175,24 @@ func TestScenario30_StrangeIDs(t *testing.T) {
 		}
 	})
 }
+
+// TestScenario30_BatchesOfOneMux share the slots: when the jobs that gather for several of them have taken
+// every slot, the oldest batch is handled, and waits for nothing that can't come.
+func TestScenario30_BatchesOfOneMux(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		for i := range 4 {
+			r.Send(queue.Message{
+				ID: strconv.Itoa(i), Body: []byte("x"), Headers: map[string]string{"kind": strconv.Itoa(i % 2)},
+			})
+		}
+		got, cfg := &batchLog{}, gentask.BatchConfig{Wait: time.Hour}
+		c := r.Start(gentask.Mux("kind", map[string]gentask.Behavior{
+			"0": got.batch(allDone, cfg), "1": got.batch(allDone, cfg),
+		}), gentask.Config{Concurrency: 4, Timeout: -1})
+		begin := time.Now()
+		r.Eventually("one of them is handled", func() bool { return r.Memory.Stats().Acked == 2 })
+		require.Less(r, time.Since(begin), time.Minute)
+		r.Stop(c)
+		require.Equal(r, []int{2, 2}, got.sizes)
+	})
+}

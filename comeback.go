@@ -24,16 +24,3 @@ func comebackWait(n uint8) time.Duration {
 	}
 	return min(comebackBase<<min(n-1, 20), comebackMost)
 }
-
-// loops reports whether a delivery could be run and given back like this for ever. One that was not
-// started could not, nor one that is given back because it was interrupted; nor one that waits by itself,
-// or loses an attempt of those that it has.
-func (e *entry) loops(d Decision) bool {
-	if !e.wasStarted() || factsOfCause(e.toldCause()).has(factInterrupted) {
-		return false
-	}
-	if d.kind == decideRequeue {
-		return d.after <= 0 && e.item.Attempt >= manyAttempts
-	}
-	return d.after < comebackBase
-}

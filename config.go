@@ -4,15 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
-	"reflect"
 	"time"
 
 	"github.com/gentask/gentask/actor"
-	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/task"
 )
 
 // Config configures a consumer. The zero value is right.
@@ -112,61 +108,6 @@ func DecodeJSON(msg *queue.Message, into any) error {
 	return json.Unmarshal(withoutMark(msg.Body), into)
 }
 
-// settings are a Config that has been checked, with its defaults filled in.
-type settings struct {
-	Config
-	random     func() float64
-	seed       maphash.Seed // of identities
-	hooks      *hooks
-	runFunc    RunFunc // the middleware; nil without any
-	byDefault  bool    // the Logger is slog.Default()
-	partitions int     // of the task supervisor; zero for one for each processor
-}
-
-// never is what a Config says for "no limit", or "at once", where zero means the default.
-const never = -1
-
-func (c Config) settings() (*settings, error) {
-	runFunc, err := wrap(c.Policy.Middleware)
-	if err := errors.Join(c.check(), err); err != nil {
-		return nil, err
-	}
-	clampSpans(reflect.ValueOf(&c).Elem())
-	c.Name = or(c.Name, "gentask")
-	c.Concurrency = or(c.Concurrency, defaultConcurrency)
-	c.Prefetch = or(c.Prefetch, c.Concurrency)
-	c.Timeout = or(c.Timeout, 30*time.Second)
-	c.Grace = or(c.Grace, task.DefaultGrace)
-	c.MaxAttempts = or(c.MaxAttempts, 25)
-	c.Backoff = c.Backoff.or(time.Second, defaultBackoff)
-	c.MaxAbandoned = or(c.MaxAbandoned, c.Concurrency)
-	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
-	c.Reconnect = c.Reconnect.or(100*time.Millisecond, defaultReconnect)
-	c.OpenTimeout = or(c.OpenTimeout, 30*time.Second)
-	c.Restarts = or(c.Restarts, 3)
-	c.Unknown = c.Unknown.orDefaults()
-	if c.Decode == nil {
-		c.Decode = DecodeJSON
-	}
-	s := &settings{Config: c, random: defaultRandom, seed: maphash.MakeSeed(), hooks: newHooks(), runFunc: runFunc, byDefault: c.Logger == nil}
-	if s.byDefault {
-		s.Logger = slog.Default()
-	}
-	s.Logger = s.hooks.log(s.Logger)
-	return s, nil
-}
-
-func or[T comparable](value, byDefault T) T {
-	var zero T
-	if value == zero {
-		return byDefault
-	}
-	return value
-}
-
-// defaultConcurrency is what zero means.
-const defaultConcurrency = 10
-
 // check returns everything that makes no sense, by field.
 func (c Config) check() error {
 	var errs []error
@@ -223,38 +164,4 @@ func (c Config) checkTogether() error {
 	errs = append(errs, badFields("Backoff.", c.Backoff.check(defaultBackoff)), badFields("Reconnect.", c.Reconnect.check(defaultReconnect)),
 		badFields("Unknown.", c.Unknown.check()), badFields("", checkVersions(c.Versions)))
 	return errors.Join(errs...)
-}
-
-// taskTimeout is what the task supervisor takes for Timeout: zero is never.
-func (s *settings) taskTimeout() time.Duration { return max(s.Timeout, 0) }
-
-// graceTime is how long Grace lasts.
-func (s *settings) graceTime() time.Duration { return max(s.Grace, 0) }
-
-// stopLimit is how long a stop takes at the most, unless something stands still; bounded is false if it
-// may take for ever.
-func (s *settings) stopLimit() (limit time.Duration, bounded bool) {
-	const forever = 100 * 24 * time.Hour
-	drain, grace := max(s.DrainTimeout, 0), s.graceTime()
-	if drain > forever || grace > forever {
-		return 0, false
-	}
-	return drain + grace + flushTime + link.CloseTimeout + 2*link.DriverGrace + 2*hookTime + storeTime, true
-}
-
-// maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.
-func (s *settings) maxAbandoned() int { return max(s.MaxAbandoned, 0) }
-
-// lastAttempt says whether no attempt may follow this one.
-func (s *settings) lastAttempt(attempt int) bool {
-	return s.MaxAttempts != never && attempt >= s.MaxAttempts
-}
-
-// spent says whether this attempt is one too many: earlier ones were lost with their session or process.
-func (s *settings) spent(attempt int) bool {
-	return s.MaxAttempts != never && attempt > s.MaxAttempts
-}
-
-func (s *settings) sessionOptions() queue.Options {
-	return queue.Options{Prefetch: s.Prefetch, Name: s.Name}
 }

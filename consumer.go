@@ -238,3 +238,54 @@ func askLedger[T any](ctx context.Context, l *instance, request func(answer func
 	}
 	return a, err
 }
+
+// Subscribe calls f for each [Event] from now on, as [Config.OnEvent] is called: one after the other, in
+// order, on a goroutine of its own. Any number of subscribers may come and go, before Start and after;
+// one that blocks holds up no other. Subscribe(nil) does nothing.
+//
+// The returned function ends the subscription. It does not wait for a call that has begun; it may be
+// called from anywhere, more than once.
+func (c *Consumer) Subscribe(f func(Event)) (cancel func()) {
+	if f == nil {
+		return func() {}
+	}
+	return c.events.add(c.cfg.hooks.subscribe, f)
+}
+
+// flush returns when subscribers and Logger have been told everything, but for those that hang, or when
+// ctx ends.
+func (c *Consumer) flush(ctx context.Context) {
+	c.events.wait(ctx)
+	if logs := c.cfg.hooks.logs; logs != nil {
+		_ = logs.Wait(ctx, hookTime) // in vain: it is counted
+	}
+}
+
+// hooksHealth returns what there is to tell of the functions that were handed in, by name.
+func (c *Consumer) hooksHealth() map[string]HookHealth {
+	h := c.cfg.hooks
+	var all map[string]HookHealth
+	note := func(name string, s HookHealth) {
+		if all == nil {
+			all = map[string]HookHealth{}
+		}
+		all[name] = s
+	}
+	for name, s := range h.Stats() {
+		note(name, HookHealth(s))
+	}
+	hung := func(name string) {
+		s := all[name]
+		s.Hung++
+		note(name, s)
+	}
+	for _, one := range c.events.list() {
+		if one.Stuck(stuckAfter) {
+			hung(one.Name())
+		}
+	}
+	if h.logs != nil && h.logs.Stuck(stuckAfter) {
+		hung(h.logger.Name())
+	}
+	return all
+}

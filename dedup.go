@@ -2,14 +2,11 @@ package gentask
 
 import (
 	"context"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/memo"
-	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
@@ -71,23 +68,6 @@ func newDedup(r Dedup) *dedup {
 		remember = defaultRemember
 	}
 	return &dedup{done: memo.New[identity, struct{}](remember), failed: memo.New[identity, bool](defaultRemember), store: r.Store}
-}
-
-// mayBeDone says that the delivery may be that of a job which was done. One that is delivered for the first time is not, nor is a copy: whoever made
-// it has given the message back, to be tried again.
-func (e *entry) mayBeDone() bool {
-	_, copied := e.delivery.Headers[queue.HeaderAttempts]
-	return e.delivery.Redelivered && (!copied || e.item.Attempt > e.attemptsOfCopy()+1)
-}
-
-// attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
-func (e *entry) attemptsOfCopy() int {
-	header, copied := e.delivery.Headers[queue.HeaderAttempts]
-	if !copied {
-		return 0
-	}
-	used, _ := strconv.Atoi(header) // of a stranger: it has none
-	return used
 }
 
 // unless makes a run of f that does nothing but acknowledge if the job is done.
@@ -173,42 +153,4 @@ func (r *dedup) wait() {
 	if r != nil {
 		r.wg.Wait()
 	}
-}
-
-// takeUnsaved reports whether the store must be told of the job, once, before its acknowledgement is
-// passed on.
-func (e *entry) takeUnsaved() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	unsaved := e.unsaved
-	e.unsaved = false
-	return unsaved
-}
-
-// looksUp notes that it is being found out whether the job is done, or that it isn't.
-func (e *entry) looksUp(on bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.looking = on
-}
-
-// markDuplicate notes that the job is not run, because it is done.
-func (e *entry) markDuplicate() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.duplicate, e.uncounted = true, true
-}
-
-func (e *entry) isDuplicate() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.duplicate
-}
-
-// storeFailed is loud, and harms nothing.
-func (e *entry) storeFailed(what string, err error) {
-	l := e.incarnation.instance
-	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
-		"reason", err, "stack", actor.Stack(err))
-	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.item.Attempt, Redelivered: e.delivery.Redelivered, Reason: err})
 }

@@ -1,16 +1,13 @@
 package gentask
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
-	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
@@ -67,66 +64,6 @@ type entry struct {
 	disposition queue.Disposition // how it was settled; zero if it was lost or returned
 }
 
-// incarnation is what the entries of one incarnation of a consumer share.
-type incarnation struct {
-	sys      *actor.System
-	consumer *actor.PID
-	tasks    *task.Supervisor
-	instance *instance
-	batches  *batches
-
-	spawnedAt  atomic.Int64 // when a worker of the user's was spawned last
-	workerName string       // the first part of the names of the library's own workers
-	over       atomic.Bool  // the consumer has ended
-}
-
-// tell posts a message to the consumer.
-func (i *incarnation) tell(msg message) { i.post(msg) }
-
-// post posts a message to the consumer, unless that has ended: then it has left nothing behind that a
-// message could be about.
-func (i *incarnation) post(msg any) {
-	if !i.over.Load() {
-		actor.Send(i.sys, i.consumer, msg)
-	}
-}
-
-// open opens a session. The messages of its link are posted to the consumer.
-func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
-	cfg := i.instance.cfg
-	opts := cfg.sessionOptions()
-	opts.Prefetch = prefetch
-	return link.Open(link.Config[*entry]{
-		Source: source, Options: opts, OpenTimeout: cfg.OpenTimeout,
-		Send:       i.post,
-		Deliver:    func(k *sessionLink, d *queue.Delivery) { i.tell((*delivered)(newEntry(d, k, i, cfg))) },
-		LeftBehind: i.instance.driverStuck,
-		Closing:    cfg.hooks.closing, Waiting: cfg.hooks.waiting, Driving: cfg.hooks.driving,
-	})
-}
-
-// entryContext is the entry as the context that its task's derives from: never cancelled, and all that it holds is the entry.
-type entryContext entry
-
-type entryKey struct{}
-
-// Deadline returns none.
-func (*entryContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
-
-// Done returns nil: the task's own context is what is cancelled.
-func (*entryContext) Done() <-chan struct{} { return nil }
-
-// Err returns nil.
-func (*entryContext) Err() error { return nil }
-
-// Value returns the entry for its key.
-func (c *entryContext) Value(key any) any {
-	if _, ok := key.(entryKey); ok {
-		return (*entry)(c)
-	}
-	return nil
-}
-
 // newEntry makes the entry of a delivery, on the receiver's goroutine.
 func newEntry(d *queue.Delivery, k *sessionLink, i *incarnation, cfg *settings) *entry {
 	e := &entry{delivery: d, link: k, incarnation: i, cfg: cfg, received: time.Now()}
@@ -148,69 +85,6 @@ func (e *entry) startedAt() time.Time { return e.received.Add(e.started - 1) }
 
 // busy reports whether the entry has a slot: a worker, or a task that has not ended.
 func (e *entry) busy() bool { return e.inBusy.In() }
-
-// decode turns the body into what into points to.
-func (e *entry) decode(into any) error {
-	return e.cfg.Decode(&e.delivery.Message, into)
-}
-
-func (e *entry) keepPayload(payload any) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.payload = payload
-}
-
-func (e *entry) keptPayload() any {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.payload
-}
-
-// errTaskRunning is returned by run for a job that has a task already.
-var errTaskRunning = errors.New("gentask: a task of the job runs already")
-
-// run starts the job's task as spec says, which has its owner, unless the job is to stop.
-func (e *entry) run(spec task.Spec) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.theirs = spec.Owner
-	switch {
-	case e.cause != nil:
-		return e.cause
-	case e.task != nil && !e.task.Over():
-		return errTaskRunning
-	}
-	spec.Run, spec.Name = e.incarnation.instance.dedup.unless(e, e.watched(spec.Run)), e.delivery.ID
-	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
-	e.marks, e.ending, e.told = 0, 0, nil
-	t, err := e.incarnation.tasks.Spawn(spec)
-	if err != nil {
-		if guard.Is(err, task.ErrClosed) {
-			e.incarnation.tell(&tasksEnding{})
-		}
-		return err
-	}
-	if e.task, e.status = t, 0; e.receiver != nil {
-		e.receiver.ran = time.Since(e.received)
-	}
-	return nil
-}
-
-// stop makes the job end: its task is stopped, or never started. The first reason counts, and the grace runs from there.
-func (e *entry) stop(cause error) {
-	e.mu.Lock()
-	first, t := e.cause == nil, e.task
-	if first {
-		e.cause = cause
-		if e.receiver != nil {
-			e.receiver.stopped = time.Since(e.received)
-		}
-	}
-	e.mu.Unlock()
-	if first && t != nil {
-		t.Stop(cause, e.cfg.Grace)
-	}
-}
 
 // settle takes the decision, once, and has the consumer carry it out. The reason goes with a requeue or a dead letter that has none of its own.
 func (e *entry) settle(d Decision, reason error) error {
@@ -246,78 +120,11 @@ func (e *entry) decide(d Decision, reason error) error {
 	return nil
 }
 
-// limit makes a requeue of the last attempt a dead letter.
-func (e *entry) limit(d Decision, reason error) (Decision, error) {
-	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.item.Attempt) {
-		return d, reason
-	}
-	reason = &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
-	return DeadLetter(reason), reason
-}
-
 // lose marks the delivery as lost with its session.
 func (e *entry) lose() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lost = true
-}
-
-// heard notes how the task ended, or that it did not in time, for the event at the end, and that HandleResult is about to be asked.
-func (e *entry) heard(o *task.Outcome[any]) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.status, e.runTime, e.deciding = o.Status, o.RunTime, max(time.Since(e.received), 1)
-	e.note(o)
-}
-
-// ended says how the task ended, as far as that has been heard; zero if it hasn't.
-func (e *entry) ended() (task.Status, error) {
-	e.mu.Lock()
-	s, t := e.status, e.task
-	e.mu.Unlock()
-	switch {
-	case s == task.Timeout:
-		return s, task.ErrTimeout
-	case t == nil || !t.Over():
-		return s, nil
-	}
-	return s, t.Yield(0).Reason
-}
-
-// learn notes what heard does for a worker of the user's, which hears the outcome itself, when its task is over. It is called with mu held.
-func (e *entry) learn() {
-	if e.status != 0 || e.task == nil || !e.task.Over() {
-		return
-	}
-	o := e.task.Yield(0)
-	e.status, e.runTime = o.Status, o.RunTime
-	if e.note(&o); e.told == task.ErrTimeout { //nolint:errorlint // the cause itself
-		e.status = task.Timeout
-	}
-}
-
-func (e *entry) wasAbandoned() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.learn()
-	return e.abandoned
-}
-
-// decidingFor says how long HandleResult has been running; zero when it isn't.
-func (e *entry) decidingFor(now time.Time) time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.deciding == 0 {
-		return 0
-	}
-	return now.Sub(e.received) - e.deciding
-}
-
-// answered notes that HandleResult has returned.
-func (e *entry) answered() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.deciding = 0
 }
 
 // verdict returns the decision that was taken and its reason; the zero Decision if none was.
@@ -327,39 +134,11 @@ func (e *entry) verdict() (Decision, error) {
 	return e.decision, e.reason
 }
 
-// result describes the last run for the gates, as far as it has ended.
-func (e *entry) result() admission.Result {
-	signal := e.signal()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return admission.Result{Signal: signal, Start: e.startedAt(), Took: e.runTime, Reason: e.reason}
-}
-
-// currentTask returns the job's task; nil if it has had none.
-func (e *entry) currentTask() *task.Task[any] {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.task
-}
-
-// leftBehind reports whether the job's last task was abandoned: its goroutine may still run.
-func (e *entry) leftBehind() bool {
-	t := e.currentTask()
-	return t != nil && t.Over() && t.Yield(0).Ending == task.Abandoned
-}
-
 // decided says whether a decision was taken.
 func (e *entry) decided() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.decision.kind != undecided
-}
-
-// stopped says whether the job is to stop.
-func (e *entry) stopped() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.cause != nil
 }
 
 // workerPID is the worker's address; nil if there is none, or one of the user's that has not asked for its task yet.
@@ -393,23 +172,6 @@ func (e *entry) notSpawned(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.own == nil && !e.alive && now.Sub(e.startedAt()) > birthLimit && now.UnixNano()-e.incarnation.spawnedAt.Load() > int64(birthLimit)
-}
-
-// begun says whether a task of the job was started, or a decision taken.
-func (e *entry) begun() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.task != nil || e.decision.kind != undecided
-}
-
-// unfinished returns the job's task if it has not ended.
-func (e *entry) unfinished() *task.Task[any] {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.task == nil || e.task.Over() {
-		return nil
-	}
-	return e.task
 }
 
 // settlement is the decision in the words of the queue.
@@ -448,12 +210,119 @@ func (e *entry) reject(refusal error) {
 	e.reason = fmt.Errorf("%w: %w", ErrReturned, refusal)
 }
 
-// byDefault returns the decision for a worker that took none.
-func (e *entry) byDefault(reason error) (Decision, error) {
-	cause := e.toldCause()
-	reason = workerLost(reason)
-	if cause != nil && !guard.Is(reason, cause) {
-		reason = fmt.Errorf("%w: %w", cause, reason)
+// decidingFor says how long HandleResult has been running; zero when it isn't.
+func (e *entry) decidingFor(now time.Time) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.deciding == 0 {
+		return 0
 	}
-	return e.decisionFor(e.facts(task.Exit)|factsOfCause(cause), task.Exit, reason, false), reason
+	return now.Sub(e.received) - e.deciding
+}
+
+// answered notes that HandleResult has returned.
+func (e *entry) answered() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deciding = 0
+}
+
+// leaveSeat counts a HandleResult that hangs. It still runs.
+func (e *entry) leaveSeat() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unseated = true
+	e.cfg.hooks.handle.CountHung()
+}
+
+// returnedAfterAll is called when HandleResult is known to run no more.
+func (e *entry) returnedAfterAll() {
+	e.mu.Lock()
+	hung := e.unseated
+	e.unseated = false
+	e.mu.Unlock()
+	if hung {
+		e.cfg.hooks.handle.CountReturned()
+		e.incarnation.tell(&unblocked{})
+	}
+}
+
+// setReceiver notes that the job gets a worker of the user's.
+func (e *entry) setReceiver(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.receiver = &receiver{id: id}
+}
+
+// idleSince returns since when a worker of the user's has had nothing that limits its time. ok is false for one that
+// runs a task, and for those of the library's own.
+func (e *entry) idleSince(now time.Time) (since time.Time, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.receiver == nil || !e.alive:
+		return time.Time{}, false
+	case e.task == nil:
+		since = e.startedAt()
+	case e.task.Over():
+		since = e.received.Add(e.receiver.ran + e.task.Yield(0).RunTime)
+	default:
+		unanswered := e.task.Unanswered()
+		if unanswered == 0 || e.cause != nil {
+			return time.Time{}, false
+		}
+		since = now.Add(-unanswered)
+	}
+	if last := e.received.Add(max(e.receiver.decided, e.receiver.stopped)); last.After(since) {
+		since = last
+	}
+	return since, true
+}
+
+// idleTooLong reports whether the worker of e must be ended, because it has been idle for too long: for
+// the time of a run, or, when it was told to stop, for the grace.
+func (e *entry) idleTooLong(now time.Time) bool {
+	since, idle := e.idleSince(now)
+	switch {
+	case !idle:
+		return false
+	case e.stopped():
+		return now.Sub(since) >= e.cfg.graceTime()
+	}
+	return e.cfg.taskTimeout() > 0 && now.Sub(since) >= e.cfg.taskTimeout()
+}
+
+// timeOut makes a Timeout of a job whose worker decides nothing.
+func (e *entry) timeOut() {
+	e.stop(task.ErrTimeout)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.decision.kind == undecided && (e.task == nil || e.task.Over()) {
+		e.status, e.told = task.Timeout, task.ErrTimeout
+	}
+}
+
+// receiver is what is known of a worker of the user's.
+type receiver struct {
+	// The ledger's.
+	id       string // in its supervisor
+	restarts uint16 // how often it was started again
+
+	// Guarded by the entry's mu: when something happened to the job, since its receipt, as far as the limit of
+	// the worker depends on it.
+	ran, decided, stopped time.Duration
+}
+
+// open opens a session. The messages of its link are posted to the consumer.
+func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
+	cfg := i.instance.cfg
+	opts := cfg.sessionOptions()
+	opts.Prefetch = prefetch
+	return link.Open(link.Config[*entry]{
+		Source: source, Options: opts, OpenTimeout: cfg.OpenTimeout,
+		Send:       i.post,
+		Deliver:    func(k *sessionLink, d *queue.Delivery) { i.tell((*delivered)(newEntry(d, k, i, cfg))) },
+		LeftBehind: i.instance.driverStuck,
+		Closing:    cfg.hooks.closing, Waiting: cfg.hooks.waiting, Driving: cfg.hooks.driving,
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gentask/gentask/internal/batching"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -30,7 +31,7 @@ var (
 	ErrWorkerLost = errors.New("gentask: worker ended without a decision")
 
 	// ErrNoResult is the reason of a job that the function of a Batch has forgotten.
-	ErrNoResult = errors.New("gentask: no result for this job of the batch")
+	ErrNoResult = batching.ErrNoResult
 
 	// ErrExpired is the reason of a job whose deadline is over: see DeadlineFrom.
 	ErrExpired = errors.New("gentask: deadline over")
@@ -157,3 +158,10 @@ func (e *HoldError) Error() string {
 
 // Unwrap returns why the last attempt failed.
 func (e *HoldError) Unwrap() error { return e.Err }
+
+var (
+	// ErrReturned is the reason of a delivery, in its EventDone, whose settlement was not taken and which
+	// was returned to the broker instead: see EventReturned. It wraps why.
+	ErrReturned = errors.New("gentask: settlement not taken, delivery returned to the broker")
+	ErrJammed   = errors.New("gentask: prefetch full of deliveries that can't be settled")
+)

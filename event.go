@@ -147,12 +147,3 @@ type Event struct {
 	Count  int
 	Report *DrainReport
 }
-
-// emit tells of something, if anybody listens.
-func (c *Consumer) emit(ev Event) {
-	if !c.events.any() {
-		return
-	}
-	ev.Time, ev.Consumer = time.Now(), c.cfg.Name
-	c.events.tell(ev)
-}

@@ -48,43 +48,6 @@ func factsOfEnding(e task.Ending) facts {
 	return 0
 }
 
-// facts returns those of the last run, which ended with s.
-func (e *entry) facts(s task.Status) facts {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.learn()
-	f := e.marks | factsOfEnding(e.ending) | factsOfCause(e.told)
-	if s == task.Timeout {
-		f |= factTimedOut
-	}
-	return f
-}
-
-// mark notes what the library has seen in the job's task.
-func (e *entry) mark(f facts) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.marks |= f
-}
-
-func (e *entry) marked(f facts) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.marks.has(f)
-}
-
-// note keeps what an outcome says about the way in which the run ended. A cause counts if it is that of the
-// entry; workers of the user's stop their tasks themselves when the time is over. It is called with mu held.
-func (e *entry) note(o *task.Outcome[any]) {
-	e.ending, e.told = o.Ending, nil
-	switch {
-	case o.Status == task.OK, o.Cause == nil:
-	case o.Cause == e.cause, o.Cause == task.ErrTimeout: //nolint:errorlint // the cause itself
-		e.told = o.Cause
-	}
-	e.abandoned = e.abandoned || o.Ending == task.Abandoned
-}
-
 // endedError is the reason of a run that wraps what could be taken for the way in which this run ended.
 // The matchers of [Rule] go by its facts; errors.Is and errors.As see through it.
 type endedError struct {
@@ -148,19 +111,4 @@ func factOf(target error) facts {
 		return factAbandoned
 	}
 	return factsOfCause(target)
-}
-
-// factsOfFault are those of a function of a batch that did not return.
-func factsOfFault(fault error) facts {
-	if _, exited := fault.(*actor.GoexitError); exited { //nolint:errorlint // what it is, not what it wraps
-		return factExited
-	}
-	return factPanicked
-}
-
-// toldCause returns why the job was told to stop; nil if it wasn't.
-func (e *entry) toldCause() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.cause
 }

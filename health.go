@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"github.com/gentask/gentask/internal/breaker"
 )
 
 // State says what a consumer does. The set is closed.
@@ -122,32 +120,26 @@ type gauges struct {
 	turn          atomic.Pointer[time.Time] // of the ledger's last round
 }
 
-// turned notes that the ledger works.
-func (c *Consumer) turned(now time.Time) { c.gauges.turn.Store(&now) }
-
 // set lets the outside see how many jobs run, and how many deliveries are held.
 func (g *gauges) set(running, held int) {
 	g.running.Store(int64(running))
 	g.held.Store(int64(held))
 }
 
-// view is what the ledger shows of itself, as far as it must be compared to see whether it has changed.
-type view struct {
-	state                          State
-	err                            error // sealed, or of our own: comparable
-	abandoned, late, width, shared int
-	breaker                        breaker.State
-	keyBreakers                    int
-}
+// HookHealth is how the calls of a function that was handed in have ended, where that was not by
+// returning in time.
+type HookHealth struct {
+	// Failed is how many calls panicked or called runtime.Goexit, and Late how many did not return in
+	// time.
+	Failed, Late int
 
-// show publishes a view, and the breakers that are not closed.
-func (c *Consumer) show(v view, breakers []BreakerHealth) {
-	since := time.Now()
-	if old := c.health.Load(); old != nil && old.State == v.state {
-		since = old.Since
-	}
-	c.health.Store(&Health{
-		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width,
-		SharedIDs: v.shared, Breakers: breakers, KeyBreakers: v.keyBreakers,
-	})
+	// Hung is how many of the late ones still run. At 16 the function is not called any more until one of
+	// them returns.
+	Hung int
+
+	// Refused is how many calls were not made for that reason.
+	Refused int
+
+	// Lost is how many events or log records were dropped because too many waited for the function.
+	Lost int
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/feed"
 	"github.com/gentask/gentask/internal/guard"
-	"github.com/gentask/gentask/task"
 )
 
 const (
@@ -81,71 +80,6 @@ func (s *settings) systemLog() *slog.Logger {
 	return slog.New(foreign)
 }
 
-// flush returns when subscribers and Logger have been told everything, but for those that hang, or when
-// ctx ends.
-func (c *Consumer) flush(ctx context.Context) {
-	c.events.wait(ctx)
-	if logs := c.cfg.hooks.logs; logs != nil {
-		_ = logs.Wait(ctx, hookTime) // in vain: it is counted
-	}
-}
-
-// HookHealth is how the calls of a function that was handed in have ended, where that was not by
-// returning in time.
-type HookHealth struct {
-	// Failed is how many calls panicked or called runtime.Goexit, and Late how many did not return in
-	// time.
-	Failed, Late int
-
-	// Hung is how many of the late ones still run. At 16 the function is not called any more until one of
-	// them returns.
-	Hung int
-
-	// Refused is how many calls were not made for that reason.
-	Refused int
-
-	// Lost is how many events or log records were dropped because too many waited for the function.
-	Lost int
-}
-
-// hooksHealth returns what there is to tell of the functions that were handed in, by name.
-func (c *Consumer) hooksHealth() map[string]HookHealth {
-	h := c.cfg.hooks
-	var all map[string]HookHealth
-	note := func(name string, s HookHealth) {
-		if all == nil {
-			all = map[string]HookHealth{}
-		}
-		all[name] = s
-	}
-	for name, s := range h.Stats() {
-		note(name, HookHealth(s))
-	}
-	hung := func(name string) {
-		s := all[name]
-		s.Hung++
-		note(name, s)
-	}
-	for _, one := range c.events.list() {
-		if one.Stuck(stuckAfter) {
-			hung(one.Name())
-		}
-	}
-	if h.logs != nil && h.logs.Stuck(stuckAfter) {
-		hung(h.logger.Name())
-	}
-	return all
-}
-
-// hostedRun runs a job, in its task. It is a frame of its own so that a Stop in it is recognized.
-//
-//go:noinline
-func hostedRun(ctx context.Context, h *guard.Host, w *worker) (any, error) {
-	v, err := w.execute(ctx, w.entry)
-	runtime.KeepAlive(h) // or else a traceback might not know it any more
-	return v, err
-}
-
 // hostedFunc is hostedRun for Job.Run.
 //
 //go:noinline
@@ -153,33 +87,4 @@ func hostedFunc(ctx context.Context, h *guard.Host, f func(context.Context) (any
 	v, err := f(ctx)
 	runtime.KeepAlive(h)
 	return v, err
-}
-
-// hostedAsk asks HandleResult.
-//
-//go:noinline
-func hostedAsk(h *guard.Host, w *worker, o *task.Outcome[any]) Decision {
-	d := w.decide(w.entry, o)
-	runtime.KeepAlive(h)
-	return d
-}
-
-// leaveSeat counts a HandleResult that hangs. It still runs.
-func (e *entry) leaveSeat() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.unseated = true
-	e.cfg.hooks.handle.CountHung()
-}
-
-// returnedAfterAll is called when HandleResult is known to run no more.
-func (e *entry) returnedAfterAll() {
-	e.mu.Lock()
-	hung := e.unseated
-	e.unseated = false
-	e.mu.Unlock()
-	if hung {
-		e.cfg.hooks.handle.CountReturned()
-		e.incarnation.tell(&unblocked{})
-	}
 }

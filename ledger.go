@@ -358,7 +358,7 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	l.drain = &drain{}
 	l.drain.timer = actor.SendAfter(ctx, max(within, 0), &drainDue{l.drain})
 	if l.incarnation != nil {
-		l.batches.drain()
+		l.batches.Drain()
 	}
 	l.report.draining(l.busy.Len(), l.held.Len())
 }

@@ -3,7 +3,6 @@ package gentask
 import (
 	"time"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
 	"github.com/gentask/gentask/internal/memo"
@@ -27,8 +26,8 @@ type limits struct {
 	comebacks *memo.Memo[admission.Identity, uint8]
 }
 
-func newLimits(i *instance) *limits {
-	p, random := &i.cfg.Policy, i.cfg.random
+func newLimits(cfg *settings, unblock func()) *limits {
+	p, random := &cfg.Policy, cfg.random
 	l := &limits{refusals: newRefusals(), comebacks: memo.New[admission.Identity, uint8](mostComebacks)}
 	if p.Breaker.on() {
 		l.breaker = admission.NewBreaker(p.Breaker.machine(random))
@@ -43,13 +42,13 @@ func newLimits(i *instance) *limits {
 		l.keyRate = admission.NewKeyRate(p.KeyRate.Rate.limit())
 	}
 	if p.Adaptive.on() {
-		l.adaptive = admission.NewAdaptive(p.Adaptive.limiter(i.cfg.Concurrency))
+		l.adaptive = admission.NewAdaptive(p.Adaptive.limiter(cfg.Concurrency))
 	}
 	if p.IsolateSuspects {
 		l.suspects = admission.NewSuspects()
 	}
 	if p.Pool.Slots != nil {
-		l.share = p.Pool.Slots.share(p.Pool.Weight, i.unblock)
+		l.share = p.Pool.Slots.share(p.Pool.Weight, unblock)
 	}
 	return l
 }
@@ -210,11 +209,4 @@ func (l *limits) breakers() []BreakerHealth {
 		l.keyBreaker.FirstDown(mostBreakers, func(key string, c *admission.Circuit) { all = append(all, healthOf(key, c)) })
 	}
 	return all
-}
-
-// unblock posts to the ledger, if there is one, that a gate has opened by itself.
-func (l *instance) unblock() {
-	if pid := l.ledger.Load(); pid != nil {
-		actor.Send(l.sys.Load(), pid, &unblocked{})
-	}
 }

@@ -2,7 +2,6 @@ package gentask
 
 import (
 	"errors"
-	"reflect"
 	"time"
 
 	"github.com/gentask/gentask/internal/admission"
@@ -60,27 +59,6 @@ func (o Order) check() error {
 
 func (f Fairness) check() error { return checkKey(f.Key) }
 
-// namelessKey is what KeyHeader makes of an empty name, so that checkKey knows it.
-func namelessKey(queue.Message) string { return "" }
-
-// checkKey refuses a key that no message can have.
-func checkKey(f func(queue.Message) string) error {
-	nameless := f != nil && reflect.ValueOf(f).Pointer() == reflect.ValueOf(namelessKey).Pointer()
-	return unfitIf(nameless, "Key", `KeyHeader("")`, "the name of a header, such as KeyHeader(\"customer\")")
-}
-
-// holds reports whether a decision to give the delivery back is carried out here, as far as it concerns its kind.
-func (e *entry) holds(d Decision) bool {
-	back := d.kind == decideRequeue || d.kind == decideRelease
-	return back && e.cfg.Policy.Order.Strict && e.item.OrderKey() != "" && e.whyForeign() == nil // else it is for another node
-}
-
-// outlasts reports whether the next attempt, after wait, would be later than the delivery may be held.
-func (e *entry) outlasts(wait time.Duration) bool {
-	hold := e.cfg.Policy.Order.hold()
-	return hold != never && wait > hold-time.Since(e.received)
-}
-
 // wait returns how long a delivery waits here for its next attempt.
 func (d Decision) wait() time.Duration {
 	if d.kind == decideRequeue {
@@ -89,30 +67,5 @@ func (d Decision) wait() time.Duration {
 	return max(d.after, releasePause)
 }
 
-// limitHold makes a dead letter of a requeue that would be held for too long.
-func (e *entry) limitHold(d Decision, reason error) (Decision, error) {
-	if d.kind != decideRequeue || !e.holds(d) || !e.outlasts(d.wait()) {
-		return d, reason
-	}
-	reason = &HoldError{Attempt: e.item.Attempt, Hold: e.cfg.Policy.Order.hold(), Err: reason}
-	return DeadLetter(reason), reason
-}
-
 // releasePause is how long a delivery that was released in place waits at least: what it could not be run for may last.
 const releasePause = admission.SoonestAgain
-
-// nextAttempt returns the entry for another run of the delivery of e, which d keeps here.
-func (e *entry) nextAttempt(d Decision) *entry {
-	next := &entry{
-		delivery: e.delivery, link: e.link, incarnation: e.incarnation, cfg: e.cfg, received: e.received,
-		item: admission.Item{
-			Identity: e.item.Identity, Serial: e.item.Serial, Attempt: e.item.Attempt,
-			Redelivered: e.item.Redelivered, Used: e.item.Used,
-		},
-	}
-	next.item.Owner = next
-	if d.kind == decideRequeue {
-		next.item.Attempt++
-	}
-	return next
-}

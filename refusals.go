@@ -1,7 +1,6 @@
 package gentask
 
 import (
-	"errors"
 	"time"
 
 	"github.com/gentask/gentask/internal/admission"
@@ -46,15 +45,8 @@ const (
 	crowdMost = time.Minute
 )
 
-var (
-	// ErrReturned is the reason of a delivery, in its EventDone, whose settlement was not taken and which
-	// was returned to the broker instead: see EventReturned. It wraps why.
-	ErrReturned = errors.New("gentask: settlement not taken, delivery returned to the broker")
-
-	// ErrJammed is the reason of a session that was given up because the prefetch was full of deliveries
-	// that could neither be settled nor returned.
-	ErrJammed = errors.New("gentask: prefetch full of deliveries that can't be settled")
-)
+// ErrJammed is the reason of a session that was given up because the prefetch was full of deliveries
+// that could neither be settled nor returned.
 
 // floor returns how long to wait after the given return, from 1.
 func floor(times int) time.Duration {

@@ -12,7 +12,7 @@ import (
 )
 
 // reporter tells the outside what happens in a consumer: as events, and in the log what an operator must
-// know. It changes nothing.
+// know. It changes nothing else.
 type reporter struct {
 	*Consumer
 	log *slog.Logger
@@ -35,14 +35,14 @@ func because(kind EventKind, e *entry, reason error) Event {
 	return ev
 }
 
-// received tells of a delivery.
+// received reports a delivery.
 func (r *reporter) received(e *entry) {
 	if r.events.any() {
 		r.emit(about(EventReceived, e))
 	}
 }
 
-// done tells how a delivery ended. One that was acknowledged, released or lost is no news for an
+// done reports how a delivery ended. One that was acknowledged, released or lost is no news for an
 // operator, nor is a requeue without a reason.
 func (r *reporter) done(e *entry) {
 	if r.events.any() {
@@ -108,13 +108,13 @@ func (s stackOf) LogValue() slog.Value {
 	return slog.GroupValue()
 }
 
-// opened tells that there is a session.
+// opened reports that there is a session.
 func (r *reporter) opened() {
 	r.emit(Event{Kind: EventSessionOpened})
 	r.log.Info("gentask: session opened")
 }
 
-// noSession tells that there is no session. As long as there has never been one it is an error, because
+// noSession reports that there is no session. As long as there has never been one it is an error, because
 // it may be a mistake that waiting doesn't mend. The back-off limits how often.
 func (r *reporter) noSession(kind EventKind, reason error, never bool, held int) {
 	level := slog.LevelWarn
@@ -125,24 +125,24 @@ func (r *reporter) noSession(kind EventKind, reason error, never bool, held int)
 	r.emit(Event{Kind: kind, Reason: reason})
 }
 
-// settleFailed tells that a settlement was not taken.
+// settleFailed reports that a settlement was not taken.
 func (r *reporter) settleFailed(e *entry, reason error) {
 	r.emit(because(EventSettleFailed, e, reason))
 	r.log.Warn("gentask: settlement failed, will be tried again", "job", e.delivery.ID, "error", reason)
 }
 
-// notHeld tells that the driver does not hold a delivery which we took to be held.
+// notHeld reports that the driver does not hold a delivery which we took to be held.
 func (r *reporter) notHeld(e *entry, reason error) {
 	r.log.Error("gentask: driver does not hold the delivery", "job", e.delivery.ID, "error", reason)
 	r.emit(because(EventSettleFailed, e, reason))
 }
 
-// notReturned tells that the driver could not return a delivery.
+// notReturned reports that the driver could not return a delivery.
 func (r *reporter) notReturned(e *entry, reason error) {
 	r.log.Warn("gentask: delivery not returned either", "job", e.delivery.ID, "error", reason)
 }
 
-// returned tells that a delivery was returned to the broker, unsettled: for what reason, and whether only
+// returned reports that a delivery was returned to the broker, unsettled: for what reason, and whether only
 // to make room for others.
 func (r *reporter) returned(e *entry, s *queue.Settlement, reason error, forOthers bool) {
 	ev := because(EventReturned, e, reason)
@@ -160,7 +160,7 @@ func (r *reporter) returned(e *entry, s *queue.Settlement, reason error, forOthe
 		"job", e.delivery.ID, "attempt", e.item.Attempt, "decision", d.String(), "error", reason)
 }
 
-// suspect tells that a suspect runs alone.
+// suspect reports that a suspect runs alone.
 func (r *reporter) suspect(e *entry) {
 	if r.events.any() {
 		r.emit(about(EventSuspect, e))
@@ -168,7 +168,7 @@ func (r *reporter) suspect(e *entry) {
 	r.log.Warn("gentask: suspect runs alone", "job", e.delivery.ID, "attempt", e.item.Attempt)
 }
 
-// breaker tells of a breaker whose state has changed.
+// breaker reports a breaker whose state has changed.
 func (r *reporter) breaker(c admission.Change) {
 	ev := Event{Key: c.Key}
 	switch c.State {
@@ -184,13 +184,13 @@ func (r *reporter) breaker(c admission.Change) {
 	r.emit(ev)
 }
 
-// abandoned tells that a task did not return within its grace.
+// abandoned reports that a task did not return within its grace.
 func (r *reporter) abandoned(n int) {
 	r.emit(Event{Kind: EventAbandoned, Count: n})
 	r.log.Warn("gentask: task abandoned: it did not return within its grace", "abandoned", n)
 }
 
-// paused tells that the consumer takes no more work, or takes it again. job is the one that asked for it,
+// paused reports that the consumer takes no more work, or takes it again. job is the one that asked for it,
 // nil if none did.
 func (r *reporter) paused(on bool, job *entry, reason error) {
 	kind := EventResumed
@@ -203,36 +203,69 @@ func (r *reporter) paused(on bool, job *entry, reason error) {
 	r.emit(Event{Kind: kind, Reason: reason})
 }
 
-// workersLost tells that the worker supervisor has ended.
+// workersLost reports that the worker supervisor has ended.
 func (r *reporter) workersLost(reason error) {
 	r.log.Error("gentask: worker supervisor lost, started again", "reason", reason)
 	r.emit(Event{Kind: EventWorkersLost, Reason: reason})
 }
 
-// handleHangs tells that a HandleResult does not return, and that its job is settled without it.
+// handleHangs reports that a HandleResult does not return, and that its job is settled without it.
 func (r *reporter) handleHangs(e *entry) {
 	r.log.Error("gentask: HandleResult does not return, settled without it", "job", e.delivery.ID)
 	r.emit(because(EventHealed, e, ErrHandleResult))
 }
 
-// workerIdle tells that a worker of the user's was idle for too long.
+// workerIdle reports that a worker of the user's was idle for too long.
 func (r *reporter) workerIdle(e *entry) {
 	r.log.Error("gentask: worker idle for too long, ended", "job", e.delivery.ID, "decided", e.decided())
 	r.emit(because(EventHealed, e, ErrWorkerIdle))
 }
 
-// healed tells that the watchdog has found what must never be.
+// healed reports that the watchdog has found what must never be.
 func (r *reporter) healed(reason error) { r.emit(Event{Kind: EventHealed, Reason: reason}) }
 
-// draining tells that the consumer begins to stop.
+// draining reports that the consumer begins to stop.
 func (r *reporter) draining(running, held int) {
 	r.emit(Event{Kind: EventDraining})
 	r.log.Info("gentask: draining", "running", running, "held", held)
 }
 
-// drained tells that it has stopped.
+// drained reports that it has stopped.
 func (r *reporter) drained(report *DrainReport) {
 	r.log.Info("gentask: drained", "finished", report.Finished, "returned", report.Returned, "lost", report.Lost,
 		"cancelled", len(report.Cancelled), "abandoned", len(report.Abandoned))
 	r.emit(Event{Kind: EventDrained, Report: report})
+}
+
+// emit tells of something, if anybody listens.
+func (c *Consumer) emit(ev Event) {
+	if !c.events.any() {
+		return
+	}
+	ev.Time, ev.Consumer = time.Now(), c.cfg.Name
+	c.events.tell(ev)
+}
+
+// turned notes that the ledger works.
+func (c *Consumer) turned(now time.Time) { c.gauges.turn.Store(&now) }
+
+// show publishes a view, and the breakers that are not closed.
+func (c *Consumer) show(v view, breakers []BreakerHealth) {
+	since := time.Now()
+	if old := c.health.Load(); old != nil && old.State == v.state {
+		since = old.Since
+	}
+	c.health.Store(&Health{
+		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width,
+		SharedIDs: v.shared, Breakers: breakers, KeyBreakers: v.keyBreakers,
+	})
+}
+
+// view is what the ledger shows of itself, as far as it must be compared to see whether it has changed.
+type view struct {
+	state                          State
+	err                            error // sealed, or of our own: comparable
+	abandoned, late, width, shared int
+	breaker                        breaker.State
+	keyBreakers                    int
 }

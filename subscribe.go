@@ -13,19 +13,6 @@ import (
 // mostEvents is how many events may wait for one subscriber: some 4 MB.
 const mostEvents = 16 << 10
 
-// Subscribe calls f for each [Event] from now on, as [Config.OnEvent] is called: one after the other, in
-// order, on a goroutine of its own. Any number of subscribers may come and go, before Start and after;
-// one that blocks holds up no other. Subscribe(nil) does nothing.
-//
-// The returned function ends the subscription. It does not wait for a call that has begun; it may be
-// called from anywhere, more than once.
-func (c *Consumer) Subscribe(f func(Event)) (cancel func()) {
-	if f == nil {
-		return func() {}
-	}
-	return c.events.add(c.cfg.hooks.subscribe, f)
-}
-
 // subscribers are those who are told of events. Each has a feed of its own.
 type subscribers struct {
 	mu  sync.Mutex

@@ -1,7 +1,6 @@
 package gentask
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -119,70 +118,6 @@ func (f *foreigners) tell(h *Health) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h.PutOff, h.Unknown = f.putOff, f.last
-}
-
-// setForeign notes that this node can't do the job, and why. It is a fact of the job's own
-// decoding, and not read from what a run returns.
-func (e *entry) setForeign(reason error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.foreign = reason
-}
-
-// whyForeign returns nil for what this node can do.
-func (e *entry) whyForeign() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.foreign
-}
-
-// aside is what becomes of a message that this node can't do: it is put off, or dead-lettered when
-// its time is over. It is the zero Decision for all others, and where nothing is to be put off.
-func (e *entry) aside() Decision {
-	reason, unknown := e.whyForeign(), e.cfg.Unknown
-	if reason == nil || unknown.For == never {
-		return Decision{}
-	}
-	now, f, m := time.Now(), e.incarnation.instance.foreigners, e.item.Identity
-	met := f.meet(m, now, unknown.For+unknown.Wait.Max)
-	left := unknown.For - now.Sub(met.first)
-	if left <= 0 {
-		f.forget(m)
-		return DeadLetter(&UnknownError{For: now.Sub(met.first), Times: met.times - 1, Err: reason})
-	}
-	wait := min(unknown.Wait.delay(met.times, e.cfg.random), max(left, time.Second))
-	if others, logs := f.count(reason, now); logs {
-		e.cfg.Logger.Warn("gentask: message put off, which another node may be able to do", "consumer", e.cfg.Name, "id", e.delivery.ID,
-			"reason", reason, "after", wait, "until", met.first.Add(unknown.For), "others", others)
-	}
-	return Snooze(wait)
-}
-
-// beforeAdmission returns what becomes of a delivery that must not take a slot, and why: this node doesn't
-// know its kind or its version, it has come too early, or it has no attempt left. It returns the zero
-// Decision for all others.
-func (e *entry) beforeAdmission(b Behavior) (Decision, error) {
-	m := &e.delivery.Message
-	if reason := cmp.Or(b.unknownKind(m), e.cfg.unknownVersion(m)); reason != nil {
-		e.setForeign(reason)
-		return orDecision(e.aside(), DeadLetter(reason)), reason
-	}
-	if wait := time.Until(e.delivery.NotBefore); !e.delivery.NotBefore.IsZero() && wait > 0 {
-		return Snooze(wait), nil // its broker could not keep it for as long as was asked
-	}
-	if e.cfg.spent(e.item.Attempt) {
-		reason := &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.MaxAttempts}
-		return DeadLetter(reason), reason
-	}
-	return Decision{}, nil
-}
-
-// orDecision returns d, or the other if d is none.
-func orDecision(d, other Decision) Decision {
-	if d.kind == undecided {
-		return other
-	}
-	return d
 }
 
 // UnknownError is the reason of a dead letter that this node has put off for as long as

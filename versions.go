@@ -25,18 +25,6 @@ func (e *VersionError) Error() string {
 // Unwrap returns queue.ErrUnknown.
 func (*VersionError) Unwrap() error { return queue.ErrUnknown }
 
-// unknownVersion returns a *VersionError for a message of a version that isn't known.
-func (s *settings) unknownVersion(m *queue.Message) error {
-	if s.Versions == nil {
-		return nil
-	}
-	version := m.Headers[queue.HeaderVersion]
-	if version == "" || slices.Contains(s.Versions, version) {
-		return nil
-	}
-	return &VersionError{Version: version, Known: s.Versions}
-}
-
 // checkVersions refuses names that no message can have.
 func checkVersions(versions []string) error {
 	return unfitIf(slices.Contains(versions, ""), "Versions", fmt.Sprintf("%q", versions),

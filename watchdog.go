@@ -47,3 +47,8 @@ var (
 	// ErrHandleResult is the reason of a job whose HandleResult did not return within 10 s.
 	ErrHandleResult = errors.New("gentask: HandleResult did not return")
 )
+
+// ErrWorkerIdle is the reason of an EventHealed, and wrapped by that of the job: its worker, made by Actor, held
+// a slot for Config.Timeout without running a task, or settled and did not end, or left the timeout of its task
+// unanswered for as long.
+var ErrWorkerIdle = errors.New("gentask: worker neither runs a task, nor settles, nor ends")

@@ -2,6 +2,7 @@ package gentask
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
@@ -91,13 +92,6 @@ func refused(err error) bool {
 	return guard.Is(err, task.ErrMaxAbandoned) || guard.Is(err, task.ErrMaxChildren) || guard.Is(err, task.ErrClosed)
 }
 
-// owns says whether t is the job's own task.
-func (e *entry) owns(t *task.Task[any]) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return t != nil && e.task == t
-}
-
 func (w *worker) outcome(o *task.Outcome[any]) {
 	switch o.Status {
 	case task.OK:
@@ -166,4 +160,22 @@ func crash(reason error) *actor.Props {
 			actor.Exit(ctx, reason)
 		}
 	})
+}
+
+// hostedRun runs a job, in its task. It is a frame of its own so that a Stop in it is recognized.
+//
+//go:noinline
+func hostedRun(ctx context.Context, h *guard.Host, w *worker) (any, error) {
+	v, err := w.execute(ctx, w.entry)
+	runtime.KeepAlive(h) // or else a traceback might not know it any more
+	return v, err
+}
+
+// hostedAsk asks HandleResult.
+//
+//go:noinline
+func hostedAsk(h *guard.Host, w *worker, o *task.Outcome[any]) Decision {
+	d := w.decide(w.entry, o)
+	runtime.KeepAlive(h)
+	return d
 }

@@ -1,0 +1,33 @@
+package gentask
+
+import (
+	"sync/atomic"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/batching"
+	"github.com/gentask/gentask/task"
+)
+
+// incarnation is what the entries of one incarnation of a consumer share.
+type incarnation struct {
+	sys      *actor.System
+	consumer *actor.PID
+	tasks    *task.Supervisor
+	instance *instance
+	batches  *batching.Set
+
+	spawnedAt  atomic.Int64 // when a worker of the user's was spawned last
+	workerName string       // the first part of the names of the library's own workers
+	over       atomic.Bool  // the consumer has ended
+}
+
+// tell posts a message to the consumer.
+func (i *incarnation) tell(msg message) { i.post(msg) }
+
+// post posts a message to the consumer, unless that has ended: then it has left nothing behind that a
+// message could be about.
+func (i *incarnation) post(msg any) {
+	if !i.over.Load() {
+		actor.Send(i.sys, i.consumer, msg)
+	}
+}
