@@ -2,8 +2,6 @@ package gentask
 
 import (
 	"time"
-
-	"github.com/gentask/gentask/actor"
 )
 
 // alarm is the ledger's one timer, for when a gate must be asked again.
@@ -12,17 +10,17 @@ type alarm struct {
 	timer *time.Timer
 }
 
-// set makes the actor of ctx get an alarmed at the given time, unless it gets an earlier one. The zero time
-// is never.
-func (a *alarm) set(ctx actor.Context, at time.Time) {
+// set starts the timer of the alarm for the given time, unless it rings earlier anyway. The zero time is
+// never.
+func (a *alarm) set(at time.Time, start func(wait time.Duration) *time.Timer) {
 	if at.IsZero() || (!a.at.IsZero() && !at.Before(a.at)) {
 		return
 	}
 	a.stop()
-	*a = alarm{at: at, timer: actor.SendAfter(ctx, time.Until(at), &alarmed{at})}
+	*a = alarm{at: at, timer: start(time.Until(at))}
 }
 
-// rang is called for each alarmed. It is ignored if the alarm was set again since.
+// rang is called when the alarm has rung, with the time that it was set for. It is ignored if the alarm was set again since.
 func (a *alarm) rang(at time.Time) {
 	if at.Equal(a.at) {
 		*a = alarm{}

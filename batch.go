@@ -102,11 +102,6 @@ func (k batchKernel[J]) execute(ctx context.Context, e *entry) (any, error) {
 	return k.functions.execute(batching.WithTask(ctx), e)
 }
 
-// newBatches returns the batches of one incarnation of a consumer.
-func newBatches(cfg *settings) *batching.Set {
-	return batching.New(batching.Settings{Slots: cfg.Concurrency, Timeout: cfg.taskTimeout(), Grace: cfg.graceTime()})
-}
-
 // batcher is the function and the key of one Batch.
 type batcher struct {
 	key      func(*queue.Message) string
@@ -135,7 +130,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 	case batching.Exited:
 		e.mark(factExited)
 	case batching.Stopped:
-		return e.stoppedWith(r)
+		return stoppedWith(e, r)
 	case batching.Own:
 	}
 	return r.Err
@@ -145,19 +140,6 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 // told to stop.
 var errInterrupted = errors.New("gentask: batch interrupted, because another job of it was stopped")
 
-// stoppedWith returns the reason of a job without a result, because the job that led its batch was
-// told to stop. If that was for a reason of its own, this one is only interrupted. Otherwise the
-// reason concerns both: time, a drain, or a goroutine of the function that failed.
-func (e *entry) stoppedWith(r batching.Result) error {
-	f := factsOfCause(jobEntry(r.Leader).toldCause())
-	if f.has(factCancelled) || guard.Is(r.Cause, ErrWorkerLost) {
-		e.mark(factInterrupted)
-		return errInterrupted
-	}
-	e.mark(f)
-	return fmt.Errorf("%w: %w", r.Cause, r.Err)
-}
-
 // decide runs in the worker: a batch has as much time as a job, from when it is handled.
 func (b *batcher) decide(e *entry, s task.Status) Decision {
 	if s == task.Timeout {
@@ -166,4 +148,17 @@ func (b *batcher) decide(e *entry, s task.Status) Decision {
 		}
 	}
 	return Decision{}
+}
+
+// stoppedWith returns the reason of a job without a result, because the job that led its batch was
+// told to stop. If that was for a reason of its own, this one is only interrupted. Otherwise the
+// reason concerns both: time, a drain, or a goroutine of the function that failed.
+func stoppedWith(e *entry, r batching.Result) error {
+	f := factsOfCause(jobEntry(r.Leader).toldCause())
+	if f.has(factCancelled) || guard.Is(r.Cause, ErrWorkerLost) {
+		e.mark(factInterrupted)
+		return errInterrupted
+	}
+	e.mark(f)
+	return fmt.Errorf("%w: %w", r.Cause, r.Err)
 }

@@ -3,11 +3,8 @@ package gentask
 import (
 	"context"
 	"sync"
-	"time"
 
-	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/memo"
-	"github.com/gentask/gentask/task"
 )
 
 // Dedup acknowledges a job that was done before, and whose acknowledgement was lost with its session or its process, without running it again.
@@ -41,9 +38,6 @@ type DedupStore interface {
 	Remember(ctx context.Context, key string) error
 }
 
-// storeTime is how long a call of a DedupStore may take.
-const storeTime = 3 * time.Second
-
 // defaultRemember is what is remembered besides a Store, so that a job that is redelivered while the store is being told is found.
 const defaultRemember = 1000
 
@@ -70,87 +64,31 @@ func newDedup(r Dedup) *dedup {
 	return &dedup{done: memo.New[identity, struct{}](remember), failed: memo.New[identity, bool](defaultRemember), store: r.Store}
 }
 
-// unless makes a run of f that does nothing but acknowledge if the job is done.
-func (r *dedup) unless(e *entry, f func(context.Context) (any, error)) func(context.Context) (any, error) {
-	if r == nil || !e.mayBeDone() {
-		return f
+// known reports whether the job is done, as far as the consumer remembers by itself. ask is true if the
+// store should be asked.
+func (d *dedup) known(id identity) (done, ask bool) {
+	if failed, _ := d.failed.Get(id); failed {
+		return false, false
 	}
-	return func(ctx context.Context) (any, error) {
-		e.looksUp(true)
-		if !r.knows(ctx, e) {
-			e.looksUp(false)
-			return f(ctx)
-		}
-		e.markDuplicate()
-		_ = e.settle(Ack(), ErrDuplicate) // or lost: then it comes again
-		return nil, ErrDuplicate
-	}
+	_, done = d.done.Get(id)
+	return done, !done && d.store != nil
 }
 
-// knows is asked in the job's task.
-func (r *dedup) knows(ctx context.Context, e *entry) bool {
-	if failed, _ := r.failed.Get(e.item.Identity); failed {
-		return false
-	}
-	if _, done := r.done.Get(e.item.Identity); done || r.store == nil {
-		return done
-	}
-	key := storeKey(e.delivery)
-	done, err := guard.Call(ctx, e.cfg.hooks.done, func(ctx context.Context) (bool, error) { return r.store.Done(ctx, key) })
-	switch {
-	case err == nil:
-		return done
-	case !e.stopped(): // else it was told to stop while it asked
-		e.storeFailed("Done", err)
-	}
-	return false
-}
+// noteFailed remembers that the message was given back here: its next delivery is to be run.
+func (d *dedup) noteFailed(id identity) { d.failed.Put(id, true) }
 
-// note remembers that the job is done, if d says so after a run that was; one that is to be tried again is not. It is called with e.mu held, when d
-// is taken, or too late.
-func (r *dedup) note(e *entry, d Decision) {
-	switch {
-	case r == nil || e.duplicate:
-		return
-	case d.kind != decideAck:
-		if e.task != nil && !e.looking && !e.lost {
-			r.failed.Put(e.item.Identity, true)
-		}
-		return
+// noteDone remembers that the job is done, and reports whether the store must be told.
+func (d *dedup) noteDone(id identity) (tell bool) {
+	d.done.Put(id, struct{}{})
+	if failed, _ := d.failed.Get(id); failed {
+		d.failed.Put(id, false)
 	}
-	if e.learn(); e.status != task.OK {
-		return
-	}
-	r.done.Put(e.item.Identity, struct{}{})
-	if failed, _ := r.failed.Get(e.item.Identity); failed {
-		r.failed.Put(e.item.Identity, false)
-	}
-	switch {
-	case r.store == nil:
-	case e.lost:
-		r.save(e, func() {})
-	default:
-		e.unsaved = true
-	}
-}
-
-// save tells the store, and then calls saved.
-func (r *dedup) save(e *entry, saved func()) {
-	r.wg.Go(func() {
-		defer saved()
-		key := storeKey(e.delivery)
-		_, err := guard.Call(context.Background(), e.cfg.hooks.remember, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, r.store.Remember(ctx, key)
-		})
-		if err != nil {
-			e.storeFailed("Remember", err)
-		}
-	})
+	return d.store != nil
 }
 
 // wait returns when the store has been told everything.
-func (r *dedup) wait() {
-	if r != nil {
-		r.wg.Wait()
+func (d *dedup) wait() {
+	if d != nil {
+		d.wg.Wait()
 	}
 }

@@ -222,7 +222,7 @@ func (l *ledger) onDecided(e *entry) {
 		return
 	}
 	if e.takeUnsaved() {
-		l.instance.dedup.save(e, func() { e.incarnation.tell(&settleDue{entry: e}) })
+		e.saveDone(func() { e.incarnation.tell(&settleDue{entry: e}) })
 		return
 	}
 	e.link.Settle(e, e.settlement())

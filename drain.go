@@ -6,20 +6,6 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// DrainReport says how a consumer was drained.
-type DrainReport struct {
-	// Finished is how many running jobs ended by themselves, and were settled.
-	Finished int
-	// Returned is how many deliveries went back to the queue: unstarted, or cancelled.
-	Returned int
-	// Cancelled are the IDs of the jobs that did not finish in time and were cancelled.
-	Cancelled []string
-	// Abandoned are the IDs of those among them whose task did not return within the grace either: its goroutine still runs.
-	Abandoned []string
-	// Lost is how many deliveries were lost because their session ended, or would not take their settlement; the broker delivers them again.
-	Lost int
-}
-
 // drain is a consumer's way to its end: the intake is cancelled first, the unstarted go back, the running ones finish or are cancelled, and when
 // everything is settled the session is closed. A nil drain is none.
 type drain struct {

@@ -3,6 +3,7 @@ package gentask
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
@@ -110,13 +111,13 @@ func (e *entry) decide(d Decision, reason error) error {
 	case e.decision.kind != undecided:
 		return ErrSettled
 	case e.lost:
-		e.incarnation.instance.dedup.note(e, d)
+		e.noteDone(d)
 		return ErrSessionLost
 	}
 	if e.decision, e.reason = d, reason; e.receiver != nil {
 		e.receiver.decided = time.Since(e.received)
 	}
-	e.incarnation.instance.dedup.note(e, d)
+	e.noteDone(d)
 	return nil
 }
 
@@ -325,4 +326,32 @@ func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
 		LeftBehind: i.instance.driverStuck,
 		Closing:    cfg.hooks.closing, Waiting: cfg.hooks.waiting, Driving: cfg.hooks.driving,
 	})
+}
+
+// attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
+func (e *entry) attemptsOfCopy() int {
+	header, copied := e.delivery.Headers[queue.HeaderAttempts]
+	if !copied {
+		return 0
+	}
+	used, _ := strconv.Atoi(header) // of a stranger: it has none
+	return used
+}
+
+// storeFailed is loud, and harms nothing.
+func (e *entry) storeFailed(what string, err error) {
+	l := e.incarnation.instance
+	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
+		"reason", err, "stack", actor.Stack(err))
+	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.item.Attempt, Redelivered: e.delivery.Redelivered, Reason: err})
+}
+
+// takeUnsaved reports whether the store must be told of the job, once, before its acknowledgement is
+// passed on.
+func (e *entry) takeUnsaved() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	unsaved := e.unsaved
+	e.unsaved = false
+	return unsaved
 }

@@ -21,6 +21,9 @@ const (
 	// factoryLimit is how long the factory of Actor may take, its payload's decoding included.
 	factoryLimit = 3 * time.Second
 
+	// storeTime is how long a call of a DedupStore may take.
+	storeTime = 3 * time.Second
+
 	// logLimit is how long the logger of LogRuns may take.
 	logLimit = time.Second
 
@@ -66,18 +69,6 @@ func (h *hooks) log(logger *slog.Logger) *slog.Logger {
 	}
 	h.logs = feed.NewHandler(h.logger, logger.Handler())
 	return slog.New(h.logs)
-}
-
-// systemLog is the Logger of the actor system that Start makes.
-func (s *settings) systemLog() *slog.Logger {
-	if s.hooks.logs == nil {
-		return s.Logger
-	}
-	foreign := s.hooks.logs.Foreign()
-	if s.byDefault {
-		foreign = foreign.AtLeast(slog.LevelWarn)
-	}
-	return slog.New(foreign)
 }
 
 // hostedFunc is hostedRun for Job.Run.

@@ -31,3 +31,8 @@ func (i *incarnation) post(msg any) {
 		actor.Send(i.sys, i.consumer, msg)
 	}
 }
+
+// newBatches returns the batches of one incarnation of a consumer.
+func newBatches(cfg *settings) *batching.Set {
+	return batching.New(batching.Settings{Slots: cfg.Concurrency, Timeout: cfg.taskTimeout(), Grace: cfg.graceTime()})
+}

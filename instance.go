@@ -288,3 +288,24 @@ func (l *instance) unblock() {
 		actor.Send(l.sys.Load(), pid, &unblocked{})
 	}
 }
+
+// openedNever reports whether there has been no session, and notes why.
+func (l *instance) openedNever(reason error) bool {
+	if l.opened.Load() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.openFailed = reason
+	return true
+}
+
+// neverOpened returns why no session was ever opened; nil if one was, or none was tried.
+func (l *instance) neverOpened() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened.Load() || l.openFailed == nil {
+		return nil
+	}
+	return &noSessionError{l.openFailed}
+}

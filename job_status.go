@@ -1,12 +1,9 @@
 package gentask
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
-	"github.com/gentask/gentask/internal/list"
 )
 
 // JobStatus describes one delivery that a consumer holds.
@@ -21,29 +18,4 @@ type JobStatus struct {
 	Decision string
 	// Age is since the receipt, Active since it was given to a worker.
 	Age, Active time.Duration
-}
-
-func statusOf(e *entry) JobStatus {
-	d, _ := e.verdict()
-	s := JobStatus{
-		ID: e.delivery.ID, Attempt: e.item.Attempt, Worker: e.workerPID(), Running: e.busy(),
-		Decision: d.String(), Age: time.Since(e.received),
-	}
-	if s.Running {
-		s.Active = time.Since(e.startedAt())
-	}
-	return s
-}
-
-// inOrder returns what is held and what still runs, in the order in which it came: a job that was settled
-// early, or lost, may run on.
-func inOrder(held, busy *list.List[entry]) []*entry {
-	entries := busy.Slice()
-	for e := range held.All() {
-		if !busy.Has(e) {
-			entries = append(entries, e)
-		}
-	}
-	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.item.Serial, b.item.Serial) })
-	return entries
 }

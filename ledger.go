@@ -284,7 +284,7 @@ func (l *ledger) answer(msg message) {
 		l.waiting.Changed()
 		msg.answer(nil)
 	case *jobsRequest:
-		msg.answer(l.jobs())
+		msg.answer(statusesOf(inOrder(&l.held, &l.busy)))
 	case *tasksRequest:
 		msg.answer(l.instance.tasks)
 	}
@@ -315,16 +315,6 @@ func (l *ledger) cancel(id string) error {
 		}
 	}
 	return err
-}
-
-// jobs describes what is held and what still runs, in the order in which it came.
-func (l *ledger) jobs() []JobStatus {
-	entries := inOrder(&l.held, &l.busy)
-	jobs := make([]JobStatus, len(entries))
-	for i, e := range entries {
-		jobs[i] = statusOf(e)
-	}
-	return jobs
 }
 
 // onReady opens the first session, when the tasks can be started.
@@ -381,4 +371,25 @@ func (l *ledger) onDrainDue(d *drain) {
 // probe is implemented by tests of this package, to look at the ledger in a turn of its own.
 type probe interface {
 	look(ctx actor.Context, l *ledger)
+}
+
+// openSession opens the next session, unless there is one, or the consumer drains.
+func (l *ledger) openSession(ctx actor.Context) {
+	if l.session.phase != phaseClosed || l.drain != nil || l.incarnation == nil {
+		return
+	}
+	if hung := l.cfg.hooks.driving.Hung(); hung >= guard.MaxHung {
+		l.session.err = fmt.Errorf("%w: %d sessions left behind; the next is opened when one of them has returned",
+			ErrDriverStuck, hung)
+		l.report.noSession(EventOpenFailed, l.session.err, !l.instance.opened.Load(), l.held.Len())
+		l.openLater(ctx)
+		return
+	}
+	l.session.enter(phaseOpening)
+	l.session.link = l.open(l.source, l.cfg.Prefetch+l.refusals.roomFor())
+}
+
+// openLater opens the next session after a while.
+func (l *ledger) openLater(ctx actor.Context) {
+	actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.session.failed(), l.cfg.random), &openDue{})
 }

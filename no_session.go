@@ -6,28 +6,8 @@ import (
 	"net"
 
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/queue"
 )
-
-// openedNever reports whether there has been no session, and notes why.
-func (l *instance) openedNever(reason error) bool {
-	if l.opened.Load() {
-		return false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.openFailed = reason
-	return true
-}
-
-// neverOpened returns why no session was ever opened; nil if one was, or none was tried.
-func (l *instance) neverOpened() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.opened.Load() || l.openFailed == nil {
-		return nil
-	}
-	return &noSessionError{l.openFailed}
-}
 
 // noSessionError wraps ErrNoSession and the reason.
 type noSessionError struct{ reason error }
@@ -53,4 +33,14 @@ func saidNo(err error) bool {
 		}
 	}
 	return !guard.Is(err, net.ErrClosed)
+}
+
+// unreachable reports whether nothing has been refused: no connection was made, or the driver says that
+// the queue can't be reached through it.
+func unreachable(err error) bool {
+	if guard.Is(err, queue.ErrUnavailable) {
+		return true
+	}
+	op, ok := guard.As[*net.OpError](err)
+	return ok && op != nil && op.Op == "dial"
 }

@@ -1,12 +1,10 @@
 package gentask
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
-	"github.com/gentask/gentask/internal/breaker"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
@@ -50,7 +48,7 @@ func (l *ledger) startReady(ctx actor.Context) {
 		now := time.Now()
 		item, answer := l.waiting.Next(now)
 		if item == nil {
-			l.alarm.set(ctx, answer.Until)
+			l.lookAgain(ctx, answer.Until)
 			return
 		}
 		e := entryOf(item)
@@ -85,7 +83,12 @@ func (l *ledger) probeBreaker(ctx actor.Context) {
 	if !l.instance.limits.breakerOpen() {
 		return
 	}
-	l.alarm.set(ctx, l.instance.limits.breaker.Probe(time.Now(), l.unstarted() == 0))
+	l.lookAgain(ctx, l.instance.limits.breaker.Probe(time.Now(), l.unstarted() == 0))
+}
+
+// lookAgain lets reconcile run at the given time, if it would not run before. The zero time is never.
+func (l *ledger) lookAgain(ctx actor.Context, at time.Time) {
+	l.alarm.set(at, func(wait time.Duration) *time.Timer { return actor.SendAfter(ctx, wait, &alarmed{at}) })
 }
 
 // unstarted returns how many deliveries are held and neither at work nor refused: they wait, or are on
@@ -191,7 +194,7 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 func (l *ledger) publish() {
 	lim := l.instance.limits
 	now := view{
-		state: l.state(), err: l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
+		state: stateOf(l.drain != nil, l.session.open(), l.saturated(), l.paused, lim.breakerState()), err: l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
 	}
 	if now.err == nil && l.refusals.held() > 0 {
@@ -201,49 +204,6 @@ func (l *ledger) publish() {
 		l.shown = now
 		l.instance.show(now, lim.breakers())
 	}
-}
-
-// state returns what the consumer does.
-func (l *ledger) state() State {
-	switch {
-	case l.drain != nil:
-		return Draining
-	case !l.session.open():
-		return Connecting
-	case l.saturated():
-		return Saturated
-	case l.paused:
-		return Paused
-	}
-	switch l.instance.limits.breakerState() {
-	case breaker.Open:
-		return BreakerOpen
-	case breaker.Probing:
-		return Probing
-	case breaker.Closed:
-	}
-	return Consuming
-}
-
-// openSession opens the next session, unless there is one, or the consumer drains.
-func (l *ledger) openSession(ctx actor.Context) {
-	if l.session.phase != phaseClosed || l.drain != nil || l.incarnation == nil {
-		return
-	}
-	if hung := l.cfg.hooks.driving.Hung(); hung >= guard.MaxHung {
-		l.session.err = fmt.Errorf("%w: %d sessions left behind; the next is opened when one of them has returned",
-			ErrDriverStuck, hung)
-		l.report.noSession(EventOpenFailed, l.session.err, !l.instance.opened.Load(), l.held.Len())
-		l.openLater(ctx)
-		return
-	}
-	l.session.enter(phaseOpening)
-	l.session.link = l.open(l.source, l.cfg.Prefetch+l.refusals.roomFor())
-}
-
-// openLater opens the next session after a while.
-func (l *ledger) openLater(ctx actor.Context) {
-	actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.session.failed(), l.cfg.random), &openDue{})
 }
 
 func (l *ledger) onOpened(k *sessionLink) {
@@ -279,8 +239,7 @@ func (l *ledger) onBroken(ctx actor.Context, k *sessionLink, reason error) {
 	kind := l.session.fail(reason, l.cfg.Reconnect.Max)
 	l.report.noSession(kind, reason, !l.instance.opened.Load(), l.held.Len())
 	l.closeSession(closeWithin(reason))
-	refused := guard.Is(reason, queue.ErrConfig) || l.cfg.FailFast && saidNo(reason)
-	if l.instance.openedNever(reason) && refused {
+	if l.instance.openedNever(reason) && (guard.Is(reason, queue.ErrConfig) || l.cfg.FailFast && saidNo(reason)) {
 		l.instance.fail(reason)
 		l.instance.gaveUp(reason)
 		l.startDrain(ctx, 0)

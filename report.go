@@ -1,13 +1,16 @@
 package gentask
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -268,4 +271,60 @@ type view struct {
 	abandoned, late, width, shared int
 	breaker                        breaker.State
 	keyBreakers                    int
+}
+
+func statusOf(e *entry) JobStatus {
+	d, _ := e.verdict()
+	s := JobStatus{
+		ID: e.delivery.ID, Attempt: e.item.Attempt, Worker: e.workerPID(), Running: e.busy(),
+		Decision: d.String(), Age: time.Since(e.received),
+	}
+	if s.Running {
+		s.Active = time.Since(e.startedAt())
+	}
+	return s
+}
+
+// inOrder returns what is held and what still runs, in the order in which it came: a job that was settled
+// early, or lost, may run on.
+func inOrder(held, busy *list.List[entry]) []*entry {
+	entries := busy.Slice()
+	for e := range held.All() {
+		if !busy.Has(e) {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.item.Serial, b.item.Serial) })
+	return entries
+}
+
+// stateOf returns what a consumer does.
+func stateOf(draining, connected, saturated, paused bool, b breaker.State) State {
+	switch {
+	case draining:
+		return Draining
+	case !connected:
+		return Connecting
+	case saturated:
+		return Saturated
+	case paused:
+		return Paused
+	}
+	switch b {
+	case breaker.Open:
+		return BreakerOpen
+	case breaker.Probing:
+		return Probing
+	case breaker.Closed:
+	}
+	return Consuming
+}
+
+// statusesOf describes entries.
+func statusesOf(entries []*entry) []JobStatus {
+	jobs := make([]JobStatus, len(entries))
+	for i, e := range entries {
+		jobs[i] = statusOf(e)
+	}
+	return jobs
 }

@@ -3,7 +3,6 @@ package gentask
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -50,7 +49,7 @@ func (e *entry) run(spec task.Spec) error {
 	case e.task != nil && !e.task.Over():
 		return errTaskRunning
 	}
-	spec.Run, spec.Name = e.incarnation.instance.dedup.unless(e, e.watched(spec.Run)), e.delivery.ID
+	spec.Run, spec.Name = e.unlessDone(e.watched(spec.Run)), e.delivery.ID
 	spec.Timeout, spec.Parent = e.cfg.taskTimeout(), (*entryContext)(e)
 	e.marks, e.ending, e.told = 0, 0, nil
 	t, err := e.incarnation.tasks.Spawn(spec)
@@ -306,26 +305,6 @@ func (e *entry) mayBeDone() bool {
 	return e.delivery.Redelivered && (!copied || e.item.Attempt > e.attemptsOfCopy()+1)
 }
 
-// attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
-func (e *entry) attemptsOfCopy() int {
-	header, copied := e.delivery.Headers[queue.HeaderAttempts]
-	if !copied {
-		return 0
-	}
-	used, _ := strconv.Atoi(header) // of a stranger: it has none
-	return used
-}
-
-// takeUnsaved reports whether the store must be told of the job, once, before its acknowledgement is
-// passed on.
-func (e *entry) takeUnsaved() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	unsaved := e.unsaved
-	e.unsaved = false
-	return unsaved
-}
-
 // looksUp notes that it is being found out whether the job is done, or that it isn't.
 func (e *entry) looksUp(on bool) {
 	e.mu.Lock()
@@ -346,10 +325,71 @@ func (e *entry) isDuplicate() bool {
 	return e.duplicate
 }
 
-// storeFailed is loud, and harms nothing.
-func (e *entry) storeFailed(what string, err error) {
-	l := e.incarnation.instance
-	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
-		"reason", err, "stack", actor.Stack(err))
-	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.item.Attempt, Redelivered: e.delivery.Redelivered, Reason: err})
+// unlessDone returns a run that only acknowledges the job if it is done, and otherwise calls f.
+func (e *entry) unlessDone(f func(context.Context) (any, error)) func(context.Context) (any, error) {
+	if e.incarnation.instance.dedup == nil || !e.mayBeDone() {
+		return f
+	}
+	return func(ctx context.Context) (any, error) {
+		e.looksUp(true)
+		if !e.knownDone(ctx) {
+			e.looksUp(false)
+			return f(ctx)
+		}
+		e.markDuplicate()
+		_ = e.settle(Ack(), ErrDuplicate) // or lost: then it comes again
+		return nil, ErrDuplicate
+	}
+}
+
+// knownDone reports whether the job is done. It runs in the job's task.
+func (e *entry) knownDone(ctx context.Context) bool {
+	d := e.incarnation.instance.dedup
+	done, ask := d.known(e.item.Identity)
+	if !ask {
+		return done
+	}
+	key := storeKey(e.delivery)
+	done, err := guard.Call(ctx, e.cfg.hooks.done, func(ctx context.Context) (bool, error) { return d.store.Done(ctx, key) })
+	if err != nil && !e.stopped() { // else it was told to stop meanwhile
+		e.storeFailed("Done", err)
+	}
+	return err == nil && done
+}
+
+// noteDone remembers that the job is done, if d says so after a run that was. One that is to be tried again
+// is not. It is called with mu held, when d is taken, or too late.
+func (e *entry) noteDone(d Decision) {
+	known := e.incarnation.instance.dedup
+	switch {
+	case known == nil || e.duplicate:
+	case d.kind != decideAck:
+		if e.task != nil && !e.looking && !e.lost {
+			known.noteFailed(e.item.Identity)
+		}
+	default:
+		if e.learn(); e.status != task.OK || !known.noteDone(e.item.Identity) {
+			return
+		}
+		if e.lost {
+			e.saveDone(func() {})
+			return
+		}
+		e.unsaved = true
+	}
+}
+
+// saveDone tells the store that the job is done, and then calls saved.
+func (e *entry) saveDone(saved func()) {
+	d := e.incarnation.instance.dedup
+	d.wg.Go(func() {
+		defer saved()
+		key := storeKey(e.delivery)
+		_, err := guard.Call(context.Background(), e.cfg.hooks.remember, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, d.store.Remember(ctx, key)
+		})
+		if err != nil {
+			e.storeFailed("Remember", err)
+		}
+	})
 }

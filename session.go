@@ -1,12 +1,9 @@
 package gentask
 
 import (
-	"net"
 	"time"
 
-	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
-	"github.com/gentask/gentask/queue"
 )
 
 // phase is what the consumer's session does. The set is closed. The way through it is
@@ -82,16 +79,6 @@ func (s *session) failed() int {
 		s.failures = min(s.failures, maxUnreachableBackoff)
 	}
 	return s.failures
-}
-
-// unreachable reports whether nothing has been refused: no connection was made, or the driver says that
-// the queue can't be reached through it.
-func unreachable(err error) bool {
-	if guard.Is(err, queue.ErrUnavailable) {
-		return true
-	}
-	op, ok := guard.As[*net.OpError](err)
-	return ok && op != nil && op.Op == "dial"
 }
 
 const (

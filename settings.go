@@ -102,3 +102,15 @@ func (s *settings) unknownVersion(m *queue.Message) error {
 	}
 	return &VersionError{Version: version, Known: s.Versions}
 }
+
+// systemLog is the Logger of the actor system that Start makes.
+func (s *settings) systemLog() *slog.Logger {
+	if s.hooks.logs == nil {
+		return s.Logger
+	}
+	foreign := s.hooks.logs.Foreign()
+	if s.byDefault {
+		foreign = foreign.AtLeast(slog.LevelWarn)
+	}
+	return slog.New(foreign)
+}
