@@ -44,7 +44,7 @@ race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=
 # A 64-bit processor runs 32-bit programs; other machines can't.
 .PHONY: test32
 test32: ## The tests of the actors as a 32-bit program, on amd64
-	$(if $(filter amd64,$(shell go env GOHOSTARCH)),CGO_ENABLED=0 GOARCH=386 go test -count=$(COUNT) -timeout $(TIMEOUT) ./actor ./task ./supervision)
+	$(if $(filter amd64,$(shell go env GOHOSTARCH)),CGO_ENABLED=0 GOARCH=386 go test -count=$(COUNT) -timeout $(TIMEOUT) ./actor ./internal/cell ./task ./supervision)
 
 .PHONY: vet
 vet: ## go vet

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -112,7 +113,7 @@ func DecodeJSON(msg *queue.Message, into any) error {
 func (c Config) check() error {
 	var errs []error
 	if c.System != nil {
-		if err := actor.CheckSystem(c.System); err != nil {
+		if err := process.CheckSystem(c.System); err != nil {
 			errs = append(errs, fmt.Errorf("%w: System: %w", ErrConfig, err))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
@@ -285,7 +286,7 @@ func (l *ledger) onRefused(ctx actor.Context, e *entry, reason error, late bool)
 // settleLater tries the settlement of e again after a while.
 func (l *ledger) settleLater(ctx actor.Context, e *entry) {
 	wait := l.refusals.tryAfter(e, func(n int) time.Duration { return l.cfg.Reconnect.delay(n, l.cfg.random) })
-	actor.SendAfter(ctx, wait, &settleDue{e})
+	process.SendAfter(ctx, wait, &settleDue{e})
 }
 
 // notHeld removes an entry whose delivery the driver does not hold.

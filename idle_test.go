@@ -10,6 +10,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
@@ -190,7 +191,7 @@ func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch msg := ctx.Message().(type) {
 				case *actor.Started:
-					actor.SendAfter(ctx, timeout-time.Millisecond, &next{})
+					process.SendAfter(ctx, timeout-time.Millisecond, &next{})
 				case *next:
 					_ = job.Run(ctx, func(c context.Context) (any, error) { return 1, pause10(c) })
 				case *task.Outcome[any]:
@@ -199,7 +200,7 @@ func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 						return
 					}
 					if steps++; steps < 5 {
-						actor.SendAfter(ctx, timeout-time.Millisecond, &next{})
+						process.SendAfter(ctx, timeout-time.Millisecond, &next{})
 						return
 					}
 					_ = job.Settle(gentask.Ack())
@@ -231,7 +232,7 @@ func TestIdle_RestartLoops(t *testing.T) {
 						if runs {
 							_ = job.Run(ctx, func(context.Context) (any, error) { return 1, nil })
 						}
-						actor.SendAfter(ctx, 2*time.Second, &crash{})
+						process.SendAfter(ctx, 2*time.Second, &crash{})
 					case *crash:
 						panic(errOwn)
 					}

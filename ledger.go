@@ -9,6 +9,7 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/list"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
@@ -142,7 +143,7 @@ func (l *ledger) onStarted(ctx actor.Context) {
 	if l.behavior.restarts() {
 		l.workers.supervise(ctx)
 	}
-	actor.SendAfter(ctx, tickEvery, &tick{})
+	process.SendAfter(ctx, tickEvery, &tick{})
 }
 
 // startTasks starts the task supervisor. The first session is opened when it is ready. It goes on
@@ -346,7 +347,7 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	}
 	l.instance.stopping.Store(true)
 	l.drain = &drain{}
-	l.drain.timer = actor.SendAfter(ctx, max(within, 0), &drainDue{l.drain})
+	l.drain.timer = process.SendAfter(ctx, max(within, 0), &drainDue{l.drain})
 	if l.incarnation != nil {
 		l.batches.Drain()
 	}
@@ -391,5 +392,5 @@ func (l *ledger) openSession(ctx actor.Context) {
 
 // openLater opens the next session after a while.
 func (l *ledger) openLater(ctx actor.Context) {
-	actor.SendAfter(ctx, l.cfg.Reconnect.delay(l.session.failed(), l.cfg.random), &openDue{})
+	process.SendAfter(ctx, l.cfg.Reconnect.delay(l.session.failed(), l.cfg.random), &openDue{})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -88,7 +89,7 @@ func (l *ledger) probeBreaker(ctx actor.Context) {
 
 // lookAgain lets reconcile run at the given time, if it would not run before. The zero time is never.
 func (l *ledger) lookAgain(ctx actor.Context, at time.Time) {
-	l.alarm.set(at, func(wait time.Duration) *time.Timer { return actor.SendAfter(ctx, wait, &alarmed{at}) })
+	l.alarm.set(at, func(wait time.Duration) *time.Timer { return process.SendAfter(ctx, wait, &alarmed{at}) })
 }
 
 // unstarted returns how many deliveries are held and neither at work nor refused: they wait, or are on
@@ -281,7 +282,7 @@ func (l *ledger) heal(ctx actor.Context, reason error) {
 // onTick looks for what must never be. Whatever it finds is a bug, of the library's, of a driver's or of
 // the user's; the node goes on all the same.
 func (l *ledger) onTick(ctx actor.Context) {
-	actor.SendAfter(ctx, tickEvery, &tick{})
+	process.SendAfter(ctx, tickEvery, &tick{})
 	now := time.Now()
 	l.instance.turned(now)
 	l.shown = view{} // breakers of keys and the like have changed since

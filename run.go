@@ -8,6 +8,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
+	"github.com/gentask/gentask/internal/cell"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
@@ -33,6 +34,15 @@ func (c *entryContext) Value(key any) any {
 		return (*entry)(c)
 	}
 	return nil
+}
+
+// TaskListener returns the worker, if it is one of the library's own. The spawn of the task calls it, in
+// run.
+func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] {
+	if c.own == nil {
+		return nil
+	}
+	return c.own
 }
 
 // errTaskRunning is returned by run for a job that has a task already.

@@ -76,11 +76,11 @@ func rollingRun(ctx context.Context, source queue.Source, to string, newer bool)
 		return err
 	})
 	kinds, versions := map[string]gentask.Behavior{"old": run}, []string{"1"}
-	codecs := []codec.Codec{codec.Raw{Type: "text/old"}}
+	codecs := []codec.Codec{codec.Raw("text/old")}
 	if newer {
 		kinds["new"] = run
 		versions = append(versions, "2")
-		codecs = append(codecs, codec.Raw{Type: "text/new"})
+		codecs = append(codecs, codec.Raw("text/new"))
 	}
 	set, err := codec.New(codec.Config{Codecs: codecs, Untyped: "text/old"})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/cell"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
@@ -22,7 +23,7 @@ type kernel interface {
 // The ledger supervises it: it is never started again, so there is nothing that another supervisor could decide. (Those of Actor are, and have
 // one.) That is why it can be a Cell: see docs/decisions/0015-workers-are-cells.md.
 type worker struct {
-	actor.Cell
+	cell.Cell
 	entry *entry
 	kernel
 	// afterTimeout is what was decided when the task timed out; nil if it hasn't. It counts when the task has been stopped without a value.
@@ -37,7 +38,7 @@ func startWorker(e *entry, k kernel) {
 	w := &worker{entry: e, kernel: k}
 	w.Start(e.incarnation.sys, e.incarnation.workerName, w)
 	e.setWorker(w)
-	err := e.run(task.Spec{Run: w.run, Listener: w})
+	err := e.run(task.Spec{Run: w.run})
 	switch {
 	case err == nil:
 	case refused(err):
@@ -54,8 +55,8 @@ func (w *worker) run(ctx context.Context) (any, error) {
 	return hostedRun(ctx, w.entry.cfg.hooks.Host, w)
 }
 
-// Hear implements task.Listener. After the task's end the outcome is processed on its goroutine, which has nothing else to do.
-func (w *worker) Hear(o *task.Outcome[any], last bool) {
+// TaskOutcome implements cell.Listener. After the task's end the outcome is processed on its goroutine, which has nothing else to do.
+func (w *worker) TaskOutcome(o *task.Outcome[any], last bool) {
 	if last {
 		w.PostLast(o)
 		return

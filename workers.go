@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
+	"github.com/gentask/gentask/internal/supervise"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
@@ -59,7 +61,7 @@ func (w *workers) startChild(e *entry, props func(*entry) *actor.Props) {
 	w.made++
 	id := "job-" + strconv.FormatUint(w.made, 10)
 	e.setReceiver(id)
-	actor.Send(w.sys, w.supervisor, &supervision.StartRequest{Spec: supervision.ChildSpec{
+	actor.Send(w.sys, w.supervisor, &supervise.Start[supervision.ChildSpec]{Spec: supervision.ChildSpec{
 		ID: id, Tag: e,
 		Props: func() *actor.Props {
 			e.spawned()
@@ -79,7 +81,7 @@ func (w *workers) stop(e *entry, reason error) {
 		e.own.Exit(reason)
 		return
 	}
-	actor.Send(w.sys, w.supervisor, &supervision.TerminateRequest{ID: e.receiver.id})
+	actor.Send(w.sys, w.supervisor, &supervise.Terminate{ID: e.receiver.id})
 }
 
 // replace leaves the supervisor behind, as if it had ended.
@@ -87,7 +89,7 @@ func (w *workers) replace(ctx actor.Context) {
 	old := w.supervisor
 	actor.Kill(w.sys, old)
 	w.supervise(ctx)
-	actor.Abandon(ctx, old)
+	process.Abandon(ctx, old)
 }
 
 // crashed starts a crashed worker again, if it still has a job, when its old task has ended.

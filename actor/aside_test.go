@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 func TestProbeIsAnsweredBetweenTwoMessages(t *testing.T) {
@@ -21,7 +23,7 @@ func TestProbeIsAnsweredBetweenTwoMessages(t *testing.T) {
 		Send(l.sys, pid, "first")
 		Send(l.sys, pid, "second")
 		synctest.Wait()
-		Probe(l.sys, pid, func() { answers <- "probe" })
+		process.Probe(l.sys, pid, func() { answers <- "probe" })
 		synctest.Wait()
 		require.Empty(l, answers, "Receive has not returned")
 		close(busy)
@@ -29,7 +31,7 @@ func TestProbeIsAnsweredBetweenTwoMessages(t *testing.T) {
 		require.Equal(l, "probe", wait(l, answers))
 		require.Equal(l, "second", wait(l, answers))
 		require.ErrorIs(l, l.shutdown(pid), ErrShutdown)
-		Probe(l.sys, pid, func() { answers <- "gone" })
+		process.Probe(l.sys, pid, func() { answers <- "gone" })
 		require.Equal(l, "gone", wait(l, answers))
 	})
 }
@@ -40,7 +42,7 @@ func TestAnActorThatEndsAnswersEachProbe(t *testing.T) {
 		pid := l.child(func(Context) {})
 		go Kill(l.sys, pid)
 		for range cap(answers) {
-			go Probe(l.sys, pid, func() { answers <- struct{}{} })
+			go process.Probe(l.sys, pid, func() { answers <- struct{}{} })
 		}
 		for range cap(answers) {
 			wait(l, answers)
@@ -51,20 +53,17 @@ func TestAnActorThatEndsAnswersEachProbe(t *testing.T) {
 // maker is an actor that can be told from others.
 type maker struct{ ReceiveFunc }
 
-func TestAsideSpawnerMakesChildrenOnAnyGoroutine(t *testing.T) {
+func TestSpawnAsideMakesChildrenOnAnyGoroutine(t *testing.T) {
 	inLab(t, func(l *lab) {
-		var s AsideSpawner
 		made := &maker{func(Context) {}}
 		props := FromProducer(func() Actor { return made })
 		var pid *PID
 		l.do(func(ctx Context) {
-			var born Actor
+			s := process.NewAside(ctx)
 			var wg sync.WaitGroup
-			wg.Go(func() {
-				pid, born = s.Spawn(l.sys, l.parent, props, SpawnOptions{Name: "aside", Monitor: true, Ready: true})
-			})
+			wg.Go(func() { pid = Spawn(s, props, SpawnOptions{Name: "aside", Monitor: true, Ready: true}) })
 			wg.Wait()
-			require.Same(l, made, born)
+			require.Same(l, made, s.Born)
 			s.Adopt(ctx, pid)
 			require.Len(l, ctx.Children(), 1)
 		})
@@ -78,7 +77,6 @@ func TestAsideSpawnerMakesChildrenOnAnyGoroutine(t *testing.T) {
 // The parent's stop stops adopted children, and waits for them.
 func TestAdoptedChildrenEndBeforeTheirParent(t *testing.T) {
 	inLab(t, func(l *lab) {
-		var s AsideSpawner
 		ended := false
 		slow := FromFunc(func(c Context) {
 			if _, ok := c.Message().(*Stopping); ok {
@@ -87,7 +85,8 @@ func TestAdoptedChildrenEndBeforeTheirParent(t *testing.T) {
 			}
 		})
 		l.do(func(ctx Context) {
-			pid, _ := s.Spawn(l.sys, l.parent, slow, SpawnOptions{})
+			s := process.NewAside(ctx)
+			pid := Spawn(s, slow, SpawnOptions{})
 			s.Adopt(ctx, pid)
 		})
 		require.ErrorIs(l, l.shutdown(l.parent), ErrShutdown)
@@ -97,11 +96,12 @@ func TestAdoptedChildrenEndBeforeTheirParent(t *testing.T) {
 
 func TestAProducerThatPanicsLeavesNoChildAside(t *testing.T) {
 	inLab(t, func(l *lab) {
-		var s AsideSpawner
+		var s *process.Aside
+		l.do(func(ctx Context) { s = process.NewAside(ctx) })
 		bad := FromProducer(func() Actor { panic("no") })
-		require.Panics(l, func() { s.Spawn(l.sys, l.parent, bad, SpawnOptions{Monitor: true}) })
+		require.Panics(l, func() { Spawn(s, bad, SpawnOptions{Monitor: true}) })
 		l.quiet()
-		pid, _ := s.Spawn(l.sys, l.parent, FromFunc(func(Context) {}), SpawnOptions{Monitor: true})
+		pid := Spawn(s, FromFunc(func(Context) {}), SpawnOptions{Monitor: true})
 		Kill(l.sys, pid)
 		require.ErrorIs(l, l.exited(pid), ErrKilled)
 	})

@@ -6,8 +6,8 @@ import (
 	pa "github.com/asynkron/protoactor-go/actor"
 )
 
-// BenchmarkSpawnStop compares what one short life costs: spawned, started, one message, stopped, and its end heard. Each waits for the end
-// before the next begins.
+// BenchmarkSpawnStop compares what one short life costs: spawned, started, one message, stopped,
+// and its end reported. Each waits for the end before the next begins.
 func BenchmarkSpawnStop(b *testing.B) {
 	sys := NewSystem(SystemConfig{})
 	b.Run("default mailbox", func(b *testing.B) {
@@ -23,37 +23,11 @@ func BenchmarkSpawnStop(b *testing.B) {
 	b.Run("our mailbox, monitored", func(b *testing.B) {
 		ended := make(chan struct{})
 		props := FromFunc(stopAtMessage)
-		benchmarkChildren(b, sys, ended, func(ctx Context) { ctx.Send(Spawn(ctx, props, SpawnOptions{Monitor: true}), "stop") })
-	})
-	b.Run("cell", func(b *testing.B) {
-		ended := make(chan struct{}, 1)
-		b.ReportAllocs()
-		for b.Loop() {
-			c := &Cell{}
-			c.Start(sys, "cell", benchHandler{c, ended})
-			c.Post("stop")
-			<-ended
-		}
-	})
-	b.Run("routine", func(b *testing.B) {
-		ended := make(chan struct{})
-		b.ReportAllocs()
-		for b.Loop() {
-			(&Routine{}).Start(sys, "routine", benchBody(ended))
-			<-ended
-		}
+		benchmarkChildren(b, sys, ended, func(ctx Context) {
+			ctx.Send(Spawn(ctx, props, SpawnOptions{Monitor: true}), "stop")
+		})
 	})
 }
-
-// benchHandler ends its cell at its first message.
-type benchHandler struct {
-	cell  *Cell
-	ended chan struct{}
-}
-
-func (h benchHandler) Receive(any) { h.cell.Exit(nil) }
-
-func (h benchHandler) Ended(error) { h.ended <- struct{}{} }
 
 func stopAtMessage(ctx Context) {
 	if ctx.Message() == "stop" {
@@ -61,7 +35,8 @@ func stopAtMessage(ctx Context) {
 	}
 }
 
-// benchmarkChildren has a parent spawn one child after another, and waits for the Terminated of each.
+// benchmarkChildren has a parent spawn one child after another, and waits for the Terminated of
+// each.
 func benchmarkChildren(b *testing.B, sys *System, ended chan struct{}, spawn func(Context)) {
 	parent := SpawnRoot(sys, FromFunc(func(ctx Context) {
 		switch ctx.Message().(type) {
@@ -78,12 +53,6 @@ func benchmarkChildren(b *testing.B, sys *System, ended chan struct{}, spawn fun
 	}
 	Stop(sys, parent)
 }
-
-type benchBody chan struct{}
-
-func (benchBody) Run() error    { return nil }
-func (benchBody) Cancel()       {}
-func (b benchBody) Ended(error) { b <- struct{}{} }
 
 // BenchmarkSend is one message through a mailbox that is busy.
 func BenchmarkSend(b *testing.B) {

@@ -4,12 +4,14 @@ import (
 	"time"
 
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // rare is the state of a mailbox that most actors never need.
 type rare struct {
-	told   pa.PIDSet // while closing: the children that have been told to stop; all of them are still children
-	rounds int       // while closing: how often children turned up that had to be told
+	told   pa.PIDSet // while closing: the children that were stopped; all of them are still children
+	rounds int       // while closing: how often there were new children to stop
 	timers map[string]*timer
 }
 
@@ -20,19 +22,13 @@ func (m *mailbox) more() *rare {
 	return m.rare
 }
 
-// The Why of a Terminated that no child has sent.
-const (
-	abandoned pa.TerminatedReason = -1 - iota // ends a child for its parent although it lives on
-	released                                  // the same for a foreign child, if it is one still
-)
-
 // advance hands a Terminated to the actor, which may be the last that its stop waits for.
 //
-// Whether it ends a child is decided by protoactor-go, by the child's address and Id. A name can be
-// used again, and anybody can forge a message: so the end of a child that lives is not believed.
+// protoactor-go decides whether it ends a child, by the child's address and Id. A name can be used
+// again, and any code can forge a message: so the end of a child that lives is not believed.
 func (m *mailbox) advance(t *pa.Terminated) {
 	switch {
-	case t.Why == released && !m.isChild(t.Who):
+	case t.Why == process.Released && !m.isChild(t.Who):
 		return // its own Terminated has come before
 	case t.Why < 0:
 		t = &pa.Terminated{Who: t.Who}
@@ -49,8 +45,8 @@ func (m *mailbox) advance(t *pa.Terminated) {
 }
 
 // lives reports whether pid is a child of which another end is sure to come. All processes of
-// protoactor-go and of this package leave the registry before they tell of their end. Of others
-// that is expected only if tellStop sees to it.
+// protoactor-go and of this module leave the registry before they report their end. Other processes
+// do so only because of tellStop.
 func (m *mailbox) lives(pid *PID) bool {
 	p, ok := m.sys.ProcessRegistry.Get(pid)
 	if !ok || !m.isChild(pid) {
@@ -59,7 +55,7 @@ func (m *mailbox) lives(pid *PID) bool {
 	return !foreign(m.sys, p, pid) || m.rare != nil && m.rare.told.Contains(pid)
 }
 
-// isChild takes a time that grows with the number of children.
+// isChild reports whether pid is a child. It takes time in proportion to the number of children.
 func (m *mailbox) isChild(pid *PID) bool {
 	for _, child := range m.ctx().Children() {
 		if child.Id == pid.Id && child.Address == pid.Address {
@@ -69,7 +65,7 @@ func (m *mailbox) isChild(pid *PID) bool {
 	return false
 }
 
-// markTold notes that protoactor-go has told all children to stop.
+// markTold notes that protoactor-go has stopped all children.
 func (m *mailbox) markTold() {
 	if !Alive(m.sys, m.self) {
 		return // it had none; those of its Stopped handler are newcomers
@@ -79,8 +75,7 @@ func (m *mailbox) markTold() {
 	}
 }
 
-// stopForeign stops the children that protoactor-go's message does not stop, and notes that they
-// have been told.
+// stopForeign stops the children that a message of protoactor-go's does not stop, and notes that.
 func (m *mailbox) stopForeign() {
 	for _, child := range m.ctx().Children() {
 		if p, ok := m.sys.ProcessRegistry.Get(child); ok && foreign(m.sys, p, child) {
@@ -90,8 +85,8 @@ func (m *mailbox) stopForeign() {
 	}
 }
 
-// stopNewcomers stops the children that have not been told yet, and reports whether there were any.
-// The newest are last, unless one that ended has made room for it.
+// stopNewcomers stops the children that have not been stopped yet, and reports whether there were
+// any. The newest are last, unless one that ended has made room for it.
 func (m *mailbox) stopNewcomers() bool {
 	children := m.ctx().Children()
 	if m.rare == nil && len(children) == 0 {
@@ -112,11 +107,11 @@ func (m *mailbox) stopNewcomers() bool {
 // returned.
 const foreignGrace = 10 * time.Second
 
-// tellStop tells a child to stop. A foreign one counts as ended when its Stop has returned and it
-// has left the registry, or foreignGrace later.
+// tellStop stops a child without waiting. A foreign child counts as ended when its Stop has
+// returned and it has left the registry, or foreignGrace later.
 func (m *mailbox) tellStop(child *PID) {
 	sys, self := m.sys, m.self
-	release := func() { sendSystem(sys, self, &pa.Terminated{Who: child, Why: released}) }
+	release := func() { process.System(sys, self, &pa.Terminated{Who: child, Why: process.Released}) }
 	stop(sys, child, func() {
 		if Alive(sys, child) {
 			time.AfterFunc(foreignGrace, release)
@@ -126,12 +121,12 @@ func (m *mailbox) tellStop(child *PID) {
 	})
 }
 
-// foreign reports whether p, at pid, is a process of somebody else's in this program: a router of
-// protoactor-go, for one. A message that tells it to stop is not enough: the router answers it with
-// its Terminated, and lives on.
+// foreign reports whether p, at pid, is a process in this program without a mailbox of
+// protoactor-go's or of this module, such as a router. A stop message is not enough for one: a
+// router answers it with its Terminated, and lives on.
 func foreign(sys *System, p pa.Process, pid *PID) bool {
 	switch p.(type) {
-	case *pa.ActorProcess, *Cell, *Routine, *monitor:
+	case *pa.ActorProcess, process.Native:
 		return false
 	}
 	return pid.Address == sys.Address() || pid.Address == localAddress
@@ -140,8 +135,8 @@ func foreign(sys *System, p pa.Process, pid *PID) bool {
 // localAddress is that of processes in a program without remote actors.
 const localAddress = "nonhost"
 
-// stop tells the process at pid to stop, and doesn't wait. Of a foreign one, done is called when
-// its Stop has returned.
+// stop stops the process at pid, and doesn't wait. For a foreign one, done is called when its Stop
+// has returned.
 func stop(sys *System, pid *PID, done func()) {
 	p, ok := sys.ProcessRegistry.Get(pid)
 	switch {
@@ -156,7 +151,7 @@ func stop(sys *System, pid *PID, done func()) {
 	}
 }
 
-// contain runs code that nobody can be told of when it panics.
+// contain runs f, and drops a panic: there is no actor to report it to.
 func contain(f func()) {
 	defer func() { _ = recover() }()
 	f()

@@ -10,9 +10,11 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"pgregory.net/rapid"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
-// move is one thing that a family lives through. Who picks a child, as far as there are any.
+// move is one thing that a family lives through. The field Who picks a child, if there are any.
 type move struct {
 	What string
 	Who  int
@@ -92,7 +94,7 @@ func (f *family) kid(ctx Context, k *kid) {
 		}
 	case *StopRequest:
 		if k.told++; k.told == 1 {
-			SendAfter(ctx, k.slow, "exit")
+			process.SendAfter(ctx, k.slow, "exit")
 		}
 	case string:
 		Exit(ctx, nil)
@@ -154,18 +156,18 @@ func (f *family) treat(ctx Context, what string, k *kid) {
 			ctx.Watch(pid)
 		}
 	case "forge":
-		sendSystem(f.sys, ctx.Self(), &pa.Terminated{Who: k.pid})
+		process.System(f.sys, ctx.Self(), &pa.Terminated{Who: k.pid})
 		for _, pid := range k.grandchildren {
-			sendSystem(f.sys, ctx.Self(), &pa.Terminated{Who: pid})
+			process.System(f.sys, ctx.Self(), &pa.Terminated{Who: pid})
 		}
 	case "abandon":
 		k.abandoned, k.killed = true, true
 		Kill(f.sys, k.pid)
-		Abandon(ctx, k.pid)
+		process.Abandon(ctx, k.pid)
 	}
 }
 
-// TestAParentOutlivesItsChildrenWhateverHappens before, and tells each of them once.
+// TestAParentOutlivesItsChildrenWhateverHappens before, and stops each of them once.
 func TestAParentOutlivesItsChildrenWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		script := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) move {

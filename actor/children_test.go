@@ -9,6 +9,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // nest is a parent with one child, which traps its stop and takes half a minute for it, and may
@@ -52,7 +54,7 @@ func (f *nest) receive(n int) ReceiveFunc {
 			Send(ctx.ActorSystem(), ctx.Parent(), pids)
 		case *StopRequest:
 			f.told.Add(1)
-			SendAfter(ctx, 30*time.Second, "exit")
+			process.SendAfter(ctx, 30*time.Second, "exit")
 			for _, pid := range ctx.Children() {
 				Stop(ctx.ActorSystem(), pid)
 			}
@@ -64,7 +66,7 @@ func (f *nest) receive(n int) ReceiveFunc {
 	}
 }
 
-// holds says that the parent ended after its child, which was told to stop once.
+// holds requires that the parent ended after its child, which was stopped once.
 func (f *nest) holds(l *lab, parent *PID) {
 	l.Helper()
 	begin := time.Now()
@@ -100,14 +102,14 @@ func strangers(ctx Context, child *PID) map[string]*PID {
 	}
 }
 
-func TestNobodyElsesEndCountsForAChilds(t *testing.T) {
+func TestOnlyTheChildsOwnEndCounts(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var f *nest
 		f, pid := hatch(l, 1, func(ctx Context) {
 			if _, ok := ctx.Message().(*Stopping); ok {
 				for range 10 {
 					for _, who := range strangers(ctx, f.child.Load()) {
-						sendSystem(l.sys, ctx.Self(), &pa.Terminated{Who: who})
+						process.System(l.sys, ctx.Self(), &pa.Terminated{Who: who})
 					}
 				}
 			}
@@ -163,7 +165,7 @@ func TestAChildOfTheSameNameLaterIsAnotherChild(t *testing.T) {
 				}), "same")
 				ctx.Send(pid, "hang")
 				Kill(l.sys, pid)
-				Abandon(ctx, pid)
+				process.Abandon(ctx, pid)
 			case "second":
 				pid, err := ctx.SpawnNamed(FromFunc(func(ctx Context) {
 					if _, ok := ctx.Message().(*Stopped); ok {
@@ -188,9 +190,9 @@ func TestAChildOfTheSameNameLaterIsAnotherChild(t *testing.T) {
 	})
 }
 
-// TestANewcomerIsToldWhoeverEndsBeforeIt spawns a child where no end of another is progress, and
-// lets one end whose place it then takes.
-func TestANewcomerIsToldWhoeverEndsBeforeIt(t *testing.T) {
+// TestANewcomerIsStoppedWhicheverChildEndsBeforeIt spawns a child where no end of another is
+// progress, and lets one end whose place it then takes.
+func TestANewcomerIsStoppedWhicheverChildEndsBeforeIt(t *testing.T) {
 	inLab(t, func(l *lab) {
 		before := l.processes()
 		var slow, quick *PID
@@ -229,7 +231,7 @@ func TestANewcomerIsToldWhoeverEndsBeforeIt(t *testing.T) {
 func TestForgedEndOfAChildThatLivesIsNotBelieved(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.child(func(Context) {})
-		sendSystem(l.sys, l.parent, &pa.Terminated{Who: pid})
+		process.System(l.sys, l.parent, &pa.Terminated{Who: pid})
 		l.quiet()
 		l.do(func(ctx Context) { require.Len(l, ctx.Children(), 1) })
 		Stop(l.sys, pid)
@@ -238,7 +240,7 @@ func TestForgedEndOfAChildThatLivesIsNotBelieved(t *testing.T) {
 	})
 }
 
-// TestARouterEndsWithTheActorThatSpawnedIt, and not after it, whoever stops it.
+// TestARouterEndsWithTheActorThatSpawnedIt, and not after it, however it is stopped.
 func TestARouterEndsWithTheActorThatSpawnedIt(t *testing.T) {
 	slow := func(ctx Context) {
 		if _, ok := ctx.Message().(*Stopping); ok {
@@ -301,7 +303,7 @@ func (stubborn) SendUserMessage(*PID, any)     {}
 func (s stubborn) SendSystemMessage(*PID, any) { s.crash() }
 func (s stubborn) Stop(*PID)                   { s.crash() }
 
-func TestAProcessThatCrashesWhenItIsStoppedHoldsUpNobody(t *testing.T) {
+func TestAProcessThatCrashesWhenItIsStoppedHoldsUpNoOther(t *testing.T) {
 	inEachCrash(t, func(l *lab, crash func(), _ func(error) bool) {
 		pid := l.child(func(ctx Context) {
 			if _, ok := ctx.Message().(*Started); ok {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/internal/guard/guardtest"
+	"github.com/gentask/gentask/internal/process"
 )
 
 var errBoom = errors.New("boom")
@@ -26,10 +27,19 @@ type crash struct {
 }
 
 var crashes = []crash{
-	{"panic", func() { panic("boom") }, func(e error) bool { p, ok := errors.AsType[*PanicError](e); return ok && p.Value == "boom" }},
+	{"panic", func() { panic("boom") }, func(e error) bool {
+		p, ok := errors.AsType[*PanicError](e)
+		return ok && p.Value == "boom"
+	}},
 	{"panic(error)", func() { panic(errBoom) }, func(e error) bool { return errors.Is(e, errBoom) }},
-	{"panic(nil)", func() { panic(nil) }, func(e error) bool { _, ok := errors.AsType[*runtime.PanicNilError](e); return ok }},
-	{"nil dereference", func() { var p *PID; _ = p.Id }, func(e error) bool { _, ok := errors.AsType[runtime.Error](e); return ok }},
+	{"panic(nil)", func() { panic(nil) }, func(e error) bool {
+		_, ok := errors.AsType[*runtime.PanicNilError](e)
+		return ok
+	}},
+	{"nil dereference", func() { var p *PID; _ = p.Id }, func(e error) bool {
+		_, ok := errors.AsType[runtime.Error](e)
+		return ok
+	}},
 	{"Goexit", runtime.Goexit, func(e error) bool { return errors.Is(e, ErrGoexit) }},
 }
 
@@ -39,7 +49,8 @@ func hostilePanics() []crash {
 	for _, c := range append(guardtest.Errors(), guardtest.Case{Name: "Error exits", Err: guardtest.Exits()}) {
 		all = append(all, crash{"panic: " + c.Name, func() { panic(c.Err) }, func(e error) bool {
 			p, ok := e.(*PanicError) //nolint:errorlint // nothing is wrapped around it
-			return ok && reflect.TypeOf(p.Value) == reflect.TypeOf(c.Err) && p.Error() != "" && len(p.Error()) < 20<<10 && p.Stack() != ""
+			return ok && reflect.TypeOf(p.Value) == reflect.TypeOf(c.Err) && p.Error() != "" &&
+				len(p.Error()) < 20<<10 && p.Stack() != ""
 		}})
 	}
 	return all
@@ -100,7 +111,7 @@ func TestTrap02_CrashInStoppingCantKeepTheActorAlive(t *testing.T) {
 	})
 }
 
-func TestTrap03_CrashInStoppedStillTellsEverybody(t *testing.T) {
+func TestTrap03_CrashInStoppedIsStillReportedToAll(t *testing.T) {
 	inEachCrash(t, func(l *lab, crash func(), is func(error) bool) {
 		stopped := 0
 		pid := l.child(func(ctx Context) {
@@ -156,7 +167,9 @@ func TestTrap02_EveryHandlerCrashesAndTheChildrenAreGoneFirst(t *testing.T) {
 }
 
 // exitFrom does what the actor's own Exit does.
-func exitFrom(l *lab, pid *PID, reason error) { sendSystem(l.sys, pid, &exitCall{reason: reason}) }
+func exitFrom(l *lab, pid *PID, reason error) {
+	process.System(l.sys, pid, &process.Exit{Reason: reason})
+}
 
 func TestTrap02_CrashWhileChildrenExistStopsThemFirst(t *testing.T) {
 	inEachCrash(t, func(l *lab, crash func(), is func(error) bool) {
@@ -187,7 +200,9 @@ func TestTrap04_CrashIsNeverARestart(t *testing.T) {
 		"ours":                  FromFunc,
 		"foreign":               func(f ReceiveFunc) *Props { return pa.PropsFromFunc(f) },
 		"foreign with strategy": func(f ReceiveFunc) *Props { return pa.PropsFromFunc(f, pa.WithSupervisor(restart)) },
-		"foreign with mailbox":  func(f ReceiveFunc) *Props { return pa.PropsFromFunc(f, pa.WithMailbox(pa.Bounded(1))) },
+		"foreign with mailbox": func(f ReceiveFunc) *Props {
+			return pa.PropsFromFunc(f, pa.WithMailbox(pa.Bounded(1)))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inEachCrash(t, func(l *lab, crash func(), is func(error) bool) {
@@ -256,7 +271,7 @@ func deepInside(goexit bool) {
 	panic("deep")
 }
 
-func TestTrap12_GuardianNeverHearsOfACrash(t *testing.T) {
+func TestTrap12_GuardianIsNeverAskedAboutACrash(t *testing.T) {
 	inLab(t, func(l *lab) {
 		escalate := pa.NewOneForOneStrategy(0, 0, func(any) pa.Directive { return pa.EscalateDirective })
 		pid := SpawnRoot(l.sys, pa.PropsFromFunc(func(ctx Context) {
@@ -358,9 +373,10 @@ func TestTrap04_ForeignChildThatAParentOfOursSpawnedByItselfIsStopped(t *testing
 	})
 }
 
-func TestSpawnerSpawnsLikeSpawn(t *testing.T) {
+func TestSpawnAsideAgainAndAgainSpawnsLikeSpawn(t *testing.T) {
 	inLab(t, func(l *lab) {
-		var s Spawner
+		var s *process.Aside
+		l.do(func(ctx Context) { s = process.NewAside(ctx) })
 		crash, idle := FromFunc(func(ctx Context) {
 			if ctx.Message() == "go" {
 				panic("boom")
@@ -370,7 +386,10 @@ func TestSpawnerSpawnsLikeSpawn(t *testing.T) {
 			for _, opts := range []SpawnOptions{{}, {Monitor: true}, {Monitor: true, Name: "same"}} {
 				for _, props := range []*Props{crash, crash, idle} {
 					var pid *PID
-					l.do(func(ctx Context) { pid = s.Spawn(ctx, props, opts) })
+					l.do(func(ctx Context) {
+						pid = Spawn(s, props, opts)
+						s.Adopt(ctx, pid)
+					})
 					Send(l.sys, pid, "go")
 					Stop(l.sys, pid)
 					require.IsType(l, &pa.Terminated{}, wait(l, l.news))

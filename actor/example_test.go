@@ -2,14 +2,13 @@ package actor_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/gentask/gentask/actor"
 )
 
-// An actor is a receive function. It crashes alone, and whoever monitors it hears why.
+// An actor is a receive function. It crashes alone, and its monitors get the reason.
 func Example() {
 	sys := actor.NewSystem(actor.SystemConfig{})
 	divider := actor.FromFunc(func(ctx actor.Context) {
@@ -60,39 +59,6 @@ func ExampleAsk() {
 	// 42 <nil>
 	// actor: shutdown <nil>
 	// 0 actor: no such actor
-}
-
-// download is what a routine runs.
-type download struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	ended  chan error
-}
-
-func (d *download) Run() error {
-	<-d.ctx.Done() // a long time
-	return context.Cause(d.ctx)
-}
-
-func (d *download) Cancel() { d.cancel(errors.New("nobody wants it")) }
-
-func (d *download) Ended(reason error) { d.ended <- reason }
-
-func ExampleRoutine() {
-	sys := actor.NewSystem(actor.SystemConfig{})
-	d := &download{ended: make(chan error, 1)}
-	d.ctx, d.cancel = context.WithCancelCause(context.Background())
-
-	var r actor.Routine
-	r.Start(sys, "download", d)
-	fmt.Println(actor.Alive(sys, r.PID()))
-	actor.Stop(sys, r.PID())
-	fmt.Println(<-d.ended)
-	fmt.Println(actor.Alive(sys, r.PID()))
-	// Output:
-	// true
-	// nobody wants it
-	// false
 }
 
 // greeting is what a greeter takes.

@@ -15,13 +15,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// lab is a system in a bubble with one parent, which does what a test tells it and passes on what it hears. A hang is a failure at once: time
-// passes only when nothing else can happen.
+// lab is a system in a bubble with one parent, which runs the errands of a test and passes on what
+// is reported to it. A hang is a failure at once: time passes only when nothing else can happen.
 type lab struct {
 	*testing.T
 	sys    *System
 	parent *PID
-	news   chan any // *Exited, *Ready and *pa.Terminated, as the parent hears them
+	news   chan any // *Exited, *Ready and *pa.Terminated, as the parent gets them
 	logs   *counter
 }
 
@@ -99,14 +99,14 @@ func (l *lab) exited(pid *PID) error {
 	}
 }
 
-// quiet says that the parent hears nothing more.
+// quiet requires that nothing more is reported to the parent.
 func (l *lab) quiet() {
 	l.Helper()
 	l.settle()
 	require.Empty(l, l.news)
 }
 
-// settle waits until nothing more happens, and the parent has heard all.
+// settle waits until nothing more happens, and the parent has handled everything.
 func (l *lab) settle() {
 	l.Helper()
 	synctest.Wait()
@@ -124,7 +124,7 @@ func (l *lab) shutdown(pid *PID) error {
 	return reason
 }
 
-// monitor returns what a monitor hears.
+// monitor returns the ends that are reported to a monitor.
 func (l *lab) monitor(pid *PID) (heard chan *Exited, cancel func()) {
 	heard = make(chan *Exited, 10)
 	return heard, newMonitor(l.sys, pid, func(e *Exited) { heard <- e }).cancel

@@ -4,17 +4,23 @@ import (
 	"sync"
 
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // mailbox runs one actor. It differs from protoactor-go's in how the actor may end:
 //
-//   - A panic or a runtime.Goexit in Receive makes the actor crash: it stops with a reason. protoactor-go would ask the parent's strategy,
-//     restart in place by default, and after a Goexit process nothing ever again, not even Stop.
-//   - A panic in the handlers of Stopping and Stopped can't keep the actor alive, nor can children spawned while it stops.
-//   - The reason of the end reaches the parent that asked for it, and every monitor, as one *Exited. Nobody hears of the end before the end.
-//   - An actor that traps stops hears StopRequest instead, and ends when it calls Exit.
+//   - A panic or a runtime.Goexit in Receive is a crash: the actor stops with a reason.
+//     protoactor-go would ask the parent's strategy, and restart in place by default. After a
+//     Goexit it would process nothing ever again, not even Stop.
+//   - A panic in the handlers of Stopping and Stopped can't keep the actor alive, nor can children
+//     spawned while it stops.
+//   - The reason of the end reaches the parent that asked for it, and every monitor, as one
+//     *Exited. No end is reported before the end.
+//   - An actor that traps stops gets a StopRequest instead, and ends when it calls Exit.
 //
-// Everything but what mu guards belongs to the goroutine that runs the mailbox; there is one at a time. How an actor ends is in stop.go.
+// Everything that mu does not guard belongs to the goroutine that runs the mailbox; there is one at
+// a time. How an actor ends is in stop.go.
 type mailbox struct {
 	mu      sync.Mutex
 	running bool
@@ -23,11 +29,11 @@ type mailbox struct {
 	phase    phase
 	trapping bool
 	delayed  bool  // Ready waits for ReportReady
-	broken   bool  // a handler of the user's has failed, and what it broke off is to be mended
-	rare     *rare // nil: none of it was needed yet
+	broken   bool  // a handler of the user's has failed, and its work must be finished
+	rare     *rare // nil until it is needed
 
-	system inbox
-	user   inbox
+	system process.Inbox
+	user   process.Inbox
 
 	inv      pa.MessageInvoker // nil in the end: a PID can outlive the actor, and must not keep it in memory
 	sys      *System
@@ -38,19 +44,19 @@ type mailbox struct {
 	reason   error
 }
 
-// link says what the parent wants to hear.
+// link is what the parent asked for.
 type link struct {
 	exited bool
 	ready  bool
-	born   *Actor // during the spawn: where to put the actor; nil if nobody asks
+	born   *Actor // during the spawn: where to put the actor; may be nil
 }
 
 type phase uint8
 
 const (
 	open    phase = iota // takes messages
-	closing              // was told to stop: user messages are dropped
-	dead                 // is out of the registry, and everybody has been told
+	closing              // was stopped: user messages are dropped
+	dead                 // is out of the registry, and the end has been reported
 )
 
 func newMailbox() pa.Mailbox { return &mailbox{} }
@@ -61,40 +67,40 @@ func (m *mailbox) RegisterHandlers(inv pa.MessageInvoker, d pa.Dispatcher) {
 	defer m.mu.Unlock()
 	m.inv = inv
 	m.sys, m.self = m.ctx().ActorSystem(), m.ctx().Self()
-	m.dispatch = dispatcherOf(m.sys, d)
+	m.dispatch = process.DispatcherOf(m.sys, d)
 	m.runFn = m.runGrown
 	if m.link.born != nil {
 		*m.link.born, m.link.born = m.ctx().Actor(), nil
 	}
 }
 
-// Start has nothing to do: Started has been posted, and has made the mailbox run.
+// Start does nothing: Started has been posted, and has made the mailbox run.
 func (m *mailbox) Start() {}
 
 // UserMessageCount returns how many user messages wait.
 func (m *mailbox) UserMessageCount() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.user.len()
+	return m.user.Len()
 }
 
 // PostUserMessage queues a message and never blocks.
 func (m *mailbox) PostUserMessage(msg any) {
-	eachOf(msg, m.PostUserMessage)
-	if last, ok := msg.(*pa.MessageEnvelope); ok && last.Sender == lastSender {
-		m.postLast(last.Message)
+	process.Each(msg, m.PostUserMessage)
+	if last, ok := process.Last(msg); ok {
+		m.postLast(last)
 		return
 	}
 	m.mu.Lock()
-	m.user.push(msg)
+	m.user.Push(msg)
 	m.wake()
 }
 
-// postLast processes the message on the caller's goroutine, if nobody runs the mailbox.
+// postLast processes the message on the caller's goroutine, if no other runs the mailbox.
 func (m *mailbox) postLast(msg any) {
 	m.mu.Lock()
-	m.user.push(msg)
-	if m.running || m.dispatch == nil || dispatcherOf(m.sys, nil) != nil {
+	m.user.Push(msg)
+	if m.running || m.dispatch == nil || process.DispatcherOf(m.sys, nil) != nil {
 		m.wake()
 		return
 	}
@@ -117,12 +123,12 @@ func (m *mailbox) PostSystemMessage(msg any) {
 		return
 	}
 	m.mu.Lock()
-	m.system.push(msg)
+	m.system.Push(msg)
 	m.wake()
 }
 
-// wake unlocks mu. A mailbox that has no handlers yet - an init function in the Props has sent its
-// actor a message - waits for Started.
+// wake unlocks mu. A mailbox without handlers waits for Started: an init function in the Props has
+// sent its actor a message.
 func (m *mailbox) wake() {
 	idle := !m.running && m.dispatch != nil
 	m.running = m.running || idle
@@ -132,7 +138,7 @@ func (m *mailbox) wake() {
 	}
 }
 
-// schedule survives a dispatcher that panics: senders have done nothing wrong.
+// schedule survives a dispatcher that panics, which is no fault of the sender.
 func (m *mailbox) schedule() {
 	defer func() {
 		if recover() != nil {
@@ -142,27 +148,15 @@ func (m *mailbox) schedule() {
 	m.dispatch.Schedule(m.runFn)
 }
 
-// eachOf posts each message of a batch, as a mailbox of protoactor-go does before the batch itself.
-func eachOf(msg any, post func(any)) {
-	batch, ok := msg.(pa.MessageBatch)
-	if env, enveloped := msg.(*pa.MessageEnvelope); enveloped {
-		batch, ok = env.Message.(pa.MessageBatch)
-	}
-	if ok {
-		for _, one := range batch.GetMessages() {
-			post(one)
-		}
-	}
-}
-
-// runGrown grows the stack once, while it is one frame deep. A fresh goroutine would copy it two or three times on the way to the user's code,
-// which is a third of the cost of a short-lived actor.
+// runGrown grows the stack once, while it is one frame deep. A fresh goroutine would copy it two or
+// three times on the way to the user's code. That is a third of the cost of a short-lived actor.
 func (m *mailbox) runGrown() {
 	growStack()
 	m.run()
 }
 
-// run processes as many messages as its dispatcher grants, and gets in line again if there may be more: a Goexit leaves it at that, too.
+// run processes as many messages as its dispatcher grants, and schedules itself again if there may
+// be more. A Goexit does so, too.
 func (m *mailbox) run() {
 	more := true
 	defer func() {
@@ -173,7 +167,8 @@ func (m *mailbox) run() {
 	more = m.turn(max(m.dispatch.Throughput(), 1))
 }
 
-// turn processes up to n messages: until there are none (false), it is somebody else's turn, or one has failed (true).
+// turn processes up to n messages. It returns false when none is left, and true after n messages or
+// a failure.
 func (m *mailbox) turn(n int) (more bool) {
 	returned := false
 	defer func() {
@@ -211,7 +206,7 @@ func (m *mailbox) invokeUser(msg any) {
 	m.inv.InvokeUserMessage(msg)
 }
 
-// queue says where a message comes from.
+// queue is the origin of a message.
 type queue uint8
 
 const (
@@ -223,23 +218,18 @@ const (
 func (m *mailbox) next() (msg any, from queue) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if msg, ok := m.system.pop(); ok {
+	if msg, ok := m.system.Pop(); ok {
 		return msg, system
 	}
-	if msg, ok := m.user.pop(); ok {
+	if msg, ok := m.user.Pop(); ok {
 		return msg, user
 	}
 	m.running = false
 	return nil, nothing
 }
 
-// Messages of this package that mailboxes understand, among the system's.
-type (
-	// exitCall makes the actor end with a reason; it can't be trapped.
-	exitCall struct{ reason error }
-	// trapCall makes the actor hear StopRequest from now on. It takes effect when it is posted.
-	trapCall struct{}
-)
+// trapCall makes each stop a StopRequest. It takes effect when it is posted.
+type trapCall struct{}
 
 func (m *mailbox) invokeSystem(msg any) {
 	if m.phase == dead {
@@ -254,12 +244,14 @@ func (m *mailbox) invokeSystem(msg any) {
 		}
 		m.close(ErrShutdown)
 	case *pa.Restart:
-		// A strategy of somebody else's asks for a restart in place, which would lose the Exited of this incarnation's children.
+		// A foreign strategy asks for a restart in place, which would lose the Exited of this
+		// incarnation's children.
 		m.close(ErrRestart)
-	case *exitCall:
-		m.close(msg.reason)
+	case *process.Exit:
+		m.close(msg.Reason)
 	case *pa.Watch:
-		// Kept here, not by protoactor-go, which would answer a Watch while the actor stops as if it were gone.
+		// The mailbox keeps the watchers: protoactor-go would answer a Watch during the stop as if
+		// the actor had ended.
 		if msg.Watcher != nil {
 			m.watchers.Add(msg.Watcher)
 		}
@@ -272,16 +264,17 @@ func (m *mailbox) invokeSystem(msg any) {
 	case *pa.Started:
 		m.inv.InvokeSystemMessage(msg)
 		if m.link.ready {
-			m.PostSystemMessage(&readyCall{}) // after what the actor itself has posted meanwhile: an Exit, a delay
+			// After the messages that the actor has posted to itself: an Exit, a delay.
+			m.PostSystemMessage(&process.ReportedReady{})
 		}
-	case *readyCall:
+	case *process.ReportedReady:
 		m.ready(msg)
-	case *delayCall:
+	case *process.DelayedReady:
 		m.delayed = true
-	case *probeCall:
-		msg.answer()
+	case *process.Query:
+		msg.Answer()
 	case *pa.Terminated:
-		if msg.Who != nil { // anybody can forge one
+		if msg.Who != nil { // any code can forge one
 			m.advance(msg)
 		}
 	default:
@@ -289,17 +282,17 @@ func (m *mailbox) invokeSystem(msg any) {
 	}
 }
 
-// late hears what reaches a dead actor through a PID that somebody kept.
+// late handles messages that reach a dead actor through a PID that was kept.
 func (m *mailbox) late(msg any) {
 	switch msg := msg.(type) {
 	case *pa.Watch:
-		tellEnd(m.sys, msg.Watcher, &Exited{PID: m.self, Reason: m.reason})
-	case *probeCall:
-		msg.answer()
+		process.ReportEnd(m.sys, msg.Watcher, m.self, m.reason)
+	case *process.Query:
+		msg.Answer()
 	}
 }
 
-// ctx is the actor's own context: the invoker of protoactor-go is the context itself.
+// ctx returns the actor's own context: the invoker of protoactor-go is the context itself.
 func (m *mailbox) ctx() Context { return m.inv.(Context) }
 
 // growStack makes room for the frames between a mailbox and the user's code.
@@ -307,15 +300,6 @@ func (m *mailbox) ctx() Context { return m.inv.(Context) }
 //go:noinline
 func growStack() byte {
 	var frame [3000]byte
-	return frame[len(growSink)&1023]
-}
-
-// growLittle is growStack for cells and routines, which have fewer frames: they make do with 4 KiB, and to copy 8 is a fifth of a short job's
-// time.
-//
-//go:noinline
-func growLittle() byte {
-	var frame [2000]byte
 	return frame[len(growSink)&1023]
 }
 

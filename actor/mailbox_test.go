@@ -12,6 +12,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 type numbered struct{ sender, n int }
@@ -214,7 +216,8 @@ func TestSeededDispatcherGivesAReproducibleOrder(t *testing.T) {
 	require.Greater(t, len(orders), 5)
 }
 
-// simulate returns the order in which actors and routines of one kind each are heard; every third one crashes.
+// simulate returns the order in which messages of actors and of goroutines come; every third
+// one crashes.
 func simulate(seed uint64) string {
 	d := &sim{r: rand.New(rand.NewPCG(seed, seed))}
 	sys := NewSystem(SystemConfig{Dispatcher: d})
@@ -237,7 +240,7 @@ func simulate(seed uint64) string {
 					}
 				}), SpawnOptions{Monitor: true})
 				Monitor(sys, ctx.Self(), child)
-				(&Routine{}).Start(sys, "routine", &simBody{func() { Send(sys, ctx.Self(), 'A'+i) }})
+				process.Go(sys, func() { Send(sys, ctx.Self(), 'A'+i) })
 			}
 			return
 		}
@@ -249,12 +252,6 @@ func simulate(seed uint64) string {
 	return string(order)
 }
 
-type simBody struct{ run func() }
-
-func (b *simBody) Run() error { b.run(); return nil }
-func (*simBody) Cancel()      {}
-func (*simBody) Ended(error)  {}
-
 func TestSendAfter(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var got atomic.Int32
@@ -262,8 +259,8 @@ func TestSendAfter(t *testing.T) {
 		receive := func(ctx Context) {
 			switch ctx.Message().(type) {
 			case *Started:
-				SendAfter(ctx, time.Hour, 1)
-				stopped = SendAfter(ctx, 30*time.Minute, 1)
+				process.SendAfter(ctx, time.Hour, 1)
+				stopped = process.SendAfter(ctx, 30*time.Minute, 1)
 			case int:
 				got.Add(1)
 			}

@@ -5,23 +5,28 @@ import (
 	"sync/atomic"
 
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
-// Monitor sends watcher one *Exited when the actor pid has ended: at once, with ErrNoProcess, if nobody lives there. An actor that was not
-// spawned by this package ends with ErrUnknown. The returned function withdraws the monitor, and may be called at any time; an Exited may
-// already be on its way then.
+// Monitor sends watcher one [*Exited] when the actor pid has ended. If no actor lives there, it
+// does so at once, with [ErrNoProcess]. An actor that was not spawned by this package ends with
+// [ErrUnknown]. The returned function withdraws the monitor, and may be called at any time. An
+// Exited may already be on its way then.
 func Monitor(sys *System, watcher, pid *PID) (cancel func()) {
-	return newMonitor(sys, pid, func(e *Exited) { Notify(sys, watcher, e) }).cancel
+	return newMonitor(sys, pid, func(e *Exited) { process.Notify(sys, watcher, e) }).cancel
 }
 
-// OnExit calls tell once when the actor pid has ended; see Monitor. It is called on the goroutine of the actor that ends, perhaps before OnExit
-// returns, and must neither block nor panic. It may call cancel.
-func OnExit(sys *System, pid *PID, tell func(*Exited)) (cancel func()) {
-	return newMonitor(sys, pid, tell).cancel
+// OnExit calls f once when the actor pid has ended: see [Monitor]. It does so on the goroutine of
+// the actor that ends, perhaps before OnExit returns. f must neither block nor panic, and may call
+// cancel.
+func OnExit(sys *System, pid *PID, f func(*Exited)) (cancel func()) {
+	return newMonitor(sys, pid, f).cancel
 }
 
-// Shutdown tells an actor to stop and waits until it has. It returns the exit reason, or ctx.Err() in err. For an actor that is gone already
-// the reason is ErrNoProcess.
+// Shutdown stops an actor and waits for its end. It returns the exit reason, which is
+// [ErrNoProcess] for an actor that had ended before. If ctx ends first it returns ctx.Err() as err,
+// and the actor goes on stopping.
 func Shutdown(ctx context.Context, sys *System, pid *PID) (reason, err error) {
 	ended := make(chan *Exited, 1)
 	m := newMonitor(sys, pid, func(e *Exited) { ended <- e })
@@ -35,15 +40,16 @@ func Shutdown(ctx context.Context, sys *System, pid *PID) (reason, err error) {
 	}
 }
 
-// Ask sends pid the message that request makes, and waits for the answer. The actor answers by calling the function that request got, from
-// anywhere, once; further answers are dropped. It returns ErrNoProcess if the actor ends without an answer, and ctx.Err().
+// Ask sends pid the message that request returns, and waits for the answer. The actor answers by
+// calling the function that request got, from any goroutine. The first call counts. Ask returns
+// [ErrNoProcess] if the actor ends without an answer, and ctx.Err() if ctx ends first.
 func Ask[T any](ctx context.Context, sys *System, pid *PID, request func(answer func(T)) any) (T, error) {
 	var none T
 	answers := make(chan T, 1)
 	ended := make(chan struct{})
 	m := newMonitor(sys, pid, func(*Exited) { close(ended) })
 	defer m.cancel()
-	Notify(sys, pid, request(func(a T) {
+	process.Notify(sys, pid, request(func(a T) {
 		select {
 		case answers <- a:
 		default:
@@ -57,15 +63,15 @@ func Ask[T any](ctx context.Context, sys *System, pid *PID, request func(answer 
 	case <-ended:
 	}
 	select {
-	case a := <-answers: // the answer was the last thing that it did
+	case a := <-answers: // the actor answered and ended
 		return a, nil
 	default:
 		return none, ErrNoProcess
 	}
 }
 
-// monitor is a process of its own that watches one actor. A mailbox of this package recognises it, and gives it the reason; another actor takes
-// it for an ordinary watcher.
+// monitor is a process that watches one actor. A mailbox of this package recognizes it, and reports
+// the reason. For another actor it is an ordinary watcher.
 type monitor struct {
 	sys    *System
 	self   *PID
@@ -76,20 +82,23 @@ type monitor struct {
 
 func newMonitor(sys *System, target *PID, tell func(*Exited)) *monitor {
 	m := &monitor{sys: sys, target: target, tell: tell}
-	m.self = register(sys, m, "monitor")
+	m.self = process.Register(sys, m, "monitor")
 	if p, ok := sys.ProcessRegistry.Get(target); ok {
 		p.SendSystemMessage(target, &pa.Watch{Watcher: m.self})
 	} else {
-		m.exited(&Exited{PID: target, Reason: ErrNoProcess})
+		m.Ended(target, ErrNoProcess)
 	}
 	return m
 }
 
-// exited ends the monitor. It may be called by anybody, at any time.
-func (m *monitor) exited(e *Exited) {
+// Native marks the monitor as a process of this module.
+func (*monitor) Native() {}
+
+// Ended ends the monitor. It may be called on any goroutine, at any time.
+func (m *monitor) Ended(pid *PID, reason error) {
 	if m.over.CompareAndSwap(false, true) {
 		m.sys.ProcessRegistry.Remove(m.self)
-		m.tell(e)
+		m.tell(&Exited{PID: pid, Reason: reason})
 	}
 }
 
@@ -98,10 +107,11 @@ func (m *monitor) cancel() {
 		return
 	}
 	m.sys.ProcessRegistry.Remove(m.self)
-	sendSystem(m.sys, m.target, &pa.Unwatch{Watcher: m.self})
+	process.System(m.sys, m.target, &pa.Unwatch{Watcher: m.self})
 }
 
-// SendSystemMessage hears the Terminated of an actor with a mailbox of protoactor-go's, or of none.
+// SendSystemMessage handles the Terminated of an actor with a mailbox of protoactor-go's, or
+// without one.
 func (m *monitor) SendSystemMessage(_ *PID, msg any) {
 	t, ok := msg.(*pa.Terminated)
 	if !ok {
@@ -111,25 +121,11 @@ func (m *monitor) SendSystemMessage(_ *PID, msg any) {
 	if t.Why == pa.TerminatedReason_NotFound {
 		reason = ErrNoProcess
 	}
-	m.exited(&Exited{PID: m.target, Reason: reason})
+	m.Ended(m.target, reason)
 }
 
 // SendUserMessage ignores what is sent to a monitor by mistake.
 func (m *monitor) SendUserMessage(*PID, any) {}
 
-// Stop ends the monitor without a word.
+// Stop ends the monitor without a report.
 func (m *monitor) Stop(*PID) { m.cancel() }
-
-// tellEnd tells one watcher: a monitor with the reason, anybody else in the manner of protoactor-go. Who is gone is not told: a dead letter
-// about it would be noise.
-func tellEnd(sys *System, watcher *PID, e *Exited) {
-	p, ok := sys.ProcessRegistry.Get(watcher)
-	if !ok {
-		return
-	}
-	if m, ok := p.(*monitor); ok {
-		m.exited(e)
-		return
-	}
-	p.SendSystemMessage(watcher, &pa.Terminated{Who: e.PID})
-}

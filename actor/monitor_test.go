@@ -11,6 +11,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 func TestTrap05_WhatWasSentBeforeTheEndComesBeforeExited(t *testing.T) {
@@ -36,7 +38,7 @@ func TestTrap05_WhatWasSentBeforeTheEndComesBeforeExited(t *testing.T) {
 	})
 }
 
-func TestTrap06_MonitorHearsTheReason(t *testing.T) {
+func TestTrap06_MonitorGetsTheReason(t *testing.T) {
 	inEachCrash(t, func(l *lab, crash func(), is func(error) bool) {
 		pid := l.root(func(ctx Context) {
 			if ctx.Message() == "go" {
@@ -50,12 +52,12 @@ func TestTrap06_MonitorHearsTheReason(t *testing.T) {
 		synctest.Wait()
 		dead, _ := l.monitor(pid)
 		require.ErrorIs(l, wait(l, dead).Reason, ErrNoProcess)
-		process.SendSystemMessage(pid, &pa.Watch{Watcher: l.parent}) // from somebody whose PID remembers the process
+		process.SendSystemMessage(pid, &pa.Watch{Watcher: l.parent}) // from a sender whose PID remembers the process
 		require.Equal(l, pid.Id, wait(l, l.news).(*pa.Terminated).Who.Id)
 	})
 }
 
-func TestMonitorTellsAWatcher(t *testing.T) {
+func TestMonitorReportsToAWatcher(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.root(func(Context) {})
 		Monitor(l.sys, l.parent, pid)
@@ -64,7 +66,7 @@ func TestMonitorTellsAWatcher(t *testing.T) {
 	})
 }
 
-func TestTrap09_NobodyHearsOfTheEndBeforeTheEnd(t *testing.T) {
+func TestTrap09_NoEndIsReportedBeforeTheEnd(t *testing.T) {
 	inLab(t, func(l *lab) {
 		release := make(chan struct{})
 		stopped := false
@@ -106,7 +108,7 @@ func TestMonitorOfAForeignActor(t *testing.T) {
 	})
 }
 
-func TestMonitorOfNobody(t *testing.T) {
+func TestMonitorOfAPIDWithoutAProcess(t *testing.T) {
 	inLab(t, func(l *lab) {
 		for _, pid := range []*PID{nil, {}, pa.NewPID("nonhost", "never"), pa.NewPID("elsewhere", "never")} {
 			heard, cancel := l.monitor(pid)
@@ -122,7 +124,6 @@ func TestMonitorCancelled(t *testing.T) {
 		for name, pid := range map[string]*PID{
 			"ours":    l.root(func(Context) {}),
 			"foreign": l.sys.Root.Spawn(pa.PropsFromFunc(func(Context) {})),
-			"routine": startRoutine(l, &body{run: func(b *body) error { <-b.cancelled; return nil }}).PID(),
 		} {
 			before := l.processes()
 			heard, cancel := l.monitor(pid)
@@ -154,7 +155,7 @@ func TestMonitorsLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-func TestTrap20_ParentThatAlsoWatchesHearsOneTerminated(t *testing.T) {
+func TestTrap20_ParentThatAlsoWatchesGetsOneTerminated(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.child(func(Context) {})
 		l.do(func(ctx Context) {
@@ -168,7 +169,7 @@ func TestTrap20_ParentThatAlsoWatchesHearsOneTerminated(t *testing.T) {
 	})
 }
 
-func TestUnwatchedHearsNothing(t *testing.T) {
+func TestUnwatchedGetsNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.root(func(Context) {})
 		l.do(func(ctx Context) {
@@ -180,7 +181,7 @@ func TestUnwatchedHearsNothing(t *testing.T) {
 	})
 }
 
-func TestOnExitThatPanicsKeepsTheEndFromNobodyElse(t *testing.T) {
+func TestOnExitThatPanicsKeepsTheEndFromNoOther(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.child(func(Context) {})
 		before, _ := l.monitor(pid)
@@ -217,7 +218,7 @@ func TestMonitorIsNoActor(t *testing.T) {
 		before := l.processes()
 		m := newMonitor(l.sys, pid, func(e *Exited) { heard <- e })
 		Send(l.sys, m.self, "hello")
-		sendSystem(l.sys, m.self, "hello")
+		process.System(l.sys, m.self, "hello")
 		l.sys.Root.Stop(m.self)
 		require.Equal(l, before, l.processes(), "stopped, it is withdrawn")
 		Kill(l.sys, pid)
@@ -226,7 +227,7 @@ func TestMonitorIsNoActor(t *testing.T) {
 	})
 }
 
-func TestExitedIsHeardExactlyOnce(t *testing.T) {
+func TestExitedIsSentExactlyOnce(t *testing.T) {
 	inLab(t, func(l *lab) {
 		const actors, monitors = 200, 8
 		var all sync.WaitGroup
@@ -239,7 +240,7 @@ func TestExitedIsHeardExactlyOnce(t *testing.T) {
 			for m := range monitors {
 				all.Go(func() {
 					heard, cancel := l.monitor(pid)
-					if m == 0 { // one that is withdrawn in the midst of it may hear once
+					if m == 0 { // a monitor that is withdrawn meanwhile may get one
 						cancel()
 						return
 					}
@@ -256,7 +257,7 @@ func TestExitedIsHeardExactlyOnce(t *testing.T) {
 	})
 }
 
-func TestParentHearsExactlyOneExitedOfEachChild(t *testing.T) {
+func TestParentGetsExactlyOneExitedOfEachChild(t *testing.T) {
 	inLab(t, func(l *lab) {
 		const n = 500
 		heard := map[string]int{}
@@ -302,8 +303,10 @@ func TestAsk(t *testing.T) {
 		"answer and crash": {func(_ Context, q *question) { q.answer(1); panic("boom") }, 1, nil},
 		"crash":            {func(Context, *question) { panic("boom") }, 0, ErrNoProcess},
 		"exit":             {func(ctx Context, _ *question) { Exit(ctx, nil) }, 0, ErrNoProcess},
-		"late":             {func(_ Context, q *question) { time.AfterFunc(time.Second, func() { q.answer(1) }) }, 1, nil},
-		"never":            {func(Context, *question) {}, 0, context.DeadlineExceeded},
+		"late": {func(_ Context, q *question) {
+			time.AfterFunc(time.Second, func() { q.answer(1) })
+		}, 1, nil},
+		"never": {func(Context, *question) {}, 0, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -326,7 +329,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-func TestAskNobody(t *testing.T) {
+func TestAskAPIDWithoutAProcess(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.root(func(Context) {})
 		require.ErrorIs(l, l.shutdown(pid), ErrShutdown)

@@ -5,11 +5,13 @@ import (
 	"sync/atomic"
 
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // pool is what router.NewRoundRobinPool of protoactor-go makes, in as far as it lives and ends:
 // package router needs a module that nothing else here needs. It is a process without a mailbox;
-// its actor and the routees are children of nobody that could stop them.
+// its actor and the routees have no parent that could stop them.
 type pool struct {
 	sys      *System
 	actor    *PID
@@ -60,10 +62,10 @@ func (p *pool) SendSystemMessage(pid *PID, msg any) {
 	case *pa.Unwatch:
 		p.watchers.Remove(msg.Watcher)
 	case *pa.Stop:
-		p.watchers.ForEach(func(_ int, w *PID) { sendSystem(p.sys, w, &pa.Terminated{Who: pid}) })
-		sendSystem(p.sys, p.parent, &pa.Terminated{Who: pid})
+		p.watchers.ForEach(func(_ int, w *PID) { process.System(p.sys, w, &pa.Terminated{Who: pid}) })
+		process.System(p.sys, p.parent, &pa.Terminated{Who: pid})
 	default:
-		sendSystem(p.sys, p.actor, msg)
+		process.System(p.sys, p.actor, msg)
 	}
 }
 

@@ -6,24 +6,25 @@ import (
 	pa "github.com/asynkron/protoactor-go/actor"
 )
 
-// PropsError is what the spawn functions panic with when nobody could tell whether an actor of
-// these Props is ready, or how it has ended. Supervisors report it as the reason of a failed start.
+// PropsError is the panic of the spawn functions for Props of which neither the readiness nor the
+// end of the actor could be reported. Supervisors report it as the reason of a failed start.
 type PropsError struct {
-	// Problem is what is wrong with the Props, or with the actor that was made of them.
+	// Problem is the mistake in the Props, or in the actor that was made of them.
 	Problem string
-	// Want is what would be right.
+	// Want is the remedy.
 	Want string
 }
 
 // Error returns Problem and Want.
 func (e *PropsError) Error() string { return "actor: " + e.Problem + "; want " + e.Want }
 
-// CheckProps returns a *PropsError for Props that [Spawn] does not take: nil, Props without a
-// producer, Props with a spawn function of their own (the routers of protoactor-go,
-// pa.WithSpawnFunc), and Props with a guardian, which only root actors can have.
+// CheckProps returns a [*PropsError] for Props that [Spawn] does not take, and nil for all others.
+// It refuses nil, Props without a producer, and Props with a guardian, which only root actors can
+// have. It also refuses Props with a spawn function of their own, such as those of protoactor-go's
+// routers.
 //
-// All else is allowed. Dispatcher, middleware, context decorators, init functions and supervisor
-// strategy work as in protoactor-go; a mailbox is replaced by that of this package.
+// Dispatcher, middleware, context decorators, init functions and supervisor strategy work as in
+// protoactor-go. A mailbox is replaced by that of this package.
 func CheckProps(props *Props) error {
 	if err := checkRootProps(props); err != nil {
 		return err
@@ -50,7 +51,7 @@ func checkRootProps(props *Props) error {
 	return nil
 }
 
-// The fields of Props that protoactor-go has no function for.
+// These fields of Props have no function in protoactor-go.
 var (
 	spawnerField  = propsField("spawner")
 	producerField = propsField("producer")
@@ -62,12 +63,12 @@ func propsField(name string) []int {
 	return f.Index
 }
 
-// has reports whether a field of props is set. It only looks, and never calls what it finds.
+// has reports whether a field of props is set. It calls none of the values.
 func has(props *Props, field []int) bool {
 	return !reflect.ValueOf(props).Elem().FieldByIndex(field).IsNil()
 }
 
-// notOurs is about a spawn whose mailbox is not at the PID that came of it.
+// notOurs is the error of a spawn whose mailbox is not at the PID that it returned.
 func notOurs(pid *PID) *PropsError {
 	at := "no PID"
 	if pid != nil {
@@ -81,7 +82,7 @@ func notOurs(pid *PID) *PropsError {
 
 // withMailbox returns a copy of props whose mailboxes are those of s. A copy of the struct costs
 // one allocation, Props.Clone a dozen.
-func withMailbox(props *Props, s *Spawner) *Props {
+func withMailbox(props *Props, s *spawner) *Props {
 	cp := *props
 	return cp.Configure(pa.WithMailbox(func() pa.Mailbox {
 		s.made = &mailbox{link: s.link}

@@ -5,6 +5,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 func TestTrap28_Ready(t *testing.T) {
@@ -13,14 +15,17 @@ func TestTrap28_Ready(t *testing.T) {
 		started, later func(Context)
 		ready, ready2  bool // after Started, after the message that follows
 	}{
-		"at once":                   {nothing, nothing, true, true},
-		"not after Exit":            {func(ctx Context) { Exit(ctx, nil) }, nothing, false, false},
-		"not after a crash":         {func(Context) { panic("boom") }, nothing, false, false},
-		"delayed for ever":          {DelayReady, nothing, false, false},
-		"delayed":                   {DelayReady, ReportReady, false, true},
-		"delayed, crash":            {DelayReady, func(ctx Context) { panic("boom") }, false, false},
-		"delayed, reported at once": {func(ctx Context) { DelayReady(ctx); ReportReady(ctx) }, ReportReady, true, true},
-		"reported twice":            {nothing, ReportReady, true, true},
+		"at once":           {nothing, nothing, true, true},
+		"not after Exit":    {func(ctx Context) { Exit(ctx, nil) }, nothing, false, false},
+		"not after a crash": {func(Context) { panic("boom") }, nothing, false, false},
+		"delayed for ever":  {process.DelayReady, nothing, false, false},
+		"delayed":           {process.DelayReady, process.ReportReady, false, true},
+		"delayed, crash":    {process.DelayReady, func(ctx Context) { panic("boom") }, false, false},
+		"delayed, reported at once": {func(ctx Context) {
+			process.DelayReady(ctx)
+			process.ReportReady(ctx)
+		}, process.ReportReady, true, true},
+		"reported twice": {nothing, process.ReportReady, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -43,7 +48,7 @@ func TestTrap28_Ready(t *testing.T) {
 	}
 }
 
-// readies counts the *Ready that the parent has heard since the last call.
+// readies counts the *Ready that the parent got since the last call.
 func (l *lab) readies(pid *PID) (n int) {
 	l.settle()
 	for len(l.news) > 0 {

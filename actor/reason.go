@@ -8,24 +8,28 @@ import (
 )
 
 var (
-	// ErrShutdown is the exit reason of an actor that was told to stop.
+	// ErrShutdown is the exit reason of an actor that was stopped.
 	ErrShutdown = errors.New("actor: shutdown")
 
-	// ErrKilled is the exit reason of an actor that was killed, or abandoned because it did not stop in time.
+	// ErrKilled is the exit reason of an actor that was killed, or abandoned because it did not
+	// stop in time.
 	ErrKilled = errors.New("actor: killed")
 
-	// ErrGoexit is wrapped by the exit reason of an actor whose code called runtime.Goexit, as testing's FailNow does.
+	// ErrGoexit is wrapped by the exit reason of an actor whose code called runtime.Goexit, as
+	// testing's FailNow does.
 	ErrGoexit = errors.New("actor: runtime.Goexit called")
 
-	// ErrNoProcess is the exit reason that a monitor reports for a PID under which nobody lives, and what Ask returns for one.
+	// ErrNoProcess is the exit reason that a monitor reports if no actor lives at a PID. [Ask]
+	// returns it, too.
 	ErrNoProcess = errors.New("actor: no such actor")
 
-	// ErrRestart is the exit reason of an actor that a strategy of protoactor-go's, as of a parent that
-	// was not made by package supervision, told to restart in place. It has stopped instead, and nobody has
-	// started another one. It wraps [ErrShutdown].
+	// ErrRestart is the exit reason of an actor that a strategy of protoactor-go's told to restart
+	// in place. The actor has stopped instead, and no other was started. Parents that package
+	// supervision has made never do this. ErrRestart wraps [ErrShutdown].
 	ErrRestart = fmt.Errorf("%w, because its parent's strategy told it to restart in place", ErrShutdown)
 
-	// ErrUnknown is the exit reason that a monitor reports for an actor that was not spawned by this package: protoactor-go keeps none.
+	// ErrUnknown is the exit reason that a monitor reports for an actor that was not spawned by
+	// this package, because protoactor-go keeps none.
 	ErrUnknown = errors.New("actor: exit reason unknown")
 )
 
@@ -37,17 +41,17 @@ func Abnormal(reason error) bool {
 
 // PanicError is the exit reason of code that panicked.
 type PanicError struct {
-	// Value is what the code panicked with. Its methods may panic or block. Error and Unwrap of an error that
-	// this package made call none of them.
+	// Value is the value of the panic. Its methods may panic or block. Error and Unwrap of an error
+	// that this package has made call none of them.
 	Value any
 
-	read  bool // by Recovered; the next two are of that
+	read  bool // by Recovered, which sets the next two
 	text  string
 	cause error
 	stack guard.Callers
 }
 
-// Error returns what the panic said, cut to 16 KiB.
+// Error returns the text of Value, cut to 16 KiB.
 func (e *PanicError) Error() string {
 	if !e.read {
 		return "panic: " + guard.Text(e.Value)
@@ -55,8 +59,8 @@ func (e *PanicError) Error() string {
 	return "panic: " + e.text
 }
 
-// Unwrap returns Value, sealed, if it is an error, so that errors.Is and errors.As see through a panic.
-// If a method of Value panicked while it was read, they see the text only.
+// Unwrap returns Value, sealed, if it is an error: errors.Is and errors.As see through a panic. If
+// a method of Value panicked while it was read, they see the text only.
 func (e *PanicError) Unwrap() error {
 	if !e.read {
 		err, _ := e.Value.(error)
@@ -68,8 +72,8 @@ func (e *PanicError) Unwrap() error {
 // Callers returns the stack of the panic as program counters, innermost first.
 func (e *PanicError) Callers() []uintptr { return e.stack }
 
-// Stack returns the stack of the panic, innermost function first. The text is made by the call, not by
-// the panic.
+// Stack returns the stack of the panic, innermost function first. It makes the text from the
+// program counters.
 func (e *PanicError) Stack() string { return e.stack.String() }
 
 // GoexitError is the exit reason of code that called runtime.Goexit. It wraps [ErrGoexit].
@@ -90,17 +94,18 @@ func (e *GoexitError) Stack() string { return e.stack.String() }
 // Stack returns the stack that err carries, or "" if neither err nor what it wraps carries one.
 func Stack(err error) string { return guard.Stack(err) }
 
-// Recovered turns what a deferred function sees into an exit reason, with the stack. It is to be called by a deferred function directly, with
-// the value of recover() and whether the code returned; it returns nil for code that returned.
+// Recovered returns the exit reason for the end of a function, with the stack, and nil if the
+// function returned. It must be called by a deferred function directly, with the value of recover()
+// and with whether the function returned.
 //
-// Recovered reads the value once, methods and all, on the goroutine that failed or on one that it waits
-// for. The reason that it returns is safe to read anywhere.
+// Recovered reads the value once, methods and all, on the goroutine that failed or on one that it
+// waits for. The reason is safe to read anywhere.
 func Recovered(value any, returned bool) error {
 	const skip = 1 // Recovered itself
 	switch {
 	case value != nil:
 		if first, ok := value.(*PanicError); ok && first != nil && first.read {
-			return first // it was caught once, and went on
+			return first // a panic that was recovered once, and then panicked again
 		}
 		return panicked(value, guard.TakeCallers(skip))
 	case !returned:

@@ -2,12 +2,12 @@ package actor
 
 import "context"
 
-// Ref is the address of an actor that takes messages of type T: a PID, its system, and what the
-// compiler can check. It may be copied, compared and sent. The zero value is nobody's address: Tell
-// does nothing, and AskRef returns [ErrNoProcess].
+// Ref is the address of an actor that takes messages of type T: a PID and its system, with a type
+// that the compiler checks. It may be copied, compared and sent. For the zero value, Tell does
+// nothing, and [AskRef] returns [ErrNoProcess].
 //
-// A Ref is a promise by whoever makes it. The actor itself gets its messages from [Context] as any
-// actor does, and must expect others: everybody who has the PID can send what they like.
+// The type is a promise of the code that makes the Ref. The actor gets its messages from [Context]
+// as any actor does, and must expect others: any code with the PID can send any message.
 type Ref[T any] struct {
 	sys *System
 	pid *PID
@@ -17,7 +17,7 @@ type Ref[T any] struct {
 // stands for all its implementations.
 func RefTo[T any](sys *System, pid *PID) Ref[T] { return Ref[T]{sys: sys, pid: pid} }
 
-// PID returns the address without its type: for Monitor, Stop, and all else in this package.
+// PID returns the address without its type, for the other functions of this package.
 func (r Ref[T]) PID() *PID { return r.pid }
 
 // Tell posts message to the actor's mailbox, as [Send] does. It never blocks.
@@ -27,7 +27,7 @@ func (r Ref[T]) Tell(message T) {
 	}
 }
 
-// AskRef sends the message that request makes, and waits for the answer: see [Ask].
+// AskRef sends the message that request returns, and waits for the answer: see [Ask].
 func AskRef[T, A any](ctx context.Context, r Ref[T], request func(answer func(A)) T) (A, error) {
 	if r.sys == nil {
 		var none A

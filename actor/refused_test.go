@@ -16,9 +16,11 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// unsupervisable are Props that no supervisor could tell the end of. The first are like a router's.
+// unsupervisable are Props whose end no supervisor could be told of. The first are like a router's.
 func unsupervisable() map[string]func() *actor.Props {
-	spawn := pa.WithSpawnFunc(func(sys *actor.System, id string, _ *actor.Props, _ pa.SpawnerContext) (*actor.PID, error) {
+	spawn := pa.WithSpawnFunc(func(
+		sys *actor.System, id string, _ *actor.Props, _ pa.SpawnerContext,
+	) (*actor.PID, error) {
 		return sys.NewLocalPID(id), nil
 	})
 	nothing := func(actor.Context) {}
@@ -47,11 +49,12 @@ func inBubble(t *testing.T, f func(t *testing.T, sys *actor.System, p *gentaskte
 	})
 }
 
-func TestAStaticSupervisorEndsForPropsThatNobodyCanSupervise(t *testing.T) {
+func TestAStaticSupervisorEndsForPropsThatCantBeSupervised(t *testing.T) {
 	for name, props := range unsupervisable() {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sys *actor.System, p *gentasktest.Probe) {
-				spec := supervision.Spec{Children: []supervision.ChildSpec{idle("a"), {ID: "b", Props: props}, idle("c")}}
+				children := []supervision.ChildSpec{idle("a"), {ID: "b", Props: props}, idle("c")}
+				spec := supervision.Spec{Children: children}
 				static, err := supervision.Static(spec)
 				require.NoError(t, err)
 				actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
@@ -74,7 +77,7 @@ func TestAStaticSupervisorEndsForPropsThatNobodyCanSupervise(t *testing.T) {
 	}
 }
 
-func TestStartChildReturnsWhyNobodyCanSuperviseTheProps(t *testing.T) {
+func TestStartChildReturnsWhyThePropsCantBeSupervised(t *testing.T) {
 	for name, props := range unsupervisable() {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sys *actor.System, p *gentasktest.Probe) {
@@ -90,7 +93,7 @@ func TestStartChildReturnsWhyNobodyCanSuperviseTheProps(t *testing.T) {
 					require.ErrorAs(t, err, &refused)
 					_, err = supervision.StartChild(ctx, sys, sup, idle("good"))
 					require.NoError(t, err)
-					_, err = supervision.Stop(ctx, sys, sup)
+					_, err = actor.Shutdown(ctx, sys, sup)
 					require.NoError(t, err)
 				}
 				p.ExpectSilence(0)
@@ -99,8 +102,8 @@ func TestStartChildReturnsWhyNobodyCanSuperviseTheProps(t *testing.T) {
 	}
 }
 
-// TestAWorkerThatNobodyCanSuperviseGivesItsMessageBack says so in the reason.
-func TestAWorkerThatNobodyCanSuperviseGivesItsMessageBack(t *testing.T) {
+// TestAWorkerThatCantBeSupervisedGivesItsMessageBack says so in the reason.
+func TestAWorkerThatCantBeSupervisedGivesItsMessageBack(t *testing.T) {
 	for name, props := range unsupervisable() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

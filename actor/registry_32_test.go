@@ -7,11 +7,13 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // TestASystemOfProtoactorsOwnIsRefused where it would panic later, for every other name.
 func TestASystemOfProtoactorsOwnIsRefused(t *testing.T) {
 	sys := pa.NewActorSystem()
-	require.ErrorIs(t, CheckSystem(sys), ErrSystem32)
+	require.ErrorIs(t, process.CheckSystem(sys), ErrSystem32)
 	require.PanicsWithError(t, ErrSystem32.Error(), func() { SpawnRoot(sys, FromFunc(func(Context) {}), "root") })
 }

@@ -6,6 +6,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // TestEveryNameCanBeSpawned: on 32-bit platforms, protoactor-go's own registry panics for half of
@@ -14,13 +16,13 @@ func TestEveryNameCanBeSpawned(t *testing.T) {
 	inLab(t, func(l *lab) {
 		for i := range 1000 {
 			pid := l.spawn(FromFunc(func(Context) {}), SpawnOptions{Name: fmt.Sprint("child-", i), Monitor: true})
-			h := startCell(l)
-			require.True(l, Alive(l.sys, h.cell.PID()))
-			h.cell.Exit(nil)
+			cancel := Monitor(l.sys, l.parent, pid)
+			require.True(l, Alive(l.sys, pid))
+			cancel()
 			Stop(l.sys, pid)
 			require.ErrorIs(l, l.exited(pid), ErrShutdown)
 		}
-		require.NoError(l, CheckSystem(l.sys))
+		require.NoError(l, process.CheckSystem(l.sys))
 	})
 }
 

@@ -4,81 +4,93 @@ import (
 	pa "github.com/asynkron/protoactor-go/actor"
 
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// SpawnOptions say how a child is spawned. The zero value is right.
+// SpawnOptions configure a spawn. The zero value is ready to use.
 type SpawnOptions struct {
-	// Name is the first part of the child's name; the rest is made up, so that no two incarnations share a name. Empty leaves it to the
-	// system.
+	// Name is the first part of the child's name. The rest is made up, so that no two incarnations
+	// share a name. Empty leaves the name to the system.
 	Name string
 
-	// Monitor sends the parent one *Exited when the child has ended, whatever way.
+	// Monitor sends the parent one [*Exited] when the child has ended, in any way.
 	Monitor bool
 
-	// Ready sends the parent one *Ready when the child is at work: see the type Ready.
+	// Ready sends the parent one [*Ready] when the child is at work.
 	Ready bool
 }
 
-// Exited tells how the actor PID ended. It comes after the actor's last message, and after its children are gone. To a parent it comes after
-// protoactor-go's own Terminated. A parent that is itself stopping hears Terminated, but Exited no more; TrapStop lets it hear both.
+// Exited reports the end of the actor PID. It comes after the actor's last message, and after the
+// end of its children. To a parent it comes after protoactor-go's own Terminated. A parent that is
+// stopping itself gets Terminated and no Exited; with [TrapStop] it gets both.
 type Exited struct {
 	PID *PID
-	// Reason is nil for a normal end; see the package comment.
+	// Reason is nil for a normal end: see the package comment.
 	Reason error
 }
 
-// Spawn starts a child of the actor that ctx belongs to, and returns at once: the child processes
-// Started later. Props may be anybody's, protoactor-go's own included: the child gets the mailbox
-// of this package. It must be called from within the parent's Receive. The producer in props runs
-// in the parent: should it panic, so does Spawn, and there is no child. Spawn panics with a
-// *PropsError for Props that [CheckProps] refuses.
+// Spawn starts a child of the actor that ctx belongs to, and returns at once. The child processes
+// Started later. It gets the mailbox of this package, and all Props may be used, also those that
+// protoactor-go has made. Spawn must be called from within the parent's Receive.
+//
+// The producer in props runs in the parent. If it panics, so does Spawn, and there is no child.
+// Spawn panics with a [*PropsError] for Props that [CheckProps] refuses.
 func Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
-	var s Spawner
-	return s.Spawn(ctx, props, opts)
+	l := link{exited: opts.Monitor, ready: opts.Ready}
+	aside, ok := ctx.(*process.Aside)
+	if !ok {
+		return new(spawner).child(ctx, props, l, opts.Name)
+	}
+	s, kept := aside.Cache.(*spawner)
+	if !kept {
+		s = new(spawner)
+		aside.Cache = s
+	}
+	l.born = &aside.Born
+	return s.child(ctx, props, l, opts.Name)
 }
 
-// SpawnRoot starts an actor without a parent, for whoever keeps the PID. Props may be anybody's. It
-// panics as [Spawn] does, but takes Props with a guardian, and panics if [CheckSystem] refuses sys.
+// SpawnRoot starts an actor without a parent. It takes Props with a guardian, and panics as [Spawn]
+// does for others. It panics with [ErrSystem32] if sys can't work on this platform.
 func SpawnRoot(sys *System, props *Props, name string) *PID {
-	if err := CheckSystem(sys); err != nil {
+	if err := process.CheckSystem(sys); err != nil {
 		panic(err)
 	}
 	if err := checkRootProps(props); err != nil {
 		panic(err)
 	}
-	var s Spawner
+	var s spawner
 	s.linked = withMailbox(props, &s)
 	return s.spawn(sys, sys.Root, nil, name)
 }
 
-// Spawner spawns like Spawn, at less cost where the same Props come again and again. The zero value
-// is ready. It belongs to one actor, and must not be copied after its first use.
-type Spawner struct {
-	props  *Props // the last that came
-	linked *Props // and what was made of them
+// spawner keeps the Props of the last spawn, because a copy of them costs more than a spawn. It
+// belongs to one actor.
+type spawner struct {
+	props  *Props // of the last spawn
+	linked *Props // the copy with the mailbox of this package
 	link   link
 	made   *mailbox // during a spawn: the mailbox of the new actor
 }
 
-// Spawn does what the function Spawn does.
-func (s *Spawner) Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
-	if l := (link{exited: opts.Monitor, ready: opts.Ready}); props == nil || props != s.props || l != s.link {
+func (s *spawner) child(ctx Context, props *Props, l link, name string) *PID {
+	if props == nil || props != s.props || l != s.link {
 		if err := CheckProps(props); err != nil {
 			panic(err)
 		}
 		s.props, s.linked, s.link = props, withMailbox(props, s), l
 	}
-	return s.spawn(ctx.ActorSystem(), ctx, ctx.Self(), opts.Name)
+	return s.spawn(ctx.ActorSystem(), ctx, ctx.Self(), name)
 }
 
-// spawner is who spawns: an actor or the root.
-type spawner interface {
+// namer spawns under a name: an actor or the root.
+type namer interface {
 	SpawnNamed(props *Props, name string) (*PID, error)
 }
 
-// spawn panics with whatever the user's code panics with, and leaves nothing behind then. parent is
-// nil for an actor without one.
-func (s *Spawner) spawn(sys *System, by spawner, parent *PID, name string) *PID {
+// spawn panics with the value that the user's code panics with, and leaves nothing behind then.
+// parent is nil for an actor without one.
+func (s *spawner) spawn(sys *System, by namer, parent *PID, name string) *PID {
 	id, spawned := "", false
 	defer func() {
 		if !spawned && s.made != nil {
@@ -86,7 +98,7 @@ func (s *Spawner) spawn(sys *System, by spawner, parent *PID, name string) *PID 
 		}
 		s.made = nil
 	}()
-	const tries = 100 // middleware might say of any name that it exists
+	const tries = 100 // middleware might call every name taken
 	for range tries {
 		id = prefix(name) + sys.ProcessRegistry.NextId()
 		pid, err := by.SpawnNamed(s.linked, id)
@@ -105,13 +117,13 @@ func (s *Spawner) spawn(sys *System, by spawner, parent *PID, name string) *PID 
 	panic(pa.ErrNameExists)
 }
 
-// disown stops whatever is at pid, which protoactor-go has made a child of parent.
+// disown stops the process at pid, which protoactor-go has made a child of parent.
 func disown(sys *System, parent, pid *PID) {
 	if Alive(sys, pid) {
 		stop(sys, pid, func() {})
 		return
 	}
-	sendSystem(sys, parent, &pa.Terminated{Who: pid, Why: released})
+	process.System(sys, parent, &pa.Terminated{Who: pid, Why: process.Released})
 }
 
 // at reports whether the mailbox is that of pid.
@@ -126,14 +138,14 @@ type whoCall struct{ mailbox *mailbox }
 // in the registry, and never started.
 func (m *mailbox) discard(sys *System, parent *PID, id string) {
 	if m.self != nil {
-		sendSystem(sys, m.self, &exitCall{reason: ErrKilled})
+		process.System(sys, m.self, &process.Exit{Reason: ErrKilled})
 		return
 	}
 	if parent != nil {
 		id = parent.Id + "/" + id
 	}
 	pid, who := sys.NewLocalPID(id), &whoCall{}
-	sendSystem(sys, pid, who)
+	process.System(sys, pid, who)
 	if who.mailbox == m {
 		sys.ProcessRegistry.Remove(pid)
 	}

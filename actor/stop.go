@@ -2,6 +2,8 @@ package actor
 
 import (
 	pa "github.com/asynkron/protoactor-go/actor"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // close starts the end of the actor, once.
@@ -18,19 +20,20 @@ func (m *mailbox) close(reason error) {
 	m.progress()
 }
 
-// blame sets the exit reason. A crash can't be outdone: neither Exit nor a later crash hides it.
+// blame sets the exit reason. A crash stays: neither Exit nor a later crash hides it.
 func (m *mailbox) blame(reason error) {
 	if !Abnormal(m.reason) {
 		m.reason = reason
 	}
 }
 
-// maxRounds is how often an actor may turn out to have new children while it stops. One that has a new one for each that ends would never
-// be done.
+// maxRounds is how often an actor may have new children while it stops. An actor with a new child
+// for each that ends would never be done.
 const maxRounds = 1000
 
-// progress is called when something that a stop waited for has happened. It stops the children that a handler spawned meanwhile, whom nobody
-// else would stop. When the stop is complete, protoactor-go has taken the actor out of the registry and run its Stopped handler.
+// progress is called when an event that a stop waits for has happened. It stops the children that a
+// handler spawned meanwhile, because nothing else would. When the stop is complete, protoactor-go
+// has taken the actor out of the registry and run its Stopped handler.
 func (m *mailbox) progress() {
 	if m.stopNewcomers() {
 		m.rare.rounds++
@@ -43,7 +46,8 @@ func (m *mailbox) progress() {
 	}
 }
 
-// failed is called when the user's code panicked or called Goexit. It runs no code of the user's itself: the next turn mends what it left.
+// failed is called when the user's code panicked or called Goexit. It runs no code of the user's
+// itself: the next turn finishes the work.
 func (m *mailbox) failed(reason error) {
 	m.broken = true
 	if m.phase != dead {
@@ -51,7 +55,7 @@ func (m *mailbox) failed(reason error) {
 	}
 }
 
-// mend goes on where a handler broke off.
+// mend continues where a handler broke off.
 func (m *mailbox) mend() {
 	m.broken = false
 	switch m.phase {
@@ -68,8 +72,8 @@ func (m *mailbox) mend() {
 	}
 }
 
-// finalize does what protoactor-go does with an actor that has no more children, when the handler of Stopping, Terminated or Stopped failed in
-// the midst of it. A Stopped handler that failed is not run again.
+// finalize ends an actor that has no more children, as protoactor-go does, when the handler of
+// Stopping, Terminated or Stopped failed. A Stopped handler that failed is not run again.
 func (m *mailbox) finalize() {
 	if Alive(m.sys, m.self) {
 		m.sys.ProcessRegistry.Remove(m.self)
@@ -83,26 +87,26 @@ func (m *mailbox) force() {
 	m.stopNewcomers()
 	m.ctx().CancelReceiveTimeout()
 	m.sys.ProcessRegistry.Remove(m.self)
-	sendSystem(m.sys, m.ctx().Parent(), &pa.Terminated{Who: m.self})
+	process.System(m.sys, m.ctx().Parent(), &pa.Terminated{Who: m.self})
 	m.tellAll()
 }
 
-// tellAll tells the parent that asked for it, and all watchers. Should it be broken off, it can be called again.
+// tellAll reports the end to the parent, if it asked for that, and to all watchers. If it is broken
+// off, it can be called again.
 func (m *mailbox) tellAll() {
 	m.phase = dead
-	exited := &Exited{PID: m.self, Reason: m.reason}
 	parent := m.ctx().Parent()
 	if parent != nil && m.watchers.Len() > 0 {
 		m.watchers.Remove(parent) // it has had its Terminated
 	}
 	if m.link.exited {
 		m.link.exited = false
-		Notify(m.sys, parent, exited)
+		process.Notify(m.sys, parent, &Exited{PID: m.self, Reason: m.reason})
 	}
 	for m.watchers.Len() > 0 {
 		w := m.watchers.Get(m.watchers.Len() - 1)
 		m.watchers.Remove(w)
-		tellEnd(m.sys, w, exited)
+		process.ReportEnd(m.sys, w, m.self, m.reason)
 	}
 	m.watchers, m.rare, m.inv = pa.PIDSet{}, nil, nil
 }

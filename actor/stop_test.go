@@ -11,6 +11,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 func TestExit(t *testing.T) {
@@ -86,7 +88,7 @@ func trapper(requests *atomic.Int32) ReceiveFunc {
 	}
 }
 
-func TestTrapStopHearsEveryStopAndEndsByExit(t *testing.T) {
+func TestTrapStopGetsEveryStopAndEndsByExit(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var requests atomic.Int32
 		pid := l.child(trapper(&requests))
@@ -100,7 +102,7 @@ func TestTrapStopHearsEveryStopAndEndsByExit(t *testing.T) {
 	})
 }
 
-func TestTrapStopHearsAStopThatCameBeforeStarted(t *testing.T) {
+func TestTrapStopGetsAStopThatCameBeforeStarted(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var requests atomic.Int32
 		var pid *PID
@@ -120,7 +122,7 @@ func TestTrapStopHearsAStopThatCameBeforeStarted(t *testing.T) {
 	})
 }
 
-func TestTrapStopHearsItsParentsStopOnceAndHoldsItUp(t *testing.T) {
+func TestTrapStopGetsItsParentsStopOnceAndHoldsItUp(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var requests atomic.Int32
 		var child atomic.Pointer[PID]
@@ -155,7 +157,9 @@ func TestTrapStopTrapsNeitherCrashNorKill(t *testing.T) {
 }
 
 func TestTrap08_AbandonedChildDoesNotHoldUpItsParent(t *testing.T) {
-	for name, late := range map[string]func(){"returns": func() {}, "panics": func() { panic("late") }, "Goexit": runtime.Goexit} {
+	for name, late := range map[string]func(){
+		"returns": func() {}, "panics": func() { panic("late") }, "Goexit": runtime.Goexit,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
 				release := make(chan struct{})
@@ -169,7 +173,7 @@ func TestTrap08_AbandonedChildDoesNotHoldUpItsParent(t *testing.T) {
 				Send(l.sys, pid, "hang")
 				synctest.Wait()
 				Stop(l.sys, pid)
-				l.do(func(ctx Context) { Abandon(ctx, pid) })
+				l.do(func(ctx Context) { process.Abandon(ctx, pid) })
 				require.Equal(l, pid.Id, wait(l, l.news).(*pa.Terminated).Who.Id)
 				require.ErrorIs(l, l.shutdown(l.parent), ErrShutdown)
 				require.True(l, Alive(l.sys, pid))
@@ -183,7 +187,7 @@ func TestTrap08_AbandonedChildDoesNotHoldUpItsParent(t *testing.T) {
 	}
 }
 
-func TestTrap08_AbandonedChildsLateEndHarmsNobody(t *testing.T) {
+func TestTrap08_AbandonedChildsLateEndHarmsNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		release := make(chan struct{})
 		pid := l.child(func(ctx Context) {
@@ -193,7 +197,7 @@ func TestTrap08_AbandonedChildsLateEndHarmsNobody(t *testing.T) {
 		})
 		Send(l.sys, pid, "hang")
 		Kill(l.sys, pid)
-		l.do(func(ctx Context) { Abandon(ctx, pid) })
+		l.do(func(ctx Context) { process.Abandon(ctx, pid) })
 		close(release)
 		require.Error(l, l.exited(pid))
 		l.quiet()
@@ -331,7 +335,7 @@ func TestTrap17_ShutdownWaitsAsLongAsItsContext(t *testing.T) {
 	})
 }
 
-func TestShutdownOfNobody(t *testing.T) {
+func TestShutdownOfAPIDWithoutAProcess(t *testing.T) {
 	inLab(t, func(l *lab) {
 		for _, pid := range []*PID{nil, pa.NewPID("nonhost", "never"), pa.NewPID("elsewhere", "never")} {
 			reason, err := Shutdown(context.Background(), l.sys, pid)
@@ -363,11 +367,11 @@ func TestTrap27_PIDKeepsNeitherActorNorMessagesInMemory(t *testing.T) {
 	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
 }
 
-func TestTrap29_ForgedTerminatedEndsNobody(t *testing.T) {
+func TestTrap29_ForgedTerminatedEndsNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		pid := l.child(func(Context) {})
-		sendSystem(l.sys, l.parent, &pa.Terminated{Who: pa.NewPID("nonhost", "nobody")})
-		sendSystem(l.sys, l.parent, &pa.Terminated{})
+		process.System(l.sys, l.parent, &pa.Terminated{Who: pa.NewPID("nonhost", "nobody")})
+		process.System(l.sys, l.parent, &pa.Terminated{})
 		synctest.Wait()
 		require.True(l, Alive(l.sys, pid))
 		require.True(l, Alive(l.sys, l.parent))

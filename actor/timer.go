@@ -3,37 +3,14 @@ package actor
 import (
 	"time"
 
-	pa "github.com/asynkron/protoactor-go/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// SendAfter sends message to the actor that ctx belongs to, after d. Stop the timer when the
-// message is no longer wanted; it may already be in the mailbox then, so messages carry what tells
-// a stale one. An actor that is gone by then misses nothing: there is no dead letter, and an actor
-// of the same name does not get the message. See [StartTimer] for timers that end with their actor,
-// and whose messages are never stale.
-func SendAfter(ctx Context, d time.Duration, message any) *time.Timer {
-	sys, self := ctx.ActorSystem(), ctx.Self()
-	own := processAt(sys, self)
-	return time.AfterFunc(d, func() {
-		if now := processAt(sys, self); now != nil && now == own {
-			now.SendUserMessage(self, message)
-		}
-	})
-}
-
-// processAt returns the process of the actor at pid, or nil. It tells actors of the same name
-// apart.
-func processAt(sys *System, pid *PID) *pa.ActorProcess {
-	p, _ := sys.ProcessRegistry.Get(pid)
-	process, _ := p.(*pa.ActorProcess)
-	return process
-}
-
-// MinPeriod is the shortest period of [StartTicker].
-const MinPeriod = time.Millisecond
+// minPeriod is the shortest period of [StartTicker].
+const minPeriod = time.Millisecond
 
 // StartTimer sends message once, after d, to the actor that ctx belongs to. A d of zero or less
-// sends it at once, behind the messages that wait; a d of math.MaxInt64 never ends.
+// sends it at once, behind the messages that wait. A d of math.MaxInt64 never ends.
 //
 // The actor has one timer for each key: a new one, also of [StartTicker], replaces it. The message
 // of a timer that was replaced or stopped is not delivered, even if it waits in the mailbox
@@ -46,12 +23,12 @@ func StartTimer(ctx Context, key string, d time.Duration, message any) {
 }
 
 // StartTicker sends message each time that period has passed, until the timer of this key is
-// stopped or replaced: see [StartTimer]. A period below [MinPeriod] means MinPeriod.
+// stopped or replaced: see [StartTimer]. A period below 1 ms means 1 ms.
 //
 // At most one tick waits in the mailbox. Ticks that are due while it waits are left out, as those
 // of a time.Ticker are.
 func StartTicker(ctx Context, key string, period time.Duration, message any) {
-	period = max(period, MinPeriod)
+	period = max(period, minPeriod)
 	t := &timer{key: key, message: message, period: period, due: time.Now().Add(period)}
 	callTimer(ctx, "StartTicker", &timerCall{start: t, after: period})
 }
@@ -62,8 +39,8 @@ func StopTimer(ctx Context, key string) bool {
 	return callTimer(ctx, "StopTimer", &timerCall{stop: key}).found
 }
 
-// timer is one timer of an actor. Its identity is what tells a stale message: the mailbox is sent
-// the timer itself.
+// timer is one timer of an actor. It is its own message to the mailbox, so its identity shows a
+// stale one.
 type timer struct {
 	key     string
 	message any
@@ -72,14 +49,13 @@ type timer struct {
 	clock   *time.Timer
 }
 
-// timerCall is about the timers of an actor. It takes effect when it is posted, by the actor
-// itself.
+// timerCall starts or stops a timer. It takes effect when the actor posts it.
 type timerCall struct {
-	start *timer // nil: the timer of the key stop is to be stopped
+	start *timer // nil: stop the timer of the key stop
 	after time.Duration
 	stop  string
 
-	done  bool // there is a mailbox of this package that has done it
+	done  bool // a mailbox of this package has done it
 	found bool // there was a timer of that key
 }
 
@@ -91,13 +67,13 @@ func callTimer(ctx Context, name string, call *timerCall) *timerCall {
 	}
 	p.SendSystemMessage(self, call)
 	if !call.done {
-		panic("actor: " + name + " in " + self.Id + ", which is no actor of this package; want one that was spawned by " +
-			"actor.Spawn or actor.SpawnRoot, or from Props of actor.FromFunc or actor.FromProducer")
+		panic("actor: " + name + " in " + self.Id + ", which is no actor of this package; want one that was " +
+			"spawned by actor.Spawn or actor.SpawnRoot, or from Props of actor.FromFunc or actor.FromProducer")
 	}
 	return call
 }
 
-// timer does what call asks for.
+// timer executes call.
 func (m *mailbox) timer(call *timerCall) {
 	call.done = true
 	key := call.stop
@@ -118,7 +94,7 @@ func (m *mailbox) timer(call *timerCall) {
 
 func (m *mailbox) arm(t *timer, d time.Duration) {
 	sys, self := m.sys, m.self
-	t.clock = time.AfterFunc(d, func() { Notify(sys, self, t) })
+	t.clock = time.AfterFunc(d, func() { process.Notify(sys, self, t) })
 }
 
 func (m *mailbox) stopTimer(key string) bool {

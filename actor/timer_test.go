@@ -11,6 +11,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/process"
 )
 
 // timekeeper is an actor that does what it is told to, and records when it gets anything else.
@@ -84,7 +86,8 @@ func TestStartTimerWithAKeyReplacesTheOneBefore(t *testing.T) {
 			StartTicker(ctx, "c", time.Minute, "c1")
 			StartTimer(ctx, "c", time.Hour, "c2")
 		})
-		require.ElementsMatch(l, []string{"a2 at 1h0m0s", "c2 at 1h0m0s", "b2 at 30m0s", "b2 at 1h0m0s"}, k.after(time.Hour))
+		want := []string{"a2 at 1h0m0s", "c2 at 1h0m0s", "b2 at 30m0s", "b2 at 1h0m0s"}
+		require.ElementsMatch(l, want, k.after(time.Hour))
 	})
 }
 
@@ -128,7 +131,7 @@ func TestStartTicker(t *testing.T) {
 
 func TestStartTickerOfAnyPeriod(t *testing.T) {
 	for period, want := range map[time.Duration]int{
-		math.MinInt64: 1000, -1: 1000, 0: 1000, 1: 1000, MinPeriod: 1000,
+		math.MinInt64: 1000, -1: 1000, 0: 1000, 1: 1000, minPeriod: 1000,
 		time.Second: 1, math.MaxInt64 - 1: 0, math.MaxInt64: 0,
 	} {
 		inLab(t, func(l *lab) {
@@ -198,7 +201,9 @@ func TestTimersOfAnActorWithoutOurMailboxAreRefused(t *testing.T) {
 				return
 			}
 			for _, call := range []func(){
-				func() { StartTimer(ctx, "a", 0, 1) }, func() { StartTicker(ctx, "a", 0, 1) }, func() { StopTimer(ctx, "a") },
+				func() { StartTimer(ctx, "a", 0, 1) },
+				func() { StartTicker(ctx, "a", 0, 1) },
+				func() { StopTimer(ctx, "a") },
 			} {
 				func() {
 					defer func() { said <- fmt.Sprint(recover()) }()
@@ -223,7 +228,7 @@ func TestSendAfterReachesNoOtherActorOfTheSameName(t *testing.T) {
 		}
 		first := named(func(ctx Context) {
 			if _, ok := ctx.Message().(*Started); ok {
-				SendAfter(ctx, time.Minute, "for the first")
+				process.SendAfter(ctx, time.Minute, "for the first")
 			}
 		})
 		synctest.Wait()

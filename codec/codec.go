@@ -9,52 +9,60 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Codec turns values into bodies of a content type, and back. It is safe for concurrent use.
+// Codec turns values into bodies of a content type, and back. It must be safe for concurrent use.
 type Codec interface {
-	// ContentTypes are the media types of bodies that Unmarshal takes, without parameters. The first is what Marshal makes. It is never empty.
+	// ContentTypes returns the media types of bodies that Unmarshal takes, without parameters. The
+	// first is that of Marshal. There must be at least one.
 	ContentTypes() []string
-	// Fits says whether v is for this codec.
+	// Fits reports whether Marshal takes v.
 	Fits(v any) bool
 	// Marshal turns v, which fits, into a body.
 	Marshal(v any) ([]byte, error)
-	// Unmarshal turns body, which it must not change, into the value that into points to.
+	// Unmarshal turns body into the value that into points to. It must not change body.
 	Unmarshal(body []byte, into any) error
 }
 
-// JSON is encoding/json. Any value fits. As with gentask.DecodeJSON, a *[]byte and a *string get the body as it is.
-type JSON struct{}
+// JSON returns the codec for application/json, and for types that end in +json, by encoding/json.
+// Any value fits. As with gentask.DecodeJSON, a *[]byte and a *string get the body as it is, and a
+// byte order mark is left out.
+func JSON() Codec { return jsonCodec{} }
 
-// ContentTypes is application/json. A type that ends in +json is one too.
-func (JSON) ContentTypes() []string { return []string{"application/json"} }
+type jsonCodec struct{}
 
-// Fits is always true.
-func (JSON) Fits(any) bool { return true }
+// ContentTypes returns application/json.
+func (jsonCodec) ContentTypes() []string { return []string{"application/json"} }
 
-// Marshal is json.Marshal.
-func (JSON) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+// Fits returns true.
+func (jsonCodec) Fits(any) bool { return true }
 
-// Unmarshal is json.Unmarshal, but for a *[]byte and a *string, and for a byte order mark, which it
-// leaves out.
-func (JSON) Unmarshal(body []byte, into any) error {
+// Marshal calls json.Marshal.
+func (jsonCodec) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+// Unmarshal calls json.Unmarshal.
+func (jsonCodec) Unmarshal(body []byte, into any) error {
 	if takeRaw(body, into) {
 		return nil
 	}
 	return json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), into)
 }
 
-// Protobuf is protocol buffers. What implements proto.Message fits.
-type Protobuf struct{}
+// Protobuf returns the codec for application/protobuf and its older names. Values that implement
+// [proto.Message] fit. A payload is a message, or a pointer to a pointer to one, which may be nil.
+// A *[]byte gets the body as it is.
+func Protobuf() Codec { return protobufCodec{} }
 
-// ContentTypes is application/protobuf and its older names.
-func (Protobuf) ContentTypes() []string {
+type protobufCodec struct{}
+
+// ContentTypes returns application/protobuf and its older names.
+func (protobufCodec) ContentTypes() []string {
 	return []string{"application/protobuf", "application/x-protobuf", "application/vnd.google.protobuf"}
 }
 
-// Fits says whether v is a proto.Message.
-func (Protobuf) Fits(v any) bool { _, ok := v.(proto.Message); return ok }
+// Fits reports whether v is a proto.Message.
+func (protobufCodec) Fits(v any) bool { _, ok := v.(proto.Message); return ok }
 
-// Marshal is proto.Marshal.
-func (Protobuf) Marshal(v any) ([]byte, error) {
+// Marshal calls proto.Marshal.
+func (protobufCodec) Marshal(v any) ([]byte, error) {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("codec: value is a %T; want a proto.Message", v)
@@ -62,8 +70,8 @@ func (Protobuf) Marshal(v any) ([]byte, error) {
 	return proto.Marshal(m)
 }
 
-// Unmarshal is proto.Unmarshal. into is a message, or points to a pointer to one, which may be nil; a *[]byte gets the body as it is.
-func (Protobuf) Unmarshal(body []byte, into any) error {
+// Unmarshal calls proto.Unmarshal.
+func (protobufCodec) Unmarshal(body []byte, into any) error {
 	if takeRaw(body, into) {
 		return nil
 	}
@@ -74,7 +82,7 @@ func (Protobuf) Unmarshal(body []byte, into any) error {
 	return proto.Unmarshal(body, m)
 }
 
-// message finds the message that into points to, or makes it.
+// message returns the message that into points to, and makes it if there is none.
 func message(into any) (proto.Message, bool) {
 	if m, ok := into.(proto.Message); ok {
 		return m, true
@@ -94,22 +102,22 @@ func message(into any) (proto.Message, bool) {
 	return m, ok
 }
 
-// Raw is bytes as they are. A []byte and a string fit.
-type Raw struct {
-	// Type is the content type. Empty means application/octet-stream.
-	Type string
-}
+// Raw returns a codec that leaves bytes as they are. A []byte and a string fit. Empty means
+// application/octet-stream.
+func Raw(contentType string) Codec { return raw{contentType} }
 
-// ContentTypes is Type.
-func (r Raw) ContentTypes() []string {
-	if r.Type == "" {
+type raw struct{ contentType string }
+
+// ContentTypes returns the one content type.
+func (r raw) ContentTypes() []string {
+	if r.contentType == "" {
 		return []string{"application/octet-stream"}
 	}
-	return []string{r.Type}
+	return []string{r.contentType}
 }
 
-// Fits says whether v is a []byte or a string.
-func (Raw) Fits(v any) bool {
+// Fits reports whether v is a []byte or a string.
+func (raw) Fits(v any) bool {
 	switch v.(type) {
 	case []byte, string:
 		return true
@@ -118,7 +126,7 @@ func (Raw) Fits(v any) bool {
 }
 
 // Marshal returns v.
-func (Raw) Marshal(v any) ([]byte, error) {
+func (raw) Marshal(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case []byte:
 		return v, nil
@@ -128,8 +136,8 @@ func (Raw) Marshal(v any) ([]byte, error) {
 	return nil, fmt.Errorf("codec: value is a %T; want a []byte or a string", v)
 }
 
-// Unmarshal gives body to a *[]byte or a *string.
-func (Raw) Unmarshal(body []byte, into any) error {
+// Unmarshal sets a *[]byte or a *string to body.
+func (raw) Unmarshal(body []byte, into any) error {
 	if !takeRaw(body, into) {
 		return fmt.Errorf("codec: payload is a %v; want a []byte or a string", reflect.TypeOf(into).Elem())
 	}

@@ -30,7 +30,8 @@ func newSet(t testing.TB, cfg codec.Config) *codec.Set {
 	return s
 }
 
-// TestRoundTrip: what Encode makes of a value, Decode makes the value of, whatever the codec and the compression.
+// TestRoundTrip: what Encode makes of a value, Decode makes the value of, whatever the codec and
+// the compression.
 func TestRoundTrip(t *testing.T) {
 	long := strings.Repeat("to be or not to be ", 1000)
 	for _, compression := range []codec.Compression{codec.None, codec.Gzip, codec.Zstd} {
@@ -80,12 +81,15 @@ func TestWhatDoesNotShrink(t *testing.T) {
 // TestContentTypes are compared without case and parameters, and none means what Untyped says.
 func TestContentTypes(t *testing.T) {
 	s := newSet(t, codec.Config{})
-	for _, name := range []string{"", "application/json", "Application/JSON; charset=utf-8", "application/vnd.shop.order+json"} {
+	for _, name := range []string{
+		"", "application/json", "Application/JSON; charset=utf-8",
+		"application/vnd.shop.order+json",
+	} {
 		var o order
 		require.NoError(t, s.Decode(&queue.Message{ContentType: name, Body: []byte(`{"Text":"x"}`)}, &o), name)
 		require.Equal(t, order{"x"}, o)
 	}
-	csv := newSet(t, codec.Config{Codecs: []codec.Codec{codec.Raw{Type: "text/csv"}}, Untyped: "text/csv"})
+	csv := newSet(t, codec.Config{Codecs: []codec.Codec{codec.Raw("text/csv")}, Untyped: "text/csv"})
 	var text string
 	require.NoError(t, csv.Decode(&queue.Message{Body: []byte("a,b")}, &text))
 	require.Equal(t, "a,b", text)
@@ -98,14 +102,17 @@ func TestUnknown(t *testing.T) {
 	for want, msg := range map[string]queue.Message{
 		`content type "text/csv" is unknown; known are application/protobuf`: {ContentType: "text/csv"},
 		`content type "a/b/c;;=" is unknown; known are`:                      {ContentType: "a/b/c;;="},
-		`content encoding "br" is unknown; known are identity, gzip, zstd`:   {Headers: map[string]string{codec.HeaderEncoding: "br"}},
+		`content encoding "br" is unknown; known are identity, gzip, zstd`: {
+			Headers: map[string]string{codec.HeaderEncoding: "br"},
+		},
 	} {
 		var into order
 		var unknown *codec.UnknownError
 		require.ErrorAs(t, s.Decode(&msg, &into), &unknown)
 		require.ErrorContains(t, unknown, want)
 
-		got := gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }), msg,
+		got := gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }),
+			msg,
 			gentask.Config{Decode: s.Decode})
 		require.Equal(t, queue.Release, got.Disposition, "another node may know it")
 		require.GreaterOrEqual(t, got.After, 5*time.Second)
@@ -117,7 +124,8 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
-// TestBombs don't go off: a small body that would become a large one is refused, and so is one that only claims to.
+// TestBombs don't go off: a small body that would become a large one is refused, and so is one that
+// only claims to.
 func TestBombs(t *testing.T) {
 	zeros := bytes.Repeat([]byte{0}, 8<<20)
 	for _, compression := range []codec.Compression{codec.Gzip, codec.Zstd} {
@@ -145,12 +153,16 @@ func TestBombs(t *testing.T) {
 // TestMismatch: a payload of a type that the codec can't make is an error that says so.
 func TestMismatch(t *testing.T) {
 	s := newSet(t, codec.Config{})
-	require.ErrorContains(t, s.Decode(&queue.Message{ContentType: "application/protobuf"}, new(order)), "payload is a codec_test.order; want")
-	require.ErrorContains(t, s.Decode(&queue.Message{ContentType: "application/protobuf"}, new(*order)), "want a pointer to a proto.Message")
-	require.ErrorContains(t, s.Decode(&queue.Message{ContentType: "application/octet-stream"}, new(order)), "want a []byte or a string")
+	require.ErrorContains(t, s.Decode(&queue.Message{ContentType: "application/protobuf"}, new(order)),
+		"payload is a codec_test.order; want")
+	require.ErrorContains(t, s.Decode(&queue.Message{ContentType: "application/protobuf"}, new(*order)),
+		"want a pointer to a proto.Message")
+	require.ErrorContains(t, s.Decode(&queue.Message{ContentType: "application/octet-stream"}, new(order)),
+		"want a []byte or a string")
 	_, err := s.Encode(func() {})
 	require.ErrorContains(t, err, "encode a func() as application/json")
-	_, err = newSet(t, codec.Config{Codecs: []codec.Codec{codec.Raw{}}, Untyped: "application/octet-stream"}).Encode(1)
+	_, err = newSet(t,
+		codec.Config{Codecs: []codec.Codec{codec.Raw("")}, Untyped: "application/octet-stream"}).Encode(1)
 	require.ErrorContains(t, err, "no codec fits a int; there are application/octet-stream")
 }
 
@@ -167,7 +179,8 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// FuzzDecode takes strangers' messages: they are decoded or refused, and what is decoded is not too large.
+// FuzzDecode takes strangers' messages: they are decoded or refused, and what is decoded is not too
+// large.
 func FuzzDecode(f *testing.F) {
 	for _, encoding := range []string{"", "gzip", "zstd", "br"} {
 		f.Add("application/json", encoding, []byte(`{"Text":"x"}`))
@@ -180,7 +193,10 @@ func FuzzDecode(f *testing.F) {
 	}
 	s := newSet(f, codec.Config{MaxBytes: 4096})
 	f.Fuzz(func(t *testing.T, contentType, encoding string, body []byte) {
-		msg := queue.Message{ContentType: contentType, Headers: map[string]string{codec.HeaderEncoding: encoding}, Body: body}
+		msg := queue.Message{
+			ContentType: contentType, Headers: map[string]string{codec.HeaderEncoding: encoding},
+			Body: body,
+		}
 		var raw []byte
 		if err := s.Decode(&msg, &raw); err == nil {
 			require.LessOrEqual(t, len(raw), max(4096, len(body)))
@@ -193,6 +209,6 @@ func FuzzDecode(f *testing.F) {
 // TestAByteOrderMarkIsNoPartOfJSON: some programs write one.
 func TestAByteOrderMarkIsNoPartOfJSON(t *testing.T) {
 	var got map[string]int
-	require.NoError(t, codec.JSON{}.Unmarshal([]byte("\xef\xbb\xbf{\"a\":1}"), &got))
+	require.NoError(t, codec.JSON().Unmarshal([]byte("\xef\xbb\xbf{\"a\":1}"), &got))
 	require.Equal(t, map[string]int{"a": 1}, got)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// HeaderEncoding is the header that says how a body is compressed, as HTTP's does: gzip or zstd.
+// HeaderEncoding is the header with the compression of a body, as in HTTP: gzip or zstd.
 const HeaderEncoding = "content-encoding"
 
 // Compression is a way to make bodies smaller. The set is closed.
@@ -22,13 +22,13 @@ type Compression uint8
 const (
 	// None leaves bodies as they are.
 	None Compression = iota
-	// Gzip is what everybody can read.
+	// Gzip can be read by nearly every program.
 	Gzip
 	// Zstd is smaller, and several times as fast.
 	Zstd
 )
 
-// String returns the name that stands in HeaderEncoding.
+// String returns the value for [HeaderEncoding].
 func (c Compression) String() string {
 	switch c {
 	case None:
@@ -41,12 +41,13 @@ func (c Compression) String() string {
 	return fmt.Sprintf("compression(%d)", uint8(c))
 }
 
-// prepare makes what is shared by all messages.
+// prepare makes the encoders and decoders that all messages share.
 func (s *Set) prepare() (err error) {
 	if s.squeeze, err = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)); err != nil {
 		return fmt.Errorf("codec: zstd: %w", err)
 	}
-	s.expand, err = zstd.NewReader(nil, zstd.WithDecoderMaxMemory(uint64(s.cfg.MaxBytes))) //nolint:gosec // it has been checked
+	limit := uint64(s.cfg.MaxBytes) //nolint:gosec // it has been checked
+	s.expand, err = zstd.NewReader(nil, zstd.WithDecoderMaxMemory(limit))
 	if err != nil {
 		return fmt.Errorf("codec: zstd: %w", err)
 	}
@@ -83,7 +84,7 @@ func (s *Set) compress(msg *queue.Message) error {
 	return nil
 }
 
-// decompress returns the body as it was before.
+// decompress returns the body without its compression.
 func (s *Set) decompress(msg *queue.Message) ([]byte, error) {
 	encoding := msg.Headers[HeaderEncoding]
 	switch strings.ToLower(encoding) {
@@ -94,7 +95,8 @@ func (s *Set) decompress(msg *queue.Message) ([]byte, error) {
 	case Zstd.String():
 		return s.unzstd(msg.Body)
 	}
-	return nil, &UnknownError{What: "content encoding", Name: encoding, Known: []string{None.String(), Gzip.String(), Zstd.String()}}
+	known := []string{None.String(), Gzip.String(), Zstd.String()}
+	return nil, &UnknownError{What: "content encoding", Name: encoding, Known: known}
 }
 
 func (s *Set) gunzip(body []byte) ([]byte, error) {
@@ -115,7 +117,9 @@ func (s *Set) gunzip(body []byte) ([]byte, error) {
 func (s *Set) unzstd(body []byte) ([]byte, error) {
 	plain, err := s.expand.DecodeAll(body, nil)
 	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded), len(plain) > s.cfg.MaxBytes:
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded),
+		errors.Is(err, zstd.ErrWindowSizeExceeded),
+		len(plain) > s.cfg.MaxBytes:
 		return nil, s.tooLarge(Zstd, body)
 	case err != nil:
 		return nil, fmt.Errorf("codec: zstd: %w", err)
@@ -124,5 +128,6 @@ func (s *Set) unzstd(body []byte) ([]byte, error) {
 }
 
 func (s *Set) tooLarge(c Compression, body []byte) error {
-	return fmt.Errorf("%w: %d bytes of %v become more than Config.MaxBytes, which is %d", ErrTooLarge, len(body), c, s.cfg.MaxBytes)
+	return fmt.Errorf("%w: %d bytes of %v become more than Config.MaxBytes, which is %d",
+		ErrTooLarge, len(body), c, s.cfg.MaxBytes)
 }

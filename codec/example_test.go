@@ -13,11 +13,14 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// Both sides of a queue take the same Set. A message that the consumer can't read is dead-lettered, and the reason says what it can.
+// Both sides of a queue take the same Set. A message that the consumer can't read is dead-lettered,
+// and the reason names the types that it can read.
 func Example() {
 	q := memory.New(memory.Config{})
 	defer q.Close()
-	codecs, err := codec.New(codec.Config{Codecs: []codec.Codec{codec.Protobuf{}, codec.JSON{}}, Compression: codec.Zstd})
+	codecs, err := codec.New(codec.Config{
+		Codecs: []codec.Codec{codec.Protobuf(), codec.JSON()}, Compression: codec.Zstd,
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -28,7 +31,8 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if err := q.Publish(context.Background(), nap, queue.Message{ContentType: "text/csv", Body: []byte("1200")}); err != nil {
+	csv := queue.Message{ContentType: "text/csv", Body: []byte("1200")}
+	if err := q.Publish(context.Background(), nap, csv); err != nil {
 		fmt.Println(err)
 	}
 
@@ -41,7 +45,8 @@ func Example() {
 		fmt.Println("sleep for", d.AsDuration())
 		return nil
 	}), gentask.Config{
-		Decode: codecs.Decode, Unknown: gentask.Unknown{For: -1}, // or it is put off for 15 minutes, for another node may know it
+		Decode:  codecs.Decode,
+		Unknown: gentask.Unknown{For: -1}, // or it is put off for 15 minutes, for another node
 	})
 	fmt.Println(err)
 	_, reason, _ := strings.Cut(q.DeadLetters()[0].Headers[queue.HeaderReason], "codec: ")

@@ -11,30 +11,31 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Config says which codecs a Set has, and whether it compresses. The zero value is right.
+// Config configures a [Set]. The zero value is ready to use.
 type Config struct {
-	// Codecs are asked in order which one a value fits, when it is encoded, and looked up by content type when it is decoded. Nil means
-	// Protobuf, Raw and JSON.
+	// Codecs are the codecs of the Set. Encode uses the first that a value fits, and Decode looks
+	// them up by content type. Nil means [Protobuf], [Raw] and [JSON].
 	Codecs []Codec
 
-	// Untyped is the content type of messages that say none. Empty means application/json.
+	// Untyped is the content type of messages without one. Empty means application/json.
 	Untyped string
 
-	// Compression is how Encode compresses. The zero Compression is not at all. Decode undoes any.
+	// Compression is how Encode compresses. The zero value is [None]. Decode undoes any.
 	Compression Compression
 
-	// Version is the version of the payload, which Encode writes into the header queue.HeaderVersion: see gentask.Config.Versions. Empty writes none.
+	// Version is the version of the payload. Encode writes it into the header
+	// [queue.HeaderVersion]: see gentask.Config.Versions. Empty writes none.
 	Version string
 
-	// MinBytes is the least length of a body that is compressed. Zero means 1 KiB.
+	// MinBytes is the smallest body that Encode compresses. Zero means 1 KiB.
 	MinBytes int
 
-	// MaxBytes is the most that a body may have when Decode has decompressed it, so that a small message can't fill the memory. Zero means
-	// 16 MiB.
+	// MaxBytes is the largest body that Decode returns when it decompresses, so that a small
+	// message can't fill the memory. Zero means 16 MiB.
 	MaxBytes int
 }
 
-// Set is the codecs of a program. It is safe for concurrent use.
+// Set holds the codecs of a program. It is safe for concurrent use.
 type Set struct {
 	cfg    Config
 	byType map[string]Codec
@@ -44,13 +45,14 @@ type Set struct {
 	expand  *zstd.Decoder
 }
 
-// New makes a Set. It returns an error that wraps queue.ErrConfig and names the field.
+// New returns a Set. For a wrong cfg it returns an error that wraps [queue.ErrConfig] and names the
+// field.
 func New(cfg Config) (*Set, error) {
 	if cfg.Codecs == nil {
-		cfg.Codecs = []Codec{Protobuf{}, Raw{}, JSON{}}
+		cfg.Codecs = []Codec{Protobuf(), Raw(""), JSON()}
 	}
 	if cfg.Untyped == "" {
-		cfg.Untyped = JSON{}.ContentTypes()[0]
+		cfg.Untyped = JSON().ContentTypes()[0]
 	}
 	if cfg.MinBytes == 0 {
 		cfg.MinBytes = 1 << 10
@@ -73,7 +75,7 @@ func New(cfg Config) (*Set, error) {
 	return s, s.prepare()
 }
 
-// check refuses what makes no sense.
+// check returns an error for a wrong Config.
 func (s *Set) check() error {
 	unfit := func(field string, value any, want string) error {
 		return fmt.Errorf("%s is %v; want %s", field, value, want)
@@ -91,9 +93,10 @@ func (s *Set) check() error {
 	return nil
 }
 
-// Decode turns the body of msg into the value that into points to, by content type and content encoding; it fits gentask.Config.Decode. It returns an
-// *UnknownError for a type or an encoding that the Set doesn't know, and an error that wraps ErrTooLarge for a body that is larger than it
-// seemed.
+// Decode turns the body of msg into the value that into points to, by content type and content
+// encoding. It fits gentask.Config.Decode. It returns an [*UnknownError] for a type or an encoding
+// that the Set lacks. For a body that exceeds [Config.MaxBytes] it returns an error that wraps
+// [ErrTooLarge].
 func (s *Set) Decode(msg *queue.Message, into any) error {
 	codec, err := s.lookup(msg.ContentType)
 	if err != nil {
@@ -106,7 +109,7 @@ func (s *Set) Decode(msg *queue.Message, into any) error {
 	return codec.Unmarshal(body, into)
 }
 
-// lookup finds the codec for a content type, parameters and case aside.
+// lookup returns the codec for a content type, without regard to parameters and case.
 func (s *Set) lookup(contentType string) (Codec, error) {
 	if contentType == "" {
 		return s.byType[s.cfg.Untyped], nil
@@ -118,14 +121,14 @@ func (s *Set) lookup(contentType string) (Codec, error) {
 	if c := s.byType[name]; c != nil {
 		return c, nil
 	}
-	if c := s.byType[JSON{}.ContentTypes()[0]]; c != nil && strings.HasSuffix(name, "+json") {
+	if c := s.byType[JSON().ContentTypes()[0]]; c != nil && strings.HasSuffix(name, "+json") {
 		return c, nil
 	}
 	return nil, &UnknownError{What: "content type", Name: contentType, Known: slices.Clone(s.known)}
 }
 
-// Encode makes a message of v, by the first codec that it fits, with its content type, and compressed if that makes it smaller. The other fields are
-// the caller's.
+// Encode returns a message with v as its body, by the first codec that v fits, with its content
+// type. The body is compressed if that makes it smaller. The other fields are left to the caller.
 func (s *Set) Encode(v any) (queue.Message, error) {
 	for _, c := range s.cfg.Codecs {
 		if !c.Fits(v) {

@@ -47,7 +47,8 @@ func ExampleFinish() {
 		return nil
 	})
 
-	for _, got := range gentasktest.Finish(t, flaky, gentasktest.JSON(t, 1), gentask.Config{Backoff: gentask.Backoff{Base: time.Millisecond}}) {
+	cfg := gentask.Config{Backoff: gentask.Backoff{Base: time.Millisecond}}
+	for _, got := range gentasktest.Finish(t, flaky, gentasktest.JSON(t, 1), cfg) {
 		fmt.Println(got.Attempt, got.Outcome, got.Disposition, got.Reason)
 	}
 	// Output:

@@ -15,7 +15,7 @@ import (
 // Every test here proves that the calls leave nothing behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// mail is the payload of these tests: it says what its worker is to do.
+// mail is the payload of these tests: it has the orders for its worker.
 type mail struct{ To string }
 
 var errBounced = errors.New("bounced")

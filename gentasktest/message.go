@@ -8,8 +8,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// JSON returns a message with payload as its body, in JSON, as gentask.DecodeJSON expects it: a []byte and a string are the body as they are.
-// What can't be marshalled ends the test.
+// JSON returns a message with payload as its body, in JSON, as gentask.DecodeJSON expects it. A
+// []byte and a string are the body as they are. A payload that can't be marshalled ends the test.
 func JSON(t TB, payload any) queue.Message {
 	t.Helper()
 	switch body := payload.(type) {
@@ -25,7 +25,8 @@ func JSON(t TB, payload any) queue.Message {
 	return queue.Message{Body: body, ContentType: "application/json"}
 }
 
-// Attempt returns msg as it is when n-1 attempts of it have failed: its first delivery is attempt n, and redelivered. n below 1 means 1.
+// Attempt returns msg as it is after n-1 failed attempts: its first delivery is attempt n, and
+// redelivered. n below 1 means 1.
 func Attempt(msg queue.Message, n int) queue.Message {
 	msg.Headers = maps.Clone(msg.Headers)
 	if msg.Headers == nil {

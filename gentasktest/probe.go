@@ -9,13 +9,13 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// Probe is an actor that records what it is sent, for tests of actors that send. Its methods, and
-// the functions [Expect], [ExpectThat] and [Fish], take the messages out in the order in which they
-// came; each is taken once. They must be called by one goroutine at a time, that of the test.
+// Probe is an actor that records the messages that it gets, for tests of actors that send. Its
+// methods, and the functions [Expect], [ExpectThat] and [Fish], take the messages in the order in
+// which they came, each once. They must be called by one goroutine at a time, that of the test.
 //
-// A failed expectation ends the test, and says what came instead. In a bubble of testing/synctest
-// waiting costs no time. A limit of zero or less looks at what has come already: call synctest.Wait
-// before.
+// A failed expectation ends the test, and shows the messages that came instead. In a bubble of
+// testing/synctest waiting costs no time. A limit of zero or less looks at the messages that have
+// come already: call synctest.Wait before.
 type Probe struct {
 	t    TB
 	sys  *actor.System
@@ -24,8 +24,8 @@ type Probe struct {
 
 	mu   sync.Mutex
 	box  []letter
-	past []any         // what was taken last, for failures
-	news chan struct{} // holds one if something has come since somebody looked
+	past []any         // messages that were taken last, for failures
+	news chan struct{} // holds one if a message has come since the last look
 }
 
 // letter is a message with its sender, which may be nil.
@@ -35,7 +35,7 @@ type letter struct {
 }
 
 // NewProbe spawns a probe. If t has a method Cleanup, as a testing.TB has, the probe ends with the
-// test; otherwise call Stop.
+// test. Otherwise call [Probe.Stop].
 func NewProbe(t TB, sys *actor.System) *Probe {
 	t.Helper()
 	p := &Probe{t: t, sys: sys, news: make(chan struct{}, 1)}
@@ -52,7 +52,7 @@ func (p *Probe) Stop() { actor.Stop(p.sys, p.pid) }
 // PID returns the probe's address. Give it to the actors under test.
 func (p *Probe) PID() *actor.PID { return p.pid }
 
-// receive is the probe's actor. Its own life is of no interest.
+// receive is the probe's actor. It records all but the messages about its own life.
 func (p *Probe) receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case *actor.Started, *actor.Stopping, *actor.Stopped:
@@ -67,8 +67,8 @@ func (p *Probe) receive(ctx actor.Context) {
 	}
 }
 
-// Watch makes the probe get one *actor.Exited when the actor pid has ended: see [Probe.ExpectExit].
-// If nobody lives at pid, it comes at once, with actor.ErrNoProcess.
+// Watch makes the probe get one [*actor.Exited] when the actor pid has ended: see
+// [Probe.ExpectExit]. If no actor lives at pid, that comes at once, with [actor.ErrNoProcess].
 func (p *Probe) Watch(pid *actor.PID) { actor.Monitor(p.sys, p.pid, pid) }
 
 // Send sends message to the actor to, with the probe as the sender.
@@ -79,8 +79,8 @@ func (p *Probe) Send(to *actor.PID, message any) {
 // LastSender returns the sender of the message that was taken last, or nil if that had none.
 func (p *Probe) LastSender() *actor.PID { return p.last }
 
-// Reply sends message to LastSender, with the probe as the sender. It ends the test if there is
-// none.
+// Reply sends message to [Probe.LastSender], with the probe as the sender. It ends the test if
+// there is none.
 func (p *Probe) Reply(message any) {
 	p.t.Helper()
 	if p.last == nil {
@@ -99,8 +99,8 @@ func (p *Probe) ExpectSilence(d time.Duration) {
 	}
 }
 
-// ExpectExit expects that the next message, within the given time, is the *actor.Exited of the
-// watched actor pid, and returns its reason: nil for a normal end.
+// ExpectExit expects that the next message, within the given time, is the [*actor.Exited] of the
+// watched actor pid. It returns the reason, which is nil for a normal end.
 func (p *Probe) ExpectExit(pid *actor.PID, within time.Duration) error {
 	p.t.Helper()
 	exited, _ := expect(p, "*actor.Exited of "+pid.GetId(), within, func(e *actor.Exited) bool {
@@ -128,7 +128,7 @@ func ExpectThat[T any](p *Probe, within time.Duration, ok func(T) bool) T {
 }
 
 // Fish waits, within the given time, for a T of which ok is true, and returns it. The messages
-// before it are thrown away. A nil ok takes the first T.
+// before it are dropped. A nil ok takes the first T.
 func Fish[T any](p *Probe, within time.Duration, ok func(T) bool) T {
 	p.t.Helper()
 	deadline := time.Now().Add(within)
@@ -145,7 +145,7 @@ func Fish[T any](p *Probe, within time.Duration, ok func(T) bool) T {
 	}
 }
 
-// expect returns false if the test has been told that it failed.
+// expect returns false if it has failed the test.
 func expect[T any](p *Probe, what string, within time.Duration, ok func(T) bool) (message T, met bool) {
 	p.t.Helper()
 	l, came := p.next(within)
@@ -194,7 +194,7 @@ func (p *Probe) take() (l letter, ok bool) {
 // maxShown is how many messages a failure shows.
 const maxShown = 10
 
-// taken tells, at the end of a failure, what was taken last and what waits.
+// taken returns, for a failure, the messages that were taken last and those that wait.
 func (p *Probe) taken() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

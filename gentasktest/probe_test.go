@@ -18,7 +18,8 @@ func inProbe(t *testing.T, f func(t *testing.T, sys *actor.System, p *gentasktes
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sys := actor.NewSystem(actor.SystemConfig{})
-		t.Cleanup(func() { time.Sleep(2 * time.Second) }) // after a dead letter its throttle has a goroutine for a second
+		// After a dead letter its throttle has a goroutine for a second.
+		t.Cleanup(func() { time.Sleep(2 * time.Second) })
 		f(t, sys, gentasktest.NewProbe(t, sys))
 	})
 }
@@ -116,7 +117,8 @@ func TestProbeFailuresSayWhatCameInstead(t *testing.T) {
 		},
 		{
 			func(p *gentasktest.Probe) { gentasktest.Fish(p, time.Second, never) },
-			"probe fished for gentasktest_test.ping for 1s, and threw away 3 messages\n  taken so far, the last one last:\n" +
+			"probe fished for gentasktest_test.ping for 1s, and threw away 3 messages\n" +
+				"  taken so far, the last one last:\n" +
 				"    gentasktest_test.ping {N:1}\n    nil\n    string last",
 		},
 		{

@@ -8,7 +8,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// recorder makes results of events. The consumer calls it from one goroutine at a time, and no more after its Stop.
+// recorder turns events into results. The consumer calls it on one goroutine at a time, and not
+// after its Stop.
 type recorder struct {
 	next    func(gentask.Event) // the user's own hook
 	most    int
@@ -40,7 +41,8 @@ func (r *recorder) record(ev gentask.Event) {
 	}
 }
 
-// end is that of one delivery. What the broker took at once can end after the delivery that followed it.
+// end handles the end of one delivery. A delivery that the broker took at once can end after the
+// one that followed it.
 func (r *recorder) end(ev gentask.Event) {
 	r.results = append(r.results, Result{
 		Disposition: ev.Disposition, After: ev.After, Reason: ev.Reason,
@@ -55,12 +57,12 @@ func (r *recorder) end(ev gentask.Event) {
 	}
 }
 
-// inOrder is the order of the deliveries of one message.
+// inOrder compares the deliveries of one message.
 func inOrder(a, b Result) int {
 	return cmp.Or(cmp.Compare(a.Attempt, b.Attempt), cmp.Compare(final(a.Disposition), final(b.Disposition)))
 }
 
-// final is 1 for what no other delivery follows.
+// final returns 1 for a settlement that no other delivery follows.
 func final(v queue.Disposition) int {
 	switch v {
 	case queue.Ack, queue.DeadLetter:

@@ -14,43 +14,46 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TB is what this package needs of a test: any testing.TB will do.
+// TB is the part of a testing.TB that this package uses.
 type TB interface {
-	// Helper says that a failure belongs to the caller.
+	// Helper marks a function whose failures belong to its caller.
 	Helper()
 	// Fatalf ends the test.
 	Fatalf(format string, args ...any)
 }
 
-// Result is what became of one delivery of a message.
+// Result describes one delivery of a message.
 type Result struct {
-	// Disposition is how it was settled.
+	// Settlement is the settlement of the delivery.
 	Disposition queue.Disposition
 
 	// After is the delay of a requeue.
 	After time.Duration
 
-	// Reason is why it was settled so; nil for an ack. See actor.Stack for the stack of a panic.
+	// Reason is why it was settled so, and nil for an ack. See [actor.Stack] for the stack of a
+	// panic.
 	Reason error
 
-	// Outcome is how its task ended; zero if it did not run.
+	// Outcome is the status of its task's end, and zero if it did not run.
 	Outcome task.Status
 
-	// RunTime is how long its task ran.
+	// RunTime is the run time of its task.
 	RunTime time.Duration
 
-	// Attempt is which delivery of the message it was, from 1.
+	// Attempt is the number of the delivery, from 1.
 	Attempt int
 
-	// Events are what the consumer told up to the end of this delivery, which is the last of them; what came with a result before is left out.
+	// Events are the consumer's events up to the end of this delivery, which is the last of them.
+	// Events of earlier results are left out.
 	Events []gentask.Event
 }
 
-// limit is for tests in virtual time; in real time, that of go test is shorter.
+// limit is for tests in virtual time. In real time, that of go test is shorter.
 const limit = 30 * 24 * time.Hour
 
-// Run gives one delivery of msg to a consumer with behavior and cfg, waits until it is settled and its worker and task are gone, and returns what
-// became of it. A requeue or a release is not delivered again. A cfg that makes no sense ends the test. Without a Logger in cfg nothing is logged.
+// Run gives one delivery of msg to a consumer with behavior and cfg. It returns the result when the
+// delivery is settled, and its worker and task are gone. A requeue or a release is not delivered
+// again. A wrong cfg ends the test. Without a Logger in cfg nothing is logged.
 func Run(t TB, behavior gentask.Behavior, msg queue.Message, cfg gentask.Config) Result {
 	t.Helper()
 	results, err := consume(behavior, msg, cfg, 1)
@@ -61,8 +64,9 @@ func Run(t TB, behavior gentask.Behavior, msg queue.Message, cfg gentask.Config)
 	return results[0]
 }
 
-// Finish is Run, again and again, as the queue delivers msg, until it is acknowledged or dead-lettered. It returns what became of each delivery,
-// in order. It takes as long as the back-off does: outside a bubble, cfg should make that short.
+// Finish is [Run], again and again, as the queue delivers msg, until it is acknowledged or
+// dead-lettered. It returns the result of each delivery, in order. It takes as long as the back-off
+// does: outside a bubble, cfg should make that short.
 func Finish(t TB, behavior gentask.Behavior, msg queue.Message, cfg gentask.Config) []Result {
 	t.Helper()
 	results, err := consume(behavior, msg, cfg, math.MaxInt)
@@ -85,7 +89,7 @@ func consume(behavior gentask.Behavior, msg queue.Message, cfg gentask.Config, m
 	r := &recorder{next: cfg.OnEvent, most: most, done: make(chan struct{})}
 	cfg.OnEvent = r.event
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler) // the result says it all
+		cfg.Logger = slog.New(slog.DiscardHandler) // the result has it all
 	}
 	c, err := gentask.New(src, behavior, cfg)
 	if err != nil {

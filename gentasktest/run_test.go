@@ -16,7 +16,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-func TestScenario35_OneCallTellsWhatBecomesOfAMessage(t *testing.T) {
+func TestScenario35_OneCallReturnsTheResultOfAMessage(t *testing.T) {
 	for _, c := range []struct {
 		to         string
 		settlement queue.Disposition
@@ -49,7 +49,8 @@ func TestScenario35_OneCallTellsWhatBecomesOfAMessage(t *testing.T) {
 func TestScenario35_ATimeoutOfAnHourCostsNoTime(t *testing.T) {
 	begin := time.Now()
 	synctest.Test(t, func(t *testing.T) {
-		got := gentasktest.Run(t, gentask.Work(postman{}), gentasktest.JSON(t, mail{"hang"}), gentask.Config{Timeout: time.Hour})
+		got := gentasktest.Run(t, gentask.Work(postman{}), gentasktest.JSON(t, mail{"hang"}),
+			gentask.Config{Timeout: time.Hour})
 		require.ErrorIs(t, got.Reason, task.ErrTimeout)
 		require.Equal(t, time.Hour, got.RunTime)
 	})
@@ -97,7 +98,7 @@ func TestScenario35_AnAttemptCanBeAnyOf(t *testing.T) {
 	}
 }
 
-// spy is a worker that always fails, and tells of each job.
+// spy is a worker that always fails, and reports each job.
 type spy struct{ tell func(gentask.Job[mail]) }
 
 func (spy) Run(context.Context, mail) (int, error) { return 0, errBounced }
@@ -116,7 +117,8 @@ func TestScenario35_FinishGoesOnToTheEnd(t *testing.T) {
 			}
 			return nil
 		})
-		all := gentasktest.Finish(t, behavior, gentasktest.JSON(t, mail{}), gentask.Config{Backoff: gentask.Backoff{Base: time.Minute}})
+		all := gentasktest.Finish(t, behavior, gentasktest.JSON(t, mail{}),
+			gentask.Config{Backoff: gentask.Backoff{Base: time.Minute}})
 		require.Len(t, all, 4)
 		for i, got := range all[:3] {
 			require.Equal(t, queue.Requeue, got.Disposition)
@@ -141,7 +143,8 @@ func TestScenario35_FinishEndsWithADeadLetter(t *testing.T) {
 
 func TestScenario35_AReleaseIsDeliveredAgainAtOnce(t *testing.T) {
 	n := 0
-	all := gentasktest.Finish(t, gentask.Work(undecided{func() bool { n++; return n == 10 }}), gentasktest.JSON(t, mail{}), gentask.Config{})
+	all := gentasktest.Finish(t, gentask.Work(undecided{func() bool { n++; return n == 10 }}),
+		gentasktest.JSON(t, mail{}), gentask.Config{})
 	require.Len(t, all, 10)
 	for i, got := range all {
 		require.Equal(t, 1, got.Attempt)
@@ -201,7 +204,8 @@ func TestScenario35_ATaskThatDoesNotStopHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		behavior := gentask.Handle(func(context.Context, mail) error { <-release; return nil })
-		got := gentasktest.Run(t, behavior, gentasktest.JSON(t, mail{}), gentask.Config{Timeout: time.Second, Grace: time.Second})
+		got := gentasktest.Run(t, behavior, gentasktest.JSON(t, mail{}),
+			gentask.Config{Timeout: time.Second, Grace: time.Second})
 		require.Equal(t, queue.Requeue, got.Disposition)
 		require.Equal(t, task.Timeout, got.Outcome)
 		require.Equal(t, 2*time.Second, got.RunTime)

@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// source is a memory queue that hands out so many deliveries and no more, so that a message which goes back to it stays there.
+// source is a memory queue with a limit of deliveries, so that a message that goes back to it stays
+// there.
 type source struct {
 	*memory.Queue
 	left atomic.Int64
@@ -24,7 +25,8 @@ func (s *source) Open(ctx context.Context, opts queue.Options) (queue.Session, e
 	return &session{Session: inner, source: s, cancelled: make(chan struct{})}, nil
 }
 
-// session keeps the contract of queue.Session, as one of a queue that has run dry.
+// session keeps the contract of [queue.Session], as a session of a queue that is empty after the
+// limit.
 type session struct {
 	queue.Session
 	source    *source
@@ -32,7 +34,7 @@ type session struct {
 	cancelled chan struct{}
 }
 
-// Receive hands out what may be handed out.
+// Receive returns the next delivery within the limit.
 func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	if s.source.left.Add(-1) < 0 {
 		select {
@@ -49,7 +51,7 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	return d, err
 }
 
-// Cancel lets nothing more come.
+// Cancel stops the deliveries.
 func (s *session) Cancel(ctx context.Context) error {
 	s.cancel.Do(func() { close(s.cancelled) })
 	return s.Session.Cancel(ctx)

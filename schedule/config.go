@@ -7,51 +7,58 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Config is what Run may be told.
+// Config configures [Run].
 type Config struct {
-	// Plans are what is to be published, and when. At least one. All nodes should have the same ones; a plan that only some have is theirs.
+	// Plans are the messages to publish, and their times. At least one is required. All nodes
+	// should have the same plans. A plan that only some nodes have is fired by these.
 	Plans []Plan
 
-	// Logger gets what an operator should know: firings that were delayed, given up or left out. Nil
-	// means slog.Default(). To discard it, use slog.DiscardHandler.
+	// Logger gets the messages for an operator: firings that were delayed, given up or left out.
+	// Nil means slog.Default(). To discard them, use slog.DiscardHandler.
 	Logger *slog.Logger
 }
 
-// Plan is one message that is published again and again.
+// Plan is a message that is published again and again.
 type Plan struct {
-	// Name names the plan in the fleet, and is part of the key that makes a firing unique: two plans of one queue that have the same name
-	// take each other's firings. Required. It may be renamed at the cost of a firing that comes twice, if that is under way.
+	// Name names the plan in the fleet, and is required. It is part of the key that makes a firing
+	// unique: two plans of one queue with the same name take each other's firings. After a new
+	// name, a firing that is under way may come twice.
 	Name string
 
-	// Cron is when: minute, hour, day of month, month, day of week, as in crontab(5), with seconds before
-	// them if there are six fields; or @hourly, @daily (@midnight), @weekly, @monthly, @yearly
-	// (@annually). A field is a list of *, values and ranges, each with a step if need be: "1,15",
-	// "MON-FRI", "*/10". A range may go round: "22-2", "FRI-MON". Months and days of the week have
-	// names of three letters, in any case; Sunday is 0 and 7. Where neither day is *, either
-	// will do. @every is refused: it has no time of its own that nodes could agree on; so are the
-	// letters L, W, H and # of other programs. Required.
+	// Cron is the expression for the times, and is required. It has the fields minute, hour, day of
+	// month, month and day of week, as in crontab(5). With six fields, the first is the seconds. Or
+	// it is one of @hourly, @daily (@midnight), @weekly, @monthly, @yearly (@annually).
+	//
+	// A field is a list of *, values and ranges, each with a step if needed: "1,15", "MON-FRI",
+	// "*/10". A range may go round: "22-2", "FRI-MON". Months and days of the week have names of
+	// three letters, in any case; Sunday is 0 and 7. If neither day is *, one of them is enough.
+	//
+	// @every is refused, because nodes could not agree on its times. So are the letters L, W, H and
+	// # of other programs.
 	Cron string
 
-	// Zone is the time zone in which Cron is meant, by its name in the IANA data base, such as "Europe/Berlin". Empty means UTC. A
-	// machine without that data base needs the package time/tzdata in the program.
+	// Zone is the time zone of Cron, by its name in the IANA data base, such as "Europe/Berlin".
+	// Empty means UTC. On a machine without that data base, the program must import time/tzdata.
 	Zone string
 
-	// Message is what is published. Its ID, UniqueKey and NotBefore are filled in by each firing, and must be empty here. HeaderPlanned is
-	// added to its headers.
+	// Message is the message to publish. Its ID, UniqueKey and NotBefore must be empty: each firing
+	// sets them. [HeaderPlanned] is added to its headers.
 	Message queue.Message
 
-	// Missed says what becomes of planned times that passed while no node ran, or none could publish. The zero value is Skip.
+	// Missed decides about planned times that passed while no node ran, or none could publish. The
+	// zero value is [Skip].
 	Missed Missed
 }
 
-// Missed is what becomes of firings that could not be published in time. The set is closed.
+// Missed decides about firings that could not be published in time. The set is closed.
 type Missed uint8
 
 const (
 	// Skip leaves them out: the next planned time is the next firing.
 	Skip Missed = iota
 
-	// Latest fires the last of them, once, when a node starts or wakes up, if that is still within the broker's window.
+	// Latest fires the last of them, once, when a node starts or wakes up, if the broker's window
+	// still includes it.
 	Latest
 )
 
@@ -66,10 +73,11 @@ func (m Missed) String() string {
 	return fmt.Sprintf("missed(%d)", uint8(m))
 }
 
-// HeaderPlanned holds the planned time of a firing, in RFC 3339, in the plan's zone: what a job should take for now, for it may run later.
+// HeaderPlanned is the header with the planned time of a firing, in RFC 3339, in the plan's zone. A
+// job should use it as the current time, because it may run later.
 const HeaderPlanned = "gentask-planned"
 
-// badConfig says which value is not right, what it was, and what would be right.
+// badConfig returns an error that names the field, its value, and the remedy.
 func badConfig(field string, was any, right string) error {
 	return fmt.Errorf("schedule: %w: %s is %v: right would be %s", queue.ErrConfig, field, was, right)
 }
@@ -83,7 +91,8 @@ func (c Config) timetables() ([]timetable, error) {
 	all := make([]timetable, len(c.Plans))
 	for i, p := range c.Plans {
 		if names[p.Name] {
-			return nil, badConfig(fmt.Sprintf("Config.Plans[%d].Name", i), fmt.Sprintf("%q, which another plan has", p.Name), "a name of its own")
+			return nil, badConfig(fmt.Sprintf("Config.Plans[%d].Name", i),
+				fmt.Sprintf("%q, which another plan has", p.Name), "a name of its own")
 		}
 		names[p.Name] = true
 		var err error
@@ -94,13 +103,14 @@ func (c Config) timetables() ([]timetable, error) {
 	return all, nil
 }
 
-// check says what is wrong with a plan's fields, but for its expression and its zone.
+// check returns the mistake in a plan's fields, except its expression and its zone.
 func (p Plan) check(field string) error {
 	switch {
 	case p.Name == "":
 		return badConfig(field+".Name", `""`, "a name that the fleet knows it by")
 	case p.Message.ID != "" || p.Message.UniqueKey != "" || !p.Message.NotBefore.IsZero():
-		return badConfig(field+".Message", "one with an ID, a UniqueKey or a NotBefore", "none of them: each firing has its own")
+		return badConfig(field+".Message", "one with an ID, a UniqueKey or a NotBefore",
+			"none of them: each firing has its own")
 	case p.Missed > Latest:
 		return badConfig(field+".Missed", p.Missed, "Skip or Latest")
 	}

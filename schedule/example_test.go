@@ -33,7 +33,8 @@ func Example() {
 	first, _ := session.Receive(ctx)
 	second, _ := session.Receive(ctx)
 	fmt.Printf("%s\n", first.Body)
-	fmt.Println("the next firing is another one:", first.Headers[schedule.HeaderPlanned] < second.Headers[schedule.HeaderPlanned])
+	fmt.Println("the next firing is another one:",
+		first.Headers[schedule.HeaderPlanned] < second.Headers[schedule.HeaderPlanned])
 	stop()
 	nodes.Wait()
 	// Output:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// expression is a cron expression: for each field the values that it names, one bit for each.
+// expression is a cron expression: for each field the set of its values, one bit for each.
 type expression struct {
 	second, minute, hour, dom, month, dow uint64
 
@@ -31,8 +31,8 @@ func (e *expression) onDay(day time.Time) bool {
 	return dom || dow
 }
 
-// first returns the first wall time in [from, end) that the expression names, or the zero time.
-// Wall times are what a clock on the wall shows: dates without a zone, kept in UTC.
+// first returns the first wall time in [from, end) that the expression names, or the zero time. A
+// wall time is the time on a clock on the wall: a date without a zone, kept in UTC.
 func (e *expression) first(from, end time.Time) time.Time {
 	day := time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, time.UTC)
 	for ; day.Before(end); day = e.nextDay(day) {
@@ -78,7 +78,7 @@ func (e *expression) inDay(from int) (second int, ok bool) {
 	return 0, false
 }
 
-// atLeast returns the lowest bit of set that is not below from; 64 or more, if there is none.
+// atLeast returns the lowest bit of set that is not below from, or 64 or more if there is none.
 func atLeast(set uint64, from int) int { return from + bits.TrailingZeros64(set>>from) }
 
 // mostText is the most bytes that an expression may have.
@@ -112,7 +112,7 @@ func parse(text string) (expression, error) {
 	return e, nil
 }
 
-// described returns the expression that a word like @daily stands for; empty, if there is none.
+// described returns the expression of a word like @daily, or "" for other words.
 func described(word string) string {
 	switch word {
 	case "@yearly", "@annually":
@@ -140,5 +140,5 @@ func anyDay(text string) bool {
 	return false
 }
 
-// isStar reports whether a range is all that there is.
+// isStar reports whether a range has all values.
 func isStar(span string) bool { return span == "*" || span == "?" }

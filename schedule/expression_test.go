@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestNamesInAnyCase: names of days, months and descriptors are read in capitals and in small letters.
+// TestNamesInAnyCase: names of days, months and descriptors are read in capitals and in small
+// letters.
 func TestNamesInAnyCase(t *testing.T) {
 	for text, same := range map[string]string{
 		"0 9 * * THU":                           "0 9 * * 4",
@@ -80,10 +81,11 @@ func TestNamesInAnyCase(t *testing.T) {
 	}
 }
 
-// TestExpressionsAreReadAsByCron: in UTC, where clocks are never set, a timetable has the times that
-// another reader of cron expressions finds.
+// TestExpressionsAreReadAsByCron: in UTC, where clocks are never set, a timetable has the times
+// that another reader of cron expressions finds.
 func TestExpressionsAreReadAsByCron(t *testing.T) {
-	parser, err := cron.TryNewParser(cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
+	parser, err := cron.TryNewParser(cron.SecondOptional | cron.Minute | cron.Hour |
+		cron.Dom | cron.Month | cron.Dow | cron.DowOrDom)
 	require.NoError(t, err)
 	rapid.Check(t, func(t *rapid.T) {
 		part := func(name string, low, high int) string {
@@ -94,7 +96,8 @@ func TestExpressionsAreReadAsByCron(t *testing.T) {
 			}).Draw(t, name)
 		}
 		text := strings.Join([]string{
-			part("second", 0, 59), part("minute", 0, 59), part("hour", 0, 23), part("dom", 1, 28), part("month", 1, 12), part("dow", 0, 6),
+			part("second", 0, 59), part("minute", 0, 59), part("hour", 0, 23), part("dom", 1, 28),
+			part("month", 1, 12), part("dow", 0, 6),
 		}, " ")
 		model, err := parser.Parse("TZ=UTC " + text)
 		require.NoError(t, err, text)
@@ -119,7 +122,10 @@ func TestLeapDays(t *testing.T) {
 
 // TestTheLastDayOfALeapYear has times like any other, whatever the rules of its zone.
 func TestTheLastDayOfALeapYear(t *testing.T) {
-	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Sydney", "Africa/Cairo", "Asia/Tokyo", "UTC"} {
+	for _, zone := range []string{
+		"Europe/Berlin", "America/New_York", "Australia/Sydney", "Africa/Cairo", "Asia/Tokyo",
+		"UTC",
+	} {
 		for year := 2024; year < 2120; year++ {
 			tt := table(t, "30 2 * * *", zone)
 			then := time.Date(year, 12, 29, 12, 0, 0, 0, tt.zone)

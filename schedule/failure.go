@@ -5,14 +5,14 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// failure is an error of a publisher's, read once, where its methods may panic or hang. Later only
-// what was read is used.
+// failure is an error of a publisher's, read once, where its methods may panic or hang. Later its
+// methods are not called.
 type failure struct {
 	text   string
 	sealed error
 }
 
-// Error returns what the error said, cut to queue.MaxReason.
+// Error returns the text of the error, cut to [queue.MaxReason].
 func (f *failure) Error() string { return f.text }
 
 // Unwrap returns the error as package guard has sealed it.

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// field is one of the six of an expression.
+// field is one of the six fields of an expression.
 type field struct {
 	name     string
 	min, max int
-	names    []string // of the values from min on; nil, if they have none
+	names    []string // of the values from min on; nil if they have none
 }
 
 // fieldsOf returns the fields in their order.
@@ -52,7 +52,7 @@ func (f field) values(part string) (set uint64, ok bool) {
 	if last < first {
 		last += f.max - f.min + 1
 	}
-	// A step beyond the range would name its beginning only, which nobody means who writes */90.
+	// A step beyond the range would name its beginning only, which is not the intent of */90.
 	if !ok || step < 1 || step > 1 && step > last-first {
 		return 0, false
 	}
@@ -96,7 +96,7 @@ func number(text string) (int, bool) {
 	return int(n), err == nil && len(text) <= 2
 }
 
-// right names what a field may be.
+// right describes the right values of a field.
 func (f field) right() string {
 	if f.names == nil {
 		return fmt.Sprintf("it may be *, %d to %d, a range, a list, and a step like */2", f.min, f.max)

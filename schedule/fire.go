@@ -10,8 +10,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// fire publishes one firing, and tries again until the next one is due, or until it could come twice;
-// then it gives up. It returns an error only when there is no use in going on.
+// fire publishes one firing. It tries again until the next one is due, or until the firing could
+// come twice, and then gives up. It returns an error only if the plan can't go on.
 func (r *runner) fire(ctx context.Context, planned time.Time) error {
 	end := planned.Add(r.margin())
 	if next := r.next(planned); !next.IsZero() && next.Before(end) {
@@ -32,28 +32,31 @@ func (r *runner) fire(ctx context.Context, planned time.Time) error {
 			return fmt.Errorf("schedule: plan %q: %w", r.Name, err)
 		}
 		wait := b.next()
-		if deadline, _ := attempt.Deadline(); time.Until(deadline) < wait { // by the clock that nobody sets
-			r.log.ErrorContext(ctx, "schedule: firing is given up, the broker did not take it in time", "planned", planned, "tries", tries,
+		if deadline, _ := attempt.Deadline(); time.Until(deadline) < wait { // by the monotonic clock
+			r.log.ErrorContext(ctx, "schedule: firing is given up, the broker did not take it in time",
+				"planned", planned, "tries", tries,
 				"error", err)
 			return nil
 		}
-		r.log.WarnContext(ctx, "schedule: firing is not published yet", "planned", planned, "tries", tries, "error", err, "again in", wait)
+		r.log.WarnContext(ctx, "schedule: firing is not published yet",
+			"planned", planned, "tries", tries, "error", err, "again in", wait)
 		if !sleep(ctx, wait) {
 			return nil
 		}
 	}
 }
 
-// fired says that the broker has a firing; of this node or of another one, it does not tell.
+// fired reports that the broker has a firing, of this node or of another one.
 func (r *runner) fired(ctx context.Context, planned time.Time, tries int) {
 	if tries > 1 {
-		r.log.WarnContext(ctx, "schedule: firing is published late", "planned", planned, "tries", tries, "late", r.now().Sub(planned))
+		r.log.WarnContext(ctx, "schedule: firing is published late",
+			"planned", planned, "tries", tries, "late", r.now().Sub(planned))
 		return
 	}
 	r.log.DebugContext(ctx, "schedule: fired", "planned", planned)
 }
 
-// message is the message of one firing: the same on every node.
+// message returns the message of one firing: the same on every node.
 func (r *runner) message(planned time.Time) queue.Message {
 	m := r.Message
 	m.ID = r.Name + "@" + planned.UTC().Format(time.RFC3339)
@@ -66,13 +69,14 @@ func (r *runner) message(planned time.Time) queue.Message {
 	return m
 }
 
-// Bounds of the wait between two tries.
+// These limit the wait between two tries.
 const (
 	firstWait = 100 * time.Millisecond
 	mostWait  = 10 * time.Second
 )
 
-// backoff is an exponential back-off with jitter: between half of the wait and the whole of it. The zero value begins with the shortest.
+// backoff is an exponential back-off with jitter: each wait is between half of the current one and
+// the whole. The zero value begins with the shortest.
 type backoff struct{ wait time.Duration }
 
 func (b *backoff) next() time.Duration {

@@ -12,7 +12,8 @@ import (
 	"github.com/gentask/gentask/queue/embedded"
 )
 
-// TestScenario33_AFleetFiresOnceOnJetStream: three nodes with publishers of their own; each second is enqueued once, and none is left out.
+// TestScenario33_AFleetFiresOnceOnJetStream: three nodes with publishers of their own; each second
+// is enqueued once, and none is left out.
 func TestScenario33_AFleetFiresOnceOnJetStream(t *testing.T) {
 	broker, err := embedded.Open(t.TempDir())
 	require.NoError(t, err)

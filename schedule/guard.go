@@ -12,18 +12,18 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Bounds of what a publisher may cost that does not return.
+// These limit the cost of a publisher that does not return.
 const (
-	mostCall  = time.Minute     // that one call may take, by its context
-	mostGrace = 5 * time.Second // that it is waited for after the end of its context
-	mostCalls = 4               // that are under way at once, those included that nobody waits for any more
+	mostCall  = time.Minute     // of one call, by its context
+	mostGrace = 5 * time.Second // from the end of its context to the end of the wait for it
+	mostCalls = 4               // that are under way at once, including those that were given up
 )
 
-// errStuck is what a call returns that did not return in time.
+// errStuck is the error of a call that did not return in time.
 var errStuck = errors.New("the publisher did not return within 5 s of the end of its context")
 
-// caller calls a publisher, which is code of somebody else's: it may panic, never return, and return
-// errors whose methods do the same.
+// caller calls a publisher, which is foreign code: it may panic, never return, and return errors
+// whose methods do the same.
 type caller struct {
 	publisher queue.Publisher
 	underWay  atomic.Int64
@@ -34,9 +34,9 @@ func (c *caller) publish(ctx context.Context, m queue.Message) error {
 	return c.do(ctx, func(ctx context.Context) error { return c.publisher.Publish(ctx, m) })
 }
 
-// window asks for how long keys are remembered.
+// window returns how long keys are remembered.
 func (c *caller) window(ctx context.Context) (time.Duration, error) {
-	answer := make(chan time.Duration, 1) // Buffered: a late answer is nobody's.
+	answer := make(chan time.Duration, 1) // Buffered: a late answer is dropped.
 	err := c.do(ctx, func(ctx context.Context) error {
 		window, err := c.publisher.(queue.Deduplicator).UniqueWindow(ctx) // Run has asserted it
 		answer <- window
@@ -47,14 +47,15 @@ func (c *caller) window(ctx context.Context) (time.Duration, error) {
 	}
 	window := <-answer
 	if window <= 0 {
-		return 0, fmt.Errorf("%w: the queue remembers keys for %v: right would be a time longer than the longest outage that is "+
+		return 0, fmt.Errorf("%w: the queue remembers keys for %v: right would be a time longer than the "+
+			"longest outage that is "+
 			"to be made good", queue.ErrUnsupported, window)
 	}
 	return window, nil
 }
 
-// do calls f in a goroutine of its own, and returns its error, sealed. It returns at latest when ctx
-// has ended and the grace is over.
+// do calls f on a goroutine of its own, and returns its error, sealed. It returns when ctx has
+// ended and the grace is over, at the latest.
 func (c *caller) do(ctx context.Context, f func(context.Context) error) error {
 	if n := c.underWay.Add(1); n > mostCalls {
 		c.underWay.Add(-1)
@@ -62,7 +63,7 @@ func (c *caller) do(ctx context.Context, f func(context.Context) error) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, mostCall)
 	defer cancel()
-	ended := make(chan error, 1) // Buffered: nobody may be there any more.
+	ended := make(chan error, 1) // Buffered: the caller may have gone on.
 	go func() {
 		err := errors.New("the publisher called runtime.Goexit")
 		defer func() {

@@ -85,8 +85,8 @@ func misdeeds(release <-chan struct{}) map[string]func(context.Context) error {
 	}
 }
 
-// TestScenario39_APublisherThatMisbehaves: the plan goes on when the publisher is well again, the log
-// tells what happened, the number of goroutines is bounded, and Run returns when it should.
+// TestScenario39_APublisherThatMisbehaves: the plan goes on when the publisher is well again, the
+// log has the events, the number of goroutines is bounded, and Run returns when it should.
 func TestScenario39_APublisherThatMisbehaves(t *testing.T) {
 	for name := range misdeeds(nil) {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,10 @@ func TestScenario39_RunReturns(t *testing.T) {
 				bad := misdeeds(release)[name]
 				for _, h := range []*hostile{
 					{Queue: q, bad: bad},
-					{Queue: q, window: func(ctx context.Context) (time.Duration, error) { err := bad(ctx); return 0, errors.Join(err, errDown) }},
+					{Queue: q, window: func(ctx context.Context) (time.Duration, error) {
+						err := bad(ctx)
+						return 0, errors.Join(err, errDown)
+					}},
 				} {
 					n := start(t, h, Plan{Name: "report", Cron: "* * * * *"})
 					time.Sleep(61 * time.Second)
@@ -169,7 +172,7 @@ func TestAnEndlessWindow(t *testing.T) {
 	}
 }
 
-// TestARefusalIsSealed: Run's error tells what the publisher said, and calls none of its methods.
+// TestARefusalIsSealed: Run's error has the publisher's text, and calls none of its methods.
 func TestARefusalIsSealed(t *testing.T) {
 	in(t, func(t *testing.T, q *memory.Queue) {
 		own := fmt.Errorf("full stop: %w", queue.ErrConfig)
@@ -266,7 +269,8 @@ func (s slow) WithGroup(name string) slog.Handler { return slow{s.Handler.WithGr
 // TestAPlanIsItsOwn: what the caller changes after Run has begun changes no firing.
 func TestAPlanIsItsOwn(t *testing.T) {
 	headers, body := map[string]string{"k": "v"}, []byte("go")
-	tt, err := newTimetable(Plan{Name: "p", Cron: "@daily", Message: queue.Message{Headers: headers, Body: body}}, "Plan")
+	tt, err := newTimetable(Plan{Name: "p", Cron: "@daily", Message: queue.Message{Headers: headers, Body: body}},
+		"Plan")
 	require.NoError(t, err)
 	headers["k"], body[0] = "x", 'x'
 	m := (&runner{timetable: tt}).message(time.Now())

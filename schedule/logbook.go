@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Bounds of what a handler may cost that does not return.
+// These limit the cost of a handler that does not return.
 const (
 	mostLines = 256             // that wait to be written
-	lastLines = 5 * time.Second // that Run waits for them at its end
+	lastLines = 5 * time.Second // for which Run waits for them at its end
 )
 
-// logbook writes log lines in a goroutine of its own, so that a handler which panics or hangs costs
+// logbook writes log lines on a goroutine of its own, so that a handler that panics or hangs costs
 // lines, and never a firing.
 type logbook struct {
 	lines  chan func()
@@ -53,7 +53,7 @@ func (b *logbook) write() {
 	}
 }
 
-// close ends the logbook when its lines are written, or when that takes too long.
+// close ends the logbook when its lines are written, or after a limit of time.
 func (b *logbook) close() {
 	close(b.closed)
 	patience := time.NewTimer(lastLines)
@@ -70,7 +70,7 @@ type handler struct {
 	to   func() slog.Handler
 }
 
-// Enabled leaves the question to the handler behind it, which is asked when the line is written.
+// Enabled returns true: the handler behind it is asked when the line is written.
 func (h *handler) Enabled(context.Context, slog.Level) bool { return true }
 
 // WithAttrs adds attributes to each line.
@@ -83,15 +83,15 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{book: h.book, to: func() slog.Handler { return h.to().WithGroup(name) }}
 }
 
-// Handle takes a line to be written. When too many wait already, the line is lost, and the next one
-// tells how many were.
+// Handle queues a line. When too many wait already, the line is lost, and the next one has the
+// number of lost lines.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	lost := h.book.lost.Swap(0)
 	if lost > 0 {
 		r.AddAttrs(slog.Int64("lines lost", lost))
 	}
 	line := func() {
-		defer func() { _ = recover() }() // the handler's own mistake: there is no place to log it
+		defer func() { _ = recover() }() // the fault of the handler: there is no place to log it
 		if to := h.to(); to.Enabled(ctx, r.Level) {
 			_ = to.Handle(ctx, r)
 		}

@@ -11,17 +11,18 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Run publishes firings of all plans into the queue of p until ctx ends, and then returns nil. It
-// returns an error at once that wraps queue.ErrConfig when a plan is not right, and queue.ErrUnsupported
-// when p can't tell one firing from another; also later, when p refuses a message for good or is
-// closed. While p can't be reached it tries again, with a growing delay, and logs that. After ctx has
-// ended it waits 10 s at most, for a publisher and a logger that hang. Any number of nodes may run the
-// same plans.
+// Run publishes firings of all plans into the queue of p until ctx ends, and then returns nil.
+// While p can't be reached it tries again, with a growing delay, and logs that.
+//
+// It returns an error at once that wraps [queue.ErrConfig] for a wrong plan, and
+// [queue.ErrUnsupported] if p can't compare keys. It returns an error later if p refuses a message
+// for good or is closed. After ctx has ended it waits 10 s at most, for a publisher and a logger
+// that hang. Any number of nodes may run the same plans.
 func Run(ctx context.Context, p queue.Publisher, cfg Config) error {
 	return run(ctx, p, cfg, wallClock)
 }
 
-// run is Run by another clock.
+// run is Run with another clock.
 func run(ctx context.Context, p queue.Publisher, cfg Config, now clock) error {
 	plans, err := cfg.timetables()
 	if err != nil {
@@ -31,7 +32,8 @@ func run(ctx context.Context, p queue.Publisher, cfg Config, now clock) error {
 		cfg.Logger = slog.Default()
 	}
 	if _, ok := p.(queue.Deduplicator); !ok {
-		return fmt.Errorf("schedule: %w: %T compares no messages, so that every node's firing would be enqueued: right would be a queue that "+
+		return fmt.Errorf("schedule: %w: %T compares no messages, so that every node's firing would be "+
+			"enqueued: right would be a queue that "+
 			"takes a Message.UniqueKey and is a queue.Deduplicator, like JetStream's", queue.ErrUnsupported, p)
 	}
 	book, log := newLogbook(cfg.Logger)
@@ -43,7 +45,8 @@ func run(ctx context.Context, p queue.Publisher, cfg Config, now clock) error {
 	return runAll(ctx, p, plans, runner{window: window, log: log, watch: watch{now: now}})
 }
 
-// ask asks for the window until there is an answer. It gives up when there will be none, and when ctx ends.
+// ask asks for the window until there is an answer. It gives up if there will be none, and when ctx
+// ends.
 func ask(ctx context.Context, c *caller, log *slog.Logger) (time.Duration, error) {
 	var b backoff
 	for {
@@ -52,7 +55,8 @@ func ask(ctx context.Context, c *caller, log *slog.Logger) (time.Duration, error
 			return window, err
 		}
 		wait := b.next()
-		log.WarnContext(ctx, "schedule: the broker can't be asked for how long it remembers keys", "error", err, "again in", wait)
+		log.WarnContext(ctx, "schedule: the broker can't be asked for how long it remembers keys",
+			"error", err, "again in", wait)
 		sleep(ctx, wait)
 	}
 }
@@ -75,7 +79,7 @@ func runAll(ctx context.Context, p queue.Publisher, plans []timetable, like runn
 	return errors.Join(errs...)
 }
 
-// runner is one plan under way.
+// runner runs one plan.
 type runner struct {
 	timetable
 	watch
@@ -113,8 +117,8 @@ func (r *runner) run(ctx context.Context) error {
 	return nil
 }
 
-// late reports whether due passed too long ago to be fired, because the machine was suspended or its
-// clock set forward, and returns the planned time to go on with.
+// late reports whether due passed too long ago to be fired, because the machine was suspended or
+// its clock set forward. It returns the planned time to go on with.
 func (r *runner) late(ctx context.Context, due time.Time) (time.Time, bool) {
 	if now := r.now(); now.Sub(due) > r.margin() {
 		from := due
@@ -145,10 +149,11 @@ func (r *runner) resume(ctx context.Context, first, after, now time.Time) time.T
 	if last := r.last(now.Add(-r.margin()), now); r.Missed == Latest && !last.Before(first) {
 		resume = last
 	}
-	r.log.ErrorContext(ctx, "schedule: firings are left out, nobody could publish them in time", "first", first, "next", resume)
+	r.log.ErrorContext(ctx, "schedule: firings are left out, nobody could publish them in time",
+		"first", first, "next", resume)
 	return resume
 }
 
-// margin is how late a firing may be published: well within the window, for that begins when the
-// first node publishes.
+// margin is how late a firing may be published. It is well within the window, because that begins
+// when the first node publishes.
 func (r *runner) margin() time.Duration { return r.window / 10 * 9 }

@@ -72,10 +72,14 @@ func in(t *testing.T, test func(t *testing.T, q *memory.Queue)) {
 	})
 }
 
-// TestAFleetFiresOnce: three nodes, each of them away now and then; each planned time is there once, also when clocks are set.
+// TestAFleetFiresOnce: three nodes, each of them away now and then; each planned time is there
+// once, also when clocks are set.
 func TestAFleetFiresOnce(t *testing.T) {
 	in(t, func(t *testing.T, q *memory.Queue) {
-		plan := Plan{Name: "report", Cron: "30 2 * * *", Zone: "Europe/Berlin", Message: queue.Message{Body: []byte("go"), Priority: 3}}
+		plan := Plan{
+			Name: "report", Cron: "30 2 * * *", Zone: "Europe/Berlin",
+			Message: queue.Message{Body: []byte("go"), Priority: 3},
+		}
 		week := func(month time.Month, day int) []string {
 			time.Sleep(time.Until(time.Date(2000, month, day, 12, 0, 0, 0, time.UTC)))
 			nodes := []*node{start(t, q, plan), start(t, q, plan), start(t, q, plan)}
@@ -88,20 +92,26 @@ func TestAFleetFiresOnce(t *testing.T) {
 			return planned(t, q)
 		}
 		require.Equal(t, []string{
-			"2000-03-24T02:30:00+01:00", "2000-03-25T02:30:00+01:00", "2000-03-26T03:30:00+02:00", "2000-03-27T02:30:00+02:00",
+			"2000-03-24T02:30:00+01:00", "2000-03-25T02:30:00+01:00", "2000-03-26T03:30:00+02:00",
+			"2000-03-27T02:30:00+02:00",
 			"2000-03-28T02:30:00+02:00", "2000-03-29T02:30:00+02:00", "2000-03-30T02:30:00+02:00",
 		}, week(time.March, 23))
 		require.Equal(t, []string{
-			"2000-10-27T02:30:00+02:00", "2000-10-28T02:30:00+02:00", "2000-10-29T02:30:00+02:00", "2000-10-30T02:30:00+01:00",
+			"2000-10-27T02:30:00+02:00", "2000-10-28T02:30:00+02:00", "2000-10-29T02:30:00+02:00",
+			"2000-10-30T02:30:00+01:00",
 			"2000-10-31T02:30:00+01:00", "2000-11-01T02:30:00+01:00", "2000-11-02T02:30:00+01:00",
 		}, week(time.October, 26))
 	})
 }
 
-// TestAFiringIsAMessage: with the plan's message, an id that says what it is, and the planned time.
+// TestAFiringIsAMessage: with the plan's message, an id with the plan and the time, and the planned
+// time.
 func TestAFiringIsAMessage(t *testing.T) {
 	in(t, func(t *testing.T, q *memory.Queue) {
-		sent := queue.Message{Body: []byte("go"), Priority: 3, Headers: map[string]string{"k": "v"}, ContentType: "text/plain"}
+		sent := queue.Message{
+			Body: []byte("go"), Priority: 3, Headers: map[string]string{"k": "v"},
+			ContentType: "text/plain",
+		}
 		n := start(t, q, Plan{Name: "report", Cron: "@hourly", Message: sent})
 		s, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
 		require.NoError(t, err)
@@ -135,7 +145,8 @@ func TestABlockedBrokerIsTriedAgain(t *testing.T) {
 	})
 }
 
-// TestALongOutage: what can't be published within the window is given up with an error, for then it could come twice, and the next one comes.
+// TestALongOutage: what can't be published within the window is given up with an error, for then it
+// could come twice, and the next one comes.
 func TestALongOutage(t *testing.T) {
 	for missed, want := range map[Missed][]string{
 		Skip:   {"2000-01-01T04:00:00Z"},
@@ -154,8 +165,8 @@ func TestALongOutage(t *testing.T) {
 	}
 }
 
-// TestMissed: what was due while no node ran is left out, or the last of it is fired once, however many nodes start; and what was
-// fired before is not fired again.
+// TestMissed: what was due while no node ran is left out, or the last of it is fired once, however
+// many nodes start; and what was fired before is not fired again.
 func TestMissed(t *testing.T) {
 	for missed, want := range map[Missed][]string{Skip: nil, Latest: {"2000-01-01T01:00:30Z"}} {
 		in(t, func(t *testing.T, q *memory.Queue) {
@@ -171,12 +182,16 @@ func TestMissed(t *testing.T) {
 	}
 }
 
-// TestSleptThrough: a node whose machine was suspended over several planned times says so, and goes on.
+// TestSleptThrough: a node whose machine was suspended over several planned times says so, and goes
+// on.
 func TestSleptThrough(t *testing.T) {
 	for missed, want := range map[Missed]string{Skip: "2000-01-01T03:00:00Z", Latest: "2000-01-01T02:00:00Z"} {
 		in(t, func(t *testing.T, q *memory.Queue) {
 			log := &bytes.Buffer{}
-			r := runner{window: 2 * time.Hour, log: slog.New(slog.NewTextHandler(log, nil)), timetable: table(t, "@hourly", "")}
+			r := runner{
+				window: 2 * time.Hour, log: slog.New(slog.NewTextHandler(log, nil)),
+				timetable: table(t, "@hourly", ""),
+			}
 			r.Missed = missed
 			now := time.Now()
 			next := r.after(t.Context(), now.Add(-time.Hour), now.Add(2*time.Hour+time.Minute))

@@ -10,38 +10,41 @@ import (
 	"time"
 )
 
-// timetable is a plan whose times can be asked.
+// timetable computes the times of a plan.
 type timetable struct {
 	Plan
 	expression
 	zone *time.Location
 }
 
-// horizon is how many years ahead a planned time is looked for: leap days are up to eight apart.
+// horizon is how many years ahead a planned time is searched: leap days are up to eight apart.
 const horizon = 9
 
-// newTimetable checks a plan. Field is its name in the configuration.
+// newTimetable checks a plan. field is its name in the configuration.
 func newTimetable(p Plan, field string) (timetable, error) {
 	if err := p.check(field); err != nil {
 		return timetable{}, err
 	}
 	zone, err := time.LoadLocation(p.Zone)
-	if err != nil || p.Zone == "Local" { // which every node may have another one of
+	if err != nil || p.Zone == "Local" { // it may differ on every node
 		return timetable{}, badConfig(field+".Zone", fmt.Sprintf("%q, which is not known here", p.Zone),
-			`a name of the IANA data base, like "Europe/Berlin", or "" for UTC; import time/tzdata where the system has none`)
+			`a name of the IANA data base, like "Europe/Berlin", or "" for UTC; import time/tzdata `+
+				`where the system has none`)
 	}
 	const right = `five fields, like "30 2 * * *" for 02:30 every day, six with seconds, or a word like @daily`
 	switch word := strings.ToLower(p.Cron); {
 	case strings.Contains(word, "tz="):
-		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron), "an expression without a zone: that is Zone")
+		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron),
+			"an expression without a zone: that is Zone")
 	case strings.HasPrefix(strings.TrimSpace(word), "@every"):
-		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron), right+"; @every has no time that nodes could agree on")
+		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q", p.Cron),
+			right+"; @every has no time that nodes could agree on")
 	}
 	e, err := parse(p.Cron)
 	if err != nil {
 		return timetable{}, badConfig(field+".Cron", err, right)
 	}
-	// What the caller changes later must not change a firing.
+	// A later change by the caller must not change a firing.
 	p.Message.Headers, p.Message.Body = maps.Clone(p.Message.Headers), bytes.Clone(p.Message.Body)
 	t := timetable{Plan: p, expression: e, zone: zone}
 	if t.next(time.Now()).IsZero() {
@@ -50,9 +53,9 @@ func newTimetable(p Plan, field string) (timetable, error) {
 	return t, nil
 }
 
-// next returns the first planned time after then; zero, if there is none in the next years. It goes
-// from one setting of the clocks to the next. In between the clock on the wall runs evenly, so that
-// wall times are found on the calendar and then converted.
+// next returns the first planned time after then, or zero if there is none in the next years. It
+// goes from one setting of the clocks to the next. In between, the clock on the wall runs evenly,
+// so that wall times are found on the calendar and then converted.
 func (t *timetable) next(then time.Time) time.Time {
 	from := then.In(t.zone).Truncate(time.Second).Add(time.Second)
 	last := from.AddDate(horizon, 0, 0)
@@ -71,7 +74,8 @@ func (t *timetable) next(then time.Time) time.Time {
 	return time.Time{}
 }
 
-// bounds returns when clocks were set before from, and until when they are not set again; last at most.
+// bounds returns when clocks were set before from, and until when they are not set again; last at
+// most.
 func bounds(from, last time.Time) (start, end time.Time) {
 	start, end = from.ZoneBounds()
 	switch {
@@ -83,8 +87,9 @@ func bounds(from, last time.Time) (start, end time.Time) {
 	return start, end
 }
 
-// shown returns the first planned time in [from, end) at which the clock shows what the expression
-// names, and did not show it before it was set back at start; unless every hour counts.
+// shown returns the first planned time in [from, end) at which the clock shows a time that the
+// expression names. Unless every hour counts, it leaves out times that the clock also showed before
+// it was set back at start.
 func (t *timetable) shown(from, start, end time.Time) time.Time {
 	before, offset := offsets(start, from)
 	if again := start.Add(before - offset); !start.IsZero() && !t.everyHour() && again.After(from) {
@@ -97,8 +102,8 @@ func (t *timetable) shown(from, start, end time.Time) time.Time {
 	return wall.Add(-offset).In(t.zone)
 }
 
-// moved returns the first planned time at from or later of those that the clock never showed, because
-// it was set forward at start: they are as much later. There is none if every hour counts.
+// moved returns the first planned time at from or later of those that the clock never showed
+// because it was set forward at start. They are as much later. There is none if every hour counts.
 func (t *timetable) moved(from, start time.Time) time.Time {
 	before, offset := offsets(start, from)
 	if start.IsZero() || t.everyHour() || offset <= before {
@@ -118,8 +123,8 @@ func offsets(start, from time.Time) (before, offset time.Duration) {
 	return time.Duration(was) * time.Second, time.Duration(is) * time.Second
 }
 
-// last returns the last planned time that is after since and not after now; zero, if there is none.
-// It takes the same time however many there are.
+// last returns the last planned time that is after since and not after now, or zero if there is
+// none. Its cost does not depend on their number.
 func (t *timetable) last(since, now time.Time) time.Time {
 	after := func(seconds int) time.Time { return t.next(now.Add(-time.Duration(seconds) * time.Second)) }
 	seconds := int(min(now.Sub(since)/time.Second+1, math.MaxInt32))

@@ -17,7 +17,7 @@ func table(t require.TestingT, cron, zone string) timetable {
 	return tt
 }
 
-// TestSummerTime says what becomes of a time that there is not, and of one that there is twice.
+// TestSummerTime is about times that do not exist, and times that exist twice.
 func TestSummerTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		cron, zone, after string
@@ -41,7 +41,10 @@ func TestSummerTime(t *testing.T) {
 		},
 		"every half hour that passes, in autumn": {
 			"*/30 * * * *", "Europe/Berlin", "2027-10-31T02:00:00+02:00",
-			[]string{"2027-10-31T02:30:00+02:00", "2027-10-31T02:00:00+01:00", "2027-10-31T02:30:00+01:00", "2027-10-31T03:00:00+01:00"},
+			[]string{
+				"2027-10-31T02:30:00+02:00", "2027-10-31T02:00:00+01:00", "2027-10-31T02:30:00+01:00",
+				"2027-10-31T03:00:00+01:00",
+			},
 		},
 		"@hourly is every hour, too": {
 			"@hourly", "Europe/Berlin", "2027-10-31T01:30:00+02:00",
@@ -77,12 +80,18 @@ func TestSummerTime(t *testing.T) {
 	}
 }
 
-// TestTimesRise: whatever the expression, zone and moment, the next time is later, hours are skipped by no more than clocks are set, and the
-// last time before it is found again.
+// TestTimesRise: whatever the expression, zone and moment, the next time is later, hours are
+// skipped by no more than clocks are set, and the last time before it is found again.
 func TestTimesRise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cron := rapid.SampledFrom([]string{"*/20 * * * *", "30 2 * * *", "15 1-3 * * *", "0 0 * * *", "@hourly", "5 4 * * SUN"}).Draw(t, "cron")
-		zone := rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"}).Draw(t, "zone")
+		cron := rapid.SampledFrom([]string{
+			"*/20 * * * *", "30 2 * * *", "15 1-3 * * *", "0 0 * * *", "@hourly",
+			"5 4 * * SUN",
+		}).Draw(t, "cron")
+		zone := rapid.SampledFrom([]string{
+			"", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe",
+			"America/Santiago",
+		}).Draw(t, "zone")
 		tt := table(t, cron, zone)
 		then := time.Unix(rapid.Int64Range(1.75e9, 1.9e9).Draw(t, "then"), 0)
 		next := tt.next(then)

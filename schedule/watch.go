@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// nap is the longest sleep between two looks at the clock. Timers know nothing of a clock that is set,
-// and some nothing of a machine that was suspended.
+// nap is the longest sleep between two looks at the clock. Timers ignore a clock that is set, and
+// some ignore that a machine was suspended.
 const nap = time.Minute
 
-// clock returns what the clock on the wall shows, which somebody may set at any time.
+// clock returns the time on the clock on the wall, which may be set at any time.
 type clock func() time.Time
 
 // wallClock is the clock of the machine.
 func wallClock() time.Time { return time.Now().Round(0) }
 
-// watch looks at the clock now and then, and finds out where it was set back.
+// watch looks at the clock now and then, and finds where it was set back.
 type watch struct {
 	now    clock
-	looked time.Time // when it looked last, by the clock that nobody sets
-	before time.Time // what the clock would have shown at the look before that, as it is set now
+	looked time.Time // time of the last look, by the monotonic clock
+	before time.Time // time of the look before that, by the clock as it is set now
 }
 
-// look returns what the clock shows. However the clock was set since the last look, the planned times
-// after w.before are those that nobody has looked for yet.
+// look returns the time on the clock. However the clock was set since the last look, the planned
+// times after w.before are those that no look has covered.
 func (w *watch) look() (now time.Time) {
 	looked := time.Now()
 	now = w.now()
@@ -34,9 +34,9 @@ func (w *watch) look() (now time.Time) {
 	return now
 }
 
-// await sleeps until planned, and returns it. When the clock is set back meanwhile, it returns the first
-// planned time that then comes again, except the one that was fired last. It reports false when ctx
-// has ended.
+// await sleeps until planned, and returns it. When the clock is set back meanwhile, it returns the
+// first planned time that then comes again, except the one that was fired last. It reports false
+// when ctx has ended.
 func (r *runner) await(ctx context.Context, planned time.Time) (time.Time, bool) {
 	for {
 		now := r.look()
@@ -54,8 +54,8 @@ func (r *runner) await(ctx context.Context, planned time.Time) (time.Time, bool)
 	}
 }
 
-// notFired returns planned, or the next time if planned was fired last: a clock that is set back by an
-// instant repeats nothing.
+// notFired returns planned, or the next time if planned was fired last: a clock that is set back by
+// an instant repeats nothing.
 func (r *runner) notFired(planned time.Time) time.Time {
 	if !planned.IsZero() && planned.Equal(r.latest) {
 		return r.next(planned)
@@ -63,7 +63,7 @@ func (r *runner) notFired(planned time.Time) time.Time {
 	return planned
 }
 
-// sleep reports whether d has passed; if not, ctx has ended.
+// sleep reports whether d has passed. If not, ctx has ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

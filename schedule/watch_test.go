@@ -30,12 +30,16 @@ func startBy(t *testing.T, now clock, p queue.Publisher, plans ...Plan) *node {
 	return n
 }
 
-// TestScenario44_AClockThatIsSet: whenever and by however much a clock is set, a plan fires in the next
-// minute, and from then on each minute.
+// TestScenario44_AClockThatIsSet: whenever and by however much a clock is set, a plan fires in the
+// next minute, and from then on each minute.
 func TestScenario44_AClockThatIsSet(t *testing.T) {
-	for _, wait := range []time.Duration{0, 100 * time.Millisecond, 30 * time.Second, 59*time.Second + 900*time.Millisecond} {
+	for _, wait := range []time.Duration{
+		0, 100 * time.Millisecond, 30 * time.Second,
+		59*time.Second + 900*time.Millisecond,
+	} {
 		for _, off := range []time.Duration{
-			6 * time.Hour, -6 * time.Hour, time.Minute, -time.Minute, 2 * time.Hour, 400 * 24 * time.Hour, -400 * 24 * time.Hour,
+			6 * time.Hour, -6 * time.Hour, time.Minute, -time.Minute, 2 * time.Hour,
+			400 * 24 * time.Hour, -400 * 24 * time.Hour,
 			30 * time.Second, -30 * time.Second, -time.Millisecond, time.Millisecond,
 		} {
 			in(t, func(t *testing.T, q *memory.Queue) {
@@ -52,7 +56,8 @@ func TestScenario44_AClockThatIsSet(t *testing.T) {
 					if i == 0 && off >= 0 && off <= time.Minute {
 						continue // the planned time of this minute was fired before
 					}
-					require.GreaterOrEqual(t, p.count.Load(), before+1, "minute %d after a clock was set by %v at %v", i, -off, wait)
+					require.GreaterOrEqual(t, p.count.Load(), before+1, "minute %d after a clock was set by %v at %v",
+						i, -off, wait)
 					require.LessOrEqual(t, p.count.Load(), before+3)
 				}
 				end(t, n)
@@ -96,8 +101,8 @@ func TestScenario44_APlanOfTheDay(t *testing.T) {
 	}
 }
 
-// TestScenario44_SetBackInAnOutage: a firing that is being tried does not go on for as long as the clock
-// was ahead.
+// TestScenario44_SetBackInAnOutage: a firing that is being tried does not go on for as long as the
+// clock was ahead.
 func TestScenario44_SetBackInAnOutage(t *testing.T) {
 	in(t, func(t *testing.T, q *memory.Queue) {
 		c, p := &settable{}, &flaky{Queue: q}
@@ -115,7 +120,8 @@ func TestScenario44_SetBackInAnOutage(t *testing.T) {
 	})
 }
 
-// TestScenario44_SetForward: what was skipped is left out and the log says so, or the last of it is fired.
+// TestScenario44_SetForward: what was skipped is left out and the log says so, or the last of it is
+// fired.
 func TestScenario44_SetForward(t *testing.T) {
 	for missed, want := range map[Missed][]string{
 		Skip:   {"2000-01-01T07:00:00Z"},

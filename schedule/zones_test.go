@@ -26,7 +26,8 @@ type spec struct {
 // at returns the condition that the clock shows that time.
 func at(hour, minute int, also ...func(time.Time) bool) func(time.Time) bool {
 	return func(w time.Time) bool {
-		return w.Hour() == hour && w.Minute() == minute && !slices.ContainsFunc(also, func(f func(time.Time) bool) bool { return !f(w) })
+		return w.Hour() == hour && w.Minute() == minute && !slices.ContainsFunc(also,
+			func(f func(time.Time) bool) bool { return !f(w) })
 	}
 }
 
@@ -47,7 +48,10 @@ func specs() []spec {
 		{cron: "0 9 * * SUN", names: at(9, 0, on(time.Sunday))},
 		{cron: "5 4 * * THU", names: at(4, 5, on(time.Thursday))},
 		{cron: "0 12 1 * *", names: at(12, 0, func(w time.Time) bool { return w.Day() == 1 })},
-		{cron: "*/15 0-3,23 * * *", names: func(w time.Time) bool { return (w.Hour() < 4 || w.Hour() == 23) && w.Minute()%15 == 0 }},
+		{
+			cron:  "*/15 0-3,23 * * *",
+			names: func(w time.Time) bool { return (w.Hour() < 4 || w.Hour() == 23) && w.Minute()%15 == 0 },
+		},
 		{cron: "@hourly", names: func(w time.Time) bool { return w.Minute() == 0 }, every: true},
 		{cron: "*/20 * * * MON-FRI", every: true, names: func(w time.Time) bool {
 			return w.Minute()%20 == 0 && w.Weekday() != time.Saturday && w.Weekday() != time.Sunday
@@ -60,7 +64,8 @@ func wallOf(then time.Time) time.Time {
 	return time.Date(then.Year(), then.Month(), then.Day(), then.Hour(), then.Minute(), 0, 0, time.UTC)
 }
 
-// instant is a minute that passes, the time that the clock shows, and the times that it left out before.
+// instant is a minute that passes, the time that the clock shows, and the times that it left out
+// before.
 type instant struct {
 	at      time.Time
 	wall    time.Time
@@ -147,15 +152,16 @@ func (s setting) differences(t *testing.T) []string {
 			got = append(got, then)
 		}
 		if !slices.EqualFunc(want, got, time.Time.Equal) {
-			found = append(found, fmt.Sprintf("%s in %s, set at %v: fires at %v, should at %v", spec.cron, s.zone, s.at, got, want))
+			found = append(found,
+				fmt.Sprintf("%s in %s, set at %v: fires at %v, should at %v", spec.cron, s.zone, s.at, got, want))
 		}
 	}
 	return found
 }
 
-// TestScenario44_PlansFollowTheClockOnTheWall: in all zones, whenever clocks are set from 2024 to 2030,
-// each plan fires at the times that somebody sees who watches a clock there. With GENTASK_ZONES=all no
-// setting is left out.
+// TestScenario44_PlansFollowTheClockOnTheWall: in all zones, whenever clocks are set from 2024 to
+// 2030, each plan fires at the times that a clock there shows. With
+// GENTASK_ZONES=all no setting is left out.
 func TestScenario44_PlansFollowTheClockOnTheWall(t *testing.T) {
 	var found []string
 	for _, s := range settings(t, os.Getenv("GENTASK_ZONES") == "all") {

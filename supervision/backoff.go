@@ -5,17 +5,19 @@ import (
 	"time"
 )
 
-// Backoff spaces the restarts of a child that fails again and again. The zero value restarts at once, as OTP does.
+// Backoff spaces the restarts of a child that fails again and again. The zero value restarts at
+// once, as OTP does.
 //
-// The n-th restart in a row waits for Base * 2^(n-1), at most Max. A child that ran for longer than Max begins again at Base. While it waits, the
-// child counts as restarting, and the supervisor serves requests.
+// The n-th restart in a row waits for Base * 2^(n-1), and for Max at most. A child that ran for
+// longer than Max begins again at Base. During the wait the child counts as restarting, and the
+// supervisor serves requests.
 type Backoff struct {
-	// Base is the first delay. 0: no back-off at all.
+	// Base is the first delay. Zero means no back-off at all.
 	Base time.Duration
-	// Max is the longest delay. Default: 30 s, or Base if that is longer.
+	// Max is the longest delay. Zero means 30 s, or Base if that is longer.
 	Max time.Duration
-	// Jitter, from 0 to 1, is the part of each delay that is left to chance, so that children that failed together don't come back together:
-	// with 0.2 a delay of 10 s is between 8 s and 10 s.
+	// Jitter, from 0 to 1, is the random part of each delay, so that children that failed together
+	// don't come back together. With 0.2, a delay of 10 s is between 8 s and 10 s.
 	Jitter float64
 }
 
@@ -42,7 +44,7 @@ func (b Backoff) withDefaults() Backoff {
 	return b
 }
 
-// delay returns how long the n-th restart in a row waits, n from 1.
+// delay returns the delay of the n-th restart in a row, n from 1.
 func (b Backoff) delay(n int) time.Duration {
 	d := b.Base
 	for ; n > 1 && d < b.Max; n-- {

@@ -10,10 +10,11 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// base is what static and dynamic supervisors have in common: spawning, stopping in time, abandoning, and telling. It runs in the supervisor's
-// goroutine.
+// base is the common part of static and dynamic supervisors: it spawns children, stops them in
+// time, abandons them, and reports that. It runs on the supervisor's goroutine.
 type base struct {
 	owner   owner
 	ctx     actor.Context
@@ -26,9 +27,9 @@ type base struct {
 	significant int // significant children that are not idle
 
 	stopping bool
-	reason   error                // why it stops
+	reason   error                // reason of the stop
 	zombies  map[string]Abandoned // abandoned children that still run
-	lost     []Abandoned          // what nested supervisors abandoned
+	lost     []Abandoned          // children that nested supervisors abandoned
 }
 
 func newBase(o owner, h *hooks, b Backoff) base {
@@ -39,23 +40,24 @@ func newBase(o owner, h *hooks, b Backoff) base {
 
 // owner is the supervisor around a base.
 type owner interface {
-	// gone hears that an incarnation has ended, or was abandoned. The child's state is still that of before; its pid is nil.
+	// gone is called when an incarnation has ended or was abandoned. The child's state is that of
+	// before, and its pid is nil.
 	gone(c *child, reason error)
-	// recovered hears that the children of r, as far as they still wait, may be started.
+	// recovered is called when the children of r that still wait may be started.
 	recovered(r *recovery)
-	// refused hears that c is not to be restarted: its BeforeRestart said no.
+	// refused is called when the BeforeRestart of c has refused its restart.
 	refused(c *child, reason error)
 }
 
-// Messages of a supervisor to itself.
+// These messages a supervisor sends to itself.
 type (
-	// deadline ends the patience with a child that was told to stop.
+	// deadline ends the wait for a child that was stopped.
 	deadline struct {
 		c   *child
 		pid *actor.PID
 	}
-	// spawnFailed tells that there is no incarnation to wait for. It comes as a message so that a Props function that always fails can't
-	// keep the supervisor in a loop.
+	// spawnFailed reports that there is no incarnation to wait for. It is a message so that a Props
+	// function that always fails can't keep the supervisor in a loop.
 	spawnFailed struct {
 		c   *child
 		err error
@@ -65,7 +67,7 @@ type (
 // supervises marks the actors that are supervisors, for the supervisor above.
 func (b *base) supervises() {}
 
-// own handles what is alike in all supervisors, and ignores what it doesn't know.
+// own handles the messages that are alike in all supervisors, and ignores others.
 func (b *base) own(msg any) {
 	switch m := msg.(type) {
 	case *deadline:
@@ -86,7 +88,7 @@ func (b *base) spawn(c *child, ready bool) {
 	}
 	err := b.trySpawn(c, ready)
 	if c.spec.Restart == Temporary {
-		c.spec.Props, c.spec.BeforeRestart = nil, nil // what they have captured is of no use any more
+		c.spec.Props, c.spec.BeforeRestart = nil, nil // their captured values are no longer needed
 	}
 	if err != nil {
 		actor.Send(b.ctx.ActorSystem(), b.ctx.Self(), &spawnFailed{c: c, err: err})
@@ -96,8 +98,9 @@ func (b *base) spawn(c *child, ready bool) {
 	b.byPID[c.pid.Id] = c
 }
 
-// take removes the incarnation that has ended from the books, and returns its child, and the reason in a form that is safe to read.
-// The child is nil for a PID that is unknown, be it that of an abandoned child that has ended at last, or a forged one.
+// take removes the incarnation that has ended from the books. It returns its child, and the reason
+// in a form that is safe to read. The child is nil for an unknown PID, such as that of an abandoned
+// child that has ended, or a forged one.
 func (b *base) take(m *actor.Exited) (*child, error) {
 	reason := b.seal(m.Reason)
 	c := b.childOf(m.PID)
@@ -113,7 +116,7 @@ func (b *base) take(m *actor.Exited) (*child, error) {
 	return c, reason
 }
 
-// seal returns a reason that is safe to read. Those of package actor are; somebody may have made an Exited up.
+// seal returns a reason that is safe to read. Those of package actor are; an Exited may be forged.
 func (b *base) seal(reason error) error {
 	switch reason.(type) { //nolint:errorlint // the outermost
 	case nil, *guard.SealedError, *actor.PanicError, *actor.GoexitError:
@@ -132,7 +135,7 @@ func (b *base) seal(reason error) error {
 	}
 }
 
-// childOf returns nil for a PID that is unknown.
+// childOf returns the child whose incarnation lives at pid, or nil.
 func (b *base) childOf(pid *actor.PID) *child {
 	if pid == nil {
 		return nil
@@ -140,12 +143,16 @@ func (b *base) childOf(pid *actor.PID) *child {
 	return b.byPID[pid.Id]
 }
 
-// inherit adds what a nested supervisor had to abandon to our own report.
+// inherit adds the children that a nested supervisor had to abandon to the own report.
 func (b *base) inherit(c *child, reason error) {
-	if reason == nil || reason == actor.ErrShutdown { //nolint:errorlint // a short cut for what is nearly always the case
+	if reason == nil || reason == actor.ErrShutdown { //nolint:errorlint // a short cut for nearly all
 		return
 	}
-	for _, a := range ReportOf(reason).Abandoned {
+	left, ok := guard.As[*AbandonedError](reason)
+	if !ok {
+		return
+	}
+	for _, a := range left.Children {
 		b.lost = append(b.lost, Abandoned{ID: c.spec.ID + "/" + a.ID, PID: a.PID})
 	}
 }
@@ -162,7 +169,7 @@ func (b *base) endedLate(pid *actor.PID, reason error) {
 	b.publish(Event{Kind: ChildEndedLate, ID: z.ID, PID: pid, Reason: reason})
 }
 
-// stop tells a child to stop, and sees to it that it is gone in time.
+// stop stops a child, and ends the wait for it in time.
 func (b *base) stop(c *child) {
 	limit := c.shutdown()
 	if limit == Brutal {
@@ -184,12 +191,12 @@ func (b *base) kill(c *child) {
 	b.set(c, Stopping)
 	c.more().killed = true
 	actor.Kill(b.ctx.ActorSystem(), c.pid)
-	b.limit(c, KillTime)
+	b.limit(c, killTime)
 }
 
 func (b *base) limit(c *child, d time.Duration) {
 	c.stopTimer()
-	c.more().timer = actor.SendAfter(b.ctx, d, &deadline{c: c, pid: c.pid})
+	c.more().timer = process.SendAfter(b.ctx, d, &deadline{c: c, pid: c.pid})
 }
 
 func (b *base) overdue(m *deadline) {
@@ -206,7 +213,7 @@ func (b *base) overdue(m *deadline) {
 // abandon leaves a child behind whose goroutine can't be stopped.
 func (b *base) abandon(c *child) {
 	pid := c.pid
-	actor.Abandon(b.ctx, pid)
+	process.Abandon(b.ctx, pid)
 	if b.zombies == nil {
 		b.zombies = make(map[string]Abandoned)
 	}
@@ -216,14 +223,16 @@ func (b *base) abandon(c *child) {
 	b.owner.gone(c, actor.ErrKilled)
 }
 
-// final tells Notify that the child is gone for good.
+// final reports to Notify that the child is gone for good.
 func (b *base) final(c *child, reason error) {
 	if c.spec.Notify != nil {
-		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{ID: c.spec.ID, Tag: c.spec.Tag, PID: c.last, Reason: reason, Restarts: c.restarts})
+		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{
+			ID: c.spec.ID, Tag: c.spec.Tag, PID: c.last, Reason: reason, Restarts: c.restarts,
+		})
 	}
 }
 
-// exit ends the supervisor, all of whose children are gone.
+// exit ends the supervisor when all of its children are gone.
 func (b *base) exit() {
 	left := append([]Abandoned(nil), b.lost...)
 	for _, z := range b.zombies {

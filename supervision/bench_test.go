@@ -11,7 +11,8 @@ import (
 
 const inFlight = 1000
 
-// BenchmarkDynamicChild starts one transient child for each job, which ends normally, with 1,000 in flight.
+// BenchmarkDynamicChild starts one transient child for each job, which ends normally, with 1,000 in
+// flight.
 func BenchmarkDynamicChild(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -51,7 +52,7 @@ func benchmarkChildren(b *testing.B, sys *actor.System, spec supervision.ChildSp
 		slots <- struct{}{}
 	}
 	b.StopTimer()
-	_, err = supervision.Stop(b.Context(), sys, sup)
+	_, err = stop(b.Context(), sys, sup)
 	require.NoError(b, err)
 }
 

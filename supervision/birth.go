@@ -8,49 +8,48 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// PropsTime is how long a supervisor waits for [ChildSpec.Props], and for the producer in what it
-// returns. A start that takes longer has failed, with [ErrPropsStuck]; the supervisor serves nobody
-// meanwhile. While other calls have not returned it waits for less, and while 1,000 have not, a
-// start fails at once.
-const PropsTime = 5 * time.Second
+// propsTime is how long a supervisor waits for [ChildSpec.Props], and for the producer in the
+// Props. A start that takes longer has failed, with [ErrPropsStuck]; the supervisor serves no
+// requests meanwhile. While other calls have not returned it waits for less, and while 1,000 have
+// not, a start fails at once.
+const propsTime = 5 * time.Second
 
 const (
-	// leastPropsTime is the least that is left of PropsTime where other calls are stuck.
+	// leastPropsTime is the least of propsTime that remains while other calls are stuck.
 	leastPropsTime = 50 * time.Millisecond
 
-	// maxStuck is how many calls may be stuck before a supervisor calls no Props any more.
+	// maxStuck is how many calls may be stuck before a supervisor calls no Props.
 	maxStuck = 1000
 )
 
 // midwife runs the user's code that makes an actor, on a goroutine of its own. A supervisor uses
-// the same one for all spawns, until a call does not return: that one is left to its child.
+// the same one for all spawns, until a call does not return. That one is left to its child.
 type midwife struct {
-	sys     *actor.System
-	parent  *actor.PID
-	stuck   *atomic.Int32
-	spawner actor.AsideSpawner
-	timer   *time.Timer
-	over    chan struct{} // is sent to when a call is over; buffered
-	run     func()        // is call, bound once
+	sys   *actor.System
+	stuck *atomic.Int32
+	aside *process.Aside
+	timer *time.Timer
+	over  chan struct{} // is sent to when a call is over; buffered
+	run   func()        // is call, bound once
 
-	// Of the present call.
+	// Of the current call:
 	props func() *actor.Props
 	opts  actor.SpawnOptions
 	pid   *actor.PID
-	actor actor.Actor
 	err   error
 	gone  bool // the producer has called runtime.Goexit
 
 	mu   sync.Mutex
 	done bool
-	late bool // nobody waits any more
+	late bool // the supervisor has given the call up
 }
 
 func newMidwife(ctx actor.Context, stuck *atomic.Int32) *midwife {
-	m := &midwife{sys: ctx.ActorSystem(), parent: ctx.Self(), stuck: stuck, over: make(chan struct{}, 1)}
-	m.timer = time.NewTimer(PropsTime)
+	m := &midwife{sys: ctx.ActorSystem(), aside: process.NewAside(ctx), stuck: stuck, over: make(chan struct{}, 1)}
+	m.timer = time.NewTimer(propsTime)
 	m.run = m.call
 	return m
 }
@@ -71,19 +70,19 @@ func (b *base) trySpawn(c *child, ready bool) error {
 	}
 	m := b.midwife
 	m.opts = actor.SpawnOptions{Name: c.spec.ID, Monitor: true, Ready: ready}
-	if !m.spawn(c.spec.Props, b.patience(PropsTime, leastPropsTime)) {
+	if !m.spawn(c.spec.Props, b.patience(propsTime, leastPropsTime)) {
 		c.more().midwife, b.midwife = m, nil
 		return ErrPropsStuck
 	}
 	if m.gone {
 		runtime.Goexit() // a producer takes its supervisor with it
 	}
-	pid, made, err := m.pid, m.actor, m.err
-	m.props, m.pid, m.actor, m.err = nil, nil, nil, nil
+	pid, made, err := m.pid, m.aside.Born, m.err
+	m.props, m.pid, m.aside.Born, m.err = nil, nil, nil, nil
 	if err != nil {
 		return err
 	}
-	m.spawner.Adopt(b.ctx, pid)
+	m.aside.Adopt(b.ctx, pid)
 	c.pid = pid
 	_, c.nested = made.(interface{ supervises() })
 	return nil
@@ -111,7 +110,7 @@ func (m *midwife) isOver() bool {
 	return m.done
 }
 
-// giveUp reports whether the call is not over. The call sees to what comes of it, then.
+// giveUp reports whether the call is not over. Then the call ends the actor that comes of it.
 func (m *midwife) giveUp() bool {
 	m.mu.Lock()
 	m.late = !m.done
@@ -135,7 +134,7 @@ func (m *midwife) call() {
 	}()
 	if props := m.props(); props != nil {
 		spawning = true
-		m.pid, m.actor = m.spawner.Spawn(m.sys, m.parent, props, m.opts)
+		m.pid = actor.Spawn(m.aside, props, m.opts)
 	} else {
 		got, want := "a function that returned nil", "one that returns the child's Props"
 		m.err = badField("ChildSpec.Props", got, want)
@@ -143,7 +142,7 @@ func (m *midwife) call() {
 	returned = true
 }
 
-// finish hands over what became of the call. An actor that nobody waits for any more is killed.
+// finish hands over the result of the call. It kills the actor of a call that was given up.
 func (m *midwife) finish() {
 	m.stuck.Add(-1)
 	m.mu.Lock()

@@ -6,7 +6,8 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// child is one child over all its incarnations. It is small, because a dynamic supervisor may have a hundred thousand.
+// child is one child over all its incarnations. It is small, because a dynamic supervisor may have
+// hundreds of thousands.
 type child struct {
 	spec     ChildSpec
 	pid      *actor.PID // nil: no incarnation lives
@@ -14,25 +15,25 @@ type child struct {
 	state    ChildState
 	doomed   bool // is stopped by the operation of a static supervisor, now or soon
 	nested   bool // is a supervisor itself
-	at       int  // its place in the list of a static supervisor
+	at       int  // its index in the list of a static supervisor
 	restarts int
 	rare     *rare
 }
 
-// rare is what a child has only once something out of the ordinary happens to it.
+// rare is the state of a child that most children never need.
 type rare struct {
-	starting func(*actor.PID, error) // is to be answered when the child has started
-	stopping []func(error)           // are to be answered when the child is gone
+	starting func(*actor.PID, error) // must be answered when the child has started
+	stopping []func(error)           // must be answered when the child is gone
 	timer    *time.Timer             // limits the stop
 	killed   bool
-	end      *end     // is still to be decided about
+	end      *end     // not decided about yet
 	midwife  *midwife // of a call of Props that did not return in time
 
 	window   window    // restarts, for an intensity of the child's own
 	reason   error     // of the last end, or failed start
 	failures int       // restarts in a row, for the back-off
 	since    time.Time // start of the present incarnation, if it is a restarted one
-	recovery *recovery // what it waits for while it is Restarting
+	recovery *recovery // of a child that is Restarting
 	gated    bool      // BeforeRestart has not resumed yet
 }
 
@@ -43,7 +44,7 @@ func (c *child) more() *rare {
 	return c.rare
 }
 
-// takeStarting returns who waits for the child's start, once.
+// takeStarting returns the reply to the start of the child, once, or nil.
 func (c *child) takeStarting() func(*actor.PID, error) {
 	if c.rare == nil {
 		return nil
@@ -62,7 +63,7 @@ func (c *child) takeStopping() []func(error) {
 	return replies
 }
 
-// takeEnd returns the end that is still to be decided about, once, or nil.
+// takeEnd returns the end that was not decided about yet, once, or nil.
 func (c *child) takeEnd() *end {
 	if c.rare == nil {
 		return nil
@@ -89,7 +90,7 @@ func (c *child) info() ChildInfo {
 	return info
 }
 
-// remember keeps the reason of an end for those who ask.
+// remember keeps the reason of an end for [ChildInfo.LastReason].
 func (c *child) remember(reason error) {
 	if reason != nil || c.rare != nil {
 		c.more().reason = reason
@@ -98,7 +99,7 @@ func (c *child) remember(reason error) {
 
 func (c *child) shutdown() time.Duration {
 	if c.spec.Shutdown == 0 {
-		return DefaultShutdown
+		return defaultShutdown
 	}
 	return c.spec.Shutdown
 }

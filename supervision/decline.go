@@ -5,9 +5,9 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// declines reports whether a child has ended because it does not want to run. While the child
-// starts, any reason that wraps ErrIgnore does, unless it comes from a panic. Later it must be
-// ErrIgnore itself: an error that merely wraps it may have been made by another supervisor.
+// declines reports whether a child has ended because it declines to run. While the child starts,
+// any reason that wraps ErrIgnore does, unless it comes from a panic. Later it must be ErrIgnore
+// itself: an error that merely wraps it may have been made by another supervisor.
 func declines(c *child, reason error) bool {
 	switch {
 	case reason == nil:

@@ -27,7 +27,8 @@ func TestAStaticSupervisorGoesOnWithoutAChildThatDeclines(t *testing.T) {
 				sup := r.static(spec)
 				require.Equal(r, []string{"+a", "!b", "+c"}, r.takeLog())
 				info, known := r.children(sup)["b"]
-				require.Equal(r, restart != supervision.Temporary, known, "the spec is kept, but for a temporary child's")
+				require.Equal(r, restart != supervision.Temporary, known,
+					"the spec is kept, but for a temporary child's")
 				require.Contains(r, r.kinds("b"), supervision.ChildDeclined)
 				require.NotContains(r, r.kinds("b"), supervision.ChildStartFailed)
 				ended := r.takeEnded()
@@ -50,7 +51,7 @@ func TestAStaticSupervisorGoesOnWithoutAChildThatDeclines(t *testing.T) {
 	}
 }
 
-func TestStartChildTellsThatTheChildDeclines(t *testing.T) {
+func TestStartChildReturnsThatTheChildDeclines(t *testing.T) {
 	for _, restart := range restarts {
 		t.Run(restart.String(), func(t *testing.T) {
 			bubble(t, func(r *rig) {
@@ -74,7 +75,7 @@ func TestStartChildTellsThatTheChildDeclines(t *testing.T) {
 				require.Empty(r, r.children(dynamic), "a dynamic supervisor forgets it")
 				r.takeEnded()
 				spec.Props = r.flaky("x", 1, 10, func(c actor.Context) { actor.Exit(c, supervision.ErrIgnore) })
-				r.send(dynamic, &supervision.StartRequest{Spec: spec}) // nobody waits for the start
+				r.send(dynamic, &supervision.StartRequest{Spec: spec}) // without a Reply
 				require.Empty(r, r.children(dynamic))
 				require.Len(r, r.takeEnded(), 1)
 				r.stop(static)
@@ -100,7 +101,7 @@ func TestAChildThatDeclinesInARestartLeavesItsGroupAlone(t *testing.T) {
 				r.send(r.pid(sup, "b"), errBoom)
 				time.Sleep(time.Minute)
 				require.Equal(r, want, r.takeLog())
-				require.Equal(r, supervision.Counts{Specs: 3, Active: 2}, r.count(sup))
+				require.Equal(r, supervision.Counts{Specs: 3, Active: 2, Workers: 3}, r.count(sup))
 				r.stop(sup)
 			})
 		})
@@ -125,19 +126,25 @@ func TestToDeclineIsNoAutoShutdown(t *testing.T) {
 	bubble(t, func(r *rig) {
 		a, b := r.significant("a", supervision.Transient), r.significant("b", supervision.Transient)
 		a.Props = r.flaky("a", 1, 1, decline)
-		one := r.static(supervision.Spec{AutoShutdown: supervision.AnySignificant, Children: []supervision.ChildSpec{a, r.child("c")}})
+		one := r.static(supervision.Spec{
+			AutoShutdown: supervision.AnySignificant,
+			Children:     []supervision.ChildSpec{a, r.child("c")},
+		})
 		require.True(r, actor.Alive(r.sys, one))
 		r.stop(one)
 
 		a.Props = r.flaky("a", 1, 1, decline)
-		all := r.static(supervision.Spec{AutoShutdown: supervision.AllSignificant, Children: []supervision.ChildSpec{a, b}})
+		all := r.static(supervision.Spec{
+			AutoShutdown: supervision.AllSignificant,
+			Children:     []supervision.ChildSpec{a, b},
+		})
 		require.True(r, actor.Alive(r.sys, all))
 		r.send(r.pid(all, "b"), exit{nil})
 		require.False(r, actor.Alive(r.sys, all), "b was the last that ran")
 	})
 }
 
-// An error that wraps ErrIgnore may have been made by somebody else: a child that runs has crashed
+// An error that wraps ErrIgnore may come from another supervisor: a child that runs has crashed
 // with it. The same goes for a panic.
 func TestOnlyAChildThatStartsDeclinesWithWhatItWraps(t *testing.T) {
 	wrapped := fmt.Errorf("another supervisor: %w", supervision.ErrIgnore)

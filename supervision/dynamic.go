@@ -4,26 +4,29 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/supervise"
 )
 
-// DynamicSpec configures a supervisor whose children come and go. The zero value tolerates no restart: see Intensity.
+// DynamicSpec configures a supervisor whose children come and go. The zero value tolerates no
+// restart: see [Intensity].
 type DynamicSpec struct {
-	// Intensity limits the restarts of all children together. Over it the supervisor stops all of them and ends with an *IntensityError.
-	// Zero means that the first restart is one too many.
+	// Intensity limits the restarts of all children together. Over it the supervisor stops all of
+	// them and ends with an [*IntensityError]. Zero means that the first restart is one too many.
 	Intensity Intensity
 
-	// ChildIntensity, if not nil, is counted for each child on its own instead: a child over it is given up, and told to its Notify with an
-	// *IntensityError, while supervisor and siblings are untouched. Intensity must be zero then.
+	// ChildIntensity, if not nil, is counted for each child on its own instead. A child over it is
+	// given up: its Notify gets an [Ended] with an [*IntensityError], and supervisor and siblings
+	// go on. Intensity must be zero then.
 	ChildIntensity *Intensity
 
-	// MaxChildren limits the children, those that stop or wait for their restart included. Further ones are refused with ErrMaxChildren.
-	// 0: no limit.
+	// MaxChildren limits the children, those that stop or wait for their restart included. Further
+	// ones are refused with [ErrMaxChildren]. Zero means no limit.
 	MaxChildren int
 
 	// Backoff spaces the restarts of each child. The zero value restarts at once.
 	Backoff Backoff
 
-	// OnEvent, if not nil, is called for each event: see [Event]. A panic in it is swallowed.
+	// OnEvent, if not nil, is called for each event: see [Event]. A panic in it is recovered.
 	OnEvent func(Event)
 }
 
@@ -45,10 +48,12 @@ func (s DynamicSpec) validate() error {
 	return s.Backoff.validate("DynamicSpec.Backoff")
 }
 
-// Dynamic returns Props for a supervisor without children, which are started by requests: see StartChild and StartRequest. Children stop all at
-// once and in no order when the supervisor stops, each within its own Shutdown. What starts, ends and fails costs the same however many there are.
+// Dynamic returns Props for a supervisor that begins without children: see [StartChild]. When the
+// supervisor stops, its children stop all at once and in no order, each within its own
+// [ChildSpec.Shutdown]. The cost of a start, an end or a failure does not depend on the number of
+// children.
 //
-// It returns an error that wraps ErrConfig for a bad spec.
+// Dynamic returns an error that wraps [ErrConfig] for a bad spec.
 func Dynamic(spec DynamicSpec) (*actor.Props, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
@@ -84,13 +89,16 @@ func newDynamic(spec DynamicSpec, h *hooks) *dynamic {
 	return d
 }
 
-// Receive implements actor.Actor.
+// Receive implements [actor.Actor].
 func (d *dynamic) Receive(ctx actor.Context) {
 	d.ctx = ctx
 	switch m := ctx.Message().(type) {
-	case *StartRequest:
-		m.shield(&d.base)
+	case *startRequest:
 		d.start(m)
+	case *supervise.Start[ChildSpec]:
+		d.start(&startRequest{Spec: m.Spec})
+	case *supervise.Terminate:
+		d.request(&terminateRequest{ID: m.ID})
 	case *actor.Exited:
 		d.exited(m)
 	case *actor.Ready:
@@ -107,15 +115,14 @@ func (d *dynamic) Receive(ctx actor.Context) {
 		d.sweep(m)
 	case *treeRequest:
 		m.reply(d.snapshot(TypeDynamic, d.list()))
-	case request:
-		m.shield(&d.base)
+	case anyRequest:
 		d.request(m)
 	default:
 		d.own(m)
 	}
 }
 
-func (d *dynamic) start(m *StartRequest) {
+func (d *dynamic) start(m *startRequest) {
 	if err := d.refusal(&m.Spec); err != nil {
 		d.answerStart(m, nil, err)
 		return
@@ -131,7 +138,7 @@ func (d *dynamic) start(m *StartRequest) {
 	}
 }
 
-// refusal says why a child can't be started, or nil.
+// refusal returns why a child can't be started, or nil.
 func (d *dynamic) refusal(spec *ChildSpec) error {
 	switch {
 	case d.stopping:
@@ -150,7 +157,8 @@ func (d *dynamic) refusal(spec *ChildSpec) error {
 	return nil
 }
 
-// launch spawns an incarnation. Only who waits for it makes it worth a message when it is ready.
+// launch spawns an incarnation. It asks for a message when that is ready only if a reply waits for
+// it.
 func (d *dynamic) launch(c *child) {
 	waited := c.rare != nil && c.rare.starting != nil
 	known := c.nested
@@ -198,7 +206,7 @@ func (d *dynamic) spawnFailed(m *spawnFailed) {
 	}
 }
 
-// ended decides what becomes of a child that has no incarnation any more.
+// ended decides about a child that has no incarnation.
 func (d *dynamic) ended(c *child, reason error) {
 	declined := declines(c, reason)
 	if declined {
@@ -212,8 +220,9 @@ func (d *dynamic) ended(c *child, reason error) {
 	}
 }
 
-// answerStarting answers who waits for the start of a child that has ended before it was ready, and reports whether the child must be
-// discarded. A normal end is no failure: the child had nothing more to do.
+// answerStarting answers the request for the start of a child that has ended before it was ready,
+// and reports whether the child must be discarded. A normal end is no failure: the child had
+// nothing more to do.
 func (d *dynamic) answerStarting(c *child, reason error, declined bool) (discard bool) {
 	if c.state == Starting && reason != nil && !declined {
 		d.tell(ChildStartFailed, c, nil, reason)
@@ -235,7 +244,7 @@ func (d *dynamic) answerStarting(c *child, reason error, declined bool) (discard
 	return true
 }
 
-// restart counts a failure, and makes the child come back unless it was one too many.
+// restart counts a failure, and restarts the child unless it was one too many.
 func (d *dynamic) restart(c *child, reason error) {
 	w := &d.window
 	if d.perChild {

@@ -4,33 +4,32 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// request serves what is rarer than a start.
-func (d *dynamic) request(msg request) {
+// request serves all requests but starts.
+func (d *dynamic) request(msg anyRequest) {
 	if d.stopping {
 		msg.refuse(&d.base, ErrStopping)
 		return
 	}
 	switch m := msg.(type) {
-	case *TerminateRequest:
+	case *terminateRequest:
 		d.terminate(m)
-	case *RestartRequest:
+	case *restartRequest:
 		answer(m.Reply, nil, d.whyNotIdle(m.ID))
-	case *DeleteRequest:
+	case *deleteRequest:
 		answerError(m.Reply, d.whyNotIdle(m.ID))
-	case *ChildRequest:
+	case *childRequest:
 		d.child(m)
-	case *ChildrenRequest:
+	case *childrenRequest:
 		answer(m.Reply, d.list(), nil)
-	case *CountRequest:
-		answer(m.Reply, Counts{Specs: d.live, Active: len(d.byPID), Restarting: d.live - len(d.byPID)}, nil)
-	case *TypesRequest:
-		answer(m.Reply, TypeCounts{
-			Specs: d.live, Active: len(d.byPID), Supervisors: d.nested, Workers: d.live - d.nested,
+	case *countRequest:
+		answer(m.Reply, Counts{
+			Specs: d.live, Active: len(d.byPID), Restarting: d.live - len(d.byPID),
+			Supervisors: d.nested, Workers: d.live - d.nested,
 		}, nil)
 	}
 }
 
-func (d *dynamic) child(m *ChildRequest) {
+func (d *dynamic) child(m *childRequest) {
 	if c := d.find(m.ID); c != nil {
 		answer(m.Reply, c.info(), nil)
 		return
@@ -38,7 +37,7 @@ func (d *dynamic) child(m *ChildRequest) {
 	answer(m.Reply, ChildInfo{}, about(ErrNotFound, m.ID))
 }
 
-// find knows a child by its ID or by the Id of its PID.
+// find returns the child with this ID or with this Id of its PID, or nil.
 func (d *dynamic) find(id string) *child {
 	if c := d.byID[id]; c != nil {
 		return c
@@ -46,7 +45,7 @@ func (d *dynamic) find(id string) *child {
 	return d.byPID[id]
 }
 
-func (d *dynamic) terminate(m *TerminateRequest) {
+func (d *dynamic) terminate(m *terminateRequest) {
 	c := d.find(m.ID)
 	if c == nil {
 		answerError(m.Reply, about(ErrNotFound, m.ID))
@@ -72,7 +71,8 @@ func (d *dynamic) discard(c *child) {
 	}
 }
 
-// whyNotIdle says why a child can't be restarted or deleted by hand: it is never idle, since a dynamic supervisor forgets idle ones.
+// whyNotIdle returns why a child can't be restarted or deleted by hand. It is never idle, because a
+// dynamic supervisor forgets idle children.
 func (d *dynamic) whyNotIdle(id string) error {
 	switch c := d.find(id); {
 	case c == nil:

@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// sweep ends the patience with the children that have the same Shutdown: one timer for each such time, not for each child.
+// sweep ends the wait for the children that have the same Shutdown: one timer for each such time,
+// not for each child.
 type sweep struct {
 	children []*child
-	killed   bool // they were given KillTime already
+	killed   bool // they have had killTime already
 }
 
-// shutdown tells all children at once to stop, and ends the supervisor when the last is gone.
+// shutdown stops all children at once, and ends the supervisor when the last is gone.
 func (d *dynamic) shutdown(reason error) {
 	if d.stopping {
 		return
@@ -59,13 +61,14 @@ func (d *dynamic) discardWaiting() {
 	}
 }
 
-// inOrder returns the children that have an incarnation by its name, so that a stop is the same each time.
+// inOrder returns the children that have an incarnation, by its name, so that each stop has the
+// same order.
 func (d *dynamic) inOrder() []*child {
 	return slices.SortedFunc(maps.Values(d.byPID), func(a, b *child) int { return strings.Compare(a.pid.Id, b.pid.Id) })
 }
 
 func (d *dynamic) after(t time.Duration, m *sweep) {
-	d.timers = append(d.timers, actor.SendAfter(d.ctx, t, m))
+	d.timers = append(d.timers, process.SendAfter(d.ctx, t, m))
 }
 
 func (d *dynamic) sweep(m *sweep) {
@@ -82,11 +85,12 @@ func (d *dynamic) sweep(m *sweep) {
 		}
 	}
 	if len(left) > 0 {
-		d.after(KillTime, &sweep{children: left, killed: true})
+		d.after(killTime, &sweep{children: left, killed: true})
 	}
 }
 
-// cleanUp withdraws the timers of a supervisor that has ended, whatever way, and answers who still waits.
+// cleanUp stops the timers of a supervisor that has ended, in any way, and answers the requests
+// that wait.
 func (d *dynamic) cleanUp() {
 	d.stopping = true
 	for _, t := range d.timers {

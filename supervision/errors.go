@@ -10,17 +10,21 @@ import (
 )
 
 var (
-	// ErrConfig is wrapped by every error about a value that the user gave: it names the field, what it was and what would be right.
+	// ErrConfig is wrapped by every error about a value of the user's. The error names the field,
+	// its value, and the remedy.
 	ErrConfig = errors.New("supervision: bad config")
 
-	// ErrIntensity is wrapped by the exit reason of a supervisor whose children had to be restarted too often, and by the reason in the Ended
-	// of a child that was given up for that. It is a crash to the supervisor above: it never wraps actor.ErrShutdown.
+	// ErrIntensity is wrapped by the exit reason of a supervisor whose children had to be restarted
+	// too often. It is also wrapped by the reason in the [Ended] of a child that was given up for
+	// that. It is a crash to the supervisor above: it never wraps [actor.ErrShutdown].
 	ErrIntensity = errors.New("supervision: restart intensity exceeded")
 
-	// ErrAlreadyStarted is wrapped by an AlreadyStartedError: a child of this ID runs, or is about to be restarted.
+	// ErrAlreadyStarted is wrapped by an [AlreadyStartedError]: a child of this ID runs, or will be
+	// restarted.
 	ErrAlreadyStarted = errors.New("supervision: child already started")
 
-	// ErrAlreadyPresent is returned when a child of this ID is known to a static supervisor but doesn't run: restart or delete it.
+	// ErrAlreadyPresent is returned when a static supervisor has a child of this ID that doesn't
+	// run. Restart or delete it.
 	ErrAlreadyPresent = errors.New("supervision: child already present")
 
 	// ErrNotFound is returned when there is no child of this ID.
@@ -29,65 +33,72 @@ var (
 	// ErrRunning is returned when a child can't be restarted or deleted because it runs.
 	ErrRunning = errors.New("supervision: child is running")
 
-	// ErrRestarting is returned when a child can't be restarted or deleted because it is about to be restarted anyway: terminate it first.
+	// ErrRestarting is returned when a child can't be restarted or deleted because it will be
+	// restarted anyway. Terminate it first.
 	ErrRestarting = errors.New("supervision: child is restarting")
 
 	// ErrMaxChildren is returned when a dynamic supervisor is full.
 	ErrMaxChildren = errors.New("supervision: too many children")
 
-	// ErrStopping is returned when the supervisor stops, or stopped before the request was done.
+	// ErrStopping is returned when the supervisor stops, or stopped before it could serve the
+	// request.
 	ErrStopping = errors.New("supervision: supervisor is stopping")
 
-	// ErrIgnore is the exit reason of a child that declines to run, as with OTP's ignore. See the package documentation.
-	// StartChild and RestartChild return an error that wraps it when the child has declined.
+	// ErrIgnore is the exit reason of a child that declines to run, as with OTP's ignore: see the
+	// package documentation. [StartChild] and [RestartChild] return an error that wraps it when the
+	// child has declined.
 	ErrIgnore = errors.New("supervision: child declined to start")
 
-	// ErrPropsStuck is wrapped by the reason of a start that has failed because ChildSpec.Props, or the producer in what it returned,
-	// has not returned in PropsTime.
+	// ErrPropsStuck is wrapped by the reason of a failed start if [ChildSpec.Props], or the
+	// producer in the Props, has not returned in 5 s.
 	ErrPropsStuck = errors.New("supervision: Props has not returned in time")
 
-	// ErrNotAnswering is returned by [Tree] when the supervisor at its root does not answer in time.
+	// ErrNotAnswering is returned by [Tree] when the supervisor at its root does not answer in
+	// time.
 	ErrNotAnswering = errors.New("supervision: supervisor does not answer")
 
-	// ErrRefused is wrapped by the reason in the Ended of a child whose BeforeRestart gate said no.
+	// ErrRefused is wrapped by the reason in the [Ended] of a child whose [ChildSpec.BeforeRestart]
+	// refused the restart.
 	ErrRefused = errors.New("supervision: restart refused by BeforeRestart")
 )
 
-// IntensityError says which child was the one too many. It wraps ErrIntensity.
+// IntensityError names the child whose failure was one too many. It wraps [ErrIntensity].
 type IntensityError struct {
-	// ID is the child whose failure was not tolerated any more.
+	// ID is the child whose failure was one too many.
 	ID string
 	// Restarts and Period are the limit.
 	Restarts int
 	Period   time.Duration
-	// Reason is how the child ended at last. It is not wrapped: a permanent child may end normally too often, and that is no normal end of
-	// the supervisor.
+	// Reason is the last exit reason of the child. It is not wrapped: a permanent child may end
+	// normally too often, and that is no normal end of the supervisor.
 	Reason error
 }
 
 // Error names the child, the limit and the child's last reason.
 func (e *IntensityError) Error() string {
-	return fmt.Sprintf("%v: child %q: more than %d in %v, at last: %s", ErrIntensity, e.ID, e.Restarts, e.Period, reasonText(e.Reason))
+	return fmt.Sprintf("%v: child %q: more than %d in %v, at last: %s",
+		ErrIntensity, e.ID, e.Restarts, e.Period, reasonText(e.Reason))
 }
 
-// Unwrap returns ErrIntensity.
+// Unwrap returns [ErrIntensity].
 func (e *IntensityError) Unwrap() error { return ErrIntensity }
 
 // Stack returns the stack that Reason carries, or "".
 func (e *IntensityError) Stack() string { return actor.Stack(e.Reason) }
 
-// StartError says that a child could not be started. It wraps Reason.
+// StartError reports that a child could not be started. It wraps Reason.
 type StartError struct {
 	ID     string
 	Reason error
 }
 
-// Error names the child and what it said.
+// Error names the child, with Reason.
 func (e *StartError) Error() string {
 	return fmt.Sprintf("supervision: child %q did not start: %v", e.ID, e.Reason)
 }
 
-// Unwrap returns Reason, unless it is actor.ErrShutdown: a child that was stopped while it started makes no clean end of the supervisor.
+// Unwrap returns Reason, and nil if that is [actor.ErrShutdown]: a child that was stopped while it
+// started makes no clean end of the supervisor.
 func (e *StartError) Unwrap() error {
 	if actor.Abnormal(e.Reason) {
 		return e.Reason
@@ -95,10 +106,11 @@ func (e *StartError) Unwrap() error {
 	return nil
 }
 
-// AlreadyStartedError is returned when a child of this ID runs, or is about to be restarted. It wraps ErrAlreadyStarted.
+// AlreadyStartedError is returned when a child of this ID runs, or will be restarted. It wraps
+// [ErrAlreadyStarted].
 type AlreadyStartedError struct {
 	ID string
-	// PID is the child's. It is nil while the child waits for its restart.
+	// PID is that of the child. It is nil while the child waits for its restart.
 	PID *actor.PID
 }
 
@@ -110,32 +122,36 @@ func (e *AlreadyStartedError) Error() string {
 	return fmt.Sprintf("%v: %q is %s", ErrAlreadyStarted, e.ID, e.PID.Id)
 }
 
-// Unwrap returns ErrAlreadyStarted.
+// Unwrap returns [ErrAlreadyStarted].
 func (e *AlreadyStartedError) Unwrap() error { return ErrAlreadyStarted }
 
-// AbandonedError is the exit reason of a supervisor that had to leave children behind. It wraps Reason, so that errors.Is sees through it.
+// AbandonedError is the exit reason of a supervisor that had to leave children behind. These, at
+// any depth, did not end in time, and still ran when the supervisor ended. It wraps Reason, which
+// is [actor.ErrShutdown] for a supervisor that was stopped.
 type AbandonedError struct {
 	// Reason is why the supervisor ended.
 	Reason error
-	// Children are those that still ran. It is never empty.
+	// Children are the children that still ran. It is never empty.
 	Children []Abandoned
 }
 
-// Abandoned is a child that did not end in time, and of which a goroutine still runs.
+// Abandoned is a child that did not end in time, and whose goroutine still runs.
 type Abandoned struct {
-	// ID is the child's ID; for a child of a nested supervisor it is preceded by that supervisor's ID and a slash.
+	// ID is the child's ID. For a child of a nested supervisor it follows that supervisor's ID and
+	// a slash.
 	ID  string
 	PID *actor.PID
 }
 
-// Error says why the supervisor ended, and names the first few children that it left behind.
+// Error returns why the supervisor ended, and names the first few children that it left behind.
 func (e *AbandonedError) Error() string {
 	const most = 5
 	names := make([]string, 0, most)
 	for _, a := range e.Children[:min(most, len(e.Children))] {
 		names = append(names, a.ID)
 	}
-	return fmt.Sprintf("%s; %d children abandoned: %s", reasonText(e.Reason), len(e.Children), strings.Join(names, ", "))
+	return fmt.Sprintf("%s; %d children abandoned: %s",
+		reasonText(e.Reason), len(e.Children), strings.Join(names, ", "))
 }
 
 // Unwrap returns Reason.
@@ -148,7 +164,7 @@ func reasonText(reason error) string {
 	return reason.Error()
 }
 
-// badField makes an error that wraps ErrConfig.
+// badField returns an error that wraps ErrConfig.
 func badField(field string, got any, want string) error {
 	return fmt.Errorf("%w: %s is %v: it must be %s", ErrConfig, field, got, want)
 }

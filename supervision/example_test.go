@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// greeter returns a factory of children that say when they start and stop, and crash when they are told to.
+// greeter returns a factory of children that say when they start and stop, and crash when they are
+// told to.
 func greeter(name string) func() *actor.Props {
 	return func() *actor.Props {
 		return actor.FromFunc(func(c actor.Context) {
@@ -25,7 +26,8 @@ func greeter(name string) func() *actor.Props {
 	}
 }
 
-// A static supervisor starts its children in order, restarts a crashed one with those after it, and stops all in reverse.
+// A static supervisor starts its children in order, restarts a crashed one with those after it, and
+// stops all in reverse.
 func ExampleStatic() {
 	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
 	started := make(chan struct{}, 2) // buffered: a supervisor must not be blocked
@@ -57,8 +59,7 @@ func ExampleStatic() {
 	}
 	actor.Send(sys, children[1].PID, "crash")
 	<-started
-	report, err := supervision.Stop(ctx, sys, sup)
-	fmt.Println(report.Reason, len(report.Abandoned), err)
+	fmt.Println(actor.Shutdown(ctx, sys, sup))
 	// Output:
 	// database starts
 	// cache starts
@@ -70,10 +71,11 @@ func ExampleStatic() {
 	// server stops
 	// cache stops
 	// database stops
-	// actor: shutdown 0 <nil>
+	// actor: shutdown <nil>
 }
 
-// A dynamic supervisor is sent its children. With an intensity for each, the one that keeps failing is given up alone.
+// The children of a dynamic supervisor come and go. With an intensity for each, the one that keeps
+// failing is given up alone.
 func ExampleDynamic() {
 	ctx, sys := context.Background(), actor.NewSystem(actor.SystemConfig{})
 	props, err := supervision.Dynamic(supervision.DynamicSpec{
@@ -93,25 +95,28 @@ func ExampleDynamic() {
 		}
 	}), "listener")
 	poison := func(c actor.Context) {
-		if _, ok := c.Message().(*actor.Started); ok {
+		switch c.Message().(type) {
+		case *actor.Started:
+			actor.Send(sys, c.Self(), "work")
+		case string:
 			panic("poison")
 		}
 	}
-	actor.Send(sys, sup, &supervision.StartRequest{Spec: supervision.ChildSpec{
+	_, err = supervision.StartChild(ctx, sys, sup, supervision.ChildSpec{
 		ID:      "poison",
 		Props:   func() *actor.Props { return actor.FromFunc(poison) },
 		Restart: supervision.Transient,
 		Notify:  listener,
-	}})
+	})
 	m := <-ended
-	fmt.Println(m.ID, m.Restarts, errors.Is(m.Reason, supervision.ErrIntensity))
+	fmt.Println(err, m.ID, m.Restarts, errors.Is(m.Reason, supervision.ErrIntensity))
 
 	_, err = supervision.StartChild(ctx, sys, sup, supervision.ChildSpec{ID: "sound", Props: greeter("sound")})
 	fmt.Println(err)
-	_, err = supervision.Stop(ctx, sys, sup)
+	_, err = actor.Shutdown(ctx, sys, sup)
 	fmt.Println(err)
 	// Output:
-	// poison 2 true
+	// <nil> poison 2 true
 	// sound starts
 	// <nil>
 	// sound stops
@@ -145,13 +150,12 @@ func ExampleFunc() {
 	fmt.Println("run", <-runs)
 	poller, err := supervision.Child(ctx, sys, sup, "poller")
 	fmt.Println(poller.Restarts, poller.LastReason, err)
-	report, err := supervision.Stop(ctx, sys, sup)
-	fmt.Println(report.Reason, len(report.Abandoned), err)
+	fmt.Println(actor.Shutdown(ctx, sys, sup))
 	// Output:
 	// run 1
 	// run 2
 	// 1 connection lost <nil>
-	// actor: shutdown 0 <nil>
+	// actor: shutdown <nil>
 }
 
 // A child that is not configured declines, and the others run without it.
@@ -175,7 +179,7 @@ func Example_decline() {
 	fmt.Println(info.State, info.LastReason, err)
 	_, err = supervision.RestartChild(ctx, sys, sup, "mailer")
 	fmt.Println(errors.Is(err, supervision.ErrIgnore))
-	_, err = supervision.Stop(ctx, sys, sup)
+	_, err = actor.Shutdown(ctx, sys, sup)
 	fmt.Println(err)
 	// Output:
 	// server starts
@@ -208,7 +212,8 @@ func ExampleTree() {
 		fmt.Println(err)
 		return
 	}
-	if _, err = supervision.StartChild(ctx, sys, info.PID, supervision.ChildSpec{ID: "worker-1", Props: idle}); err != nil {
+	worker := supervision.ChildSpec{ID: "worker-1", Props: idle}
+	if _, err = supervision.StartChild(ctx, sys, info.PID, worker); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -220,7 +225,7 @@ func ExampleTree() {
 	for _, child := range tree.Children {
 		fmt.Print(child)
 	}
-	_, err = supervision.Stop(ctx, sys, sup)
+	_, err = actor.Shutdown(ctx, sys, sup)
 	fmt.Println(err)
 	// Output:
 	// database (worker): running

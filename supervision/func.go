@@ -7,18 +7,18 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// Func makes a function a supervised child: use what it returns as [ChildSpec.Props], with any
-// Restart. Each start calls f once, on a goroutine of its own. The child is ready as soon as it has
-// started, and ends when f returns:
+// Func makes a function a supervised child. Its result is a [ChildSpec.Props], for any Restart.
+// Each start calls f once, on a goroutine of its own. The child is ready as soon as it has started,
+// and ends when f returns:
 //
 //   - nil is a normal end.
 //   - An error, a panic or a runtime.Goexit is a crash, with that reason.
 //   - [ErrIgnore] itself declines: the child is not restarted, whatever its Restart.
 //
-// When the child is told to stop, ctx is cancelled, with [actor.ErrShutdown] as its cause. If f
-// then returns nil or an error that wraps [context.Canceled], the exit reason is actor.ErrShutdown.
-// A function that goes on for longer than [ChildSpec.Shutdown] and [KillTime] is abandoned, and
-// named in the report of [Stop]; when it returns after all, that is a [ChildEndedLate].
+// When the child is stopped, ctx is cancelled, with [actor.ErrShutdown] as its cause. If f then
+// returns nil or an error that wraps [context.Canceled], the exit reason is actor.ErrShutdown. A
+// function that does not return in [ChildSpec.Shutdown], and in 100 ms more, is abandoned, and
+// named in an [AbandonedError]. If it returns later, that is a [ChildEndedLate].
 //
 // Func(nil) returns nil, which every supervisor refuses with [ErrConfig].
 func Func(f func(ctx context.Context) error) func() *actor.Props {
@@ -30,14 +30,14 @@ func Func(f func(ctx context.Context) error) func() *actor.Props {
 }
 
 // function is the child. The call of f is a child of its own, because an actor whose Receive runs
-// can't be told anything.
+// gets no messages.
 type function struct {
 	f       func(ctx context.Context) error
 	cancel  context.CancelCauseFunc
 	stopped bool
 }
 
-// Receive implements actor.Actor.
+// Receive implements [actor.Actor].
 func (f *function) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
@@ -47,7 +47,7 @@ func (f *function) Receive(ctx actor.Context) {
 		f.stopped = true
 		f.cancel(actor.ErrShutdown)
 	case *actor.Stopping:
-		f.cancel(actor.ErrKilled) // it is stopped without having been told, or it has ended
+		f.cancel(actor.ErrKilled) // it was killed, or has ended
 	case *actor.Exited:
 		actor.Exit(ctx, f.reason(m.Reason))
 	}

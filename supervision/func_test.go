@@ -16,7 +16,9 @@ import (
 )
 
 // function makes a child of f.
-func (r *rig) function(id string, restart supervision.Restart, f func(ctx context.Context) error) supervision.ChildSpec {
+func (r *rig) function(
+	id string, restart supervision.Restart, f func(ctx context.Context) error,
+) supervision.ChildSpec {
 	return supervision.ChildSpec{ID: id, Props: supervision.Func(f), Restart: restart, Notify: r.notify}
 }
 
@@ -25,10 +27,19 @@ func TestFuncEndsAsItReturns(t *testing.T) {
 		end   func() error
 		check func(reason error) bool
 	}{
-		"nil":    {func() error { return nil }, func(e error) bool { return e == nil }},
-		"error":  {func() error { return fmt.Errorf("about: %w", errBoom) }, func(e error) bool { return errors.Is(e, errBoom) }},
-		"panic":  {func() error { panic(errBoom) }, func(e error) bool { var p *actor.PanicError; return errors.As(e, &p) }},
-		"goexit": {func() error { runtime.Goexit(); return nil }, func(e error) bool { return errors.Is(e, actor.ErrGoexit) }},
+		"nil": {func() error { return nil }, func(e error) bool { return e == nil }},
+		"error": {
+			func() error { return fmt.Errorf("about: %w", errBoom) },
+			func(e error) bool { return errors.Is(e, errBoom) },
+		},
+		"panic": {
+			func() error { panic(errBoom) },
+			func(e error) bool { var p *actor.PanicError; return errors.As(e, &p) },
+		},
+		"goexit": {
+			func() error { runtime.Goexit(); return nil },
+			func(e error) bool { return errors.Is(e, actor.ErrGoexit) },
+		},
 	} {
 		for _, restart := range restarts {
 			for kind, start := range supervisors {
@@ -101,12 +112,16 @@ func TestFuncThatFailsToStopInTimeIsAbandoned(t *testing.T) {
 			t.Run(fmt.Sprint(kind, shutdown), func(t *testing.T) {
 				bubble(t, func(r *rig) {
 					busy := make(chan struct{})
-					spec := r.function("deaf", supervision.Permanent, func(context.Context) error { <-busy; return nil })
+					spec := r.function("deaf", supervision.Permanent,
+						func(context.Context) error { <-busy; return nil })
 					spec.Shutdown = shutdown
 					sup := start(r, spec)
 					before := time.Now()
 					require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "deaf"))
-					patience := map[time.Duration]time.Duration{0: supervision.DefaultShutdown, time.Minute: time.Minute}[shutdown]
+					patience := map[time.Duration]time.Duration{
+						0:           supervision.DefaultShutdown,
+						time.Minute: time.Minute,
+					}[shutdown]
 					require.Equal(r, patience+supervision.KillTime, time.Since(before))
 					require.ErrorIs(r, r.takeEnded()[0].Reason, actor.ErrKilled)
 					close(busy)
@@ -119,7 +134,7 @@ func TestFuncThatFailsToStopInTimeIsAbandoned(t *testing.T) {
 	}
 }
 
-func TestFuncThatIsKilledHearsOfIt(t *testing.T) {
+func TestFuncThatIsKilledIsCancelled(t *testing.T) {
 	bubble(t, func(r *rig) {
 		spec := r.function("f", supervision.Permanent, func(ctx context.Context) error {
 			<-ctx.Done()
@@ -134,7 +149,9 @@ func TestFuncThatIsKilledHearsOfIt(t *testing.T) {
 }
 
 func TestFuncOfNilIsRefused(t *testing.T) {
-	_, err := supervision.Static(supervision.Spec{Children: []supervision.ChildSpec{{ID: "f", Props: supervision.Func(nil)}}})
+	_, err := supervision.Static(supervision.Spec{Children: []supervision.ChildSpec{
+		{ID: "f", Props: supervision.Func(nil)},
+	}})
 	require.ErrorIs(t, err, supervision.ErrConfig)
 	require.ErrorContains(t, err, "Spec.Children[0].Props is nil")
 }

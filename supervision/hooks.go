@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// hookTime is how long a supervisor waits for code of the user's: OnEvent, BeforeRestart and
-	// Reply. What takes longer goes on without the supervisor.
+	// hookTime is how long a supervisor waits for OnEvent and BeforeRestart. A call that
+	// takes longer goes on without the supervisor.
 	hookTime = 100 * time.Millisecond
 
 	// maxBacklog is how many events wait for an OnEvent that does not return. Further ones are
@@ -18,7 +18,7 @@ const (
 )
 
 // hooks calls OnEvent for the supervisors of one Spec, one event at a time. It has a goroutine only
-// while there are events, and one at most, also if OnEvent never returns and the supervisor is
+// while there are events, and never two, also if OnEvent never returns and the supervisor is
 // restarted for ever.
 type hooks struct {
 	onEvent func(Event)
@@ -26,16 +26,16 @@ type hooks struct {
 	mu      sync.Mutex
 	queue   []hooked
 	running bool
-	late    bool // OnEvent has not returned in time: nobody waits for it until the queue is empty
+	late    bool // OnEvent has not returned in time: no event waits for it until the queue is empty
 	dropped int  // events since the last one that was queued
 }
 
 type hooked struct {
 	Event
-	done chan struct{} // is closed after the call; nil if nobody waits
+	done chan struct{} // is closed after the call; may be nil
 }
 
-// newHooks returns nil, which calls nobody, for a Spec without OnEvent.
+// newHooks returns nil, which calls nothing, for a Spec without OnEvent.
 func newHooks(onEvent func(Event)) *hooks {
 	if onEvent == nil {
 		return nil
@@ -52,7 +52,7 @@ func (h *hooks) publish(e Event) {
 	}
 }
 
-// push queues an event. It returns nil if nobody is to wait.
+// push queues an event. It returns nil if the caller must not wait.
 func (h *hooks) push(e Event) (done chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -72,7 +72,7 @@ func (h *hooks) push(e Event) (done chan struct{}) {
 	return done
 }
 
-// run goes on with a goroutine of its own where OnEvent has ended this one by runtime.Goexit.
+// run continues on a goroutine of its own if OnEvent has ended this one by runtime.Goexit.
 func (h *hooks) run() {
 	finished := false
 	defer func() {
@@ -128,8 +128,7 @@ func within(limit time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-// contain runs code of the user's, and returns how it failed. A runtime.Goexit goes on: it ends the
-// goroutine.
+// contain runs code of the user's, and returns how it failed. A runtime.Goexit ends the goroutine.
 func contain(f func()) (err error) {
 	returned := false
 	defer func() { err = actor.Recovered(recover(), returned) }()
@@ -138,19 +137,18 @@ func contain(f func()) (err error) {
 	return nil
 }
 
-// patience returns how long to wait for a call of the user's code: limit as a rule, and less the
-// more calls are stuck already, so that many of them together don't make the supervisor deaf.
+// patience returns how long to wait for a call of the user's code. It is limit, and less the more
+// calls are stuck already, so that many of them don't stop the supervisor.
 func (b *base) patience(limit, least time.Duration) time.Duration {
 	const most = 16
 	return max(limit>>min(b.stuck.Load(), most), least)
 }
 
-// leastHookTime is the least that is left of hookTime.
+// leastHookTime is the least of hookTime that remains while other calls are stuck.
 const leastHookTime = time.Millisecond
 
-// beside runs code of the user's on a goroutine of its own, and waits for it, but not longer than
-// hookTime. If f panics or calls runtime.Goexit, failed is called instead of f's return, on that
-// goroutine.
+// beside runs code of the user's on a goroutine of its own, and waits for it for hookTime at most.
+// If f panics or calls runtime.Goexit, failed is called on that goroutine.
 func (b *base) beside(f, failed func()) {
 	done := make(chan struct{})
 	limit := b.patience(hookTime, leastHookTime)

@@ -5,21 +5,23 @@ import (
 	"time"
 )
 
-// DefaultPeriod is the period of an Intensity that gives none.
-const DefaultPeriod = 5 * time.Second
+// defaultPeriod is the period of an Intensity that gives none.
+const defaultPeriod = 5 * time.Second
 
 // Unlimited as Intensity.Restarts tolerates any number of restarts.
 const Unlimited = math.MaxInt
 
 // Intensity limits restarts: up to Restarts of them are tolerated in any Period, one more is not.
 //
-// Zero means zero, as in OTP: the first restart is one too many. Elixir's default is Intensity{Restarts: 3}.
+// Zero means zero, as in OTP: the first restart is one too many. Elixir's default is
+// Intensity{Restarts: 3}.
 type Intensity struct {
-	// Restarts is how many restarts are tolerated within Period: 0 none, Unlimited any number. A group that is restarted together counts
-	// once; a restart whose start fails counts, and is tried again; normal ends that need no restart never count.
+	// Restarts is how many restarts are tolerated within Period; [Unlimited] is any number. A group
+	// that is restarted together counts once. A restart whose start fails counts, and is tried
+	// again. Normal ends that need no restart never count.
 	Restarts int
 
-	// Period is the length of the sliding window. Default: 5 s.
+	// Period is the length of the sliding window. Zero means 5 s.
 	Period time.Duration
 }
 
@@ -35,20 +37,22 @@ func (i Intensity) validate(field string) error {
 
 func (i Intensity) withDefaults() Intensity {
 	if i.Period == 0 {
-		i.Period = DefaultPeriod
+		i.Period = defaultPeriod
 	}
 	return i
 }
 
-// exceeded makes the reason for giving up.
+// exceeded returns the reason for giving up.
 func (i Intensity) exceeded(id string, reason error) error {
 	return &IntensityError{ID: id, Restarts: i.Restarts, Period: i.Period, Reason: reason}
 }
 
-// countless is from where on a limit is as good as none: nothing restarts so often, and each restart in a window costs memory.
+// countless is the number from which a limit is none: nothing restarts so often, and each restart
+// in a window costs memory.
 const countless = 1 << 30
 
-// window holds when the restarts of the last period were, oldest first: never more than the limit and one.
+// window holds the times of the restarts in the last period, oldest first: never more than the
+// limit and one.
 type window []time.Time
 
 // over counts a restart, and reports whether it is one too many.

@@ -59,13 +59,15 @@ func TestNormalEndsNeverCount(t *testing.T) {
 	})
 }
 
-// The end by intensity is loud: in OTP it is a shutdown, and a transient supervisor under another would stay dead without a word.
+// The end by intensity is loud: in OTP it is a shutdown, and a transient supervisor under another
+// would stay dead without a word.
 func TestIntensityIsACrashToTheSupervisorAbove(t *testing.T) {
 	bubble(t, func(r *rig) {
 		inner, err := supervision.Static(supervision.Spec{Children: []supervision.ChildSpec{r.child("leaf")}})
 		require.NoError(r, err)
 		nested := supervision.ChildSpec{
-			ID: "inner", Props: func() *actor.Props { return inner }, Restart: supervision.Transient, Shutdown: supervision.Infinity,
+			ID: "inner", Props: func() *actor.Props { return inner }, Restart: supervision.Transient,
+			Shutdown: supervision.Infinity,
 		}
 		outer := r.static(supervision.Spec{
 			Intensity: supervision.Intensity{Restarts: 1},
@@ -112,7 +114,7 @@ func TestPerChildIntensityGivesUpThatChildAlone(t *testing.T) {
 		require.ErrorAs(r, ended[0].Reason, &exceeded)
 		require.ErrorIs(r, exceeded.Reason, errBoom)
 		require.Equal(r, pid, r.pid(sup, "sibling"))
-		require.Equal(r, supervision.Counts{Specs: 1, Active: 1}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 1, Active: 1, Workers: 1}, r.count(sup))
 		require.Equal(r, supervision.ChildGivenUp, r.kinds("poison")[len(r.kinds("poison"))-1])
 		r.stop(sup)
 	})
@@ -126,7 +128,7 @@ func TestPerChildIntensityIsNotShared(t *testing.T) {
 			r.send(r.pid(sup, id), errBoom)
 			r.send(r.pid(sup, id), errBoom)
 		}
-		require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Workers: 3}, r.count(sup))
 		r.stop(sup)
 	})
 }
@@ -143,7 +145,8 @@ func TestUnlimited(t *testing.T) {
 	})
 }
 
-// A Props function that always fails, and an intensity without a limit, keep the supervisor busy, but not deaf.
+// A Props function that always fails, and an intensity without a limit, keep the supervisor busy,
+// but not deaf.
 func TestFactoryThatAlwaysFails(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.dynamic(supervision.DynamicSpec{
@@ -156,7 +159,7 @@ func TestFactoryThatAlwaysFails(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Len(r, r.children(sup), 2)
-		require.Equal(r, supervision.Counts{Specs: 2, Restarting: 2}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 2, Restarting: 2, Workers: 2}, r.count(sup))
 		r.stop(sup)
 		require.Len(r, r.takeEnded(), 2)
 	})

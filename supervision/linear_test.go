@@ -13,7 +13,7 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// Ten times as many children cost ten times as much, give or take. What is quadratic costs a
+// Ten times as many children cost ten times as much, give or take. A quadratic cost takes a
 // hundred times as much.
 func TestScenario43_CostsAreLinear(t *testing.T) {
 	const few, factor, tolerated = 1000, 10, 40
@@ -68,7 +68,7 @@ var linear = map[string]func(t *testing.T, n int) time.Duration{
 	},
 	"stop": func(t *testing.T, n int) time.Duration {
 		return many(t, n, supervision.Spec{}, func(m *multitude) {
-			_, err := supervision.Stop(context.Background(), m.sys, m.sup)
+			_, err := stop(context.Background(), m.sys, m.sup)
 			require.NoError(t, err)
 		})
 	},
@@ -82,7 +82,9 @@ var linear = map[string]func(t *testing.T, n int) time.Duration{
 			}
 		})
 	},
-	"deaf children of a dynamic supervisor, each with a time of its own": func(t *testing.T, n int) (took time.Duration) {
+	"deaf children of a dynamic supervisor, each with a time of its own": func(
+		t *testing.T, n int,
+	) (took time.Duration) {
 		before := time.Now()
 		synctest.Test(t, func(t *testing.T) {
 			sys := actor.NewSystem(actor.SystemConfig{})
@@ -96,13 +98,14 @@ var linear = map[string]func(t *testing.T, n int) time.Duration{
 			})
 			for i := range n {
 				actor.Send(sys, sup, &supervision.StartRequest{Spec: supervision.ChildSpec{
-					Props: func() *actor.Props { return deaf }, Shutdown: time.Second + time.Duration(i)*time.Millisecond,
+					Props:    func() *actor.Props { return deaf },
+					Shutdown: time.Second + time.Duration(i)*time.Millisecond,
 				}})
 			}
 			count, err := supervision.Count(t.Context(), sys, sup) // a stop would overtake the starts
 			require.NoError(t, err)
 			require.Equal(t, n, count.Active)
-			report, err := supervision.Stop(t.Context(), sys, sup)
+			report, err := stop(t.Context(), sys, sup)
 			require.NoError(t, err)
 			require.Empty(t, report.Abandoned, "they can be killed")
 			time.Sleep(2 * time.Second)
@@ -141,7 +144,7 @@ func many(t *testing.T, n int, spec supervision.Spec, do func(*multitude)) time.
 		}
 	}
 	took := time.Since(before)
-	_, err = supervision.Stop(t.Context(), m.sys, m.sup)
+	_, err = stop(t.Context(), m.sys, m.sup)
 	require.NoError(t, err)
 	return took
 }

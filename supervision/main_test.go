@@ -1,6 +1,7 @@
 package supervision_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,7 +32,8 @@ type rig struct {
 	notify *actor.PID
 }
 
-// bubble runs test in a bubble of fake time. Every test ends with all actors gone, or the bubble does not end.
+// bubble runs test in a bubble of fake time. Every test ends with all actors gone, or the bubble
+// does not end.
 func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -93,13 +95,14 @@ func (r *rig) kinds(id string) []supervision.EventKind {
 	return kinds
 }
 
-// What children do when they are sent it.
+// Messages that children obey.
 type (
 	exit  struct{ reason error }
 	block struct{ until <-chan struct{} }
 )
 
-// worker returns a factory of children that note their starts (+id) and stops (-id), and do what they are told.
+// worker returns a factory of children that note their starts (+id) and stops (-id), and do what
+// they are told.
 func (r *rig) worker(id string) func() *actor.Props {
 	return func() *actor.Props {
 		return actor.FromFunc(func(c actor.Context) {
@@ -144,11 +147,11 @@ func (r *rig) send(pid *actor.PID, message any) {
 	synctest.Wait()
 }
 
-func (r *rig) stop(sup *actor.PID) supervision.Report {
+func (r *rig) stop(sup *actor.PID) report {
 	r.Helper()
-	report, err := supervision.Stop(r.Context(), r.sys, sup)
+	got, err := stop(r.Context(), r.sys, sup)
 	require.NoError(r, err)
-	return report
+	return got
 }
 
 // reasonOf returns a function that waits for the end of pid.
@@ -208,3 +211,18 @@ func (r *rig) count(sup *actor.PID) supervision.Counts {
 }
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+// report is the end of a supervisor.
+type report struct {
+	Reason    error
+	Abandoned []supervision.Abandoned
+}
+
+// stop stops a supervisor, and waits for its end.
+func stop(ctx context.Context, sys *actor.System, sup *actor.PID) (report, error) {
+	reason, err := actor.Shutdown(ctx, sys, sup)
+	if left, ok := errors.AsType[*supervision.AbandonedError](reason); ok {
+		return report{left.Reason, left.Children}, err
+	}
+	return report{Reason: reason}, err
+}

@@ -57,7 +57,8 @@ func (m *model) exits(c *modelChild, reason error) {
 	m.stop(c)
 	significant := func(o *modelChild) bool { return o.Significant && o.runs }
 	switch {
-	case !c.Significant || m.spec.AutoShutdown == supervision.AllSignificant && slices.ContainsFunc(m.kids, significant):
+	case !c.Significant,
+		m.spec.AutoShutdown == supervision.AllSignificant && slices.ContainsFunc(m.kids, significant):
 	default:
 		m.stopAll()
 	}
@@ -66,7 +67,8 @@ func (m *model) exits(c *modelChild, reason error) {
 func (m *model) restart(c *modelChild) {
 	c.runs = false
 	m.log = append(m.log, "-"+c.ID)
-	m.restarts = slices.DeleteFunc(m.restarts, func(t time.Time) bool { return time.Since(t) > m.spec.Intensity.Period })
+	m.restarts = slices.DeleteFunc(m.restarts,
+		func(t time.Time) bool { return time.Since(t) > m.spec.Intensity.Period })
 	if m.restarts = append(m.restarts, time.Now()); len(m.restarts) > m.spec.Intensity.Restarts {
 		m.stopAll()
 		return
@@ -101,7 +103,8 @@ func (x *run) drawChild(t *rapid.T) supervision.ChildSpec {
 	x.made++
 	spec := supervision.ChildSpec{ID: fmt.Sprint("c", x.made), Restart: rapid.SampledFrom(restarts).Draw(t, "restart")}
 	spec.Props = x.worker(spec.ID)
-	spec.Significant = x.spec.AutoShutdown != supervision.Never && spec.Restart != supervision.Permanent && rapid.Bool().Draw(t, "significant")
+	spec.Significant = x.spec.AutoShutdown != supervision.Never && spec.Restart != supervision.Permanent &&
+		rapid.Bool().Draw(t, "significant")
 	return spec
 }
 
@@ -183,7 +186,10 @@ func TestStaticSupervisorsAgreeWithTheModel(t *testing.T) {
 			x := &run{rig: r}
 			x.spec.Strategy = supervision.Strategy(rapid.IntRange(0, 2).Draw(t, "strategy"))
 			x.spec.AutoShutdown = supervision.AutoShutdown(rapid.IntRange(0, 2).Draw(t, "auto-shutdown"))
-			x.spec.Intensity = supervision.Intensity{Restarts: rapid.IntRange(0, 5).Draw(t, "intensity"), Period: 3 * time.Second}
+			x.spec.Intensity = supervision.Intensity{
+				Restarts: rapid.IntRange(0, 5).Draw(t, "intensity"),
+				Period:   3 * time.Second,
+			}
 			for range rapid.IntRange(0, 5).Draw(t, "children") {
 				c := x.drawChild(t)
 				x.spec.Children = append(x.spec.Children, c)
@@ -195,7 +201,8 @@ func TestStaticSupervisorsAgreeWithTheModel(t *testing.T) {
 			x.sup = r.static(x.spec)
 			x.check(t)
 			t.Repeat(map[string]func(*rapid.T){
-				"": x.check, "exit": x.Exit, "terminate": x.Terminate, "restart": x.Restart, "delete": x.Delete, "start": x.Start, "wait": x.Wait,
+				"": x.check, "exit": x.Exit, "terminate": x.Terminate, "restart": x.Restart,
+				"delete": x.Delete, "start": x.Start, "wait": x.Wait,
 			})
 			if !x.over {
 				r.stop(x.sup)

@@ -30,16 +30,25 @@ var numbers = map[string]func(n int64, s *supervision.Spec, d *supervision.Dynam
 		d.Intensity, d.ChildIntensity = supervision.Intensity{}, &supervision.Intensity{Restarts: int(n)}
 	},
 	"ChildIntensity.Period": func(n int64, _ *supervision.Spec, d *supervision.DynamicSpec) {
-		d.Intensity, d.ChildIntensity = supervision.Intensity{}, &supervision.Intensity{Restarts: 5, Period: time.Duration(n)}
+		d.Intensity, d.ChildIntensity = supervision.Intensity{}, &supervision.Intensity{
+			Restarts: 5,
+			Period:   time.Duration(n),
+		}
 	},
 	"Backoff.Base": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
 		s.Backoff.Base, d.Backoff.Base = time.Duration(n), time.Duration(n)
 	},
 	"Backoff.Max": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
-		s.Backoff, d.Backoff = supervision.Backoff{Base: 1, Max: time.Duration(n)}, supervision.Backoff{Base: 1, Max: time.Duration(n)}
+		s.Backoff, d.Backoff = supervision.Backoff{Base: 1, Max: time.Duration(n)}, supervision.Backoff{
+			Base: 1,
+			Max:  time.Duration(n),
+		}
 	},
 	"Backoff.Base, with Jitter": func(n int64, s *supervision.Spec, d *supervision.DynamicSpec) {
-		s.Backoff, d.Backoff = supervision.Backoff{Base: time.Duration(n), Jitter: 1}, supervision.Backoff{Base: time.Duration(n), Jitter: 1}
+		s.Backoff, d.Backoff = supervision.Backoff{
+			Base:   time.Duration(n),
+			Jitter: 1,
+		}, supervision.Backoff{Base: time.Duration(n), Jitter: 1}
 	},
 	"MaxChildren": func(n int64, _ *supervision.Spec, d *supervision.DynamicSpec) { d.MaxChildren = int(n) },
 }
@@ -51,7 +60,10 @@ func TestExtremeNumbers(t *testing.T) {
 			t.Run(fmt.Sprint(field, " ", n), func(t *testing.T) {
 				bubble(t, func(r *rig) {
 					fives := supervision.Intensity{Restarts: 5}
-					spec := supervision.Spec{Intensity: fives, Children: []supervision.ChildSpec{r.child("a")}, OnEvent: r.onEvent}
+					spec := supervision.Spec{
+						Intensity: fives, Children: []supervision.ChildSpec{r.child("a")},
+						OnEvent: r.onEvent,
+					}
 					dynamic := supervision.DynamicSpec{Intensity: fives, OnEvent: r.onEvent}
 					set(n, &spec, &dynamic)
 					props, err := supervision.Static(spec)
@@ -91,7 +103,7 @@ func (r *rig) tryNumber(field string, props *actor.Props, err error, child *supe
 	}
 }
 
-// A limit that nobody can reach needs no memory, and the longest delay is never exceeded.
+// A limit that is out of reach needs no memory, and the longest delay is never exceeded.
 func TestHugeLimits(t *testing.T) {
 	bubble(t, func(r *rig) {
 		const huge = math.MaxInt64/2 + 1

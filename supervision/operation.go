@@ -4,19 +4,20 @@ import (
 	"slices"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
 // operation is a sequence of stops and starts, one at a time.
 type operation struct {
 	stops   []*child // these first, in this order
 	starts  []*child // then these
-	current *child   // the one that is waited for
+	current *child   // the one that the operation waits for
 
-	// restarting: what is stopped is to be started again, and a failed start is a failure of that
-	// child.
+	// restarting means that the stopped children will be started again, and that a failed start is
+	// a failure of its child.
 	restarting bool
 
-	// finish is called once: with nil when everything is done, with a *StartError, or with
+	// finish is called once: with nil when the operation is done, with a *StartError, or with
 	// ErrStopping if the supervisor stops first.
 	finish func(error)
 }
@@ -29,7 +30,7 @@ func (s *static) run(op *operation) {
 	s.step()
 }
 
-// step goes on with the operation, as far as it goes without waiting.
+// step continues the operation, as far as it goes without waiting.
 func (s *static) step() {
 	op := s.op
 	for len(op.stops) > 0 {
@@ -55,7 +56,7 @@ func (s *static) step() {
 	op.finish(nil)
 }
 
-// endedBefore deals with a child that the operation was to stop, and that has ended by itself.
+// endedBefore handles a child that the operation had to stop, and that has ended by itself.
 func (s *static) endedBefore(c *child) {
 	c.doomed = false
 	if e := c.takeEnd(); e != nil {
@@ -63,8 +64,8 @@ func (s *static) endedBefore(c *child) {
 	}
 }
 
-// gone is called when an incarnation has ended. Only the operation that waits for that end may go
-// on at once.
+// gone is called when an incarnation has ended. Only the operation that waits for that end may
+// continue at once.
 func (s *static) gone(c *child, reason error) {
 	c.remember(reason)
 	switch {
@@ -79,7 +80,7 @@ func (s *static) gone(c *child, reason error) {
 	}
 }
 
-// stopped goes on after a child that the operation has stopped, or was about to.
+// stopped continues after a child that the operation has stopped, or had to stop.
 func (s *static) stopped(c *child, reason error) {
 	c.doomed = false
 	s.retire(c, reason)
@@ -88,7 +89,7 @@ func (s *static) stopped(c *child, reason error) {
 	}
 }
 
-// retire leaves a child that has been stopped alone, unless it is to be started again.
+// retire leaves a child that has been stopped alone, unless the operation starts it again.
 func (s *static) retire(c *child, reason error) {
 	if s.op.restarting && c.spec.Restart != Temporary {
 		s.set(c, Restarting)
@@ -97,7 +98,7 @@ func (s *static) retire(c *child, reason error) {
 	}
 }
 
-// rest leaves a child that is not to be started again alone. A temporary one is forgotten.
+// rest leaves alone a child that is not started again. A temporary one is forgotten.
 func (s *static) rest(c *child, reason error) {
 	s.set(c, Idle)
 	s.final(c, reason)
@@ -121,15 +122,15 @@ func (s *static) started(c *child) {
 }
 
 func (s *static) spawnFailed(m *spawnFailed) {
-	if m.c.state == Starting { // else the supervisor has begun to stop
+	if m.c.state == Starting { // the supervisor may have begun to stop
 		m.c.remember(m.err)
 		s.startEnded(m.c, m.err)
 	}
 }
 
-// startEnded goes on after a child that has ended before it was ready. A normal end is no failure:
-// the child had nothing more to do. What becomes of it is decided after the operation that started
-// it.
+// startEnded continues after a child that has ended before it was ready. A normal end is no
+// failure: the child had nothing more to do. The supervisor decides about the child after the
+// operation that started it.
 func (s *static) startEnded(c *child, reason error) {
 	switch {
 	case reason == nil:
@@ -160,7 +161,7 @@ func (s *static) startFailed(c *child, reason error) {
 func (s *static) startAll() {
 	s.run(&operation{starts: slices.Collect(s.children.all()), finish: func(err error) {
 		if err == nil {
-			actor.ReportReady(s.ctx)
+			process.ReportReady(s.ctx)
 		} else {
 			s.shutdown(err)
 		}

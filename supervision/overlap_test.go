@@ -11,7 +11,7 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// What happens while a static supervisor starts or stops children.
+// Events while a static supervisor starts or stops children.
 
 // slowB has a child b that needs a second to stop.
 func (r *rig) slowB(strategy supervision.Strategy) supervision.Spec {
@@ -29,7 +29,7 @@ func TestSiblingEndsWhileItsGroupStops(t *testing.T) {
 		r.send(a, errBoom)
 		time.Sleep(time.Second)
 		require.Equal(r, []string{"-c", "?b", "-a", "-b", "+a", "+c"}, r.takeLog())
-		require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Workers: 3}, r.count(sup))
 		require.Equal(r, 1, r.children(sup)["a"].Restarts, "it was about to be stopped anyway: that counts once")
 		r.stop(sup)
 	})
@@ -41,7 +41,7 @@ func TestChildOutsideTheGroupEndsWhileItStops(t *testing.T) {
 		a := r.pid(sup, "a")
 		r.takeLog()
 		b := r.pid(sup, "b")
-		r.send(b, errBoom) // no message that b knows
+		r.send(b, errBoom) // a message that b ignores
 		r.send(r.pid(sup, "c"), errBoom)
 		require.Equal(r, []string{"-c", "+c"}, r.takeLog())
 		r.send(b, exit{errBoom})
@@ -107,7 +107,7 @@ func TestBackoffEndsWhileAnotherChildStops(t *testing.T) {
 		r.takeLog()
 		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "b"))
 		require.Equal(r, []string{"?b", "-b"}, r.takeLog()[:2])
-		require.Equal(r, supervision.Counts{Specs: 3, Active: 2}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 2, Workers: 3}, r.count(sup))
 		r.stop(sup)
 	})
 }
@@ -142,14 +142,19 @@ func TestKillWhileChildrenStop(t *testing.T) {
 
 func TestErrorsSayWhatHappened(t *testing.T) {
 	exceeded := &supervision.IntensityError{ID: "a", Restarts: 3, Period: 5 * time.Second, Reason: errBoom}
-	require.EqualError(t, exceeded, `supervision: restart intensity exceeded: child "a": more than 3 in 5s, at last: boom`)
+	require.EqualError(t, exceeded,
+		`supervision: restart intensity exceeded: child "a": more than 3 in 5s, at last: boom`)
 	start := &supervision.StartError{ID: "a", Reason: actor.ErrShutdown}
 	require.EqualError(t, start, `supervision: child "a" did not start: actor: shutdown`)
 	require.True(t, actor.Abnormal(start), "not a clean end")
-	left := &supervision.AbandonedError{Reason: actor.ErrShutdown, Children: []supervision.Abandoned{{ID: "a"}, {ID: "b/c"}}}
+	left := &supervision.AbandonedError{
+		Reason:   actor.ErrShutdown,
+		Children: []supervision.Abandoned{{ID: "a"}, {ID: "b/c"}},
+	}
 	require.EqualError(t, left, "actor: shutdown; 2 children abandoned: a, b/c")
 	require.False(t, actor.Abnormal(left))
-	require.EqualError(t, &supervision.AbandonedError{Children: left.Children[:1]}, "normal end; 1 children abandoned: a")
+	require.EqualError(t, &supervision.AbandonedError{Children: left.Children[:1]},
+		"normal end; 1 children abandoned: a")
 	require.Equal(t, "Restarting", supervision.Restarting.String())
 	require.Contains(t, supervision.Restart(9).String(), "(9)")
 }

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// recovery is the time between the end of children and their restart: one child's, or a group's. It is over when the back-off is, and when every
-// BeforeRestart has resumed.
+// recovery is the time between the end of one child, or of a group, and its restart. It is over
+// when the back-off is, and when every BeforeRestart has resumed.
 type recovery struct {
-	culprit *child   // whose failure it was
-	members []*child // who is to be started, in this order; those that left it have another rare.recovery
+	culprit *child   // the child that failed
+	members []*child // will be started, in this order; those that left it have another rare.recovery
 	reason  error
 	waits   int
 	timer   *time.Timer // the back-off's, until it is over
@@ -20,9 +21,9 @@ type recovery struct {
 }
 
 type (
-	// recovered tells that the back-off is over, or that it is the turn of a retry.
+	// recovered reports that the back-off is over, or that it is the turn of a retry.
 	recovered struct{ recovery *recovery }
-	// resumed tells what a BeforeRestart decided.
+	// resumed reports the decision of a BeforeRestart.
 	resumed struct {
 		recovery *recovery
 		c        *child
@@ -30,10 +31,12 @@ type (
 	}
 )
 
-// begin makes members wait for their restart. If there is nothing to wait for, they are started at once. A retry is never started at
-// once: it gets in line behind what waits in the mailbox, so that a start that fails again and again can't make the supervisor deaf.
+// begin makes members wait for their restart. Without a reason to wait, they are started at once. A
+// retry is never started at once. It waits behind the messages in the mailbox, so that a start that
+// fails again and again can't keep the supervisor from them.
 func (b *base) begin(culprit *child, members []*child, reason error, retry bool) {
-	r := &recovery{culprit: culprit, members: members, reason: reason, waits: 1} // 1: until all who must wait have been asked
+	// 1: until all BeforeRestarts have been called
+	r := &recovery{culprit: culprit, members: members, reason: reason, waits: 1}
 	for _, c := range members {
 		b.set(c, Restarting)
 		c.more().recovery = r
@@ -42,7 +45,7 @@ func (b *base) begin(culprit *child, members []*child, reason error, retry bool)
 	switch {
 	case delay > 0:
 		r.waits++
-		r.timer = actor.SendAfter(b.ctx, delay, &recovered{recovery: r})
+		r.timer = process.SendAfter(b.ctx, delay, &recovered{recovery: r})
 	case retry:
 		r.waits++
 		r.turn = true
@@ -118,7 +121,7 @@ func (b *base) waited(r *recovery) {
 	}
 }
 
-// remaining returns who still waits, and ends the waiting.
+// remaining returns the children that still wait, and ends the waiting.
 func (r *recovery) remaining() []*child {
 	var left []*child
 	for _, c := range r.members {
@@ -130,8 +133,8 @@ func (r *recovery) remaining() []*child {
 	return left
 }
 
-// withdraw takes one child out of its recovery, and leaves it at rest. The others wait no longer for its back-off, nor for its
-// BeforeRestart.
+// withdraw takes one child out of its recovery, and leaves it at rest. The others no longer wait
+// for its back-off or its BeforeRestart.
 func (b *base) withdraw(c *child) {
 	left := b.leave(c)
 	b.set(c, Idle)
@@ -140,8 +143,8 @@ func (b *base) withdraw(c *child) {
 	}
 }
 
-// leave takes one child out of its recovery, if it is in one, because it rests or joins another. The caller must call waited for the
-// recovery that it returns, as soon as others may be started.
+// leave takes one child out of its recovery, if it is in one, because it rests or joins another.
+// The caller must call waited for the recovery that it returns, as soon as others may be started.
 func (b *base) leave(c *child) []*recovery {
 	if c.rare == nil || c.rare.recovery == nil {
 		return nil

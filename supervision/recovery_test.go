@@ -17,7 +17,10 @@ var unlimited = supervision.Intensity{Restarts: supervision.Unlimited}
 func TestBackoffDoublesAndBeginsAgain(t *testing.T) {
 	for name, start := range map[string]func(r *rig, b supervision.Backoff) *actor.PID{
 		"static": func(r *rig, b supervision.Backoff) *actor.PID {
-			return r.static(supervision.Spec{Intensity: unlimited, Backoff: b, Children: []supervision.ChildSpec{r.child("a")}})
+			return r.static(supervision.Spec{
+				Intensity: unlimited, Backoff: b,
+				Children: []supervision.ChildSpec{r.child("a")},
+			})
 		},
 		"dynamic": func(r *rig, b supervision.Backoff) *actor.PID {
 			sup := r.dynamic(supervision.DynamicSpec{Intensity: unlimited, Backoff: b})
@@ -54,7 +57,10 @@ func (r *rig) requireDelay(sup *actor.PID, delay time.Duration) {
 func TestBackoffJitterStaysInItsPart(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.dynamic(supervision.DynamicSpec{
-			Intensity: unlimited, Backoff: supervision.Backoff{Base: 10 * time.Second, Max: 10 * time.Second, Jitter: 0.5},
+			Intensity: unlimited, Backoff: supervision.Backoff{
+				Base: 10 * time.Second, Max: 10 * time.Second,
+				Jitter: 0.5,
+			},
 		})
 		r.start(sup, r.child("a"))
 		delays := make(map[time.Duration]bool)
@@ -97,7 +103,7 @@ func TestBeforeRestartHoldsTheRestartBack(t *testing.T) {
 			require.Len(r, g.reasons, i+1)
 			require.ErrorIs(r, g.reasons[i], errBoom)
 			time.Sleep(time.Hour)
-			require.Equal(r, supervision.Counts{Specs: 1, Restarting: 1}, r.count(sup), "it counts")
+			require.Equal(r, supervision.Counts{Specs: 1, Restarting: 1, Workers: 1}, r.count(sup), "it counts")
 			_, err := supervision.StartChild(r.Context(), r.sys, sup, r.child("b"))
 			require.ErrorIs(r, err, supervision.ErrMaxChildren)
 			g.resume(true)
@@ -148,7 +154,7 @@ func TestBeforeRestartOfAGroup(t *testing.T) {
 		r.send(r.pid(sup, "a"), errBoom)
 		b.resume(true)
 		require.Equal(r, []string{"-a", "-c", "-b"}, r.takeLog(), "c is not ready")
-		require.Equal(r, supervision.Counts{Specs: 3, Restarting: 3}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 3, Restarting: 3, Workers: 3}, r.count(sup))
 		c.resume(false)
 		require.Equal(r, []string{"+a", "+b"}, r.takeLog(), "c has been given up, the others have not")
 		r.stop(sup)
@@ -209,7 +215,8 @@ func TestTerminateCallsADynamicRestartOff(t *testing.T) {
 		pid := r.start(sup, spec)
 		r.send(pid, errBoom)
 		require.ErrorIs(r, supervision.DeleteChild(r.Context(), r.sys, sup, pid.Id), supervision.ErrRestarting)
-		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, pid.Id), "the made-up ID is the first PID's")
+		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, pid.Id),
+			"the made-up ID is the first PID's")
 		require.ErrorIs(r, supervision.TerminateChild(r.Context(), r.sys, sup, pid.Id), supervision.ErrNotFound)
 		g.resume(true)
 		time.Sleep(time.Hour)

@@ -61,14 +61,14 @@ func TestStaticTerminateRestartDelete(t *testing.T) {
 		require.NoError(r, supervision.TerminateChild(ctx, r.sys, sup, "c"))
 		require.Equal(r, []string{"-a", "-c"}, r.takeLog(), "no strategy takes part")
 		require.NotContains(r, r.children(sup), "c", "a temporary child is forgotten")
-		require.Equal(r, supervision.Counts{Specs: 2, Active: 1}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 2, Active: 1, Workers: 2}, r.count(sup))
 
 		pid, err := supervision.RestartChild(ctx, r.sys, sup, "a")
 		require.NoError(r, err)
 		require.Equal(r, pid, r.pid(sup, "a"))
 		require.NoError(r, supervision.TerminateChild(ctx, r.sys, sup, "a"))
 		require.NoError(r, supervision.DeleteChild(ctx, r.sys, sup, "a"))
-		require.Equal(r, supervision.Counts{Specs: 1, Active: 1}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 1, Active: 1, Workers: 1}, r.count(sup))
 		r.stop(sup)
 	})
 }
@@ -99,7 +99,7 @@ func TestRequestsDuringAGroupRestartWait(t *testing.T) {
 		r.send(sup, &supervision.CountRequest{Reply: func(n supervision.Counts, _ error) { answered <- n }})
 		require.Empty(r, answered)
 		close(busy)
-		require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, <-answered)
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Workers: 3}, <-answered)
 		r.stop(sup)
 	})
 }
@@ -156,13 +156,13 @@ func TestDynamicStartThatFails(t *testing.T) {
 		require.Zero(r, r.count(sup).Specs, "who asked decides")
 		require.Len(r, r.takeEnded(), 1)
 
-		r.send(sup, &supervision.StartRequest{Spec: spec}) // nobody asks: a crash like any other
+		r.send(sup, &supervision.StartRequest{Spec: spec}) // without a Reply it is a crash like any other
 		require.Equal(r, 1, r.children(sup)["a"].Restarts)
 		r.stop(sup)
 	})
 }
 
-func TestStartRequestWithoutReplyTellsNotify(t *testing.T) {
+func TestStartRequestWithoutReplyReportsToNotify(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.dynamic(supervision.DynamicSpec{MaxChildren: 1})
 		r.send(sup, &supervision.StartRequest{Spec: r.child("a")})
@@ -194,13 +194,13 @@ func TestChildThatHasNothingToDoButStarted(t *testing.T) {
 	})
 }
 
-func TestNobodyAnswersForASupervisorThatIsGone(t *testing.T) {
+func TestASupervisorThatIsGoneDoesNotAnswer(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.static(r.abc(supervision.OneForOne))
 		r.stop(sup)
 		_, err := supervision.Children(r.Context(), r.sys, sup)
 		require.ErrorIs(r, err, actor.ErrNoProcess)
-		report, err := supervision.Stop(r.Context(), r.sys, sup)
+		report, err := stop(r.Context(), r.sys, sup)
 		require.NoError(r, err)
 		require.ErrorIs(r, report.Reason, actor.ErrNoProcess)
 	})
@@ -238,7 +238,7 @@ func TestRequestsWhileTheSupervisorStops(t *testing.T) {
 				require.ErrorIs(r, supervision.TerminateChild(r.Context(), r.sys, sup, "a"), supervision.ErrStopping)
 				ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 				defer cancel()
-				_, err = supervision.Stop(ctx, r.sys, sup)
+				_, err = stop(ctx, r.sys, sup)
 				require.ErrorIs(r, err, context.DeadlineExceeded)
 				close(busy)
 				<-before //nolint:errcheck // answered, whatever the answer

@@ -2,8 +2,8 @@ package supervision
 
 import "iter"
 
-// roster holds the children of a static supervisor in the order of their start. Each operation on
-// one child costs the same however many there are.
+// roster holds the children of a static supervisor in the order of their start. The cost of an
+// operation on one child does not depend on their number.
 type roster struct {
 	byID map[string]*child
 	list []*child // nil where a child was removed; child.at is the index
@@ -11,7 +11,7 @@ type roster struct {
 
 func (r *roster) len() int { return len(r.byID) }
 
-// find returns nil if there is no child of this ID.
+// find returns the child of this ID, or nil.
 func (r *roster) find(id string) *child { return r.byID[id] }
 
 // add appends c, whose ID must be new.
@@ -39,7 +39,7 @@ func (r *roster) remove(c *child) {
 // minGaps is how many gaps are tolerated in a short list.
 const minGaps = 16
 
-// compact closes the gaps, in a new list, because somebody may range over the old one.
+// compact closes the gaps, in a new list, because a caller may range over the old one.
 func (r *roster) compact() {
 	list := make([]*child, 0, len(r.byID)+minGaps)
 	for _, c := range r.list {

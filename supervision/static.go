@@ -4,9 +4,10 @@ import (
 	"fmt"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// Strategy says who is restarted together with a child that failed.
+// Strategy decides which children are restarted together with a child that failed.
 type Strategy uint8
 
 const (
@@ -21,12 +22,14 @@ const (
 // String returns the constant's name.
 func (s Strategy) String() string { return nameOf(s, "OneForOne", "OneForAll", "RestForOne") }
 
-// AutoShutdown says when a supervisor stops because its significant children have ended by themselves: transient ones with a normal end or
-// actor.ErrShutdown, temporary ones in any way. Terminating a child by hand, or for a sibling's failure, doesn't count.
+// AutoShutdown decides whether a supervisor stops when its significant children have ended by
+// themselves. Transient children have if they ended normally or with [actor.ErrShutdown], temporary
+// ones in any case. A child that was terminated by hand, or stopped for a sibling's failure,
+// doesn't count.
 type AutoShutdown uint8
 
 const (
-	// Never stops for a child's end. No child can be significant then.
+	// Never disables the automatic shutdown. No child can be significant then.
 	Never AutoShutdown = iota
 	// AnySignificant stops when one significant child has ended.
 	AnySignificant
@@ -39,27 +42,29 @@ func (a AutoShutdown) String() string {
 	return nameOf(a, "Never", "AnySignificant", "AllSignificant")
 }
 
-// Spec configures a supervisor with a list of children. The zero value is one_for_one and tolerates no restart: see
-// Intensity.
+// Spec configures a supervisor with a list of children. The zero value is one_for_one and tolerates
+// no restart: see [Intensity].
 type Spec struct {
-	// Strategy is OneForOne, OneForAll or RestForOne. Default: OneForOne.
+	// Strategy is [OneForOne], [OneForAll] or [RestForOne]. The zero value is OneForOne.
 	Strategy Strategy
 
-	// Intensity limits the restarts. Over it the supervisor stops its children and ends with an *IntensityError, which is a crash to the
-	// supervisor above. Zero means that the first restart is one too many.
+	// Intensity limits the restarts. Over it the supervisor stops its children and ends with an
+	// [*IntensityError], which is a crash to the supervisor above. Zero means that the first
+	// restart is one too many.
 	Intensity Intensity
 
-	// AutoShutdown is Never, AnySignificant or AllSignificant. Default: Never.
+	// AutoShutdown is [Never], [AnySignificant] or [AllSignificant]. The zero value is Never.
 	AutoShutdown AutoShutdown
 
-	// Children are started in this order, each when the one before is ready, and stopped in the reverse order, one at a time. More can be
-	// added by requests; they come last.
+	// Children are started in this order, each when the one before is ready, and stopped in the
+	// reverse order, one at a time. [StartChild] appends more.
 	Children []ChildSpec
 
-	// Backoff spaces the restarts of a child that fails again and again. The zero value restarts at once.
+	// Backoff spaces the restarts of a child that fails again and again. The zero value restarts at
+	// once.
 	Backoff Backoff
 
-	// OnEvent, if not nil, is called for each event: see [Event]. A panic in it is swallowed.
+	// OnEvent, if not nil, is called for each event: see [Event]. A panic in it is recovered.
 	OnEvent func(Event)
 }
 
@@ -98,10 +103,11 @@ func (s *Spec) validateChild(field string, c *ChildSpec) error {
 	return c.validate(field)
 }
 
-// Static returns Props for a supervisor with a list of children. It is ready, for a supervisor above it, when all of them are; if one fails to
-// start, those before it are stopped and the supervisor ends with a *StartError.
+// Static returns Props for a supervisor with a list of children. It is ready, for a supervisor
+// above it, when all of them are. If one fails to start, those before it are stopped and the
+// supervisor ends with a [*StartError].
 //
-// It returns an error that wraps ErrConfig for a bad spec.
+// Static returns an error that wraps [ErrConfig] for a bad spec.
 func Static(spec Spec) (*actor.Props, error) {
 	spec.Children = append([]ChildSpec(nil), spec.Children...)
 	if err := spec.validate(); err != nil {
@@ -111,20 +117,20 @@ func Static(spec Spec) (*actor.Props, error) {
 	return actor.FromProducer(func() actor.Actor { return newStatic(spec, h) }), nil
 }
 
-// static is a supervisor with a list of children. It does one operation at a time: stop these, then
-// start those.
+// static is a supervisor with a list of children. It does one operation at a time: stops, and then
+// starts.
 //
-// Facts and decisions are kept apart. The end of a child is entered in the books as soon as it
-// arrives, so that no operation waits for an end that has already happened. Decisions about it, and
-// requests, wait in the queue for the end of the operation, as they would in the mailbox of an OTP
-// supervisor, which blocks.
+// Facts and decisions are separate. The end of a child is entered in the books as soon as it
+// arrives. So no operation waits for an end that has already happened. Decisions about it, and
+// requests, wait in the queue for the end of the operation, as in the mailbox of an OTP supervisor,
+// which blocks.
 type static struct {
 	base
 	spec     Spec
 	children roster
 	window   window
-	op       *operation // nil when there is nothing to do
-	queue    []any      // requests, *end and *recovery, for after the operation
+	op       *operation // nil when there is none
+	queue    []any      // requests, *end and *recovery that wait for the operation
 }
 
 func newStatic(spec Spec, h *hooks) *static {
@@ -138,7 +144,7 @@ func newStatic(spec Spec, h *hooks) *static {
 	return s
 }
 
-// Receive implements actor.Actor.
+// Receive implements [actor.Actor].
 func (s *static) Receive(ctx actor.Context) {
 	s.ctx = ctx
 	switch m := ctx.Message().(type) {
@@ -150,8 +156,7 @@ func (s *static) Receive(ctx actor.Context) {
 		s.ready(m)
 	case *spawnFailed:
 		s.spawnFailed(m)
-	case request:
-		m.shield(&s.base)
+	case anyRequest:
 		s.inTurn(m)
 	case *treeRequest:
 		answer := s.snapshot(TypeStatic, s.list())
@@ -159,7 +164,7 @@ func (s *static) Receive(ctx actor.Context) {
 		m.reply(answer)
 	case *actor.Started:
 		actor.TrapStop(ctx)
-		actor.DelayReady(ctx)
+		process.DelayReady(ctx)
 		s.startAll()
 	case *actor.StopRequest:
 		s.shutdown(actor.ErrShutdown)
@@ -172,7 +177,7 @@ func (s *static) Receive(ctx actor.Context) {
 }
 
 // inTurn serves a request now, or after the operation.
-func (s *static) inTurn(m request) {
+func (s *static) inTurn(m anyRequest) {
 	switch {
 	case s.stopping:
 		m.refuse(&s.base, ErrStopping)
@@ -183,7 +188,7 @@ func (s *static) inTurn(m request) {
 	}
 }
 
-// drain handles what has waited for the end of an operation.
+// drain handles the queue after an operation.
 func (s *static) drain() {
 	for s.op == nil && len(s.queue) > 0 {
 		next := s.queue[0]
@@ -197,14 +202,14 @@ func (s *static) drain() {
 			}
 		case *recovery:
 			s.recovered(m)
-		case request:
+		case anyRequest:
 			s.inTurn(m)
 		}
 	}
 }
 
-// end is the end of a child that nobody has asked for, until it is decided what becomes of the
-// child. An operation that stops the child meanwhile decides that itself.
+// end is the end of a child that ended by itself, until the supervisor decides about it. An
+// operation that stops the child meanwhile decides instead.
 type end struct {
 	c      *child
 	reason error
@@ -217,5 +222,5 @@ func (s *static) later(c *child, reason error) {
 	s.queue = append(s.queue, e)
 }
 
-// isOpen reports whether nobody has decided yet.
+// isOpen reports whether the end was not decided about yet.
 func (e *end) isOpen() bool { return e.c.rare.end == e }

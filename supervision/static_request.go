@@ -4,28 +4,26 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-func (s *static) request(msg request) {
+func (s *static) request(msg anyRequest) {
 	switch m := msg.(type) {
-	case *StartRequest:
+	case *startRequest:
 		s.start(m)
-	case *TerminateRequest:
+	case *terminateRequest:
 		s.terminate(m)
-	case *RestartRequest:
+	case *restartRequest:
 		s.restartByHand(m)
-	case *DeleteRequest:
+	case *deleteRequest:
 		s.delete(m)
-	case *ChildRequest:
+	case *childRequest:
 		s.child(m)
-	case *ChildrenRequest:
+	case *childrenRequest:
 		answer(m.Reply, s.list(), nil)
-	case *CountRequest:
+	case *countRequest:
 		answer(m.Reply, s.count(), nil)
-	case *TypesRequest:
-		answer(m.Reply, s.types(), nil)
 	}
 }
 
-func (s *static) start(m *StartRequest) {
+func (s *static) start(m *startRequest) {
 	if err := s.refusal(&m.Spec); err != nil {
 		s.answerStart(m, nil, err)
 		return
@@ -40,7 +38,7 @@ func (s *static) start(m *StartRequest) {
 	}})
 }
 
-// startedByHand answers who asked for a start that is done.
+// startedByHand answers the request for a start that is done.
 func (s *static) startedByHand(c *child, reply func(*actor.PID, error), err error) {
 	switch {
 	case err != nil:
@@ -52,7 +50,7 @@ func (s *static) startedByHand(c *child, reply func(*actor.PID, error), err erro
 	}
 }
 
-// refusal says why a child can't be started, or nil.
+// refusal returns why a child can't be started, or nil.
 func (s *static) refusal(spec *ChildSpec) error {
 	if err := s.spec.validateChild("ChildSpec", spec); err != nil {
 		return err
@@ -67,7 +65,7 @@ func (s *static) refusal(spec *ChildSpec) error {
 	}
 }
 
-func (s *static) terminate(m *TerminateRequest) {
+func (s *static) terminate(m *terminateRequest) {
 	c := s.children.find(m.ID)
 	switch {
 	case c == nil:
@@ -87,7 +85,7 @@ func (s *static) terminate(m *TerminateRequest) {
 	answerError(m.Reply, nil)
 }
 
-func (s *static) restartByHand(m *RestartRequest) {
+func (s *static) restartByHand(m *restartRequest) {
 	c, err := s.idle(m.ID)
 	if err != nil {
 		answer(m.Reply, nil, err)
@@ -96,7 +94,7 @@ func (s *static) restartByHand(m *RestartRequest) {
 	s.run(&operation{starts: []*child{c}, finish: func(err error) { s.startedByHand(c, m.Reply, err) }})
 }
 
-func (s *static) delete(m *DeleteRequest) {
+func (s *static) delete(m *deleteRequest) {
 	c, err := s.idle(m.ID)
 	if err == nil {
 		s.children.remove(c)
@@ -104,7 +102,7 @@ func (s *static) delete(m *DeleteRequest) {
 	answerError(m.Reply, err)
 }
 
-func (s *static) child(m *ChildRequest) {
+func (s *static) child(m *childRequest) {
 	if c := s.children.find(m.ID); c != nil {
 		answer(m.Reply, c.info(), nil)
 		return
@@ -112,7 +110,7 @@ func (s *static) child(m *ChildRequest) {
 	answer(m.Reply, ChildInfo{}, about(ErrNotFound, m.ID))
 }
 
-// idle returns the child with this ID if it neither runs nor is about to.
+// idle returns the child with this ID if it neither runs nor will be started.
 func (s *static) idle(id string) (*child, error) {
 	switch c := s.children.find(id); {
 	case c == nil:
@@ -140,18 +138,10 @@ func (s *static) count() Counts {
 		if c.state == Restarting {
 			n.Restarting++
 		}
-	}
-	return n
-}
-
-func (s *static) types() TypeCounts {
-	nested := 0
-	for c := range s.children.all() {
 		if c.nested {
-			nested++
+			n.Supervisors++
 		}
 	}
-	return TypeCounts{
-		Specs: s.children.len(), Active: len(s.byPID), Supervisors: nested, Workers: s.children.len() - nested,
-	}
+	n.Workers = n.Specs - n.Supervisors
+	return n
 }

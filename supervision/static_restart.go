@@ -6,7 +6,7 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// settle decides what becomes of a child that has ended by itself.
+// settle decides about a child that has ended by itself.
 func (s *static) settle(c *child, reason error) {
 	switch {
 	case declines(c, reason):
@@ -21,7 +21,7 @@ func (s *static) settle(c *child, reason error) {
 	}
 }
 
-// decline leaves a child alone that does not want to run.
+// decline leaves a child that declines to run alone.
 func (s *static) decline(c *child, reason error) {
 	s.tell(ChildDeclined, c, nil, reason)
 	s.rest(c, reason)
@@ -42,8 +42,8 @@ func (s *static) wantsShutdown(c *child) bool {
 	return false
 }
 
-// restart counts a failure, and makes the child and its group come back unless it was one too many.
-// A restart is a retry if it was a start that failed.
+// restart counts a failure, and restarts the child and its group unless it was one too many. A
+// restart is a retry if a start failed.
 func (s *static) restart(c *child, reason error, retry bool) {
 	if s.window.over(s.spec.Intensity) {
 		s.rest(c, reason)
@@ -73,7 +73,7 @@ func (s *static) restart(c *child, reason error, retry bool) {
 	}
 }
 
-// group returns who is restarted when c fails, in the order of their start.
+// group returns the children that are restarted when c fails, in the order of their start.
 func (s *static) group(c *child) []*child {
 	switch s.spec.Strategy {
 	case OneForOne:
@@ -94,7 +94,7 @@ func (s *static) comeBack(c *child, group []*child, reason error, retry bool) {
 	s.begin(c, group, reason, retry)
 }
 
-// recovered starts the children of a recovery that is over, after the operation that is under way.
+// recovered starts the children of a recovery that is over, after the current operation.
 func (s *static) recovered(r *recovery) {
 	if s.op != nil {
 		s.queue = append(s.queue, r)

@@ -4,7 +4,8 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// shutdown stops all children in reverse order, whatever was going on, and then ends the supervisor with reason.
+// shutdown stops all children in reverse order, whatever the supervisor was doing, and then ends it
+// with reason.
 func (s *static) shutdown(reason error) {
 	if s.stopping {
 		return
@@ -16,7 +17,7 @@ func (s *static) shutdown(reason error) {
 	var stops []*child
 	op := s.op
 	if op != nil && op.current.pid != nil && op.current.state == Stopping {
-		stops = append(stops, op.current) // it has been told already
+		stops = append(stops, op.current) // it has been stopped already
 	}
 	for c := range s.children.backward() {
 		if c.pid != nil && (len(stops) == 0 || c != stops[0]) {
@@ -30,7 +31,7 @@ func (s *static) shutdown(reason error) {
 	s.run(&operation{stops: stops, finish: func(error) { s.exit() }})
 }
 
-// flush clears the queue: what has ended has ended, and nothing more is asked for.
+// flush clears the queue: what has ended has ended, and no request is served.
 func (s *static) flush() {
 	queue := s.queue
 	s.queue = nil
@@ -41,13 +42,13 @@ func (s *static) flush() {
 				m.c.takeEnd()
 				s.rest(m.c, m.reason)
 			}
-		case request:
+		case anyRequest:
 			m.refuse(&s.base, ErrStopping)
 		}
 	}
 }
 
-// dropWaiting makes sure that nobody comes back.
+// dropWaiting ends all recoveries.
 func (s *static) dropWaiting() {
 	for c := range s.children.all() {
 		if c.rare != nil && c.rare.recovery != nil {
@@ -60,7 +61,8 @@ func (s *static) dropWaiting() {
 	}
 }
 
-// cleanUp withdraws the timers of a supervisor that has ended, whatever way, and answers who still waits.
+// cleanUp stops the timers of a supervisor that has ended, in any way, and answers the requests
+// that wait.
 func (s *static) cleanUp() {
 	s.stopping = true
 	for c := range s.children.all() {
@@ -70,7 +72,7 @@ func (s *static) cleanUp() {
 		}
 	}
 	for _, next := range s.queue {
-		if m, ok := next.(request); ok {
+		if m, ok := next.(anyRequest); ok {
 			m.refuse(&s.base, ErrStopping)
 		}
 	}

@@ -36,7 +36,8 @@ func TestStaticStartsInOrderAndStopsInReverse(t *testing.T) {
 		require.Equal(r, []string{"+a", "+b", "+c"}, r.takeLog())
 		report := r.stop(sup)
 		require.Equal(r, []string{"-c", "-b", "-a"}, r.takeLog())
-		require.Equal(r, supervision.Report{Reason: actor.ErrShutdown}, report)
+		require.Equal(r, actor.ErrShutdown, report.Reason)
+		require.Empty(r, report.Abandoned)
 		require.Len(r, r.takeEnded(), 3, "an orderly stop is the end of each child")
 	})
 }
@@ -56,7 +57,7 @@ func TestStrategies(t *testing.T) {
 				r.takeLog()
 				r.send(r.pid(sup, "b"), errBoom)
 				require.Equal(r, c.want, r.takeLog())
-				require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
+				require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Workers: 3}, r.count(sup))
 				require.Empty(r, r.takeEnded())
 				r.stop(sup)
 			})
@@ -66,7 +67,10 @@ func TestStrategies(t *testing.T) {
 
 func TestStaticRestartsByKind(t *testing.T) {
 	for _, c := range restartRules {
-		for _, strategy := range []supervision.Strategy{supervision.OneForOne, supervision.OneForAll, supervision.RestForOne} {
+		for _, strategy := range []supervision.Strategy{
+			supervision.OneForOne, supervision.OneForAll,
+			supervision.RestForOne,
+		} {
 			bubble(t, func(r *rig) {
 				spec := r.abc(strategy)
 				spec.Children[1].Restart = c.restart
@@ -202,8 +206,8 @@ func TestFailureDuringAGroupStart(t *testing.T) {
 		actor.Send(r.sys, a, errors.New("at the same time"))
 		log := r.takeLog()
 		require.Equal(r, []string{"+a", "+b", "+c"}, log[len(log)-3:])
-		require.Equal(r, supervision.Counts{Specs: 3, Active: 3}, r.count(sup))
-		_, err := supervision.Stop(r.Context(), r.sys, sup)
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Workers: 3}, r.count(sup))
+		_, err := stop(r.Context(), r.sys, sup)
 		require.NoError(r, err)
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/supervision"
 )
 
@@ -20,7 +21,7 @@ func (r *rig) trapper(id string, d time.Duration) func() *actor.Props {
 				actor.TrapStop(c)
 			case *actor.StopRequest:
 				r.note("?%s", id)
-				actor.SendAfter(c, d, exit{actor.ErrShutdown})
+				process.SendAfter(c, d, exit{actor.ErrShutdown})
 			case exit:
 				actor.Exit(c, m.reason)
 			case block:
@@ -65,7 +66,7 @@ func TestDynamicStopIsAllAtOnce(t *testing.T) {
 func TestShutdownTime(t *testing.T) {
 	for _, c := range []struct {
 		shutdown time.Duration
-		takes    time.Duration // what a child needs that has an hour's work to end
+		takes    time.Duration // the time of a child that takes an hour to end
 		hangs    time.Duration // until a child whose Receive hangs is abandoned
 	}{
 		{0, 5 * time.Second, 5*time.Second + supervision.KillTime},
@@ -75,7 +76,10 @@ func TestShutdownTime(t *testing.T) {
 		for name, start := range supervisors {
 			t.Run(name+" "+c.shutdown.String(), func(t *testing.T) {
 				bubble(t, func(r *rig) {
-					spec := supervision.ChildSpec{ID: "slow", Props: r.trapper("slow", time.Hour), Shutdown: c.shutdown, Notify: r.notify}
+					spec := supervision.ChildSpec{
+						ID: "slow", Props: r.trapper("slow", time.Hour), Shutdown: c.shutdown,
+						Notify: r.notify,
+					}
 					before := time.Now()
 					require.Empty(r, r.stop(start(r, spec)).Abandoned, "it is killed, which is no abandonment")
 					require.Equal(r, c.takes, time.Since(before))

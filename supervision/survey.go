@@ -2,7 +2,7 @@ package supervision
 
 import "sync"
 
-// surveyed is a list of answers that many give and one takes.
+// surveyed is a list of answers from many goroutines for one.
 type surveyed struct {
 	mu     sync.Mutex
 	list   []func()
@@ -26,7 +26,7 @@ func (s *surveyed) take() []func() {
 	return list
 }
 
-// close drops what comes too late.
+// close drops answers that come too late.
 func (s *surveyed) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

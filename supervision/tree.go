@@ -7,30 +7,23 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// TreeTime is how long [Tree] waits for answers at most, however large the tree is.
-const TreeTime = time.Second
+// treeTime is how long [Tree] waits for answers at most, however large the tree is.
+const treeTime = time.Second
 
 // Node describes a supervisor or a worker in a tree of supervisors. See [Tree].
 type Node struct {
-	// ID is the child's ID. It is empty for the root.
-	ID string
-	// PID is nil when no incarnation lives.
-	PID  *actor.PID
+	// ChildInfo is the child as its supervisor sees it. For the root, ID is empty, and State is
+	// Running or Stopping.
+	ChildInfo
 	Type NodeType
-	// State is the child's state as its supervisor sees it. For the root it is Running or Stopping.
-	State    ChildState
-	Restart  Restart
-	Restarts int
-	// LastReason is how the last incarnation ended, or why its start failed: nil if none has ended,
-	// or ended normally.
-	LastReason error
 	// NotAnswering reports that the actor has not answered in time: its Receive has not returned.
-	// For a supervisor Children is empty then, and Type is TypeSupervisor.
+	// For a supervisor, Children is empty then, and Type is TypeSupervisor.
 	NotAnswering bool
-	// StuckCalls is how many calls of Props, OnEvent, BeforeRestart and Reply have not returned to
-	// this supervisor.
+	// StuckCalls is how many calls of Props, OnEvent and BeforeRestart have not returned to this
+	// supervisor.
 	StuckCalls int
 	// Waiting is how many requests, ends and restarts wait until this supervisor has started or
 	// stopped a child.
@@ -44,8 +37,8 @@ type Node struct {
 type NodeType uint8
 
 const (
-	// TypeWorker is any actor that is no supervisor of this package. What it supervises by itself
-	// is not shown.
+	// TypeWorker is any actor that is no supervisor of this package. Its own children are not
+	// shown.
 	TypeWorker NodeType = iota
 	// TypeSupervisor is a supervisor that has not answered.
 	TypeSupervisor
@@ -58,15 +51,15 @@ const (
 // String returns the type in one word.
 func (t NodeType) String() string { return nameOf(t, "worker", "supervisor", "static", "dynamic") }
 
-// Tree returns what a supervisor and all supervisors below it know about their children. It looks
-// at each actor between two messages: also at a supervisor that is just starting or stopping a
-// child. It waits for [TreeTime] at most, or until ctx ends; what has not answered by then is
-// marked, and the rest of the tree is complete.
+// Tree returns the state of a supervisor and of all supervisors below it. It looks at each actor
+// between two messages: also at a supervisor that is starting or stopping a child. It waits for 1 s
+// at most, or until ctx ends. Actors that have not answered by then are marked, and the rest of the
+// tree is complete.
 //
-// The error is about the root alone: actor.ErrNoProcess if nobody lives there, [ErrNotAnswering] or
-// ctx.Err() if it did not answer.
+// The error is about the root alone. It is [actor.ErrNoProcess] if there is no such actor, and
+// [ErrNotAnswering] or ctx.Err() if it did not answer.
 func Tree(ctx context.Context, sys *actor.System, sup *actor.PID) (*Node, error) {
-	root := &Node{PID: sup, Type: TypeSupervisor, State: Running, Restart: Permanent}
+	root := &Node{ChildInfo: ChildInfo{PID: sup, State: Running, Supervisor: true}, Type: TypeSupervisor}
 	s := &survey{sys: sys, wake: make(chan struct{}, 1)}
 	s.askSupervisor(root, func() { root.PID = nil })
 	err := s.collect(ctx)
@@ -82,7 +75,7 @@ func Tree(ctx context.Context, sys *actor.System, sup *actor.PID) (*Node, error)
 }
 
 // treeRequest asks a supervisor for a snapshot. It is answered at once, whatever the supervisor is
-// doing. Reply must not block.
+// doing. reply must not block.
 type treeRequest struct{ reply func(snapshot) }
 
 // snapshot is the answer.
@@ -112,7 +105,7 @@ type survey struct {
 	sync surveyed
 }
 
-// askSupervisor asks what n is. gone is called when there is nobody.
+// askSupervisor asks n for a snapshot. gone is called if n has ended.
 func (s *survey) askSupervisor(n *Node, gone func()) {
 	s.open++
 	n.NotAnswering = true
@@ -128,14 +121,14 @@ func (s *survey) askSupervisor(n *Node, gone func()) {
 		}
 	}
 	s.cancels = append(s.cancels, actor.OnExit(s.sys, n.PID, func(*actor.Exited) { s.tell(once(gone)) }))
-	actor.Notify(s.sys, n.PID, &treeRequest{reply: func(a snapshot) { s.tell(once(func() { s.answered(n, a) })) }})
+	process.Notify(s.sys, n.PID, &treeRequest{reply: func(a snapshot) { s.tell(once(func() { s.answered(n, a) })) }})
 }
 
-// askWorker asks whether n is alive to messages.
+// askWorker asks whether n handles messages.
 func (s *survey) askWorker(n *Node) {
 	s.open++
 	n.NotAnswering = true
-	actor.Probe(s.sys, n.PID, func() {
+	process.Probe(s.sys, n.PID, func() {
 		s.tell(func() {
 			s.open--
 			n.NotAnswering = false
@@ -157,7 +150,7 @@ func (s *survey) answered(n *Node, a snapshot) {
 }
 
 func (s *survey) node(c ChildInfo) *Node {
-	n := &Node{ID: c.ID, PID: c.PID, State: c.State, Restart: c.Restart, Restarts: c.Restarts, LastReason: c.LastReason}
+	n := &Node{ChildInfo: c}
 	if c.Supervisor {
 		n.Type = TypeSupervisor
 	}
@@ -171,8 +164,8 @@ func (s *survey) node(c ChildInfo) *Node {
 	return n
 }
 
-// collect takes answers until there are no more questions, or the time is over. It returns
-// ctx.Err() in the latter case.
+// collect takes answers until no question is open, or the time is over. It returns ctx.Err() if ctx
+// ends first.
 func (s *survey) collect(ctx context.Context) error {
 	defer func() {
 		s.sync.close()
@@ -180,7 +173,7 @@ func (s *survey) collect(ctx context.Context) error {
 			cancel()
 		}
 	}()
-	timer := time.NewTimer(TreeTime)
+	timer := time.NewTimer(treeTime)
 	defer timer.Stop()
 	for s.open > 0 {
 		select {

@@ -36,7 +36,10 @@ func (r *rig) forest() *actor.PID {
 	static := nested(r, "static", inner, err)
 	pool, err := supervision.Dynamic(supervision.DynamicSpec{Intensity: unlimited})
 	dynamic := nested(r, "dynamic", pool, err)
-	return r.static(supervision.Spec{Intensity: unlimited, Children: []supervision.ChildSpec{static, dynamic, r.child("worker")}})
+	return r.static(supervision.Spec{
+		Intensity: unlimited,
+		Children:  []supervision.ChildSpec{static, dynamic, r.child("worker")},
+	})
 }
 
 // lines is the text of a tree, without the name of the root.
@@ -72,9 +75,9 @@ func TestTree(t *testing.T) {
 		require.EqualError(r, y.LastReason, "two\nlines")
 		require.Equal(r, r.pid(r.pid(sup, "dynamic"), "y"), y.PID)
 
-		types, err := supervision.CountTypes(r.Context(), r.sys, sup)
+		types, err := supervision.Count(r.Context(), r.sys, sup)
 		require.NoError(r, err)
-		require.Equal(r, supervision.TypeCounts{Specs: 3, Active: 3, Supervisors: 2, Workers: 1}, types)
+		require.Equal(r, supervision.Counts{Specs: 3, Active: 3, Supervisors: 2, Workers: 1}, types)
 		r.stop(sup)
 	})
 }
@@ -172,13 +175,13 @@ func TestChildByID(t *testing.T) {
 				require.ErrorAs(r, err, &started)
 				require.Equal(r, "a", started.ID)
 				require.Equal(r, info.PID, started.PID)
-				types, err := supervision.CountTypes(r.Context(), r.sys, sup)
+				types, err := supervision.Count(r.Context(), r.sys, sup)
 				require.NoError(r, err)
-				require.Equal(r, supervision.TypeCounts{Specs: 1, Active: 1, Workers: 1}, types)
+				require.Equal(r, supervision.Counts{Specs: 1, Active: 1, Workers: 1}, types)
 				r.stop(sup)
 				for _, ask := range []func() error{
 					func() error { _, err := supervision.Child(r.Context(), r.sys, sup, "a"); return err },
-					func() error { _, err := supervision.CountTypes(r.Context(), r.sys, sup); return err },
+					func() error { _, err := supervision.Count(r.Context(), r.sys, sup); return err },
 				} {
 					require.ErrorIs(r, ask(), actor.ErrNoProcess)
 				}

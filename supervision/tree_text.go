@@ -15,7 +15,7 @@ func (n *Node) String() string {
 	return b.String()
 }
 
-// write writes the line of n after first, and those below it after rest.
+// write writes the line of n after first, and the lines below it after rest.
 func (n *Node) write(b *strings.Builder, first, rest string) {
 	b.WriteString(first)
 	n.writeLine(b)
@@ -74,7 +74,7 @@ func summary(text string) string {
 	return line
 }
 
-// printable returns s, quoted if it holds anything but visible characters and blanks.
+// printable returns s, quoted if it holds other than visible characters and blanks.
 func printable(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return strconv.Quote(s)

@@ -6,36 +6,37 @@ import (
 	"time"
 )
 
-// Late is what becomes of the tasks that still run when [AwaitAll] or [YieldAll] returns. The set
-// is closed.
+// Late decides about the tasks that still run when [AwaitAll] or [YieldAll] returns. The set is
+// closed.
 type Late uint8
 
-// The three values, as on_timeout in Elixir's Task.yield_many.
+// The three values are those of on_timeout in Elixir's Task.yield_many.
 const (
-	// LateGoesOn leaves such a task alone: it can be awaited, yielded, shut down or ignored.
+	// LateGoesOn leaves the task alone: it can be awaited, yielded, shut down or ignored.
 	LateGoesOn Late = iota
-	// LateIsIgnored does to it what Task.Ignore does.
+	// LateIsIgnored ignores the task, as [Task.Ignore] does.
 	LateIsIgnored
-	// LateIsShutDown does to it what Task.Shutdown does, to all at once, and waits for their end.
+	// LateIsShutDown shuts the tasks down, all at once, as [Task.Shutdown] does, and waits for
+	// their end.
 	LateIsShutDown
 )
 
-// AllOptions configure [AwaitAll] and [YieldAll]. The zero value is right.
+// AllOptions configure [AwaitAll] and [YieldAll]. The zero value is ready to use.
 type AllOptions struct {
-	// Limit is how many outcomes YieldAll waits for; the rest is late. Zero or less, and more than
-	// there are tasks, mean all. AwaitAll always waits for all.
+	// Limit is how many outcomes YieldAll waits for; the other tasks are late. Zero or less, or
+	// more than there are tasks, means all. AwaitAll always waits for all.
 	Limit int
 
-	// Late is what becomes of the tasks that still run. Zero means LateGoesOn.
+	// Late decides about the tasks that still run. The zero value is [LateGoesOn].
 	Late Late
 
-	// Grace is what Task.Shutdown gets, for LateIsShutDown. Zero means DefaultGrace.
+	// Grace is the grace of a shutdown, for [LateIsShutDown]. Zero means [DefaultGrace].
 	Grace time.Duration
 }
 
 // AwaitError is the error of [AwaitAll] when a task has ended without a value.
 type AwaitError struct {
-	// Index is the place of the task among those that were awaited.
+	// Index is the index of the task among those that were awaited.
 	Index int
 
 	// Reason is the reason of its outcome.
@@ -48,10 +49,10 @@ func (e *AwaitError) Error() string { return fmt.Sprintf("task %d: %v", e.Index,
 // Unwrap returns the reason.
 func (e *AwaitError) Unwrap() error { return e.Reason }
 
-// AwaitAll waits for all tasks and returns their values, in the order of tasks. When one of them
-// ends without a value, it returns an *AwaitError for the first that does. When ctx ends first, it
-// returns ctx.Err(). In both cases there are no values, and opts.Late says what becomes of those
-// that still run.
+// AwaitAll waits for all tasks and returns their values, in the order of tasks. If a task ends
+// without a value, it returns an [*AwaitError] for the first that does. If ctx ends first, it
+// returns ctx.Err(). In both cases there are no values, and opts.Late decides about the tasks that
+// still run.
 //
 // It is Elixir's Task.await_many.
 func AwaitAll[R any](ctx context.Context, tasks []*Task[R], opts AllOptions) ([]R, error) {
@@ -76,9 +77,9 @@ func AwaitAll[R any](ctx context.Context, tasks []*Task[R], opts AllOptions) ([]
 	return nil, failure
 }
 
-// YieldAll waits up to timeout for all tasks, or for opts.Limit of them, and returns how each
-// stands, in the order of tasks: a Timeout for those that still run. opts.Late says what becomes of
-// these. Those that are shut down are an Exit, or OK if they returned a value meanwhile. As for
+// YieldAll waits up to timeout for all tasks, or for opts.Limit of them, and returns their
+// outcomes, in the order of tasks. Those that still run are a Timeout. opts.Late decides about
+// these. Tasks that are shut down are an Exit, or OK if they returned a value meanwhile. As for
 // [Task.Yield], zero or less does not wait, and [Forever] waits without limit.
 //
 // It is Elixir's Task.yield_many.
@@ -104,7 +105,8 @@ func YieldAll[R any](tasks []*Task[R], timeout time.Duration, opts AllOptions) [
 }
 
 // collect calls f with the index of each task that has an outcome, as they come, until f returns
-// false. It returns for how many it did. What is there counts, even if a limit of time is over.
+// false. It returns the number of calls. An outcome that is there counts, even if a limit of time
+// is over.
 func collect[R any](tasks []*Task[R], done <-chan struct{}, up <-chan time.Time, f func(int) bool) (got int) {
 	ends := newEnds()
 	for i, t := range tasks {
@@ -120,7 +122,7 @@ func collect[R any](tasks []*Task[R], done <-chan struct{}, up <-chan time.Time,
 	return got
 }
 
-// late does to the tasks that still run what opts say.
+// late treats the tasks that still run as opts require.
 func late[R any](tasks []*Task[R], opts AllOptions) {
 	switch opts.Late {
 	case LateGoesOn:

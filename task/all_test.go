@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/cell"
 )
 
 // afterSeconds returns tasks that return their index after so many seconds; a negative number fails
@@ -115,7 +116,7 @@ func TestWhatBecomesOfTheLate(t *testing.T) {
 						ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 						defer cancel()
 						time.Sleep(2 * time.Second)
-						synctest.Wait() // what ends at this moment is no late one
+						synctest.Wait() // a task that ends at this moment is not late
 						_, err := AwaitAll(ctx, tasks, AllOptions{Late: c.late, Grace: c.grace})
 						require.Equal(t, context.DeadlineExceeded, err)
 					} else {
@@ -187,7 +188,7 @@ func yieldAll(t *testing.T, seconds []int, limit, timeout int) {
 func TestStreamItemsNamesWhatHasFailed(t *testing.T) {
 	for _, unordered := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			t.Cleanup(func() { time.Sleep(time.Minute) }) // what was abandoned returns
+			t.Cleanup(func() { time.Sleep(time.Minute) }) // the abandoned task returns
 			s := started(t, Config{})
 			f := func(_ context.Context, word string) (int, error) {
 				time.Sleep(time.Duration(len(word)) * time.Second)
@@ -250,20 +251,22 @@ func TestRunIsBoundedByItsContext(t *testing.T) {
 	})
 }
 
-// A hook that panics, exits or blocks harms nobody, and hears the last number.
+// A hook that panics, exits or blocks harms nothing else, and gets the last number.
 func TestScenario39_OnAbandonedMisbehaves(t *testing.T) {
 	release := make(chan struct{})
 	for name, hook := range map[string]func(){
-		"panics": func() { panic("hook") }, "exits": func() { new(testing.T).FailNow() }, "blocks": func() { <-release },
+		"panics": func() { panic("hook") }, "exits": func() { new(testing.T).FailNow() },
+		"blocks": func() { <-release },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release = make(chan struct{})
 				var heard []int
-				s, sys := startedIn(t, actor.NewSystem(actor.SystemConfig{}), Config{Partitions: 1, OnAbandoned: func(n int) {
-					heard = append(heard, n)
-					hook()
-				}})
+				s, sys := startedIn(t, actor.NewSystem(actor.SystemConfig{}),
+					Config{Partitions: 1, OnAbandoned: func(n int) {
+						heard = append(heard, n)
+						hook()
+					}})
 				own := newOwner(t, sys)
 				done := make(chan struct{})
 				for range 3 {
@@ -287,23 +290,29 @@ func TestScenario39_OnAbandonedMisbehaves(t *testing.T) {
 	}
 }
 
-type panickyListener struct{ heard *[]Status }
+// panickyListener is a listener, and the parent context of its task.
+type panickyListener struct {
+	context.Context
+	got []Status
+}
 
-func (p panickyListener) Hear(o *Outcome[any], _ bool) {
-	*p.heard = append(*p.heard, o.Status)
+func (p *panickyListener) TaskListener() cell.Listener[*Outcome[any]] { return p }
+
+func (p *panickyListener) TaskOutcome(o *Outcome[any], _ bool) {
+	p.got = append(p.got, o.Status)
 	panic("listener")
 }
 
 func TestScenario39_AListenerThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var heard []Status
+		l := &panickyListener{Context: t.Context()}
 		s := started(t, Config{Partitions: 1})
-		spec := Spec{Run: untyped(sleeps(time.Minute)), Listener: panickyListener{&heard}, Timeout: time.Second}
+		spec := Spec{Run: untyped(sleeps(time.Minute)), Parent: l, Timeout: time.Second}
 		task, err := s.Spawn(spec)
 		require.NoError(t, err)
 		require.Equal(t, OK, task.Yield(Forever).Status)
 		synctest.Wait()
-		require.Equal(t, []Status{Timeout, OK}, heard)
+		require.Equal(t, []Status{Timeout, OK}, l.got)
 		require.Equal(t, OK, Run(t.Context(), s, 0, value(1)).Status)
 		require.Zero(t, s.Stats().Running)
 	})

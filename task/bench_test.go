@@ -26,7 +26,8 @@ func spawn(b *testing.B, timeout time.Duration) {
 	var begun, over atomic.Int64
 	begun.Store(inFlight)
 	done := make(chan struct{})
-	spec := Spec{Run: func(context.Context) (any, error) { return nil, nil }, Timeout: timeout} //nolint:nilnil // nothing is to be done
+	run := func(context.Context) (any, error) { return nil, nil } //nolint:nilnil // there is nothing to do
+	spec := Spec{Run: run, Timeout: timeout}
 	spec.Owner = actor.SpawnRoot(sys, actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*Outcome[any]); !ok {
 			return
@@ -49,7 +50,7 @@ func spawn(b *testing.B, timeout time.Duration) {
 	<-done
 }
 
-// BenchmarkBlocked tells the memory of a task that waits: heap and stack.
+// BenchmarkBlocked measures the memory of a task that waits: heap and stack.
 func BenchmarkBlocked(b *testing.B) {
 	const n = 100_000
 	s, sys := startedIn(b, actor.NewSystem(actor.SystemConfig{}), Config{})
@@ -96,7 +97,10 @@ func BenchmarkRunWithContext(b *testing.B) {
 			return 1, ctx.Err()
 		},
 	} {
-		for parent, ctx := range map[string]context.Context{"/background": context.Background(), "/cancellable": b.Context()} {
+		for parent, ctx := range map[string]context.Context{
+			"/background":  context.Background(),
+			"/cancellable": b.Context(),
+		} {
 			b.Run(name+parent, func(b *testing.B) {
 				s := started(b, Config{})
 				b.ReportAllocs()

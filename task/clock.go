@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// clock holds the deadlines of a share's tasks: one timer of the runtime's for all of them, because
-// one for each is an eighth of what a short task costs in memory. Nearly all deadlines are as far
-// away as each other, the timeout or the grace. So they are kept in lists, one for each length of
-// time: in a list the first that was set is the first that is due, and to set one and to take one
-// out cost the same however many there are. The lists are in a heap, for callers who compute each
-// timeout. It is guarded by the share's mu.
+// clock holds the deadlines of a share's tasks, with one timer of the runtime's for all of them.
+// One for each is an eighth of the memory of a short task. Nearly all deadlines are equally far
+// away, by the timeout or the grace. So they are in lists, one for each length of time: the first
+// that was set is the first that is due. The cost of setting or removing one does not depend on
+// their number. The lists are in a heap, for callers that compute each timeout. mu of the share
+// guards it.
 type clock struct {
 	lists map[time.Duration]*deadlines
 	order listHeap
-	spare *deadlines // was emptied last: tasks that come one by one reuse it
+	spare *deadlines // emptied last: tasks that come one by one reuse it
 	timer *time.Timer
 	armed time.Duration // when the timer fires, since the share's epoch
-	ticks bool          // it does
+	ticks bool          // the timer is set
 	fire  func()        // called by the timer
 }
 
-// deadlines are those that were set for the same length of time, in the order of their setting.
+// deadlines are the deadlines of the same length of time, in the order of their setting.
 type deadlines struct {
 	length      time.Duration
 	first, last *run
@@ -34,11 +34,11 @@ type deadlines struct {
 // wait is the place of a run among the deadlines.
 type wait struct {
 	due         time.Duration // the last deadline that was set, since the share's epoch
-	list        *deadlines    // nil: there is nothing to wait for
+	list        *deadlines    // nil: there is no deadline
 	early, late *run
 }
 
-// after returns now + d, where a negative d counts as zero, and a sum beyond Forever is Forever.
+// after returns now + d. A negative d counts as zero, and a sum beyond Forever is Forever.
 func after(now, d time.Duration) time.Duration {
 	d = max(d, 0)
 	if now > math.MaxInt64-d {
@@ -47,7 +47,7 @@ func after(now, d time.Duration) time.Duration {
 	return now + d
 }
 
-// set makes r due after d from now. What is due at Forever never is.
+// set makes r due after d from now. A run is never due at Forever.
 func (c *clock) set(r *run, now, d time.Duration) {
 	c.unset(r)
 	d = max(d, 0)
@@ -96,7 +96,7 @@ func (c *clock) arm(now, due time.Duration) {
 	c.timer.Reset(due - now)
 }
 
-// unset forgets r. The timer may then fire for nobody.
+// unset forgets r. The timer may then fire without a deadline.
 func (c *clock) unset(r *run) {
 	w := r.wait
 	if w.list == nil {
@@ -139,7 +139,7 @@ func (c *clock) take(now time.Duration) []*run {
 	return due
 }
 
-// stop leaves no timer behind.
+// stop stops the timer.
 func (c *clock) stop() {
 	if c.timer != nil {
 		c.timer.Stop()
@@ -151,7 +151,7 @@ func (d *deadlines) due() time.Duration { return d.first.wait.due }
 // listHeap has the list that is due first at its top. No list in it is empty.
 type listHeap []*deadlines
 
-// Len is for package heap, like the other methods.
+// Len implements [heap.Interface], like the other methods.
 func (h listHeap) Len() int { return len(h) }
 
 // Less compares the first deadlines.

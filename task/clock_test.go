@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A clock gives every run back when it is due, in order, whatever is set, set anew and taken out meanwhile; and it wakes its owner in time.
+// A clock gives every run back when it is due, in order, whatever is set, set again and removed
+// meanwhile; and it wakes its owner in time.
 func TestClockAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		synctest.Test(t, func(*testing.T) { clockAgainstModel(rt) })
@@ -38,7 +39,7 @@ func clockAgainstModel(t *rapid.T) {
 			}
 			c.set(r, now, d)
 			if due[r] = after(now, d); due[r] > now+time.Hour {
-				delete(due, r) // nobody lives to see it
+				delete(due, r) // after the end of the test
 				far[r] = true
 			} else {
 				delete(far, r)

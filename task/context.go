@@ -10,13 +10,13 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// runContext is the run as the context of its task: the values of its parent, the task's own
+// runContext is the run as the context of its task. It has the values of its parent, the task's own
 // deadline and end, and the run itself.
 type runContext run
 
 type runKey struct{}
 
-// Deadline returns when the task's time is up, or the parent's deadline if that is earlier.
+// Deadline returns the deadline of the task, or the parent's if that is earlier.
 func (c *runContext) Deadline() (deadline time.Time, ok bool) {
 	if c.scope.parent != nil {
 		deadline, ok = c.scope.parent.Deadline()
@@ -30,7 +30,8 @@ func (c *runContext) Deadline() (deadline time.Time, ok bool) {
 // Done is closed when the task must stop, or has ended.
 func (c *runContext) Done() <-chan struct{} { return c.scope.waited().Done() }
 
-// Err returns context.DeadlineExceeded after a timeout, and context.Canceled after any other end.
+// Err returns [context.DeadlineExceeded] after a timeout, and [context.Canceled] after any other
+// end.
 func (c *runContext) Err() error {
 	s := &c.scope
 	if s.state.Load() == open && s.parent != nil && s.parent.Err() != nil {
@@ -39,9 +40,9 @@ func (c *runContext) Err() error {
 	return s.err()
 }
 
-// Value returns the task itself for its key, and what the parent has for others. Package context
-// finds the inner context by it: contexts that derive from this one are children of the inner one,
-// and cost no goroutine.
+// Value returns the run for its key, and the value of the parent for others. Package context finds
+// the inner context by it: contexts that derive from this one are children of the inner one, and
+// cost no goroutine.
 func (c *runContext) Value(key any) any {
 	if _, ok := key.(runKey); ok {
 		return (*run)(c)
@@ -52,7 +53,8 @@ func (c *runContext) Value(key any) any {
 	return c.scope.parent.Value(key)
 }
 
-// String names the task. Package fmt would read the run's fields otherwise, while they change.
+// String returns the task's number and name. Package fmt would otherwise read the run's fields
+// while they change.
 func (c *runContext) String() string { return fmt.Sprintf("task %d %q", c.id, c.name) }
 
 // deadline returns when the timeout is due, if there is one.
@@ -64,7 +66,7 @@ func (r *run) deadline() (at time.Time, ok bool) {
 	return r.share.epoch.Add(limit), true
 }
 
-// The states of a scope.
+// These are the states of a scope.
 const (
 	open uint32 = iota
 	canceled
@@ -75,15 +77,15 @@ const (
 //
 // The inner context is one of package context's, because only those can have children without a
 // goroutine for each. It derives from an enderContext, because package context hands down
-// DeadlineExceeded from a parent only: what a CancelCauseFunc ends, has the error Canceled.
+// DeadlineExceeded from a parent only: a CancelCauseFunc ends a context with Canceled.
 //
 // parent is of the user's: its methods are called on goroutines that run the user's code, without
 // locks.
 type scope struct {
-	parent context.Context // nil: none
+	parent context.Context // may be nil
 
 	state   atomic.Uint32
-	made    atomic.Bool // inner is there
+	made    atomic.Bool // there is an inner context
 	carrier atomic.Pointer[context.Context]
 
 	mu       sync.Mutex
@@ -92,7 +94,7 @@ type scope struct {
 	leave    func() bool // takes the scope off its parent
 }
 
-// waited returns the inner context, and makes it for the first who asks.
+// waited returns the inner context, and makes it at the first call.
 func (s *scope) waited() context.Context {
 	if !s.made.Load() && s.makeInner() && s.parent != nil {
 		s.follow()
@@ -158,8 +160,8 @@ func (s *scope) endWithParent() {
 	s.end(state, context.Cause(p))
 }
 
-// end ends the context, once. It calls no method of cause, which is of the user's perhaps, nor of
-// the parent.
+// end ends the context, once. It calls no method of cause, which may be of the user's, nor of the
+// parent.
 func (s *scope) end(state uint32, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +200,7 @@ func errOf(state uint32) error {
 	return nil
 }
 
-// value returns what package context looks for in one of its own, and nil for other keys.
+// value returns the values of package context's own keys, and nil for other keys.
 func (s *scope) value(key any) any {
 	if s.made.Load() {
 		return s.inner.Value(key)
@@ -206,20 +208,19 @@ func (s *scope) value(key any) any {
 	return (*enderContext)(s).Value(key)
 }
 
-// enderContext is the scope as the parent of its inner context. Package context is the only one who
-// uses it.
+// enderContext is the scope as the parent of its inner context. Only package context uses it.
 type enderContext scope
 
-// Deadline returns none: the inner context is not asked for it.
+// Deadline returns none: the inner context's deadline is not used.
 func (*enderContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-// Done returns a channel that is never closed: AfterFunc is how the inner context is ended.
+// Done returns a channel that is never closed: the inner context ends by AfterFunc.
 func (*enderContext) Done() <-chan struct{} { return never }
 
 // Err returns how the scope has ended.
 func (e *enderContext) Err() error { return errOf((*scope)(e).state.Load()) }
 
-// Value returns what carries the cause of the end, for [context.Cause].
+// Value returns the context with the cause of the end, for [context.Cause].
 func (e *enderContext) Value(key any) any {
 	if ctx := e.carrier.Load(); ctx != nil {
 		return (*ctx).Value(key)
@@ -233,14 +234,14 @@ func (e *enderContext) AfterFunc(f func()) (stop func() bool) {
 	return func() bool { return false }
 }
 
-// never is no channel that anybody closes.
+// never is a channel that is never closed.
 var never = make(chan struct{})
 
-// parentContext is the parent of a scope, which may be of any type, as package context may use it:
-// its methods do not panic, and there is an Err when Done is closed.
+// parentContext is the parent of a scope, which may be of any type, in a form that package context
+// may use. Its methods do not panic, and there is an Err when Done is closed.
 type parentContext scope
 
-// Deadline returns none: it is not asked for.
+// Deadline returns none: it is not used.
 func (*parentContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 // Done returns the parent's channel.
@@ -270,7 +271,7 @@ func (p *parentContext) read() (err error) {
 	return p.parent.Err()
 }
 
-// Value returns what the parent has.
+// Value returns the value of the parent.
 func (p *parentContext) Value(key any) (value any) {
 	defer func() { _ = recover() }()
 	return p.parent.Value(key)

@@ -161,7 +161,10 @@ func TestATimeoutIsADeadlineForALateReader(t *testing.T) {
 
 func TestDerivedContextsCostNoGoroutine(t *testing.T) {
 	type key struct{}
-	for name, parent := range map[string]context.Context{"background": context.Background(), "cancellable": t.Context()} {
+	for name, parent := range map[string]context.Context{
+		"background":  context.Background(),
+		"cancellable": t.Context(),
+	} {
 		s := started(t, Config{})
 		ctx, task := inTask(t, s, Spec{Parent: parent, Timeout: time.Hour})
 		func() {

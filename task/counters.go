@@ -6,9 +6,10 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// counters are what the tasks of a supervisor count together.
+// counters are the counters of a supervisor.
 type counters struct {
 	mu           sync.Mutex
 	now          Stats
@@ -16,8 +17,8 @@ type counters struct {
 	maxAbandoned int
 
 	onAbandoned func(int)
-	left        atomic.Int64 // now.Abandoned, for those who must not wait
-	telling     bool         // somebody calls it, and will with the last number
+	left        atomic.Int64 // now.Abandoned, for callers that must not wait
+	telling     bool         // a goroutine calls it, and will with the last number
 }
 
 // reserve takes a place for one more task.
@@ -43,7 +44,7 @@ func (c *counters) refused() {
 	c.now.Started--
 }
 
-// ended takes out a task; dropped if nobody wanted its result.
+// ended removes a task; dropped if its result was ignored.
 func (c *counters) ended(dropped bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +54,7 @@ func (c *counters) ended(dropped bool) {
 	}
 }
 
-// abandoned moves a task from the running to the abandoned. A call of tell has to follow.
+// abandoned counts a running task as abandoned. A call of tell must follow.
 func (c *counters) abandoned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +63,7 @@ func (c *counters) abandoned() {
 	c.left.Add(1)
 }
 
-// returned takes out an abandoned task. A call of tell has to follow.
+// returned removes an abandoned task. A call of tell must follow.
 func (c *counters) returned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,15 +72,15 @@ func (c *counters) returned() {
 	c.now.Late++
 }
 
-// tell calls the hook on a goroutine of its own, or as the dispatcher of sys has it: nothing here waits for it, and there is one at
-// most. It ends when the hook has got the last number.
+// tell calls the hook on a goroutine of its own, or on the dispatcher of sys. The caller does not
+// wait for it, and there is one at most. It ends when the hook has got the last number.
 func (c *counters) tell(sys *actor.System) {
 	if c.onAbandoned != nil && c.begin() {
-		actor.Go(sys, c.tellAll)
+		process.Go(sys, c.tellAll)
 	}
 }
 
-// begin reports whether nobody is telling; the caller is, then.
+// begin reports whether no goroutine calls the hook. Then the caller must.
 func (c *counters) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +100,7 @@ func (c *counters) tellAll() {
 	}
 }
 
-// untold returns the number of abandoned tasks, if it is another than was told.
+// untold returns the number of abandoned tasks, unless it is the last that the hook got.
 func (c *counters) untold(told int) (n int, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,12 +25,27 @@ func deaths() []death {
 	errOwn := &fs.PathError{Op: "open", Path: "/", Err: errFailed}
 	return []death{
 		{"error", func(context.Context) (any, error) { return 1, errOwn }, errFailed, new(*fs.PathError), ""},
-		{"panic(error)", func(context.Context) (any, error) { panic(errOwn) }, errFailed, new(*actor.PanicError), "deaths"},
+		{
+			"panic(error)", func(context.Context) (any, error) { panic(errOwn) }, errFailed, new(*actor.PanicError),
+			"deaths",
+		},
 		{"panic(string)", func(context.Context) (any, error) { panic("text") }, nil, new(*actor.PanicError), "deaths"},
-		{"panic(nil)", func(context.Context) (any, error) { panic(any(nil)) }, nil, new(*runtime.PanicNilError), "deaths"},
-		{"runtime error", func(context.Context) (any, error) { return nilMap()["x"].missing, nil }, nil, new(runtime.Error), "deaths"},
-		{"Goexit", func(context.Context) (any, error) { runtime.Goexit(); return 1, nil }, actor.ErrGoexit, new(*actor.GoexitError), "deaths"},
-		{"FailNow", func(context.Context) (any, error) { new(testing.T).FailNow(); return 1, nil }, actor.ErrGoexit, nil, "FailNow"},
+		{
+			"panic(nil)", func(context.Context) (any, error) { panic(any(nil)) }, nil, new(*runtime.PanicNilError),
+			"deaths",
+		},
+		{
+			"runtime error", func(context.Context) (any, error) { return nilMap()["x"].missing, nil }, nil,
+			new(runtime.Error), "deaths",
+		},
+		{
+			"Goexit", func(context.Context) (any, error) { runtime.Goexit(); return 1, nil }, actor.ErrGoexit,
+			new(*actor.GoexitError), "deaths",
+		},
+		{
+			"FailNow", func(context.Context) (any, error) { new(testing.T).FailNow(); return 1, nil }, actor.ErrGoexit,
+			nil, "FailNow",
+		},
 		{"panic in a deferred call of a Goexit", func(context.Context) (any, error) {
 			defer func() { panic(errOwn) }()
 			runtime.Goexit()

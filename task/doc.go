@@ -1,5 +1,5 @@
 // Package task runs risky code in supervised tasks. Each run is an actor of its own that is never
-// restarted. Its owner gets exactly one outcome, however the run ended: a value, an error, a panic,
+// restarted. Its owner gets exactly one outcome, however the run ends: a value, an error, a panic,
 // a runtime.Goexit, or nothing at all within its time.
 //
 // A [Supervisor] spawns tasks, monitors them, holds their timers, and can stop them. To stop one it
@@ -7,14 +7,14 @@
 // goroutine. An abandoned task is counted until it returns, and its stack can be read.
 //
 // Goroutines use [Run], [Start], [AwaitAll], [YieldAll] and [Stream]. Actors, which never block,
-// use [Supervisor.Spawn] and get the *Outcome as a message.
+// use [Supervisor.Spawn] and get the [*Outcome] as a message.
 //
 // # Context
 //
 // The context of a task has the task's timeout as its deadline. After a timeout, Err returns
 // [context.DeadlineExceeded], also for contexts that derive from it, and [context.Cause] returns
-// [ErrTimeout]. After any other stop, Err returns [context.Canceled], and the cause is what was
-// given.
+// [ErrTimeout]. After any other stop, Err returns [context.Canceled], and the cause is that of the
+// stop.
 //
 // # Errors
 //

@@ -26,7 +26,7 @@ func each(t *testing.T, f func(t *testing.T, s *Supervisor, own *owner, d time.D
 	for _, d := range extremes() {
 		t.Run(fmt.Sprint(int64(d)), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				t.Cleanup(func() { time.Sleep(2 * time.Hour) }) // what was abandoned returns
+				t.Cleanup(func() { time.Sleep(2 * time.Hour) }) // the abandoned task returns
 				s, sys := startedIn(t, actor.NewSystem(actor.SystemConfig{}), Config{Partitions: 1})
 				time.Sleep(time.Second)
 				own := newOwner(t, sys)
@@ -195,7 +195,8 @@ func TestExtremesOfAStream(t *testing.T) {
 func TestExtremesOfCounts(t *testing.T) {
 	for _, d := range extremes() {
 		for field, cfg := range map[string]Config{
-			"Partitions": {Partitions: int(d)}, "MaxChildren": {MaxChildren: int(d)}, "MaxAbandoned": {MaxAbandoned: int(d)},
+			"Partitions": {Partitions: int(d)}, "MaxChildren": {MaxChildren: int(d)},
+			"MaxAbandoned": {MaxAbandoned: int(d)},
 		} {
 			s, err := New(cfg)
 			if d < 0 || field == "Partitions" && d > 1 {
@@ -250,7 +251,7 @@ func TestManyTasksWithTimeoutsOfTheirOwn(t *testing.T) {
 	})
 }
 
-// A length of time that nobody waits for any more leaves nothing behind, before the timer fires
+// A length of time without a deadline leaves nothing behind, before the timer fires
 // too.
 func TestAClockForgetsLengthsOfTime(t *testing.T) {
 	c := &clock{fire: func() {}}

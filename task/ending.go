@@ -7,21 +7,21 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// Ending is the way in which a task came to its outcome. It is known from the run, and not read from the
-// reason: a function may return the error of another task that has panicked or timed out. The set is
-// closed.
+// Ending is the way in which a task came to its outcome. It is known from the run. The reason may
+// be the error of another task that has panicked or timed out. The set is closed.
 type Ending uint8
 
 const (
-	// NotEnded is that of a task that still runs, or never began.
+	// NotEnded is the ending of a task that still runs, or that never began.
 	NotEnded Ending = iota
-	// Returned is that of a function that returned, with or without an error.
+	// Returned means that the function returned, with or without an error.
 	Returned
-	// Panicked is that of a task whose function, or a goroutine of [Go] that failed first, panicked.
+	// Panicked means that the function, or a goroutine of [Go] that failed first, panicked.
 	Panicked
-	// Exited is the same for runtime.Goexit.
+	// Exited means that the function, or a goroutine of [Go] that failed first, called
+	// runtime.Goexit.
 	Exited
-	// Abandoned is that of a task that did not return within its grace.
+	// Abandoned means that the task did not return within its grace.
 	Abandoned
 )
 
@@ -42,8 +42,8 @@ func (e Ending) String() string {
 	return fmt.Sprintf("ending(%d)", uint8(e))
 }
 
-// Unanswered returns for how long the task has been running since its owner was told of a Timeout, if that has been
-// answered neither by Extend nor by Stop or Shutdown; otherwise zero.
+// Unanswered returns how long the task has been running since its last Timeout outcome. It returns
+// zero if [Task.Extend], [Task.Stop] or [Task.Shutdown] has answered that, or if there was none.
 func (t *Task[R]) Unanswered() time.Duration {
 	r := t.run
 	r.mu.Lock()
@@ -61,7 +61,8 @@ func (r *run) answered() {
 	r.unanswered = 0
 }
 
-// endingOf is that of a run which has failed for reason. crashed reports that it did not return an error.
+// endingOf returns the ending of a run that failed for reason. crashed means that the function did
+// not return.
 func endingOf(reason error, crashed bool) Ending {
 	if !crashed {
 		return Returned

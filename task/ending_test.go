@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// TestEndingIsWhatHappened: the ending tells how the task itself ended, not what the error that it
+// TestEndingIsWhatHappened: Ending is that of the task itself, and not what the error that it
 // returned says of another.
 func TestEndingIsWhatHappened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -35,9 +35,12 @@ func TestEndingIsWhatHappened(t *testing.T) {
 					return nil, Go(ctx, func(context.Context) error { return inner(panics) })
 				},
 			},
-			Panicked: {panics, func(context.Context) (any, error) { panic(inner(exits)) }, func(ctx context.Context) (any, error) {
-				return nil, Go(ctx, func(context.Context) error { panic(ErrTimeout) })
-			}},
+			Panicked: {
+				panics, func(context.Context) (any, error) { panic(inner(exits)) },
+				func(ctx context.Context) (any, error) {
+					return nil, Go(ctx, func(context.Context) error { panic(ErrTimeout) })
+				},
+			},
 			Exited: {exits, func(ctx context.Context) (any, error) {
 				return nil, Go(ctx, func(context.Context) error { runtime.Goexit(); return nil })
 			}},
@@ -81,7 +84,8 @@ func TestEndingOfWhatWasStopped(t *testing.T) {
 	})
 }
 
-// TestUnanswered: a timeout is unanswered until the owner extends or stops the task, and again when the next one comes.
+// TestUnanswered: a timeout is unanswered until the owner extends or stops the task, and again when
+// the next one comes.
 func TestUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, sys := startedIn(t, actor.NewSystem(actor.SystemConfig{}), Config{})

@@ -14,7 +14,7 @@ type ends struct {
 	all []int
 }
 
-// watcher is one who is told when a run has an outcome.
+// watcher gets the index of a run when the run has an outcome.
 type watcher struct {
 	ends  *ends
 	index int
@@ -30,7 +30,8 @@ func (e *ends) push(index int) {
 	e.signal()
 }
 
-// wait reports whether there is something to take, before done or up. What is there comes first.
+// wait reports whether there is an index to take, before done or up. An index that is there comes
+// first.
 func (e *ends) wait(done <-chan struct{}, up <-chan time.Time) bool {
 	select {
 	case <-e.ready:
@@ -58,7 +59,7 @@ func (e *ends) take() (index int) {
 	return index
 }
 
-// signal is called with mu held.
+// signal must be called with mu held.
 func (e *ends) signal() {
 	select {
 	case e.ready <- struct{}{}:
@@ -77,7 +78,7 @@ func (r *run) watch(e *ends, index int) {
 	r.watchers = &watcher{ends: e, index: index, next: r.watchers}
 }
 
-// unwatch takes e out of those who are told.
+// unwatch removes the watchers of e.
 func (r *run) unwatch(e *ends) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

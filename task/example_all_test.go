@@ -79,7 +79,7 @@ func ExampleStreamItems() {
 	// nobody failed: no such address
 }
 
-// A task knows how much time it has, and that it was a timeout which ended it.
+// The context of a task has its deadline, and shows that a timeout has ended it.
 func ExampleSupervisor_Spawn_deadline() {
 	ctx := context.Background()
 	s := supervisor()

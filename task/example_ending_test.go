@@ -10,7 +10,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// A task that returns the error of another has not ended as that did: Ending tells how it ended itself.
+// A task that returns the error of another has not ended as that did: see Ending.
 func ExampleEnding() {
 	sys := actor.NewSystem(actor.SystemConfig{})
 	s, _ := task.New(task.Config{})
@@ -18,7 +18,8 @@ func ExampleEnding() {
 	defer s.Close(context.Background())
 
 	inner := task.Run(context.Background(), s, time.Minute, func(context.Context) (int, error) { panic("no stamps") })
-	outer := task.Run(context.Background(), s, time.Minute, func(context.Context) (int, error) { return 0, inner.Reason })
+	outer := task.Run(context.Background(), s, time.Minute,
+		func(context.Context) (int, error) { return 0, inner.Reason })
 
 	var p *actor.PanicError
 	fmt.Println(inner.Ending, errors.As(inner.Reason, &p))

@@ -9,11 +9,15 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// Go runs f in a goroutine that belongs to the task that ctx comes from: the task ends only when f has returned, and if f returns an error,
-// panics or calls runtime.Goexit, the task's context is cancelled and, unless something else failed before, the task ends with that reason. A
-// panic in a goroutine that a plain go statement starts kills the process; no library can catch it.
+// Go runs f in a goroutine that belongs to the task of ctx: the task ends only when f has returned.
+// If f returns an error, panics or calls runtime.Goexit, the task's context is cancelled. The task
+// then ends with that reason, unless another part of it failed before.
 //
-// Go returns ErrNoTask without a task in ctx, and ErrEnded when the task has ended; then it doesn't call f.
+// A panic in a goroutine that a plain go statement starts kills the process; no library can catch
+// it.
+//
+// Go returns [ErrNoTask] if ctx is not of a task, and [ErrEnded] if the task has ended. Then it
+// doesn't call f.
 func Go(ctx context.Context, f func(context.Context) error) error {
 	r, ok := ctx.Value(runKey{}).(*run)
 	if !ok {
@@ -44,21 +48,21 @@ func (r *run) member(ctx context.Context, f func(context.Context) error) {
 	}()
 	err = guard.Seal(f(ctx))
 	returned = true
-	runtime.KeepAlive(r) // or else a traceback would not know the receiver any more
+	runtime.KeepAlive(r) // or else a traceback might lack the receiver
 }
 
-// group is the goroutines of one task, its own aside. The zero value is ready. It is no sync.WaitGroup because anybody who has the context may
-// call Go while the task waits, and later.
+// group holds the goroutines of one task, except its own. The zero value is ready. It is no
+// sync.WaitGroup because any code with the context may call Go while the task waits, and later.
 type group struct {
 	mu      sync.Mutex
 	running int32
 	over    bool
 	idle    chan struct{} // made by wait
 	failed  error
-	crashed bool // failed is how a goroutine ended that did not return
+	crashed bool // the goroutine of failed did not return
 }
 
-// enter is false after wait.
+// enter returns false after wait.
 func (g *group) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -78,7 +82,7 @@ func (g *group) leave() {
 	}
 }
 
-// wait returns when nobody runs, and lets nobody in any more.
+// wait returns when no goroutine runs. Afterwards none can enter.
 func (g *group) wait() {
 	for {
 		idle := g.end()
@@ -89,7 +93,7 @@ func (g *group) wait() {
 	}
 }
 
-// end returns nil when the group is over, and else what to wait for.
+// end returns nil when the group is over, and otherwise a channel to wait on.
 func (g *group) end() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -112,7 +116,7 @@ func (g *group) fail(err error, crashed bool) (first bool) {
 	return true
 }
 
-// first returns the first failure of all, and whether it was a crash; body is how the task's own
+// first returns the first failure of all, and whether it was a crash. body is how the task's own
 // function ended.
 func (g *group) first(bodyCrashed bool, body error) (crashed bool, reason error) {
 	g.mu.Lock()

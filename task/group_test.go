@@ -68,19 +68,20 @@ func TestGoNeedsALivingTask(t *testing.T) {
 	never := func(context.Context) error { panic("called") }
 	require.Equal(t, ErrNoTask, Go(t.Context(), never))
 	var kept context.Context
-	require.Equal(t, OK, Run(t.Context(), s, 0, func(ctx context.Context) (int, error) { kept = ctx; return 1, nil }).Status)
+	require.Equal(t, OK,
+		Run(t.Context(), s, 0, func(ctx context.Context) (int, error) { kept = ctx; return 1, nil }).Status)
 	require.Equal(t, ErrEnded, Go(kept, never))
 	require.Error(t, kept.Err(), "the context ends with the task")
 }
 
-// Anybody who has the context may call Go, at any time: it belongs to the task, or is refused.
+// Any code with the context may call Go, at any time: it belongs to the task, or is refused.
 func TestGoAgainstTheEnd(t *testing.T) {
 	s := started(t, Config{})
 	for range 2000 {
 		var begun, done atomic.Int32
 		outside := make(chan struct{})
 		o := Run(t.Context(), s, 0, func(ctx context.Context) (int, error) {
-			go func() { // a goroutine that the task knows nothing of
+			go func() { // a goroutine outside of the task
 				defer close(outside)
 				for Go(ctx, func(context.Context) error { done.Add(1); return nil }) == nil {
 					begun.Add(1)

@@ -30,7 +30,7 @@ type mapError map[string]error
 func (m mapError) Error() string { return m["none"].Error() }
 func (m mapError) Unwrap() error { m["written"] = m; return m["none"] }
 
-// askedError fails the test if anybody calls its Is.
+// askedError fails the test if its Is is called.
 type askedError struct{ calls *int }
 
 func (askedError) Error() string            { return "asked" }
@@ -68,7 +68,7 @@ func hostiles() []guardtest.Case {
 type door struct {
 	name  string
 	spec  func(err error) Spec
-	after func(*Task[any], error) // what is done to the task
+	after func(*Task[any], error) // treats the task
 }
 
 func doors() []door {
@@ -207,7 +207,8 @@ func TestScenario38_HostileCauseOfAStream(t *testing.T) {
 				}
 			})
 			synctest.Wait()
-			if c.Name != "Error exits" && c.Name != "joined with the library's own" && c.Name != "hidden in a panic error" {
+			if c.Name != "Error exits" && c.Name != "joined with the library's own" &&
+				c.Name != "hidden in a panic error" {
 				require.Equal(t, taken, outcomes, c.Name)
 			}
 			require.Zero(t, s.Stats().Running)
@@ -216,7 +217,7 @@ func TestScenario38_HostileCauseOfAStream(t *testing.T) {
 	}
 }
 
-// What a method of an error's blocks on is the job's own time: the task times out, and is
+// A method of an error that blocks takes the job's own time: the task times out, and is
 // abandoned.
 func TestScenario38_BlockingMethodsAreTheJobsOwnTime(t *testing.T) {
 	for _, in := range []string{"Error", "Unwrap", "Stack"} {
@@ -255,7 +256,7 @@ func blocks(t *testing.T, in string, d door) {
 	own.quiet(t)
 }
 
-// Nobody asks an error of the user's whether it is another, not even its own.
+// The Is method of an error of the user's is not called, not even for the error itself.
 func TestScenario38_IsAndAsAreNotAsked(t *testing.T) {
 	calls := 0
 	for _, d := range doors() {

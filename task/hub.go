@@ -74,15 +74,15 @@ func (h *hub) stop(ctx actor.Context) {
 	}
 }
 
-// refuse lets no task start any more, in any partition.
+// refuse starts no further task, in any partition.
 func (h *hub) refuse() {
 	for _, s := range h.life.shares {
 		s.close()
 	}
 }
 
-// exited ends the hub with its last partition, or with the first that crashed: its tasks have lost their supervisor, which only a restart of
-// the whole can mend.
+// exited ends the hub with its last partition, or with the first that crashed. The tasks of that
+// one have lost their supervisor, which only a restart of the whole can mend.
 func (h *hub) exited(ctx actor.Context, e *actor.Exited) {
 	if !h.stopping {
 		actor.Exit(ctx, fmt.Errorf("task: partition %s: %w", e.PID.Id, e.Reason))

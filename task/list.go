@@ -15,24 +15,26 @@ type Info struct {
 	Name string
 	PID  *actor.PID
 
-	// Age is how long ago the task was started.
+	// Age is the time since the start of the task.
 	Age time.Duration
 
-	// Abandoned says that nobody waits for the task any more: it was told to stop, and did not return within its grace.
+	// Abandoned reports whether the task was abandoned: it was stopped, and did not return within
+	// its grace.
 	Abandoned bool
 
-	// Stack is what Task.Stack returns; only Stacks fills it in.
+	// Stack is the result of [Task.Stack]. Only [Supervisor.Stacks] fills it in.
 	Stack string
 }
 
-// Tasks lists the tasks that have not returned, the abandoned included, oldest first. It returns ErrClosed if the supervisor is not running,
-// and ctx.Err().
+// Tasks returns the tasks that have not returned, the abandoned included, oldest first. It returns
+// [ErrClosed] if the supervisor is not running, and ctx.Err() if ctx ends first.
 func (s *Supervisor) Tasks(ctx context.Context) ([]Info, error) {
 	runs, err := s.runs(ctx)
 	return infos(runs, nil), err
 }
 
-// Stacks is Tasks with the stacks. It stops the world for as long as Task.Stack does, however many tasks there are.
+// Stacks is [Supervisor.Tasks] with the stacks. It stops the world for as long as [Task.Stack]
+// does, however many tasks there are.
 func (s *Supervisor) Stacks(ctx context.Context) ([]Info, error) {
 	runs, err := s.runs(ctx)
 	if err != nil {
@@ -60,7 +62,7 @@ func infos(runs []*run, st stacks) []Info {
 	var all []Info
 	for _, r := range runs {
 		now, pid := r.now(), r.PID()
-		if now == finished || pid == nil { // which is just being started
+		if now == finished || pid == nil { // it is just being started
 			continue
 		}
 		all = append(all, Info{

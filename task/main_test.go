@@ -36,7 +36,7 @@ func closed(t testing.TB, s *Supervisor) {
 	require.NoError(t, s.Close(ctx))
 }
 
-// owner is an actor that passes on what it hears.
+// owner is an actor that passes its messages on.
 type owner struct {
 	sys   *actor.System
 	pid   *actor.PID
@@ -78,7 +78,7 @@ func (o *owner) nextWithin(t testing.TB, d time.Duration) Outcome[any] {
 	}
 }
 
-// quiet fails the test if there is an outcome that nobody expects. All that was sent has to have arrived.
+// quiet fails the test if there is an unexpected outcome. All messages must have arrived.
 func (o *owner) quiet(t testing.TB) {
 	t.Helper()
 	require.Empty(t, o.heard)

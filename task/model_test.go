@@ -26,7 +26,7 @@ type step struct {
 type model struct {
 	obedient bool // returns when its context ends
 	now, due time.Duration
-	owner    int // -1: nobody
+	owner    int // -1: none
 	cause    error
 	stopping bool
 	dropped  bool
@@ -129,18 +129,24 @@ func causes() [2]error { return [2]error{ErrTimeout, errFailed} }
 func steps() *rapid.Generator[step] {
 	return rapid.Custom(func(t *rapid.T) step {
 		return step{
-			What: rapid.SampledFrom([]string{"sleep", "sleep", "return", "extend", "stop", "brutal", "adopt", "ignore", "stale"}).Draw(t, "what"),
-			D:    time.Duration(rapid.IntRange(1, 5).Draw(t, "d")) * time.Second,
-			Who:  rapid.IntRange(0, 1).Draw(t, "who"),
+			What: rapid.SampledFrom([]string{
+				"sleep", "sleep", "return", "extend", "stop", "brutal", "adopt", "ignore",
+				"stale",
+			}).Draw(t, "what"),
+			D:   time.Duration(rapid.IntRange(1, 5).Draw(t, "d")) * time.Second,
+			Who: rapid.IntRange(0, 1).Draw(t, "who"),
 		}
 	})
 }
 
 func TestALifeFollowsTheModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{obedient: rapid.Bool().Draw(rt, "obedient"), due: 2 * time.Second, stats: Stats{Started: 1, Running: 1}}
+		m := &model{
+			obedient: rapid.Bool().Draw(rt, "obedient"), due: 2 * time.Second,
+			stats: Stats{Started: 1, Running: 1},
+		}
 		todo := rapid.SliceOfN(steps(), 0, 20).Draw(rt, "steps")
-		if m.obedient { // whether it returns before a brutal stop gives it up is nobody's to know
+		if m.obedient { // it may return before a brutal stop gives it up, or not
 			todo = slices.DeleteFunc(todo, func(s step) bool { return s.What == "brutal" })
 		}
 		var failure error
@@ -160,21 +166,24 @@ func live(t *testing.T, m *model, todo []step) error {
 	defer func() {
 		if !m.returned {
 			close(release)
-			synctest.Wait() // the owners hear of it before they end
+			synctest.Wait() // the owners get it before they end
 		}
 	}()
-	task, err := s.Spawn(Spec{Owner: owners[0].pid, Timeout: 2 * time.Second, Run: func(ctx context.Context) (any, error) {
-		heed := ctx.Done()
-		if !m.obedient {
-			heed = nil
-		}
-		select {
-		case <-release:
-			return 1, nil
-		case <-heed:
-			return nil, ctx.Err()
-		}
-	}})
+	task, err := s.Spawn(Spec{
+		Owner: owners[0].pid, Timeout: 2 * time.Second,
+		Run: func(ctx context.Context) (any, error) {
+			heed := ctx.Done()
+			if !m.obedient {
+				heed = nil
+			}
+			select {
+			case <-release:
+				return 1, nil
+			case <-heed:
+				return nil, ctx.Err()
+			}
+		},
+	})
 	require.NoError(t, err)
 	synctest.Wait() // one that is given up before it has begun never does
 	var heard [2][]string
@@ -190,8 +199,10 @@ func live(t *testing.T, m *model, todo []step) error {
 				heard[i] = append(heard[i], say(<-own.heard))
 			}
 		}
-		if got, want := fmt.Sprint(heard, s.Stats(), task.Over()), fmt.Sprint(m.heard, m.stats, m.final != ""); got != want {
-			return fmt.Errorf("after step %d of %+v:\ngot  %s\nwant %s", i, todo, got, want) //nolint:err113 // for the test's log
+		got := fmt.Sprint(heard, s.Stats(), task.Over())
+		if want := fmt.Sprint(m.heard, m.stats, m.final != ""); got != want {
+			//nolint:err113 // for the log of the test
+			return fmt.Errorf("after step %d of %+v:\ngot  %s\nwant %s", i, todo, got, want)
 		}
 	}
 	if m.final != "" && say(task.Yield(0)) != m.final {

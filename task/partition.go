@@ -4,10 +4,11 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// partition is the actor that supervises a share of the tasks: it tells their owners of those that run on past their time, and stops and abandons
-// them. It has nothing to do with a task that ends in time: see run.Ended.
+// partition is the actor that supervises a share of the tasks. It reports timeouts to their owners,
+// and stops and abandons tasks. It has nothing to do with a task that ends in time: see run.Ended.
 type partition struct {
 	share    *share
 	grace    time.Duration
@@ -15,9 +16,9 @@ type partition struct {
 	deadline *time.Timer
 }
 
-// Messages to a partition.
+// These are the messages to a partition.
 type (
-	// timeUp comes from the clock of the share, perhaps for nobody.
+	// timeUp comes from the clock of the share. There may be no run that is due.
 	timeUp struct{}
 	// extend gives a run more time.
 	extend struct {
@@ -31,9 +32,9 @@ type (
 		given error // the same, as it was given
 		grace time.Duration
 	}
-	// lastEnded says that the tasks which the end of the supervisor waited for are gone.
+	// lastEnded reports that the tasks that the end of the supervisor waited for are gone.
 	lastEnded struct{}
-	// closeTime says that the partition's own stop has taken its grace.
+	// closeTime reports that the grace of the partition's own stop is over.
 	closeTime struct{}
 )
 
@@ -61,7 +62,7 @@ func (p *partition) Receive(ctx actor.Context) {
 	}
 }
 
-// timeUp is the end of the time that a run had, or of its grace.
+// timeUp handles the end of the time that a run had, or of its grace.
 func (p *partition) timeUp(ctx actor.Context, r *run) {
 	switch {
 	case r.stopping:
@@ -73,7 +74,7 @@ func (p *partition) timeUp(ctx actor.Context, r *run) {
 	}
 }
 
-// extend comes too late for a run that was told to stop: what it waits for is the end of its grace.
+// extend comes too late for a run that was stopped, and that has its grace.
 func (p *partition) extend(msg *extend) {
 	msg.run.answered()
 	if !msg.run.stopping {
@@ -86,7 +87,7 @@ func (p *partition) shutdown(ctx actor.Context, msg *shutdown) {
 	r.stopping = true
 	r.answered()
 	if !p.share.arm(r, max(msg.grace, 0)) {
-		return // its outcome is out
+		return // it has its outcome
 	}
 	r.stop(msg.cause, msg.given)
 	if msg.grace < 0 {
@@ -118,7 +119,7 @@ func (p *partition) close(ctx actor.Context) {
 	if p.grace < 0 {
 		p.abandonAll(ctx)
 	} else {
-		p.deadline = actor.SendAfter(ctx, p.grace, &closeTime{})
+		p.deadline = process.SendAfter(ctx, p.grace, &closeTime{})
 	}
 	p.exitIfDone(ctx)
 }
@@ -139,8 +140,7 @@ func (p *partition) abandonAll(ctx actor.Context) {
 	}
 }
 
-// crashed is the end of a partition by whatever way; after an orderly one there is nothing left to
-// do.
+// crashed handles the end of a partition, in any way. After an orderly end nothing is left to do.
 func (p *partition) crashed(ctx actor.Context) {
 	p.share.end()
 	for _, r := range p.share.runs() {

@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/cell"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// run is one task: what it works on, and how it stands. mu decides between those who may end it: the function that returns, and the
-// supervisor that abandons it. A value that is there before the stop takes effect wins.
+// run is one task and its state. mu decides between the two that may end it: the function that
+// returns, and the supervisor that abandons it. A value that is there before the stop takes effect
+// wins.
 type run struct {
-	actor.Routine
+	cell.Routine
 
 	id        uint64
 	name      string
@@ -28,24 +31,24 @@ type run struct {
 	group     group
 	started   time.Duration // since the epoch of the share
 	timeout   time.Duration
-	limit     atomic.Int64  // when the timeout is due, since the epoch of the share; zero: never
-	killGrace time.Duration // not zero: the timeout shuts the task down with it, instead of telling the owner
+	limit     atomic.Int64  // deadline of the timeout, since the epoch of the share; zero: never
+	killGrace time.Duration // not zero: the timeout shuts the task down with it, and is not reported
 
 	mu        sync.Mutex
 	state     state
-	dropped   bool          // nobody wants the result
-	stopping  bool          // was told to stop, and has its grace; the partition's
-	retired   bool          // has an outcome; the share's, like what comes last
+	dropped   bool          // the result is ignored
+	stopping  bool          // was stopped, and has its grace; the partition's
+	retired   bool          // has an outcome; the share's, like the clock's fields
 	failed    bool          // stopCause is a failure of its own
 	crashed   bool          // fn did not return; the task's goroutine's
-	owner     *actor.PID    // nil: nobody is told, they wait on done
-	listener  Listener      // takes the place of owner, if not nil
-	stopCause error         // sealed; nil: it was not told to stop
-	final     Outcome[any]  // doesn't change any more once the task runs no more
-	done      chan struct{} // made by the first who waits
-	watchers  *watcher      // are told when the outcome stands
+	owner     *actor.PID    // may be nil: callers wait on done
+	listener  listener      // takes the place of owner, if not nil
+	stopCause error         // sealed; nil: it was not stopped
+	final     Outcome[any]  // doesn't change after the end
+	done      chan struct{} // made by the first caller that waits
+	watchers  *watcher      // get their index with the outcome
 
-	unanswered time.Duration // since when the owner knows of a timeout and has not answered; zero if it has, or doesn't
+	unanswered time.Duration // since when a Timeout is unanswered; zero: none is
 
 	wait       wait
 	prev, next *run
@@ -59,21 +62,22 @@ const (
 	abandoned
 )
 
-// errBody stands for the failure of the task's own function among those of its goroutines: the first failure is the reason.
+// errBody stands for the failure of the task's own function among those of its goroutines: the
+// first failure is the reason.
 var errBody = errors.New("task: function failed")
 
 func newRun(parent context.Context, fn func(context.Context) (any, error)) *run {
 	r := &run{fn: fn}
 	r.handle.run = r
-	r.scope.parent = parent // nil: none
+	r.scope.parent = parent // may be nil
 	return r
 }
 
 // Run is the body of the routine. Goroutines that belong to the task end before it does. Stack
 // finds the task by this frame.
 //
-// The error is sealed here, on the task's goroutine: what its methods do, the task does. They may
-// panic, exit the goroutine, or block until the task is abandoned.
+// The error is sealed here, on the task's goroutine, because its methods run code of the user's.
+// They may panic, exit the goroutine, or block until the task is abandoned.
 //
 //go:noinline
 func (r *run) Run() (err error) {
@@ -96,21 +100,21 @@ func (r *run) Run() (err error) {
 		err = guard.Seal(err)
 	}
 	returned = true
-	runtime.KeepAlive(r) // or else a traceback might not know the receiver any more
+	runtime.KeepAlive(r) // or else a traceback might lack the receiver
 	return err
 }
 
-// bodyFailed tells the goroutines of the task that its function has failed.
+// bodyFailed stops the goroutines of the task because its function has failed.
 func (r *run) bodyFailed() {
-	r.group.fail(errBody, false) // whether it has crashed is known from the run
+	r.group.fail(errBody, false) // the run shows whether it has crashed
 	r.scope.end(canceled, ErrCancelled)
 }
 
-// Cancel is called when somebody stops the routine by its PID.
+// Cancel is called when the routine is stopped by its PID.
 func (r *run) Cancel() { r.stop(actor.ErrKilled, actor.ErrKilled) }
 
-// stop ends the context. The first cause counts. It comes twice: sealed for what is read here, and
-// as it was given for context.Cause.
+// stop ends the context. The first cause counts. It comes in two forms: sealed for this package,
+// and as it was given for context.Cause.
 func (r *run) stop(sealed, given error) {
 	r.note(sealed, false)
 	state := canceled
@@ -126,7 +130,7 @@ func (r *run) fail(reason error) {
 	r.scope.end(canceled, reason)
 }
 
-// note keeps the first reason to stop; own is a failure of the task's own.
+// note keeps the first reason to stop. own marks a failure of the task's own.
 func (r *run) note(sealed error, own bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,9 +139,9 @@ func (r *run) note(sealed error, own bool) {
 	}
 }
 
-// Ended is called as the last thing, on a goroutine that has nothing else to do: so the owner hears
-// the outcome on it. Nothing would recover a panic, so it calls no method of the user's: reason is
-// sealed. A handle can outlive the task; what it worked on must not.
+// Ended is called as the last thing, on a goroutine that has nothing else to do, so it reports the
+// outcome there. Nothing would recover a panic, so it calls no method of the user's: reason is
+// sealed. A handle can outlive the task, and must not keep its work in memory.
 func (r *run) Ended(reason error) {
 	r.scope.end(canceled, nil)
 	inTime := r.finish(r.group.first(r.crashed, reason))
@@ -166,8 +170,8 @@ func (r *run) finish(crashed bool, reason error) (inTime bool) {
 	return true
 }
 
-// tellTimeout tells the owner that the task runs on past its time, unless it doesn't. The message is posted with mu held, so that it can't come
-// after the outcome.
+// tellTimeout reports to the owner that the task runs on past its time, unless it has ended. It
+// posts the message with mu held, so that it can't come after the outcome.
 func (r *run) tellTimeout() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,7 +182,7 @@ func (r *run) tellTimeout() {
 	}
 }
 
-// tellFinal tells the owner how the task ended, once more if need be.
+// tellFinal reports the end of the task to the owner, perhaps again.
 func (r *run) tellFinal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -187,36 +191,39 @@ func (r *run) tellFinal() {
 	}
 }
 
-// post is called with mu held.
+// post must be called with mu held.
 func (r *run) post(o *Outcome[any]) {
 	switch {
 	case r.listener != nil:
-		hear(r.listener, o, false)
+		post(r.listener, o, false)
 	case r.owner != nil:
 		actor.Send(r.share.sys, r.owner, o)
 	}
 }
 
-// tellLast tells the owner how the task ended, on the task's goroutine.
+// tellLast reports the end of the task to the owner, on the task's goroutine.
 func (r *run) tellLast() {
 	r.mu.Lock()
 	owner, listener := r.owner, r.listener
 	r.mu.Unlock()
 	switch {
 	case listener != nil:
-		hear(listener, &r.final, true)
+		post(listener, &r.final, true)
 	case owner != nil:
-		actor.SendLast(r.share.sys, owner, &r.final)
+		process.SendLast(r.share.sys, owner, &r.final)
 	}
 }
 
-// hear recovers a panic of the listener, which would end the process, or the partition.
-func hear(l Listener, o *Outcome[any], last bool) {
+type listener = cell.Listener[*Outcome[any]]
+
+// post recovers a panic of the listener, which would end the process, or the partition.
+func post(l listener, o *Outcome[any], last bool) {
 	defer func() { _ = recover() }()
-	l.Hear(o, last)
+	l.TaskOutcome(o, last)
 }
 
-// adopt gives the task another owner, or none. If it has ended before, the new one is told now.
+// adopt gives the task another owner, or none. If the task has ended, it reports that to the new
+// owner.
 func (r *run) adopt(owner *actor.PID) {
 	r.mu.Lock()
 	r.owner, r.listener = owner, nil
@@ -224,7 +231,7 @@ func (r *run) adopt(owner *actor.PID) {
 	r.tellFinal()
 }
 
-// abandon gives the task up, and says whether it did: a task that has finished meanwhile has an
+// abandon gives the task up, and reports whether it did: a task that has finished meanwhile has an
 // outcome.
 func (r *run) abandon() bool {
 	r.mu.Lock()
@@ -245,8 +252,8 @@ func (r *run) refuse(reason error) {
 	r.settle(finished, reason, NotEnded)
 }
 
-// settle is the one way to an outcome. It is called with mu held, once, when the task's place is
-// free again.
+// settle is the one way to an outcome. It must be called with mu held, once, when the task's place
+// is free again.
 func (r *run) settle(s state, reason error, ending Ending) {
 	r.state = s
 	r.final = Outcome[any]{Status: Exit, Reason: reason, Ending: ending, Task: &r.handle, RunTime: r.age()}
@@ -265,7 +272,7 @@ func (r *run) settle(s state, reason error, ending Ending) {
 	r.watchers = nil
 }
 
-// explain says in the reason, which is sealed, that the task was stopped, if it was.
+// explain adds to the sealed reason that the task was stopped, if it was.
 func (r *run) explain(reason error) error {
 	if reason == nil || r.stopCause == nil || guard.Is(reason, r.stopCause) {
 		return reason
@@ -273,7 +280,7 @@ func (r *run) explain(reason error) error {
 	return fmt.Errorf("%w: %w", r.stopCause, reason)
 }
 
-// drop says that nobody wants the result any more.
+// drop ignores the result.
 func (r *run) drop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -299,7 +306,7 @@ func (r *run) over() <-chan struct{} {
 	return r.done
 }
 
-// outcome says how the task stands.
+// outcome returns the outcome so far.
 func (r *run) outcome() Outcome[any] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -309,12 +316,12 @@ func (r *run) outcome() Outcome[any] {
 	return r.final
 }
 
-// overdue is the outcome of a task that still runs.
+// overdue returns the outcome of a task that still runs.
 func (r *run) overdue() Outcome[any] {
 	return Outcome[any]{Status: Timeout, Reason: ErrTimeout, Task: &r.handle, RunTime: r.age()}
 }
 
-// age is how long ago the task was started.
+// age returns the time since the start.
 func (r *run) age() time.Duration {
 	if r.share == nil {
 		return 0

@@ -5,17 +5,19 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
-// share is the tasks that one partition supervises, from their admission until they have returned. A task enters and leaves it by itself, on
-// the goroutines of who starts it and of its own: so its partition has nothing to do with a task that ends in time, and a partition that
-// crashes loses none.
+// share holds the tasks that one partition supervises, from their admission until they have
+// returned. A task enters it on the goroutine that starts it, and leaves it on its own. So its
+// partition has nothing to do with a task that ends in time, and a partition that crashes loses
+// none.
 type share struct {
 	sys   *actor.System
 	part  *actor.PID
 	name  string // the first part of the names of the tasks
 	count *counters
-	epoch time.Time // from which the starts of the tasks count
+	epoch time.Time // zero of the clock and of the starts of tasks
 
 	mu     sync.Mutex
 	closed bool
@@ -43,7 +45,7 @@ func (s *share) admit(r *run) bool {
 	return true
 }
 
-// limit is called with mu held.
+// limit must be called with mu held.
 func (s *share) limit(r *run, now, d time.Duration) {
 	s.clock.set(r, now, d)
 	r.limit.Store(int64(after(now, d)))
@@ -76,11 +78,11 @@ func (s *share) due() []*run {
 	return s.clock.take(s.now())
 }
 
-// now is the time since the epoch.
+// now returns the time since the epoch.
 func (s *share) now() time.Duration { return time.Since(s.epoch) }
 
-// retire counts r, which has an outcome, among the live no more. An abandoned one stays until it returns. It says whether this was what the
-// end of the supervisor waited for.
+// retire removes r, which has an outcome, from the live tasks. An abandoned one stays in the share
+// until it returns. It reports whether the end of the supervisor waited for this.
 func (s *share) retire(r *run, abandoned bool) (last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,14 +95,14 @@ func (s *share) retire(r *run, abandoned bool) (last bool) {
 	return s.closed && s.live == 0
 }
 
-// forget takes out an abandoned task that has returned.
+// forget removes an abandoned task that has returned.
 func (s *share) forget(r *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(r)
 }
 
-// remove is called with mu held.
+// remove must be called with mu held.
 func (s *share) remove(r *run) {
 	if r.prev != nil {
 		r.prev.next = r.next
@@ -113,7 +115,7 @@ func (s *share) remove(r *run) {
 	r.prev, r.next = nil, nil
 }
 
-// close admits no more.
+// close admits no further task.
 func (s *share) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +136,7 @@ func (s *share) idle() bool {
 	return s.live == 0
 }
 
-// runs returns all, the abandoned included.
+// runs returns all tasks, the abandoned included.
 func (s *share) runs() []*run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,5 +147,6 @@ func (s *share) runs() []*run {
 	return all
 }
 
-// send posts a message to the partition, which may be gone: then nobody misses it, for the tasks have outcomes.
-func (s *share) send(msg any) { actor.Notify(s.sys, s.part, msg) }
+// send posts a message to the partition. If the partition is gone the message may be lost, because
+// the tasks have outcomes.
+func (s *share) send(msg any) { process.Notify(s.sys, s.part, msg) }

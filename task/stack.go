@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// Stack returns the stacks of the task's goroutine, and of those that Go started for it, as text; "" when all have returned. It stops the
-// world for some ten microseconds per goroutine of the process, so it is for humans who look at a task that hangs.
+// Stack returns the stacks of the task's goroutine, and of those that [Go] started for it, as text.
+// It returns "" when all have returned. It stops the world for some ten microseconds per goroutine
+// of the process: use it to look at a task that hangs.
 func (t *Task[R]) Stack() string { return takeStacks().of(t.run) }
 
-// stacks are the stacks of the goroutines of tasks, by the address of the run. A goroutine is known by the receiver of the method at its root,
-// which a traceback prints: so a task costs nothing more because its stack can be asked for.
+// stacks are the stacks of the goroutines of tasks, by the address of the run. A traceback prints
+// the receiver of the method at the root of a goroutine. So a stack costs nothing until it is asked
+// for.
 type stacks map[string][]string
 
-// The two methods that goroutines of tasks run in.
+// Goroutines of tasks run in one of these two methods.
 const (
 	bodyFrame   = "/task.(*run).Run("
 	memberFrame = "/task.(*run).member("
@@ -34,7 +36,8 @@ func (s stacks) of(r *run) string {
 	return strings.Join(s[fmt.Sprintf("%p", r)], "\n")
 }
 
-// runOf finds the run that a goroutine belongs to. The root is the last frame that matches: a task's own code may hold deeper ones.
+// runOf returns the run that a goroutine belongs to. The root is the last frame that matches: a
+// task's own code may have deeper ones.
 func runOf(goroutine string) (address string, ok bool) {
 	args := ""
 	for _, frame := range []string{bodyFrame, memberFrame} {

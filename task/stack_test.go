@@ -19,7 +19,7 @@ func TestTasksListsWhatHasNotReturned(t *testing.T) {
 		s, ctx := started(t, Config{Partitions: 3}), t.Context()
 		var tasks []*Task[int]
 		for i := range 10 {
-			task, err := StartNamed(ctx, s, fmt.Sprint("task ", i), untilDone)
+			task, err := startNamed(ctx, s, fmt.Sprint("task ", i), untilDone)
 			require.NoError(t, err)
 			tasks = append(tasks, task)
 			time.Sleep(time.Second)
@@ -86,7 +86,7 @@ func TestStacksAreTheTasksOwn(t *testing.T) {
 	release, ready := make(chan struct{}), make(chan struct{})
 	for i := range n {
 		f := func(context.Context) (int, error) { return dive(i, ready, release), nil }
-		_, err := StartNamed(ctx, s, fmt.Sprintf("dive(0x%x,", i), f)
+		_, err := startNamed(ctx, s, fmt.Sprintf("dive(0x%x,", i), f)
 		require.NoError(t, err)
 	}
 	for range n {
@@ -152,4 +152,16 @@ func TestStackOfATaskThatReadsItsOwn(t *testing.T) {
 		return ctx.Value(runKey{}).(*run).handle.Stack(), nil
 	})
 	require.Contains(t, o.Value, "TestStackOfATaskThatReadsItsOwn")
+}
+
+// startNamed is Start with a name for listings.
+func startNamed(
+	ctx context.Context, s *Supervisor, name string, f func(context.Context) (int, error),
+) (*Task[int], error) {
+	spec := Spec{Run: func(ctx context.Context) (any, error) { return f(ctx) }, Name: name, Parent: ctx}
+	untyped, err := s.Spawn(spec)
+	if err != nil {
+		return nil, err
+	}
+	return &Task[int]{run: untyped.run}, nil
 }

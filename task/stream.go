@@ -9,35 +9,40 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// StreamOptions configure a Stream. The zero value is right.
+// StreamOptions configure a [Stream]. The zero value is ready to use.
 type StreamOptions struct {
-	// Concurrency is the most tasks that run at a time, and the most items that were taken and are not delivered. Zero or less means one for
-	// each processor, as GOMAXPROCS counts them.
+	// Concurrency is the most tasks that run at a time, and the most items that were taken and are
+	// not delivered. Zero or less means GOMAXPROCS.
 	Concurrency int
 
-	// Unordered delivers outcomes as they come. Otherwise they come in the order of the items, and one that comes early keeps its place.
+	// Unordered delivers outcomes as they come. Otherwise they come in the order of the items, and
+	// an early one keeps its slot.
 	Unordered bool
 
-	// Timeout is the most that each item may take; then its task is shut down. Its outcome is OK if
-	// it returns a value within the grace, or else an Exit that wraps ErrTimeout. The context has
-	// it as its deadline. Zero or less, and [Forever], mean no limit.
+	// Timeout is the longest time of an item; then its task is shut down. Its outcome is OK if it
+	// returns a value within the grace, or else an Exit that wraps [ErrTimeout]. It is the deadline
+	// of the context. Zero or less, and [Forever], mean no limit.
 	Timeout time.Duration
 
-	// Grace is how long a task that is shut down may take to return before it is abandoned. Zero
-	// means DefaultGrace, Brutal abandons at once, [Forever] never.
+	// Grace is the time of a task that is shut down to return before it is abandoned. Zero means
+	// [DefaultGrace], [Brutal] abandons at once, [Forever] never.
 	Grace time.Duration
 
 	// Name is shown in listings.
 	Name string
 }
 
-// Stream runs f for each item in a task of its own, some at a time, and yields the index of each item with its outcome, which is OK or Exit,
-// never Timeout. It is lazy: an item is taken only when there is room for it, on the goroutine of the loop, and nothing runs ahead of the
-// loop's body by more than Concurrency. A task that can't be started is an Exit with the error of Start.
+// Stream runs f for each item in a task of its own, some at a time. It yields the index of each
+// item with its outcome, which is OK or Exit, never Timeout. A task that can't be started is an
+// Exit with the error of [Start].
 //
-// Each item that was taken has one outcome, unless the loop is left. When ctx ends, no more are taken, and the tasks that run are shut down.
-// When the loop is left early, by break, return, panic or runtime.Goexit, or items panics, the tasks that run are shut down, and the loop ends
-// when all have returned or are abandoned.
+// Stream is lazy: an item is taken only when there is room for it, on the goroutine of the loop. It
+// never runs ahead of the loop's body by more than Concurrency.
+//
+// Each item that was taken has one outcome, unless the loop is left. When ctx ends, no more are
+// taken, and the tasks that run are shut down. When the loop is left early, by break, return, panic
+// or runtime.Goexit, or items panics, the tasks that run are shut down. The loop ends when all have
+// returned or are abandoned.
 //
 // It is Elixir's async_stream_nolink with on_timeout: :kill_task.
 func Stream[T, R any](
@@ -64,8 +69,8 @@ func Stream[T, R any](
 	}
 }
 
-// StreamItems is [Stream] with the item itself beside each outcome, in place of its index: a
-// failure comes with what has failed. It holds an item until the loop's body has got it.
+// StreamItems is [Stream] with the item itself beside each outcome, in place of its index. It holds
+// an item until the loop's body has got it.
 //
 // It is Elixir's async_stream_nolink with zip_input_on_exit.
 func StreamItems[T, R any](
@@ -126,7 +131,7 @@ func (st *stream) start(ctx context.Context, r *run) {
 	st.running[index] = r
 	r.name, r.timeout, r.killGrace = st.opts.Name, st.opts.Timeout, st.opts.Grace
 	r.watch(st.ends, index)
-	err := guard.Seal(context.Cause(ctx)) // it may have ended while items was asked
+	err := guard.Seal(context.Cause(ctx)) // it may have ended during items
 	if err == nil {
 		err = st.sup.start(r)
 	}
@@ -135,7 +140,8 @@ func (st *stream) start(ctx context.Context, r *run) {
 	}
 }
 
-// makeRoom delivers what is there, and waits until there is room for one more. It returns false when the loop was left.
+// makeRoom delivers the outcomes that are there, and waits until there is room for one more task.
+// It returns false when the loop was left.
 func (st *stream) makeRoom(ctx context.Context) bool {
 	for len(st.ends.ready) > 0 || st.taken-st.delivered >= st.opts.Concurrency {
 		if !st.next(ctx) {
@@ -182,7 +188,8 @@ func (st *stream) deliver(index int, r *run) bool {
 	return st.yield(index, r)
 }
 
-// wait returns the index of a task that has ended. When ctx ends meanwhile, the tasks are told to stop, and end within their grace.
+// wait returns the index of a task that has ended. If ctx ends first, the tasks are stopped, and
+// end within their grace.
 func (st *stream) wait(ctx context.Context) int {
 	if !st.stopped {
 		select {
@@ -203,7 +210,7 @@ func (st *stream) stop(cause error) {
 	}
 }
 
-// close ends what runs when the loop is left.
+// close stops the tasks that run when the loop is left.
 func (st *stream) close() {
 	st.stop(ErrCancelled)
 	for range len(st.running) {

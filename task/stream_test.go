@@ -41,7 +41,8 @@ func TestStreamIsOrderedAndBounded(t *testing.T) {
 				return 10 * i, nil
 			}
 			taken, got := 0, []int(nil)
-			for i, o := range Stream(t.Context(), s, upTo(500, &taken), f, StreamOptions{Concurrency: 7, Unordered: unordered}) {
+			for i, o := range Stream(t.Context(), s, upTo(500, &taken), f,
+				StreamOptions{Concurrency: 7, Unordered: unordered}) {
 				require.Equal(t, OK, o.Status)
 				require.Equal(t, 10*i, o.Value)
 				got = append(got, i)

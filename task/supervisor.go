@@ -8,45 +8,47 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/cell"
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// Config configures a Supervisor. The zero value is right.
+// Config configures a [Supervisor]. The zero value is ready to use.
 type Config struct {
 	// Name is the first part of the names of the supervisor's actors. Empty means "tasks".
 	Name string
 
 	// Partitions is how many actors share the work of supervising, so that it is no bottleneck.
-	// Zero means one for each processor, as GOMAXPROCS counts them. The most is 65,536.
+	// Zero means GOMAXPROCS. The most is 65,536.
 	Partitions int
 
-	// MaxChildren is the most tasks that run at a time, abandoned ones aside. Zero means no limit.
+	// MaxChildren is the most tasks that run at a time, except abandoned ones. Zero means no limit.
 	MaxChildren int
 
-	// MaxAbandoned is the most abandoned tasks that have not returned yet; while there are so many, no task is started. Zero means no limit.
+	// MaxAbandoned is the most abandoned tasks that have not returned. While there are so many, no
+	// task is started. Zero means no limit.
 	MaxAbandoned int
 
-	// Grace is how long tasks may take to return, after their contexts are cancelled, when the
-	// supervisor stops; the rest is abandoned. Zero means 5 s, a negative value abandons at once,
-	// [Forever] never.
+	// Grace is the time of tasks to return, after their contexts are cancelled, when the supervisor
+	// stops. Then they are abandoned. Zero means 5 s, a negative value abandons at once, [Forever]
+	// never.
 	Grace time.Duration
 
 	// OnAbandoned is called with the number of abandoned tasks when it has changed, on a goroutine
-	// of its own, one call at a time. Numbers that come while a call lasts are left out, but the
-	// last call has the last number. A panic is recovered. Nothing waits for a call that blocks,
-	// but the calls after it.
+	// of its own, one call at a time. Changes during a call are left out, but the last call has the
+	// last number. A panic is recovered. A call that blocks holds up only further calls.
 	OnAbandoned func(int)
 }
 
-// maxPartitions is the most partitions: each is an actor, whatever it has to do.
+// maxPartitions is the most partitions, because each is an actor.
 const maxPartitions = 1 << 16
 
-// DefaultGrace is how long a task may take to return after its context is cancelled, unless said
-// otherwise.
+// DefaultGrace is the default time of a task to return after its context is cancelled.
 const DefaultGrace = 5 * time.Second
 
-// Supervisor spawns tasks and watches over them. Its methods are safe for concurrent use. It runs while the actor that Props makes is alive,
-// and again with the next one; without one, nothing is started. If one of its partitions crashes, it ends, and so do its tasks.
+// Supervisor spawns tasks and supervises them. Its methods are safe for concurrent use.
+//
+// It runs while the actor of its Props is alive, and again with the next one; otherwise no task is
+// started. If one of its partitions crashes, it ends, and so do its tasks.
 type Supervisor struct {
 	cfg   Config
 	count *counters
@@ -54,8 +56,9 @@ type Supervisor struct {
 	next  atomic.Uint64
 }
 
-// New returns a supervisor that is not running yet. Use Start, or spawn Props where it is to live. It returns an error that wraps ErrConfig
-// and names the field if cfg makes no sense.
+// New returns a supervisor that is not running yet. Use [Supervisor.Start], or spawn
+// [Supervisor.Props] in a tree of your own. It returns an error that wraps [ErrConfig] and names
+// the field if cfg is wrong.
 func New(cfg Config) (*Supervisor, error) {
 	for _, f := range []struct {
 		name  string
@@ -81,14 +84,16 @@ func New(cfg Config) (*Supervisor, error) {
 	return &Supervisor{cfg: cfg, count: count}, nil
 }
 
-// Props makes the supervisor's actor, for whoever wants it in a tree of his own. One at a time may live; a second exits with ErrRunning.
-// Stopped, it cancels the contexts of its tasks, waits for the grace, and abandons the rest.
+// Props returns Props for the supervisor's actor, for a tree of your own. One at a time may live; a
+// second exits with [ErrRunning]. When it is stopped, it cancels the contexts of its tasks, waits
+// for the grace, and abandons those that still run.
 func (s *Supervisor) Props() *actor.Props {
 	return actor.FromProducer(func() actor.Actor { return &hub{sup: s} })
 }
 
-// Start runs the supervisor at the root of sys, and returns when tasks can be started. Stop it with Close. It returns ErrRunning if the
-// supervisor runs already, and ctx.Err() when ctx ends first; then it stops again.
+// Start runs the supervisor at the root of sys, and returns when tasks can be started. Stop it with
+// [Supervisor.Close]. It returns [ErrRunning] if the supervisor runs already. If ctx ends first it
+// returns ctx.Err(), and the supervisor stops again.
 func (s *Supervisor) Start(ctx context.Context, sys *actor.System) error {
 	if s.life.Load() != nil {
 		return ErrRunning
@@ -104,8 +109,8 @@ func (s *Supervisor) Start(ctx context.Context, sys *actor.System) error {
 	return err
 }
 
-// Close stops the supervisor, and returns when every task has returned or is abandoned. Closing one that is not running does nothing. It
-// returns ctx.Err() when ctx ends first; the stop then goes on.
+// Close stops the supervisor, and returns when every task has returned or is abandoned. It does
+// nothing to one that is not running. If ctx ends first it returns ctx.Err(), and the stop goes on.
 func (s *Supervisor) Close(ctx context.Context) error {
 	l := s.life.Load()
 	if l == nil {
@@ -115,62 +120,56 @@ func (s *Supervisor) Close(ctx context.Context) error {
 	return err
 }
 
-// Stats are counters of a supervisor since New.
+// Stats are the counters of a supervisor since [New].
 type Stats struct {
-	// Running is how many tasks run now, abandoned ones aside.
+	// Running is how many tasks run now, except abandoned ones.
 	Running int
-	// Abandoned is how many abandoned tasks have not returned yet, those included that outlived their supervisor.
+	// Abandoned is how many abandoned tasks have not returned, including those that outlived their
+	// supervisor.
 	Abandoned int
 	// Started is how many tasks were started.
 	Started uint64
-	// Late is how many results came when nobody wanted them any more: of tasks that were abandoned or ignored.
+	// Late is how many results were dropped, because their tasks were abandoned or ignored.
 	Late uint64
 }
 
-// Abandoned returns how many abandoned tasks still run. It takes no lock. An owner who is told that its task
-// was abandoned finds it counted.
+// Abandoned returns how many abandoned tasks still run. It takes no lock. A task is counted before
+// its owner gets the outcome.
 func (s *Supervisor) Abandoned() int { return int(s.count.left.Load()) }
 
-// Stats returns the counters as they are together at one moment.
+// Stats returns the counters, all at one moment.
 func (s *Supervisor) Stats() Stats { return s.count.stats() }
 
-// Spec is a task to be spawned for an actor.
+// Spec describes a task of an actor.
 type Spec struct {
-	// Run is the risky code. Its context has the deadline that Timeout makes, and carries the cause
-	// of a stop: see [context.Cause].
+	// Run is the risky code. Its context has the deadline that Timeout makes, and the cause of a
+	// stop: see [context.Cause].
 	Run func(ctx context.Context) (any, error)
 
 	// Owner is the actor that gets the *Outcome[any].
 	Owner *actor.PID
 
-	// Listener, if not nil, takes the place of Owner.
-	Listener Listener
-
 	// Name is shown in listings.
 	Name string
 
-	// Timeout is when the owner gets a Timeout if the task still runs. Zero or less, and [Forever],
-	// mean never.
+	// Timeout is the time after which the owner gets a Timeout if the task still runs. Zero or
+	// less, and [Forever], mean never.
 	Timeout time.Duration
 
-	// Parent is what the task's context derives from. Nil means context.Background().
+	// Parent is the parent of the task's context. Nil means context.Background().
 	Parent context.Context //nolint:containedctx // handed over with the call, not kept
 }
 
-// Listener is an owner that has no mailbox of protoactor-go's.
-type Listener interface {
-	// Hear gets each Outcome that an Owner would get. It must not block, and, unless it is the last
-	// thing on the goroutine of a task that has ended, which last says, run no code of a user's:
-	// locks are held then. A panic is recovered, and the outcome is lost to the listener.
-	Hear(o *Outcome[any], last bool)
-}
-
-// Spawn starts a task for an actor, and doesn't block. The owner gets one *Outcome[any] with Exit or OK when the task has ended or was
-// abandoned, even if the supervisor crashes, and before it one with Timeout each time that the task outlives its time. It returns the errors
-// of Start; then the owner gets nothing.
+// Spawn starts a task for an actor, and doesn't block. The owner gets one *Outcome[any] with Exit
+// or OK when the task has ended or was abandoned, even if the supervisor crashes. Each time that
+// the task outlives its time it gets one with Timeout before. Spawn returns the errors of [Start];
+// then the owner gets nothing.
 func (s *Supervisor) Spawn(spec Spec) (*Task[any], error) {
 	r := newRun(spec.Parent, spec.Run)
-	r.owner, r.listener, r.timeout, r.name = spec.Owner, spec.Listener, spec.Timeout, spec.Name
+	r.owner, r.timeout, r.name = spec.Owner, spec.Timeout, spec.Name
+	if parent, ok := spec.Parent.(cell.Parent[*Outcome[any]]); ok && spec.Owner == nil {
+		r.listener = parent.TaskListener()
+	}
 	if err := s.start(r); err != nil {
 		return nil, err
 	}

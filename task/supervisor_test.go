@@ -87,11 +87,14 @@ func TestCloseStopsTheTasks(t *testing.T) {
 		own := newOwner(t, sys)
 		release := make(chan struct{})
 		begin := time.Now()
-		for _, f := range []func(context.Context) (int, error){untilDone, deaf(release), func(ctx context.Context) (int, error) {
-			<-ctx.Done()
-			time.Sleep(5 * time.Second)
-			return 5, nil
-		}} {
+		for _, f := range []func(context.Context) (int, error){
+			untilDone, deaf(release),
+			func(ctx context.Context) (int, error) {
+				<-ctx.Done()
+				time.Sleep(5 * time.Second)
+				return 5, nil
+			},
+		} {
 			_, err := s.Spawn(Spec{Run: untyped(f), Owner: own.pid})
 			require.NoError(t, err)
 		}
@@ -131,7 +134,8 @@ func TestCloseCanAbandonAtOnce(t *testing.T) {
 	})
 }
 
-// Whoever gets a task gets an outcome, however close the end of the supervisor is, and whatever way it ends.
+// A task that was started has an outcome, however close the end of the supervisor is, and in
+// whichever way it ends.
 func TestStartAgainstTheEnd(t *testing.T) {
 	kill := func(t *testing.T, s *Supervisor) {
 		l := s.life.Load()
@@ -248,7 +252,7 @@ func TestACrashKeepsTheValueThatIsThere(t *testing.T) {
 	own.quiet(t)
 }
 
-func TestPropsLiveInSomebodyElsesTree(t *testing.T) {
+func TestPropsLiveInAnotherTree(t *testing.T) {
 	s, err := New(Config{})
 	require.NoError(t, err)
 	sys := actor.NewSystem(actor.SystemConfig{})

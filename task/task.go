@@ -12,17 +12,12 @@ import (
 // Task is a handle to one run. Its methods are safe for concurrent use.
 type Task[R any] struct{ run *run }
 
-// Start runs f in a task and returns at once. The task's context derives from ctx; see Go for goroutines that f starts. It returns ErrClosed,
-// ErrMaxChildren or ErrMaxAbandoned when no task can be started. The caller has to settle with the task in the end: Await, Yield until it is
+// Start runs f in a task and returns at once. The task's context derives from ctx; see [Go] for
+// goroutines that f starts. It returns [ErrClosed], [ErrMaxChildren] or [ErrMaxAbandoned] if no
+// task can be started. The caller must end its interest in the task: by Await, Yield until it is
 // over, Shutdown, or Ignore.
 func Start[R any](ctx context.Context, s *Supervisor, f func(context.Context) (R, error)) (*Task[R], error) {
-	return StartNamed(ctx, s, "", f)
-}
-
-// StartNamed is Start with a name for listings.
-func StartNamed[R any](ctx context.Context, s *Supervisor, name string, f func(context.Context) (R, error)) (*Task[R], error) {
 	r := newTyped(ctx, f)
-	r.name = name
 	if err := s.start(r); err != nil {
 		return nil, err
 	}
@@ -34,14 +29,16 @@ func newTyped[R any](ctx context.Context, f func(context.Context) (R, error)) *r
 }
 
 // Run starts f in a task and waits for its outcome, for timeout or until ctx ends. Zero, or
-// [Forever], is no limit but ctx; a negative timeout, as of a budget that is used up, is over at
-// once. A task that can't be started is an Exit with the error of Start.
+// [Forever], is no limit but ctx. A negative timeout, as of a budget that is used up, is over at
+// once. A task that can't be started is an Exit with the error of [Start].
 //
-// After a Timeout the task goes on. When ctx ends first, Run returns an Exit whose reason is the
+// After a Timeout the task goes on. If ctx ends first, Run returns an Exit whose reason is the
 // cause of ctx, and whose Ending is NotEnded. The task, whose context has ended too, is then
-// stopped: it has [DefaultGrace] to return before it is abandoned, and Outcome.Task tells what
-// became of it.
-func Run[R any](ctx context.Context, s *Supervisor, timeout time.Duration, f func(context.Context) (R, error)) Outcome[R] {
+// stopped. It has [DefaultGrace] to return before it is abandoned, and [Outcome.Task] shows its
+// end.
+func Run[R any](
+	ctx context.Context, s *Supervisor, timeout time.Duration, f func(context.Context) (R, error),
+) Outcome[R] {
 	t, err := Start(ctx, s, f)
 	if err != nil {
 		return Outcome[R]{Status: Exit, Reason: err}
@@ -62,11 +59,11 @@ func Run[R any](ctx context.Context, s *Supervisor, timeout time.Duration, f fun
 // ID returns a number that no other task of the same supervisor has.
 func (t *Task[R]) ID() uint64 { return t.run.id }
 
-// Over says whether the task has an outcome that lasts: it has ended, or was abandoned.
+// Over reports whether the task has ended or was abandoned, so that its outcome is final.
 func (t *Task[R]) Over() bool { return t.run.now() != running }
 
-// Await waits for the task and returns its value, or the reason why there is none. When ctx ends first it returns ctx.Err(), and the task
-// goes on.
+// Await waits for the task and returns its value, or the reason why there is none. If ctx ends
+// first it returns ctx.Err(), and the task goes on.
 func (t *Task[R]) Await(ctx context.Context) (R, error) {
 	select {
 	case <-t.run.over():
@@ -84,14 +81,14 @@ func (t *Task[R]) Await(ctx context.Context) (R, error) {
 }
 
 // Yield waits up to timeout for the task; [Forever] waits without limit. Zero or less does not
-// wait: it returns how the task stands, so that a budget that is used up is no special case. Yield
-// can be called again, after a Timeout and after the end.
+// wait: it returns the outcome so far. Yield can be called again, after a Timeout and after the
+// end.
 func (t *Task[R]) Yield(timeout time.Duration) Outcome[R] {
 	o, _ := t.yield(context.Background(), timeout)
 	return o
 }
 
-// yield waits until ctx ends, at most, and reports whether that was so.
+// yield waits until ctx ends, at most, and reports whether it did.
 func (t *Task[R]) yield(ctx context.Context, timeout time.Duration) (o Outcome[R], ended bool) {
 	if timeout <= 0 || t.Over() {
 		return t.outcome(), false
@@ -107,8 +104,8 @@ func (t *Task[R]) yield(ctx context.Context, timeout time.Duration) (o Outcome[R
 	return t.outcome(), ended
 }
 
-// alarm returns a channel that is ready after d, at once for zero or less, and what leaves no timer
-// behind.
+// alarm returns a channel that is ready after d, at once for zero or less, and a function that
+// stops its timer.
 func alarm(d time.Duration) (up <-chan time.Time, stop func() bool) {
 	nothing := func() bool { return false }
 	switch {
@@ -129,22 +126,23 @@ const Forever = time.Duration(math.MaxInt64)
 // Brutal as a grace abandons a task at once if it has not returned.
 const Brutal = time.Duration(-1)
 
-// Shutdown stops the task and returns how it ended. It ends the context with ErrCancelled, waits up
-// to grace, and then abandons the task, which is an Exit that wraps ErrAbandoned. Zero means
-// DefaultGrace, [Forever] waits without limit. A value that the task returned meanwhile is OK. It
-// is never a Timeout.
+// Shutdown stops the task and returns its outcome. It ends the context with [ErrCancelled], waits
+// up to grace, and then abandons the task, which is an Exit that wraps [ErrAbandoned]. Zero means
+// [DefaultGrace], and [Forever] waits without limit. If the task returned a value meanwhile the
+// outcome is OK. It is never a Timeout.
 func (t *Task[R]) Shutdown(grace time.Duration) Outcome[R] {
 	t.Stop(ErrCancelled, grace)
 	return t.Yield(Forever)
 }
 
-// Stop does what Shutdown does, with a cause, for an actor: it doesn't block, and the owner gets
-// the outcome. A nil cause means ErrCancelled. A second Stop replaces the grace, from then on, but
-// not the cause. After the end Stop does nothing.
+// Stop stops the task as [Task.Shutdown] does, with a cause, for an actor: it doesn't block, and
+// the owner gets the outcome. A nil cause means [ErrCancelled]. A second Stop replaces the grace,
+// from then on, but not the cause. After the end Stop does nothing.
 //
-// context.Cause of the task's context returns the cause as it was given, and Err returns
-// context.DeadlineExceeded if the cause wraps that, as ErrTimeout does. The text of cause, and what
-// it wraps, are read before Stop returns: methods of it that block, block the caller.
+// [context.Cause] of the task's context returns the cause as it was given. Err returns
+// [context.DeadlineExceeded] if the cause wraps that, as [ErrTimeout] does. Stop reads the text of
+// cause, and the errors that it wraps, before it returns: methods of it that block, block the
+// caller.
 func (t *Task[R]) Stop(cause error, grace time.Duration) {
 	if cause == nil {
 		cause = ErrCancelled
@@ -155,20 +153,20 @@ func (t *Task[R]) Stop(cause error, grace time.Duration) {
 	t.run.tell(&shutdown{run: t.run, cause: guard.Seal(cause), given: cause, grace: grace})
 }
 
-// Extend makes the owner get a Timeout after more time from now, if the task still runs then and
-// was not stopped. The deadline of the task's context moves with it. [Forever] takes the limit
-// away; zero or less makes it a Timeout now.
+// Extend gives the task more time from now. If the task still runs then and was not stopped, the
+// owner gets a Timeout. The deadline of the task's context moves with it. [Forever] takes the limit
+// away. Zero or less makes it a Timeout now.
 func (t *Task[R]) Extend(more time.Duration) {
 	t.run.tell(&extend{run: t.run, more: more})
 }
 
-// Adopt makes owner the one who gets the outcome. If the task is over already, owner gets the outcome once more.
+// Adopt makes owner the owner of the task. If the task is over already, owner gets the outcome
+// again.
 func (t *Task[R]) Adopt(owner *actor.PID) {
 	t.run.adopt(owner)
 }
 
-// Ignore says that nobody wants the result. The task goes on; what it returns is dropped and
-// counted.
+// Ignore ignores the result. The task goes on, and its result is dropped and counted.
 func (t *Task[R]) Ignore() {
 	t.run.drop()
 	t.run.adopt(nil)

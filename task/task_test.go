@@ -52,7 +52,8 @@ func TestScenario02_BareTasks(t *testing.T) {
 func TestAwaitWithAnEndedContextLeavesTheTaskAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started(t, Config{})
-		task, err := Start(t.Context(), s, func(context.Context) (int, error) { time.Sleep(time.Second); return 1, nil })
+		task, err := Start(t.Context(), s,
+			func(context.Context) (int, error) { time.Sleep(time.Second); return 1, nil })
 		require.NoError(t, err)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()

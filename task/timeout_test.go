@@ -80,7 +80,8 @@ func finishAgainstTimeout(t *testing.T, grace time.Duration) {
 		if o.Status == OK {
 			require.Equal(t, took[id], o.Value)
 		} else {
-			require.Greater(t, took[id], time.Second+grace-time.Millisecond, "what was there before the stop took effect is OK")
+			require.Greater(t, took[id], time.Second+grace-time.Millisecond,
+				"what was there before the stop took effect is OK")
 			require.ErrorIs(t, o.Reason, ErrTimeout)
 			require.ErrorIs(t, o.Reason, ErrAbandoned)
 		}
@@ -94,7 +95,8 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var gauge int
 		sys := actor.NewSystem(actor.SystemConfig{})
-		s, _ := startedIn(t, sys, Config{Partitions: 1, MaxChildren: 1, MaxAbandoned: 1, OnAbandoned: func(n int) { gauge = n }})
+		s, _ := startedIn(t, sys,
+			Config{Partitions: 1, MaxChildren: 1, MaxAbandoned: 1, OnAbandoned: func(n int) { gauge = n }})
 		own := newOwner(t, sys)
 		release := make(chan struct{})
 		spec := Spec{Run: untyped(deaf(release)), Owner: own.pid, Name: "deaf", Timeout: time.Second}

@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/tracing"
 )
 
-// The job belongs to the trace of who published it. A program would take the tracer of its own provider.
+// The job belongs to the trace of who published it. A program would take the tracer of its own
+// provider.
 func Example() {
 	tracer := noop.NewTracerProvider().Tracer("mailer")
 	q := memory.New(memory.Config{})

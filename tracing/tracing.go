@@ -1,8 +1,11 @@
-// Package tracing carries OpenTelemetry traces over a queue: from who publishes a message, in its headers, to the task that runs its job. By
-// default they are the W3C's (traceparent, tracestate), which any other program can read and write.
+// Package tracing carries OpenTelemetry traces over a queue: from the publisher of a message, in
+// its headers, to the task that runs its job. By default the headers are the W3C's (traceparent,
+// tracestate), which any other program can read and write.
 //
-//	tracing.Inject(ctx, nil, &msg)                                                  // before Publish
-//	cfg.Policy.Middleware = []gentask.Middleware{tracing.Middleware(tracer, nil)}   // in the consumer
+//	// Before Publish:
+//	tracing.Inject(ctx, nil, &msg)
+//	// In the consumer:
+//	cfg.Policy.Middleware = []gentask.Middleware{tracing.Middleware(tracer, nil)}
 package tracing
 
 import (
@@ -20,7 +23,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Inject puts the span of ctx into the headers of msg, which it replaces by a copy. A nil propagator means propagation.TraceContext.
+// Inject adds the span of ctx to the headers of msg, which it replaces by a copy. A nil propagator
+// means [propagation.TraceContext].
 func Inject(ctx context.Context, p propagation.TextMapPropagator, msg *queue.Message) {
 	headers := maps.Clone(msg.Headers)
 	if headers == nil {
@@ -30,8 +34,9 @@ func Inject(ctx context.Context, p propagation.TextMapPropagator, msg *queue.Mes
 	msg.Headers = headers
 }
 
-// Middleware runs each job in a span of its own, made by tracer, whose parent is the span in the message's headers, if there is one. A span of a job
-// that fails has its error, also if it panicked or called runtime.Goexit. A nil propagator means propagation.TraceContext.
+// Middleware runs each job in a span of its own, made by tracer. Its parent is the span in the
+// message's headers, if there is one. The span of a job that fails has its error, also if it
+// panicked or called runtime.Goexit. A nil propagator means [propagation.TraceContext].
 func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Middleware {
 	p = or(p)
 	return func(next gentask.RunFunc) gentask.RunFunc {
@@ -48,7 +53,7 @@ func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Mi
 				if reason := actor.Recovered(panicked, returned); reason != nil {
 					end(span, reason, "tracing: job did not return")
 					if panicked != nil {
-						panic(reason) // it goes on to the task, with its first stack
+						panic(reason) // the task gets it with its first stack
 					}
 					return
 				}
@@ -61,7 +66,8 @@ func Middleware(tracer trace.Tracer, p propagation.TextMapPropagator) gentask.Mi
 	}
 }
 
-// end ends the span of a job that failed with err, or succeeded. status is the error's text if it is empty.
+// end ends the span of a job that failed with err, or succeeded. An empty status means the error's
+// text.
 func end(span trace.Span, err error, status string) {
 	if err != nil {
 		var more []trace.EventOption

@@ -38,7 +38,8 @@ func run(t *testing.T, f func(context.Context) error) (published trace.SpanConte
 // TestMiddleware_ContinuesTheTrace of who published the message, and the job runs in its span.
 func TestMiddleware_ContinuesTheTrace(t *testing.T) {
 	var inside trace.SpanContext
-	published, span := run(t, func(ctx context.Context) error { inside = trace.SpanContextFromContext(ctx); return nil })
+	published, span := run(t,
+		func(ctx context.Context) error { inside = trace.SpanContextFromContext(ctx); return nil })
 	require.Equal(t, published.TraceID(), span.SpanContext().TraceID())
 	require.Equal(t, published.SpanID(), span.Parent().SpanID())
 	require.Equal(t, span.SpanContext(), inside)
@@ -77,8 +78,12 @@ func TestMiddleware_RecordsWhatAPanicSaid(t *testing.T) {
 
 // TestInject writes what any program can read, into a message without headers too.
 func TestInject(t *testing.T) {
-	sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	sc := trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2},
+		TraceFlags: trace.FlagsSampled,
+	})
 	var msg queue.Message
 	tracing.Inject(trace.ContextWithSpanContext(t.Context(), sc), propagation.TraceContext{}, &msg)
-	require.Equal(t, map[string]string{"traceparent": "00-01000000000000000000000000000000-0200000000000000-01"}, msg.Headers)
+	require.Equal(t, map[string]string{"traceparent": "00-01000000000000000000000000000000-0200000000000000-01"},
+		msg.Headers)
 }

@@ -62,11 +62,11 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := jobs.WaitEmpty(ctx); err != nil {
 		return err
 	}
-	report, err := supervision.Stop(ctx, system, root)
+	reason, err := actor.Shutdown(ctx, system, root)
 	if err != nil {
 		return err
 	}
-	log.printf("stopped: %v, %d abandoned", report.Reason, len(report.Abandoned))
+	log.printf("stopped: %v", reason)
 	return nil
 }
 

@@ -17,7 +17,7 @@ job one
 job two
 job three
 database stopped
-stopped: actor: shutdown, 0 abandoned
+stopped: actor: shutdown
 `
 
 func TestItDoesWhatItSays(t *testing.T) {

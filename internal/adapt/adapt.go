@@ -1,62 +1,66 @@
-// Package adapt finds out how many jobs should run at a time: it grows while they take as long as ever, and shrinks when they time out, fail, or take
-// longer.
+// Package adapt finds how many jobs should run at a time. The limit grows while runs take their
+// usual time, and shrinks when they time out, fail, or take longer.
 //
-// It begins with the fewest and doubles until something speaks against it; from then on it is additive increase and multiplicative decrease, with the
-// shrinking proportional to how much longer the jobs take. It is pure: it is told of each run, and returns the limit.
+// It begins with the fewest and doubles until runs suffer. From then on it is additive increase and
+// multiplicative decrease, in proportion to how much longer the jobs take. It is pure: the caller
+// reports each run, and reads the limit.
 package adapt
 
 import "time"
 
-// Settings are a Limiter's. All of them are positive.
+// Settings configure a [Limiter]. All of them must be positive.
 type Settings struct {
 	Min, Max int
-	// Tolerance is how many times as long as at their best runs may take on the average; more than 1.
+	// Tolerance is the most that the average run time may be, as a multiple of the best one. It is
+	// more than 1.
 	Tolerance float64
 	// FailureRate is the share of runs, up to 1, that may fail or time out.
 	FailureRate float64
 }
 
-// Run is one that has ended.
+// Run describes a run that has ended.
 type Run struct {
-	// Begun is when it was begun, and Took how long it ran.
+	// Begun is the begin of the run, and Took its run time.
 	Begun time.Time
 	Took  time.Duration
-	// Failed says that it failed, or timed out.
+	// Failed means that the run failed or timed out.
 	Failed bool
 	// Busy is how many were running when it ended, itself included.
 	Busy int
 }
 
-// Limiter is a limit that moves. Make one with New.
+// Limiter is a limit that moves. [New] returns one.
 type Limiter struct {
 	settings Settings
 	limit    float64
 	found    bool          // it has been lowered before: no more doubling
-	changed  time.Time     // when the limit was lowered last: what was begun before says nothing about it
-	best     time.Duration // the best average since then; zero if there is none yet
-	before   time.Duration // and between then and the time before
+	changed  time.Time     // time of the last lowering; runs that began before don't count
+	best     time.Duration // the best average since then, or zero
+	before   time.Duration // the best average between then and the lowering before
 
-	// Of the runs since the limit was weighed last:
+	// Of the runs since the last decision about the limit:
 	runs, failed, most int
 	took               time.Duration
 }
 
 const (
-	// fewest runs are needed to weigh the limit; and as many as may run at a time.
+	// fewest runs are needed to decide about the limit, and as many as may run at a time.
 	fewest = 10
-	// steepest is the least that is left of a limit that is lowered.
+	// steepest is the smallest part of the limit that one lowering leaves.
 	steepest = 0.5
-	// margin is how much further than to where the runs are fast again the limit is lowered.
+	// margin lowers the limit further than to where the runs are fast again.
 	margin = 0.9
 )
 
-// New returns a limiter that begins at Min: one that began too high would take for their best what overloaded jobs take.
+// New returns a limiter that begins at Min. With a higher start, it would take the run times of
+// overloaded jobs for the best.
 func New(s Settings) *Limiter { return &Limiter{settings: s, limit: float64(s.Min)} }
 
 // Limit returns how many may run at a time.
 func (l *Limiter) Limit() int { return int(l.limit) }
 
-// SetMax changes Max. The limit follows at once if it has to, and Min, too, while it is more than Max.
+// SetMax changes Max. The limit follows at once if it must, and so does Min while it is more than
+// Max.
 func (l *Limiter) SetMax(most int) {
 	l.settings.Max = most
 	l.limit = min(l.limit, float64(most))
@@ -78,20 +82,20 @@ func (l *Limiter) Ended(now time.Time, r Run) {
 	}
 }
 
-// weigh moves the limit by what the last runs say.
+// weigh moves the limit by the last runs.
 func (l *Limiter) weigh(now time.Time) {
 	average := max(l.took/time.Duration(l.runs), 1)
 	if float64(l.failed) > l.settings.FailureRate*float64(l.runs) {
 		l.lower(now, steepest)
 	} else if stretch := l.stretch(average); stretch > l.settings.Tolerance {
 		l.lower(now, max(steepest, margin/stretch))
-	} else if l.most >= l.Limit() { // else there is no need for more
+	} else if l.most >= l.Limit() { // more are not needed otherwise
 		l.raise()
 	}
 	l.runs, l.failed, l.most, l.took = 0, 0, 0, 0
 }
 
-// stretch says how many times as long as at their best the runs take.
+// stretch returns the average run time as a multiple of the best one.
 func (l *Limiter) stretch(average time.Duration) float64 {
 	if l.best == 0 || average < l.best {
 		l.best = average
@@ -111,8 +115,8 @@ func (l *Limiter) raise() {
 	l.limit = min(next, float64(l.settings.Max))
 }
 
-// lower leaves the given part of the limit. What is the best is forgotten when the limit has been lowered twice: jobs may become slower for
-// good.
+// lower leaves the given part of the limit. After two lowerings the best run time is forgotten,
+// because jobs may become slower for good.
 func (l *Limiter) lower(now time.Time, part float64) {
 	l.limit = max(l.limit*part, float64(min(l.settings.Min, l.settings.Max)))
 	l.found = true

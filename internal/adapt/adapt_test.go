@@ -25,7 +25,8 @@ type driven struct {
 
 func drive(s adapt.Settings) *driven { return &driven{adapt.New(s), start} }
 
-// through runs rounds of as many jobs as the limit allows, each of which takes what took says, and returns the limits after each round.
+// through runs rounds of as many jobs as the limit allows, each of which takes what took says, and
+// returns the limits after each round.
 func (l *driven) through(rounds int, took func(running int) (d time.Duration, failed bool)) []int {
 	var limits []int
 	for range rounds {
@@ -87,7 +88,8 @@ func TestFindsTheCapacity(t *testing.T) {
 	})
 }
 
-// TestSlowerForGood: jobs that take ten times as long whatever runs beside them don't keep the limit down.
+// TestSlowerForGood: jobs that take ten times as long whatever runs beside them don't keep the
+// limit down.
 func TestSlowerForGood(t *testing.T) {
 	l := drive(settings(20))
 	l.through(200, func(int) (time.Duration, bool) { return 100 * time.Millisecond, false })
@@ -97,7 +99,8 @@ func TestSlowerForGood(t *testing.T) {
 	require.Equal(t, 20, l.Limit())
 }
 
-// TestLessCapacity: a service that is left with a tenth of what it could do is not overloaded for ever.
+// TestLessCapacity: a service that is left with a tenth of what it could do is not overloaded for
+// ever.
 func TestLessCapacity(t *testing.T) {
 	l := drive(settings(200))
 	l.through(300, service(60))
@@ -133,7 +136,8 @@ func TestBounds(t *testing.T) {
 			took := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "took"))
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "pause")))
 			l.Ended(now, adapt.Run{
-				Begun: now.Add(-took), Took: took, Failed: rapid.Bool().Draw(t, "failed"), Busy: rapid.IntRange(1, 60).Draw(t, "busy"),
+				Begun: now.Add(-took), Took: took, Failed: rapid.Bool().Draw(t, "failed"),
+				Busy: rapid.IntRange(1, 60).Draw(t, "busy"),
 			})
 		}
 	})

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// State is what a breaker lets through. The set is closed.
+// State is the state of a breaker. The set is closed.
 type State uint8
 
 const (
-	// Closed lets everything run. The normal state.
+	// Closed admits all runs. It is the normal state.
 	Closed State = iota
-	// Open lets nothing run until it is time for a probe.
+	// Open admits no run until it is time for a probe.
 	Open
-	// Probing lets one run at a time: its result closes the breaker, or opens it again.
+	// Probing admits one run at a time. Its result closes the breaker, or opens it again.
 	Probing
 )
 
@@ -30,31 +30,31 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// Result is what a run says about what its job depends on. The set is closed.
+// Result is what a run shows about the dependency of its job. The set is closed.
 type Result uint8
 
 const (
-	// Nothing says that the run was interrupted, or failed by itself.
+	// Nothing is the result of a run that was interrupted, or failed by itself.
 	Nothing Result = iota
-	// Good says that it is there.
+	// Good means that the dependency works.
 	Good
-	// Bad says that it may be down.
+	// Bad means that the dependency may be down.
 	Bad
 )
 
-// Settings are a machine's. All of them are positive.
+// Settings configure a [Machine]. All of them must be positive.
 type Settings struct {
 	// FailureRate is the share of bad runs, up to 1, at which the breaker opens.
 	FailureRate float64
-	// Window is how far back runs count.
+	// Window is the time for which runs count.
 	Window time.Duration
-	// MinRuns is how many runs must be in the window before it opens.
+	// MinRuns is how many runs must be in the window before the breaker opens.
 	MinRuns int
-	// Wait says how long to stay open after the nth opening in a row, from 1.
+	// Wait returns how long to stay open after the nth opening in a row, from 1.
 	Wait func(n int) time.Duration
 }
 
-// Ticket is of one run that a machine let through.
+// Ticket identifies one run that a machine has admitted.
 type Ticket struct {
 	round uint64
 	probe bool
@@ -65,11 +65,11 @@ type Machine struct {
 	settings Settings
 	window   window
 	state    State
-	round    uint64 // counts the changes of state: what was begun in another round says nothing about this one
+	round    uint64 // counts the changes of state: runs of other rounds don't count
 	opened   int    // in a row
 	since    time.Time
 	next     time.Time // of the next probe, while it is open
-	probing  bool      // a probe is on its way
+	probing  bool      // a probe runs
 }
 
 // New returns a machine that is closed.
@@ -78,10 +78,10 @@ func New(s Settings) *Machine { return &Machine{settings: s, window: newWindow(s
 // State returns the state as of the last call that had a time.
 func (m *Machine) State() State { return m.state }
 
-// Since returns when the state began; zero if it is the first.
+// Since returns the begin of the state, or zero if it is the first.
 func (m *Machine) Since() time.Time { return m.since }
 
-// NextProbe returns when an open breaker lets a probe through; zero when it isn't open.
+// NextProbe returns when an open breaker admits a probe, or zero if it isn't open.
 func (m *Machine) NextProbe() time.Time {
 	if m.state != Open {
 		return time.Time{}
@@ -89,10 +89,10 @@ func (m *Machine) NextProbe() time.Time {
 	return m.next
 }
 
-// Idle says that the machine is as good as a new one.
+// Idle reports whether the machine is equal to a new one.
 func (m *Machine) Idle(now time.Time) bool { return m.state == Closed && m.window.sum(now).runs() == 0 }
 
-// Admits says whether a run may begin. An open breaker whose time is up turns to probing.
+// Admits reports whether a run may begin. An open breaker whose time is up becomes probing.
 func (m *Machine) Admits(now time.Time) bool {
 	if m.state == Open && !now.Before(m.next) {
 		m.turn(Probing, now)
@@ -108,13 +108,13 @@ func (m *Machine) Admits(now time.Time) bool {
 	return true
 }
 
-// Begin notes that a run which was admitted has begun.
+// Begin notes that an admitted run has begun.
 func (m *Machine) Begin() Ticket {
 	m.probing = m.state == Probing
 	return Ticket{round: m.round, probe: m.probing}
 }
 
-// End notes how a run ended. What was begun before the last change of state says nothing any more.
+// End notes the result of a run. A run that began before the last change of state doesn't count.
 func (m *Machine) End(t Ticket, now time.Time, r Result) {
 	if t.round != m.round {
 		return
@@ -135,7 +135,7 @@ func (m *Machine) End(t Ticket, now time.Time, r Result) {
 	}
 }
 
-// Forget drops what is on its way: nobody will tell how it ended.
+// Forget drops the runs that have begun: their ends are not reported.
 func (m *Machine) Forget() {
 	m.round++
 	m.probing = false

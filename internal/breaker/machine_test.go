@@ -27,10 +27,16 @@ func TestOpensAtTheRate(t *testing.T) {
 		results []breaker.Result
 		want    breaker.State
 	}{
-		"TooFew":        {[]breaker.Result{breaker.Bad, breaker.Bad, breaker.Bad}, breaker.Closed},
-		"Half":          {[]breaker.Result{breaker.Good, breaker.Bad, breaker.Good, breaker.Bad}, breaker.Open},
-		"LessThanHalf":  {[]breaker.Result{breaker.Bad, breaker.Good, breaker.Good, breaker.Good, breaker.Bad}, breaker.Closed},
-		"NothingCounts": {[]breaker.Result{breaker.Bad, breaker.Bad, breaker.Bad, breaker.Nothing, breaker.Nothing}, breaker.Closed},
+		"TooFew": {[]breaker.Result{breaker.Bad, breaker.Bad, breaker.Bad}, breaker.Closed},
+		"Half":   {[]breaker.Result{breaker.Good, breaker.Bad, breaker.Good, breaker.Bad}, breaker.Open},
+		"LessThanHalf": {
+			[]breaker.Result{breaker.Bad, breaker.Good, breaker.Good, breaker.Good, breaker.Bad},
+			breaker.Closed,
+		},
+		"NothingCounts": {
+			[]breaker.Result{breaker.Bad, breaker.Bad, breaker.Bad, breaker.Nothing, breaker.Nothing},
+			breaker.Closed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := breaker.New(settings())
@@ -155,7 +161,8 @@ func TestModel(t *testing.T) {
 					}
 				}
 				if old == 0 {
-					require.Equal(t, all >= 4 && 2*bad >= all && r != breaker.Nothing, m.State() == breaker.Open, "%d of %d bad", bad, all)
+					require.Equal(t, all >= 4 && 2*bad >= all && r != breaker.Nothing, m.State() == breaker.Open,
+						"%d of %d bad", bad, all)
 				}
 				if m.State() != was {
 					runs = nil

@@ -2,7 +2,7 @@ package breaker
 
 import "time"
 
-// slots is into how many parts a window is cut: it slides by one of them at a time.
+// slots is the number of parts of a window: it slides by one part at a time.
 const slots = 10
 
 // tally counts runs.
@@ -10,17 +10,17 @@ type tally struct{ good, bad int }
 
 func (t tally) runs() int { return t.good + t.bad }
 
-// window counts the runs of the last while.
+// window counts the runs of the last period.
 type window struct {
-	slot   time.Duration // how long each part is
+	slot   time.Duration // length of each part
 	origin time.Time
-	newest int64 // the number of the part that is being filled, counted from origin
+	newest int64 // number of the current part, counted from origin
 	parts  [slots]tally
 }
 
 func newWindow(length time.Duration) window { return window{slot: max(length/slots, 1)} }
 
-// slide forgets what is too old.
+// slide removes runs that are too old.
 func (w *window) slide(now time.Time) {
 	if w.origin.IsZero() {
 		w.origin = now
@@ -42,7 +42,7 @@ func (w *window) add(now time.Time, bad bool) {
 	}
 }
 
-// sum counts what is in the window.
+// sum returns the counts of the window.
 func (w *window) sum(now time.Time) tally {
 	w.slide(now)
 	var sum tally

@@ -1,8 +1,8 @@
 // Package feed hands values to a function of the user's without waiting for it.
 //
-// A [Feed] has a bounded queue, and a goroutine of its own while there is something in it. A function that
-// panics loses that value and no other; one that blocks loses what finds the queue full. Both are
-// counted. [Handler] is a feed for what is logged.
+// A [Feed] has a bounded queue, and a goroutine of its own while the queue has values. A function
+// that panics loses that value and no other. One that blocks loses the values that find the queue
+// full. Both are counted. [Handler] is a feed of log records.
 package feed
 
 import (
@@ -16,19 +16,19 @@ import (
 )
 
 // Feed calls a function for each value, one after the other, in order. Its methods are safe for
-// concurrent use and never wait for the function, except for Wait.
+// concurrent use, and only Wait waits for the function.
 type Feed[T any] struct {
 	hook *guard.Hook
 	call func(T)
 	most int
 
-	since atomic.Int64 // when the call that is under way began; zero for none
+	since atomic.Int64 // begin of the current call; zero for none
 
 	mu      sync.Mutex
 	queue   []T
 	running bool
 	closed  bool
-	idle    []chan struct{} // of those who wait until the queue has been worked off
+	idle    []chan struct{} // of the callers that wait for an empty queue
 }
 
 // New returns a feed of up to most values that wait, with a hook to count in.
@@ -39,7 +39,8 @@ func New[T any](hook *guard.Hook, most int, call func(T)) *Feed[T] {
 // Push queues a value, or drops it if the queue is full.
 func (f *Feed[T]) Push(v T) { f.push(v, f.most) }
 
-// Offer is Push for a value of which there are many: it leaves a sixteenth of the queue to the others.
+// Offer is Push for a value of which there are many: it leaves a sixteenth of the queue to the
+// others.
 func (f *Feed[T]) Offer(v T) { f.push(v, f.most-f.most/16) }
 
 func (f *Feed[T]) push(v T, most int) {
@@ -59,7 +60,8 @@ func (f *Feed[T]) push(v T, most int) {
 	}
 }
 
-// Close drops what waits. The function is not called again, except for a call that has begun.
+// Close drops the values that wait. The function is not called again, except for a call that has
+// begun.
 func (f *Feed[T]) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -75,11 +77,11 @@ func (f *Feed[T]) Stuck(limit time.Duration) bool {
 	return since != 0 && time.Since(time.Unix(0, since)) > limit
 }
 
-// ErrStuck is returned by Wait for a function that does not return.
+// ErrStuck is returned by [Feed.Wait] for a function that does not return.
 var ErrStuck = errors.New("feed: function does not return")
 
-// Wait returns nil when the function has been called for every value so far. It returns [ErrStuck] when a
-// call has taken longer than patience, and ctx.Err().
+// Wait returns nil when the function has been called for every value so far. It returns [ErrStuck]
+// if a call has taken longer than patience, and ctx.Err() if ctx ends first.
 func (f *Feed[T]) Wait(ctx context.Context, patience time.Duration) error {
 	f.mu.Lock()
 	if !f.running {
@@ -109,7 +111,7 @@ func (f *Feed[T]) run() {
 	returned := false
 	defer func() {
 		if !returned {
-			_ = recover() // the function's own business
+			_ = recover() // the fault of the function
 			f.hook.CountFailed()
 			go f.run()
 		}
@@ -118,7 +120,7 @@ func (f *Feed[T]) run() {
 	returned = true
 }
 
-// all calls the function until there is nothing left.
+// all calls the function until no value waits.
 func (f *Feed[T]) all() {
 	for {
 		v, ok := f.next()

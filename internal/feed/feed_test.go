@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func hook() *guard.Hook { return guard.NewHost(nil).Hook("f", 0) }
 
-// TestFeed_InOrder: every value that was not dropped comes once, in order, whatever calls do; and what
-// was dropped or failed is counted.
+// TestFeed_InOrder: every value that was not dropped comes once, in order, whatever calls do; and
+// dropped and failed values are counted.
 func TestFeed_InOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		most := rapid.IntRange(1, 40).Draw(rt, "most")
@@ -63,8 +63,8 @@ func TestFeed_InOrder(t *testing.T) {
 	})
 }
 
-// TestFeed_ThatBlocks holds a bounded number of values, nobody who pushes, and a Wait for as long as its
-// patience.
+// TestFeed_ThatBlocks holds a bounded number of values, no caller of Push, and a Wait for as long
+// as its patience.
 func TestFeed_ThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, h, calls := make(chan struct{}), hook(), 0
@@ -174,7 +174,7 @@ func TestHandler_IsTransparent(t *testing.T) {
 	require.False(t, h.AtLeast(slog.LevelWarn).Enabled(t.Context(), slog.LevelInfo))
 }
 
-// TestHandler_ThatBlocks loses records, and says how many when it goes on.
+// TestHandler_ThatBlocks loses records, and logs how many when it goes on.
 func TestHandler_ThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, hook := make(chan struct{}), hook()
@@ -201,15 +201,17 @@ type hostile struct{}
 
 func (hostile) LogValue() slog.Value { panic("bug") }
 
-// TestHandler_Foreign reads nothing of values that it doesn't know.
+// TestHandler_Foreign reads no values of unknown types.
 func TestHandler_Foreign(t *testing.T) {
 	target := newLines(func() {})
 	h := feed.NewHandler(hook(), target.Handler)
 	logger := slog.New(h.Foreign())
-	logger.With("w", hostile{}).Warn("m", "a", hostile{}, "b", errors.New("x"), "c", guard.Seal(fmt.Errorf("y: %w", errors.New("z"))), "d", nil,
+	logger.With("w", hostile{}).Warn("m", "a", hostile{}, "b", errors.New("x"), "c",
+		guard.Seal(fmt.Errorf("y: %w", errors.New("z"))), "d", nil,
 		"e", slog.GroupValue(slog.Any("f", hostile{})), "g", 7)
 	require.NoError(t, h.Wait(t.Context(), time.Second))
 	assert.Equal(t, []string{
-		`level=WARN msg=m w=feed_test.hostile a=feed_test.hostile b=*errors.errorString c="y: z" d=<nil> e.f=feed_test.hostile g=7`,
+		"level=WARN msg=m w=feed_test.hostile a=feed_test.hostile b=*errors.errorString " +
+			`c="y: z" d=<nil> e.f=feed_test.hostile g=7`,
 	}, target.all())
 }

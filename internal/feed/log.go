@@ -13,14 +13,14 @@ import (
 // mostRecords is how many log records may wait.
 const mostRecords = 2048
 
-// Handler is a slog.Handler that hands records to another one in a feed: whatever that does, who logs
-// goes on at once. It takes what is at Info or above, and asks the other one only then whether it is
-// enabled.
+// Handler is a [slog.Handler] that hands records to another one in a feed, so that logging never
+// waits for the other. It takes records at Info or above. It asks the other one on the feed whether
+// it is enabled.
 type Handler struct {
 	feed   *Feed[record]
 	target slog.Handler
 	least  slog.Level
-	with   []func(slog.Handler) slog.Handler // what With and WithGroup have asked for
+	with   []func(slog.Handler) slog.Handler // the calls of WithAttrs and WithGroup
 	seal   func(slog.Value) slog.Value
 }
 
@@ -46,32 +46,32 @@ func NewHandler(hook *guard.Hook, target slog.Handler) *Handler {
 	return h
 }
 
-// tellLost tells the target that it did not get everything.
+// tellLost logs to the target how many records were lost.
 func (h *Handler) tellLost(r record, n int64) {
 	lost := slog.NewRecord(time.Now(), slog.LevelWarn, "gentask: log records lost, because the handler is too slow", 0)
 	lost.Add("count", n)
 	h.pass(r.ctx, lost)
 }
 
-// pass runs on the feed's goroutine, like all that calls the target.
+// pass runs on the feed's goroutine, like all calls of the target.
 func (h *Handler) pass(ctx context.Context, r slog.Record) {
 	target := h.target
 	for _, with := range h.with {
 		target = with(target)
 	}
 	if target.Enabled(ctx, r.Level) {
-		_ = target.Handle(ctx, r) // there is nowhere to tell
+		_ = target.Handle(ctx, r) // there is no other log
 	}
 }
 
-// AtLeast returns a Handler with the same feed that takes only what is at level or above.
+// AtLeast returns a Handler with the same feed for records at level or above.
 func (h *Handler) AtLeast(level slog.Level) *Handler {
 	cp := *h
 	cp.least = level
 	return &cp
 }
 
-// Foreign returns a Handler with the same feed for records of somebody else's: a value in them is
+// Foreign returns a Handler with the same feed for records of other modules. A value in them is
 // replaced by its type, unless it is safe to read later and elsewhere.
 func (h *Handler) Foreign() *Handler {
 	cp := *h
@@ -79,7 +79,7 @@ func (h *Handler) Foreign() *Handler {
 	return &cp
 }
 
-// foreign seals a value. Of any types that are not known here, only the name is safe.
+// foreign seals a value. Of an unknown type, only the name is safe.
 func foreign(v slog.Value) slog.Value {
 	switch v.Kind() { //nolint:exhaustive // the rest is plain
 	case slog.KindGroup:
@@ -106,10 +106,10 @@ func foreignText(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// Enabled implements slog.Handler.
+// Enabled implements [slog.Handler].
 func (h *Handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.least }
 
-// Handle implements slog.Handler.
+// Handle implements [slog.Handler].
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	if h.seal == nil {
 		h.feed.Push(record{ctx: ctx, Record: r.Clone(), by: h})
@@ -124,7 +124,7 @@ func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs implements slog.Handler.
+// WithAttrs implements [slog.Handler].
 func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if h.seal != nil {
 		attrs = slices.Clone(attrs)
@@ -135,7 +135,7 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h.then(func(t slog.Handler) slog.Handler { return t.WithAttrs(attrs) })
 }
 
-// WithGroup implements slog.Handler.
+// WithGroup implements [slog.Handler].
 func (h *Handler) WithGroup(name string) slog.Handler {
 	return h.then(func(t slog.Handler) slog.Handler { return t.WithGroup(name) })
 }
@@ -149,8 +149,8 @@ func (h *Handler) then(with func(slog.Handler) slog.Handler) *Handler {
 // Stuck reports whether the other handler has not returned for longer than limit.
 func (h *Handler) Stuck(limit time.Duration) bool { return h.feed.Stuck(limit) }
 
-// Wait returns nil when the other handler has got every record so far, and otherwise what [Feed.Wait]
-// returns.
+// Wait returns nil when the other handler has got every record so far, and otherwise the error of
+// [Feed.Wait].
 func (h *Handler) Wait(ctx context.Context, patience time.Duration) error {
 	return h.feed.Wait(ctx, patience)
 }

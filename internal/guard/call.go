@@ -12,14 +12,17 @@ var (
 	// ErrLate is wrapped by the error of a call that did not return within the limit of its hook.
 	ErrLate = errors.New("gentask: function did not return in time")
 
-	// ErrHung is wrapped by the error of a call that was not made, because too many earlier ones hang.
+	// ErrHung is wrapped by the error of a call that was not made, because too many earlier ones
+	// hang.
 	ErrHung = errors.New("gentask: function not called, because earlier calls have not returned")
 )
 
-// Call runs f in a goroutine of its own and returns what f returns, errors sealed; a panic and a Goexit
-// are errors. When ctx ends or the limit of the hook is over first, Call returns the cause: ctx of f ends,
-// and what f returns is dropped. While f does not return although the limit is over, the hook counts it
-// as hung. With [MaxHung] such calls Call does not call f, and returns an error that wraps [ErrHung].
+// Call runs f on a goroutine of its own and returns its result, with the error sealed. A panic and
+// a Goexit are errors. If ctx ends or the limit of the hook is over first, Call returns the cause.
+// The context of f ends, and the result of f is dropped.
+//
+// While f does not return although the limit is over, the hook counts it as hung. With [MaxHung]
+// such calls Call does not call f, and returns an error that wraps [ErrHung].
 func Call[T any](ctx context.Context, h *Hook, f func(context.Context) (T, error)) (T, error) {
 	var none T
 	if h.Hung() >= MaxHung {
@@ -54,7 +57,7 @@ func (h *Hook) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeoutCause(ctx, h.limit, &lateError{h.name, h.limit})
 }
 
-// lateError wraps ErrLate. Its text is made when somebody asks for it.
+// lateError wraps ErrLate. Error makes its text.
 type lateError struct {
 	name  string
 	limit time.Duration
@@ -69,7 +72,7 @@ func (*lateError) Unwrap() []error { return []error{ErrLate, context.DeadlineExc
 // call is one call. Either it ends, or it is left behind.
 type call[T any] struct {
 	hook  *Hook
-	over  atomic.Bool // it has ended, or was left behind; whoever sets it is right
+	over  atomic.Bool // it has ended, or was left behind: the first to set it decides
 	ended chan struct{}
 	value T
 	err   error

@@ -42,7 +42,8 @@ func TestCall_Ends(t *testing.T) {
 		"nil":    {func() (int, error) { panic(nil) }, errCrashed},
 		"Goexit": {func() (int, error) { runtime.Goexit(); return 0, nil }, errCrashed},
 	} {
-		v, err := guard.Call(t.Context(), h.Hook(name, time.Second), func(context.Context) (int, error) { return c.f() })
+		v, err := guard.Call(t.Context(), h.Hook(name, time.Second),
+			func(context.Context) (int, error) { return c.f() })
 		require.ErrorIs(t, err, c.want, name)
 		require.Equal(t, c.want == nil, v == 1, name)
 	}
@@ -52,14 +53,15 @@ func TestCall_Ends(t *testing.T) {
 // TestCall_SealsErrors on the goroutine of the call.
 func TestCall_SealsErrors(t *testing.T) {
 	for _, c := range guardtest.Errors() {
-		_, err := guard.Call(t.Context(), host().Hook("f", time.Second), func(context.Context) (int, error) { return 0, c.Err })
+		_, err := guard.Call(t.Context(), host().Hook("f", time.Second),
+			func(context.Context) (int, error) { return 0, c.Err })
 		_, sealed := guard.As[*guard.SealedError](err)
 		require.True(t, sealed, c.Name)
 	}
 }
 
-// TestCall_BoundsWhatIsLeftBehind: however often a function that hangs is called, no more than MaxHung
-// goroutines are in it, further calls fail at once, and when it returns it is called again.
+// TestCall_BoundsWhatIsLeftBehind: however often a function that hangs is called, no more than
+// MaxHung goroutines are in it, further calls fail at once, and when it returns it is called again.
 func TestCall_BoundsWhatIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hook, release, inside := host().Hook("f", time.Second), make(chan struct{}), atomic.Int32{}
@@ -95,8 +97,8 @@ func TestCall_BoundsWhatIsLeftBehind(t *testing.T) {
 	})
 }
 
-// TestCall_ThatIsInterrupted returns at once. The function counts as hung when its time is over, if it has
-// not heeded its context by then.
+// TestCall_ThatIsInterrupted returns at once. The function counts as hung when its time is over, if
+// it has not heeded its context by then.
 func TestCall_ThatIsInterrupted(t *testing.T) {
 	for _, heeds := range []bool{true, false} {
 		t.Run(fmt.Sprint(heeds), func(t *testing.T) {

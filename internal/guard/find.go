@@ -1,7 +1,7 @@
 package guard
 
-// Is reports whether target is err, or among what err wraps. It compares and calls no method of a
-// sealed error, so a user's Is method is not asked. It is safe for any target.
+// Is reports whether target is err, or one of the errors that err wraps. It compares and calls no
+// method of a sealed error, so a user's Is method is not called. It is safe for any target.
 func Is(err, target error) bool {
 	found := false
 	visit(err, func(node error, _ bool) bool {
@@ -11,8 +11,8 @@ func Is(err, target error) bool {
 	return found
 }
 
-// As returns the first E among err and what it wraps, as [Is] finds it. E must be a type of this module
-// or of the standard library: the caller is about to use it.
+// As returns the first E among err and the errors that it wraps, as [Is] finds it. E must be a type
+// of this module or of the standard library, because the caller is about to use it.
 func As[E error](err error) (found E, ok bool) {
 	visit(err, func(node error, _ bool) bool {
 		found, ok = node.(E) //nolint:errorlint // this node
@@ -21,7 +21,7 @@ func As[E error](err error) (found E, ok bool) {
 	return found, ok
 }
 
-// Stack returns the stack that err carries, or "" if neither err nor what it wraps carries one.
+// Stack returns the stack of err, or "" if neither err nor an error that it wraps has one.
 func Stack(err error) (stack string) {
 	visit(err, func(node error, inside bool) bool {
 		switch node := node.(type) { //nolint:errorlint // this node
@@ -37,8 +37,9 @@ func Stack(err error) (stack string) {
 	return stack
 }
 
-// visit calls f for err and what it wraps, depth first, until f returns true. Inside a sealed error it
-// goes by what was read of it. The others are of this module's making, or of the standard library's.
+// visit calls f for err and the errors that it wraps, depth first, until f returns true. Inside a
+// sealed error it uses what Seal has read. Other errors are of this module's making, or of the
+// standard library's.
 func visit(err error, f func(node error, inside bool) bool) {
 	pending := []error{err}
 	for visited := 0; len(pending) > 0 && visited < maxNodes; visited++ {
@@ -68,8 +69,8 @@ func visit(err error, f func(node error, inside bool) bool) {
 	}
 }
 
-// same reports whether a and b are the same error, sealed or not. Values that can't be compared are not
-// the same.
+// same reports whether a and b are the same error, sealed or not. Values that can't be compared are
+// not the same.
 func same(a, b error) (equal bool) {
 	defer func() {
 		if recover() != nil {

@@ -12,8 +12,8 @@ import (
 // MaxHung is how many calls of one [Hook] may hang before further ones are refused.
 const MaxHung = 16
 
-// Host is what one consumer calls functions of the user's through. It counts how they behave, and
-// recognizes a goroutine that is inside one. Its methods are safe for concurrent use.
+// Host calls the user's functions of one consumer. It counts how the calls end, and recognizes a
+// goroutine that is inside one. Its methods are safe for concurrent use.
 type Host struct {
 	recovered func(value any, returned bool) error
 
@@ -21,14 +21,14 @@ type Host struct {
 	hooks []*Hook
 }
 
-// NewHost returns a host without hooks. recovered makes an error of the value of recover() and whether
-// the code returned; nil for code that returned.
+// NewHost returns a host without hooks. recovered returns an error for the value of recover() and
+// for whether the code returned, and nil for code that returned.
 func NewHost(recovered func(value any, returned bool) error) *Host {
 	return &Host{recovered: recovered}
 }
 
-// Hook is one function of the user's, or a few of a kind: how its calls have ended. Its methods are safe
-// for concurrent use.
+// Hook stands for one function of the user's, or for a few of a kind, and counts how its calls end.
+// Its methods are safe for concurrent use.
 type Hook struct {
 	host  *Host
 	name  string
@@ -38,18 +38,20 @@ type Hook struct {
 	failed, late, refused, lost atomic.Int64
 }
 
-// Stats is how the calls of a [Hook] have ended, where that was not by returning in time.
+// Stats counts the calls of a [Hook] that did not end by returning in time.
 type Stats struct {
-	// Failed is how many calls panicked or called runtime.Goexit, and Late how many did not return in time.
+	// Failed is how many calls panicked or called runtime.Goexit, and Late how many did not return
+	// in time.
 	Failed, Late int
 	// Hung is how many of the late ones still run.
 	Hung int
-	// Refused is how many calls were not made because MaxHung hang, and Lost how many values were dropped
-	// because a queue was full.
+	// Refused is how many calls were not made because MaxHung hang. Lost is how many values were
+	// dropped because a queue was full.
 	Refused, Lost int
 }
 
-// Hook returns a new hook of the host's. Calls may take as long as limit; zero is no limit of their own.
+// Hook returns a new hook of the host's. limit is the longest time of a call; zero is no limit of
+// its own.
 func (h *Host) Hook(name string, limit time.Duration) *Hook {
 	hook := &Hook{host: h, name: name, limit: limit}
 	h.mu.Lock()
@@ -58,8 +60,8 @@ func (h *Host) Hook(name string, limit time.Duration) *Hook {
 	return hook
 }
 
-// Stats returns what the hooks have to tell, by name. Those whose calls all returned in time are left
-// out. Hooks of the same name are added up.
+// Stats returns the counts of the hooks, by name. Hooks whose calls all returned in time are left
+// out. The counts of hooks with the same name are added up.
 func (h *Host) Stats() map[string]Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,13 +94,13 @@ func (h *Host) Run(f func()) { h.hosted(f) }
 //go:noinline
 func (h *Host) hosted(f func()) {
 	f()
-	runtime.KeepAlive(h) // or else a traceback might not know the receiver any more
+	runtime.KeepAlive(h) // or else a traceback might lack the receiver
 }
 
-// Inside reports whether the calling goroutine is inside a function that was called through h: by Run,
-// by [Call], or by any function whose name begins with hosted and that has h as an argument. It reads the
-// traceback of the goroutine, which takes some microseconds: a call costs nothing more because it can be
-// recognized.
+// Inside reports whether the calling goroutine is inside a function that was called through h. Such
+// a function is called by Run, by [Call], or by any function whose name begins with hosted and that
+// has h as an argument. Inside reads the traceback of the goroutine, which takes some microseconds.
+// So a call costs nothing more because it can be recognized.
 func (h *Host) Inside() bool {
 	const frame = ".hosted"
 	me := fmt.Sprintf("%p", h)
@@ -118,8 +120,8 @@ func (h *Host) Inside() bool {
 	}
 }
 
-// traceback returns the stack of the calling goroutine, or as much as maxTraceback holds. The runtime
-// leaves out the middle of a stack of more than 100 frames.
+// traceback returns the stack of the calling goroutine, or as much as maxTraceback holds. The
+// runtime leaves out the middle of a stack of more than 100 frames.
 func traceback() string {
 	const minTraceback, maxTraceback = 1 << 13, 1 << 20
 	for size := minTraceback; ; size *= 4 {
@@ -153,11 +155,11 @@ func (h *Hook) CountFailed() { h.failed.Add(1) }
 // CountLost counts a value that was dropped.
 func (h *Hook) CountLost() { h.lost.Add(1) }
 
-// CountHung counts a call that hangs, for those that are not made by [Call].
+// CountHung counts a call that hangs and was not made by [Call].
 func (h *Hook) CountHung() {
 	h.late.Add(1)
 	h.hung.Add(1)
 }
 
-// CountReturned takes a call that hung back.
+// CountReturned counts the return of a call that hung.
 func (h *Hook) CountReturned() { h.hung.Add(-1) }

@@ -11,8 +11,8 @@ const (
 	// maxText is the most bytes of a text that are kept.
 	maxText = 16 << 10
 
-	// maxNodes is the most errors of one tree that are read. A tree with more, or with a circle, has not
-	// held.
+	// maxNodes is the most errors of one tree that are read. A larger tree, or one with a circle,
+	// is marked as not held.
 	maxNodes = 256
 )
 
@@ -25,7 +25,8 @@ type SealedError struct {
 	held    bool
 }
 
-// The types of what errors.New returns and of context.DeadlineExceeded. Their methods are harmless.
+// These are the types of the errors of errors.New and of context.DeadlineExceeded. Their methods
+// are harmless.
 var (
 	plain    = reflect.TypeOf(errors.New(""))
 	exceeded = reflect.TypeOf(context.DeadlineExceeded)
@@ -34,8 +35,9 @@ var (
 // Seal reads err and returns its sealed form. It returns err itself if that is nil, sealed,
 // [context.DeadlineExceeded], or made by [errors.New].
 //
-// Seal calls methods of err on the calling goroutine. It recovers their panics, and follows Unwrap to a
-// bounded number of errors; but a method that blocks, or calls [runtime.Goexit], does so to the caller.
+// Seal calls methods of err on the calling goroutine. It recovers their panics, and follows Unwrap
+// to a bounded number of errors. A method that blocks, or calls [runtime.Goexit], does so to the
+// caller.
 func Seal(err error) error {
 	if err == nil {
 		return nil
@@ -51,12 +53,12 @@ func Seal(err error) error {
 	return s
 }
 
-// Error returns the text of the error, cut to 16 KiB. If its Error method panicked, the text names the
-// type and the panic.
+// Error returns the text of the error, cut to 16 KiB. If its Error method panicked, the text names
+// the type and the panic.
 func (s *SealedError) Error() string { return s.text }
 
-// Unwrap returns the error itself, so that errors.Is and errors.As see it. It returns nil if one of the
-// methods that were called to read it panicked, or if Unwrap led to too many errors.
+// Unwrap returns the error itself, so that errors.Is and errors.As see it. It returns nil if one of
+// the methods that read it panicked, or if Unwrap led to too many errors.
 func (s *SealedError) Unwrap() error {
 	if !s.held {
 		return nil
@@ -64,7 +66,7 @@ func (s *SealedError) Unwrap() error {
 	return s.tree[0]
 }
 
-// Stack returns the stack that the error carries, or "" if it carries none.
+// Stack returns the stack of the error, or "" if it has none.
 func (s *SealedError) Stack() string {
 	if s.callers != nil {
 		return Callers(s.callers).String()
@@ -102,7 +104,7 @@ func (s *SealedError) walk(root error) {
 	}
 }
 
-// take adds what another has read.
+// take adds the tree that another SealedError has read.
 func (s *SealedError) take(inner *SealedError) {
 	s.tree = append(s.tree, inner)
 	s.tree = append(s.tree, inner.tree[:min(len(inner.tree), maxNodes-min(len(s.tree), maxNodes))]...)
@@ -111,7 +113,7 @@ func (s *SealedError) take(inner *SealedError) {
 	}
 }
 
-// unwrap puts what err wraps on top of what is pending, the first uppermost.
+// unwrap adds the errors that err wraps to those that are pending, the first on top.
 func (s *SealedError) unwrap(err error, pending []error) []error {
 	var wrapped []error
 	_, fault := attempt(func() string {
@@ -135,7 +137,7 @@ func (s *SealedError) unwrap(err error, pending []error) []error {
 	return pending
 }
 
-// readStack keeps the first stack. Program counters are turned into a text when somebody asks for it.
+// readStack keeps the first stack. Stack turns program counters into a text.
 func (s *SealedError) readStack(err error) {
 	if s.callers != nil || s.stack != "" {
 		return

@@ -41,9 +41,11 @@ func TestSealOffersOnlyWhatHeld(t *testing.T) {
 		held[c.Name] = errors.Unwrap(guard.Seal(c.Err)) != nil
 	}
 	assert.Equal(t, map[string]bool{
-		"typed nil": false, "typed nil with Unwrap": false, "Error panics": false, "Unwrap panics": false, "circle": false,
+		"typed nil": false, "typed nil with Unwrap": false, "Error panics": false,
+		"Unwrap panics": false, "circle": false,
 		"circle by lists": false, "deep": false, "wraps hostile ones": false,
-		"Is lies": true, "Is and As panic": true, "uncomparable": true, "comparable by its type only": true, "Format panics": true,
+		"Is lies": true, "Is and As panic": true, "uncomparable": true,
+		"comparable by its type only": true, "Format panics": true,
 		"func": true, "Stack panics": true, "huge text": true, "panics the second time": true,
 	}, held)
 	mine := &causeError{io.EOF}

@@ -8,9 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns v as text, for a panic value. It is cut to 16 KiB, and names the type of v if a method of v
-// panics or exits its goroutine, or if v is too large, refers to itself, or holds a map. Where methods of v have to be
-// called, Text calls them on a goroutine of their own and waits for it: a method that blocks, blocks
+// Text returns a panic value as text, cut to 16 KiB. It returns the type of v instead if a method
+// of v panics or exits its goroutine. It does so, too, if v is too large, refers to itself, or
+// holds a map.
+//
+// Text calls methods of v on a goroutine of its own and waits for it: a method that blocks, blocks
 // Text.
 func Text(v any) string {
 	switch v := v.(type) {
@@ -33,13 +35,13 @@ func Text(v any) string {
 	return text
 }
 
-// Aside runs f on a goroutine of its own and waits for its end. It returns when f has returned, panicked
-// or called runtime.Goexit.
+// Aside runs f on a goroutine of its own and waits for its end. It returns when f has returned,
+// panicked or called runtime.Goexit.
 func Aside(f func()) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		defer func() { _ = recover() }() // what f had to say is lost, as it is documented
+		defer func() { _ = recover() }() // a panic of f is lost, as documented
 		f()
 	}()
 	<-over
@@ -93,7 +95,7 @@ func ofRuntime(err runtime.Error) bool {
 	return t.PkgPath() == "runtime"
 }
 
-// attempt calls f. It returns what a panic said in fault, which is then not empty.
+// attempt calls f. For a panic it returns the text of that as fault, which is then not empty.
 func attempt(f func() string) (text, fault string) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -103,8 +105,8 @@ func attempt(f func() string) (text, fault string) {
 	return f(), ""
 }
 
-// panicText is the text of a panic in a method that was called for a text. It calls no method of v, but for
-// those of the runtime.
+// panicText returns the text of a panic in a method that was called for a text. It calls no method
+// of v, except those of the runtime.
 func panicText(v any) string {
 	switch v := v.(type) {
 	case string:

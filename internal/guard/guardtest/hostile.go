@@ -1,4 +1,5 @@
-// Package guardtest has errors and panic values whose methods misbehave, for tests of what reads them.
+// Package guardtest has errors and panic values whose methods misbehave, for tests of what reads
+// them.
 package guardtest
 
 import (
@@ -69,8 +70,8 @@ type Case struct {
 	Err  error
 }
 
-// Errors returns errors that misbehave when they are read, but return when their methods are called, or
-// panic. Each call makes them afresh.
+// Errors returns errors that misbehave when they are read, but return when their methods are
+// called, or panic. Each call makes them afresh.
 func Errors() []Case {
 	circle := &circularError{}
 	circle.next = circle

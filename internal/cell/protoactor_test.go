@@ -1,4 +1,4 @@
-package actor
+package cell
 
 import (
 	"testing"
@@ -7,29 +7,32 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/process"
 )
 
 // enveloped are the ways in which protoactor-go's senders post a message.
-var enveloped = map[string]func(l *lab, pid *PID, msg any){
-	"Send":    func(l *lab, pid *PID, msg any) { l.sys.Root.Send(pid, msg) },
-	"Request": func(l *lab, pid *PID, msg any) { l.sys.Root.RequestWithCustomSender(pid, msg, l.parent) },
-	"ctx":     func(l *lab, pid *PID, msg any) { l.do(func(ctx Context) { ctx.Request(pid, msg) }) },
-	"batch":   func(l *lab, pid *PID, msg any) { l.sys.Root.Send(pid, batch{msg}) },
-	"batch in an envelope": func(l *lab, pid *PID, msg any) {
+var enveloped = map[string]func(l *lab, pid *actor.PID, msg any){
+	"Send":    func(l *lab, pid *actor.PID, msg any) { l.sys.Root.Send(pid, msg) },
+	"Request": func(l *lab, pid *actor.PID, msg any) { l.sys.Root.RequestWithCustomSender(pid, msg, l.parent) },
+	"ctx":     func(l *lab, pid *actor.PID, msg any) { l.do(func(ctx actor.Context) { ctx.Request(pid, msg) }) },
+	"batch":   func(l *lab, pid *actor.PID, msg any) { l.sys.Root.Send(pid, batch{msg}) },
+	"batch in an envelope": func(l *lab, pid *actor.PID, msg any) {
 		l.sys.Root.RequestWithCustomSender(pid, batch{msg}, l.parent)
 	},
 }
 
-func inEachEnvelope(t *testing.T, f func(l *lab, post func(*PID, any))) {
+func inEachEnvelope(t *testing.T, f func(l *lab, post func(*actor.PID, any))) {
 	for name, post := range enveloped {
 		t.Run(name, func(t *testing.T) {
-			inLab(t, func(l *lab) { f(l, func(pid *PID, msg any) { post(l, pid, msg) }) })
+			inLab(t, func(l *lab) { f(l, func(pid *actor.PID, msg any) { post(l, pid, msg) }) })
 		})
 	}
 }
 
 func TestAPoisonPillEndsACellAfterTheMessagesThatWait(t *testing.T) {
-	inEachEnvelope(t, func(l *lab, post func(*PID, any)) {
+	inEachEnvelope(t, func(l *lab, post func(*actor.PID, any)) {
 		h, release := startCell(l), make(chan struct{})
 		heard, _ := l.monitor(h.cell.PID())
 		h.cell.Post(func() { <-release })
@@ -41,10 +44,10 @@ func TestAPoisonPillEndsACellAfterTheMessagesThatWait(t *testing.T) {
 		synctest.Wait()
 		require.Empty(l, h.ended)
 		close(release)
-		require.ErrorIs(l, wait(l, h.ended), ErrShutdown)
-		require.ErrorIs(l, wait(l, heard).Reason, ErrShutdown)
+		require.ErrorIs(l, wait(l, h.ended), actor.ErrShutdown)
+		require.ErrorIs(l, wait(l, heard).Reason, actor.ErrShutdown)
 		require.Len(l, h.got, 3)
-		require.False(l, Alive(l.sys, h.cell.PID()))
+		require.False(l, actor.Alive(l.sys, h.cell.PID()))
 	})
 }
 
@@ -65,9 +68,9 @@ func TestAPoisonPillCancelsARoutine(t *testing.T) {
 func TestPoisonFutureOfACellAndARoutine(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h, b := startCell(l), &body{run: func(b *body) error { <-b.cancelled; return nil }}
-		for _, pid := range []*PID{h.cell.PID(), startRoutine(l, b).PID()} {
+		for _, pid := range []*actor.PID{h.cell.PID(), startRoutine(l, b).PID()} {
 			require.NoError(l, l.sys.Root.PoisonFuture(pid).Wait())
-			require.False(l, Alive(l.sys, pid))
+			require.False(l, actor.Alive(l.sys, pid))
 		}
 	})
 }
@@ -82,7 +85,7 @@ func TestATouchIsAnswered(t *testing.T) {
 		asked := l.sys.Root.RequestFuture(h.cell.PID(), &pa.Touch{}, time.Minute)
 		synctest.Wait()
 		close(release)
-		for pid, f := range map[*PID]*pa.Future{
+		for pid, f := range map[*actor.PID]*pa.Future{
 			h.cell.PID(): asked,
 			r.PID():      l.sys.Root.RequestFuture(r.PID(), &pa.Touch{}, time.Minute),
 			l.parent:     l.sys.Root.RequestFuture(l.parent, &pa.Touch{}, time.Minute),
@@ -92,43 +95,43 @@ func TestATouchIsAnswered(t *testing.T) {
 			require.Equal(l, pid.Id, got.(*pa.Touched).Who.Id)
 		}
 		h.cell.Exit(nil)
-		Stop(l.sys, r.PID())
+		actor.Stop(l.sys, r.PID())
 	})
 }
 
 // TestARestartIsAStop for all of them: a restart is a new actor, and its supervisor's business.
 func TestARestartIsAStop(t *testing.T) {
 	inLab(t, func(l *lab) {
-		h, b := startCell(l), &body{run: func(b *body) error { <-b.cancelled; return ErrShutdown }}
-		child := l.child(func(ctx Context) {
+		h, b := startCell(l), &body{run: func(b *body) error { <-b.cancelled; return actor.ErrShutdown }}
+		child := l.child(func(ctx actor.Context) {
 			if _, ok := ctx.Message().(*pa.Restarting); ok {
 				l.Error("restarting")
 			}
 		})
-		for _, pid := range []*PID{h.cell.PID(), startRoutine(l, b).PID(), child} {
+		for _, pid := range []*actor.PID{h.cell.PID(), startRoutine(l, b).PID(), child} {
 			heard, _ := l.monitor(pid)
-			sendSystem(l.sys, pid, &pa.Restart{})
-			require.ErrorIs(l, wait(l, heard).Reason, ErrShutdown)
+			process.System(l.sys, pid, &pa.Restart{})
+			require.ErrorIs(l, wait(l, heard).Reason, actor.ErrShutdown)
 		}
 	})
 }
 
-// TestMessagesOfProtoactorsOwnHarmNobody: those that mean nothing to a process leave it as it is.
-func TestMessagesOfProtoactorsOwnHarmNobody(t *testing.T) {
+// TestMessagesOfProtoactorsOwnAreHarmless: those that mean nothing to a process leave it as it is.
+func TestMessagesOfProtoactorsOwnAreHarmless(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h, b := startCell(l), &body{run: func(b *body) error { <-b.cancelled; return nil }}
-		for _, pid := range []*PID{h.cell.PID(), startRoutine(l, b).PID(), l.root(func(Context) {})} {
+		for _, pid := range []*actor.PID{h.cell.PID(), startRoutine(l, b).PID(), l.root(func(actor.Context) {})} {
 			for _, msg := range []any{
 				&pa.SuspendMailbox{}, &pa.ResumeMailbox{},
 				&pa.Failure{Who: l.parent, Reason: "boom", RestartStats: pa.NewRestartStatistics()},
 				&pa.Terminated{}, &pa.Terminated{Who: pid}, &pa.Watch{}, &pa.Unwatch{}, &pa.Unwatch{Watcher: l.parent},
 			} {
-				sendSystem(l.sys, pid, msg)
+				process.System(l.sys, pid, msg)
 				synctest.Wait()
-				require.True(l, Alive(l.sys, pid), "%T", msg)
+				require.True(l, actor.Alive(l.sys, pid), "%T", msg)
 			}
 			heard, _ := l.monitor(pid)
-			Stop(l.sys, pid)
+			actor.Stop(l.sys, pid)
 			require.NotNil(l, wait(l, heard))
 		}
 	})
@@ -137,16 +140,16 @@ func TestMessagesOfProtoactorsOwnHarmNobody(t *testing.T) {
 func TestMailboxUnpacksBatchesInEnvelopes(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var got []any
-		pid := l.child(func(ctx Context) {
+		pid := l.child(func(ctx actor.Context) {
 			if m, ok := ctx.Message().(int); ok {
 				got = append(got, m)
 			}
 		})
-		l.do(func(ctx Context) { ctx.Request(pid, batch{1, 2, 3}) })
+		l.do(func(ctx actor.Context) { ctx.Request(pid, batch{1, 2, 3}) })
 		synctest.Wait()
 		require.Equal(l, []any{1, 2, 3}, got)
 		h := startCell(l)
-		l.do(func(ctx Context) { ctx.Request(h.cell.PID(), batch{1, 2, 3}) })
+		l.do(func(ctx actor.Context) { ctx.Request(h.cell.PID(), batch{1, 2, 3}) })
 		for i := range 3 {
 			require.Equal(l, i+1, wait(l, h.got))
 		}

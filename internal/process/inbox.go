@@ -1,17 +1,20 @@
-package actor
+package process
 
-// inbox is a first-in-first-out queue of messages with room for a few in place, so that a short-lived actor allocates none. Beyond these it
-// is a ring, so that a busy actor allocates only when it falls behind further than ever.
-type inbox struct {
+// Inbox is a first-in-first-out queue of messages. It has room for a few in place, so that a
+// short-lived actor allocates none. Beyond these it is a ring, so that a busy actor allocates only
+// when it falls behind further than ever. The zero value is empty.
+type Inbox struct {
 	few  [2]any
 	ring []any // nil, or of a length that is a power of two
 	head uint32
 	n    uint32
 }
 
-func (q *inbox) len() int { return int(q.n) }
+// Len returns how many messages wait.
+func (q *Inbox) Len() int { return int(q.n) }
 
-func (q *inbox) push(msg any) {
+// Push adds a message.
+func (q *Inbox) Push(msg any) {
 	at := q.slots()
 	if int(q.n) == len(at) {
 		at = q.grow(at)
@@ -20,8 +23,8 @@ func (q *inbox) push(msg any) {
 	q.n++
 }
 
-// pop returns the oldest message, and false when there is none: nil is a message like any other.
-func (q *inbox) pop() (msg any, ok bool) {
+// Pop returns the oldest message, or false if there is none. Nil is a message like any other.
+func (q *Inbox) Pop() (msg any, ok bool) {
 	if q.n == 0 {
 		return nil, false
 	}
@@ -31,7 +34,7 @@ func (q *inbox) pop() (msg any, ok bool) {
 	q.head = (q.head + 1) & uint32(len(at)-1) //nolint:gosec // a ring is never that long
 	q.n--
 	if q.n == 0 && len(q.ring) > maxIdleRing {
-		q.ring, q.head = nil, 0 // a burst must not be paid for ever
+		q.ring, q.head = nil, 0 // a burst must not cost memory for ever
 	}
 	return msg, true
 }
@@ -39,14 +42,14 @@ func (q *inbox) pop() (msg any, ok bool) {
 // maxIdleRing is the largest ring that an empty queue keeps.
 const maxIdleRing = 4096
 
-func (q *inbox) slots() []any {
+func (q *Inbox) slots() []any {
 	if q.ring == nil {
 		return q.few[:]
 	}
 	return q.ring
 }
 
-func (q *inbox) grow(from []any) []any {
+func (q *Inbox) grow(from []any) []any {
 	ring := make([]any, 4*len(from))
 	copied := copy(ring, from[q.head:])
 	copy(ring[copied:], from[:q.head])

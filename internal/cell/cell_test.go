@@ -1,4 +1,4 @@
-package actor
+package cell
 
 import (
 	"runtime"
@@ -8,6 +8,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/actor"
 )
 
 // handler is a Handler that records what happens to it.
@@ -34,7 +36,7 @@ func startCell(l *lab) *handler {
 	return h
 }
 
-func TestCellHearsEverythingInOrder(t *testing.T) {
+func TestCellReceivesEverythingInOrder(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h := startCell(l)
 		for i := range 10 {
@@ -44,7 +46,7 @@ func TestCellHearsEverythingInOrder(t *testing.T) {
 			case 1:
 				h.cell.PostLast(i)
 			default:
-				Send(l.sys, h.cell.PID(), i)
+				actor.Send(l.sys, h.cell.PID(), i)
 			}
 		}
 		for i := range 10 {
@@ -66,13 +68,13 @@ func TestCellPostLastRunsOnTheCallersGoroutine(t *testing.T) {
 	})
 }
 
-func TestCellIsEndedByWhoeverStopsIt(t *testing.T) {
+func TestCellIsEndedByEachStop(t *testing.T) {
 	inLab(t, func(l *lab) {
 		for reason, stop := range map[error]func(*Cell){
-			errBoom:   func(c *Cell) { c.Exit(errBoom) },
-			ErrKilled: func(c *Cell) { Kill(l.sys, c.PID()) },
-			ErrShutdown: func(c *Cell) {
-				Stop(l.sys, c.PID())
+			errBoom:         func(c *Cell) { c.Exit(errBoom) },
+			actor.ErrKilled: func(c *Cell) { actor.Kill(l.sys, c.PID()) },
+			actor.ErrShutdown: func(c *Cell) {
+				actor.Stop(l.sys, c.PID())
 				c.Exit(errBoom) // too late
 			},
 		} {
@@ -81,7 +83,7 @@ func TestCellIsEndedByWhoeverStopsIt(t *testing.T) {
 			stop(h.cell)
 			require.ErrorIs(l, wait(l, h.ended), reason)
 			require.ErrorIs(l, wait(l, heard).Reason, reason)
-			require.False(l, Alive(l.sys, h.cell.PID()))
+			require.False(l, actor.Alive(l.sys, h.cell.PID()))
 			h.cell.Post("too late")
 			l.quiet()
 			require.Empty(l, h.ended)
@@ -105,7 +107,8 @@ func TestTrap01_ACellOutlivesNoCrash(t *testing.T) {
 	}
 }
 
-// TestCellExitsInTheMidstOfAMessage: that one is the last, and its crash is worse than the normal end that it asked for.
+// TestCellExitsInTheMidstOfAMessage: that one is the last, and its crash is worse than the normal
+// end that it asked for.
 func TestCellExitsInTheMidstOfAMessage(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h := startCell(l)
@@ -125,17 +128,17 @@ func TestCellKilledWhileItIsBusy(t *testing.T) {
 		h, busy, release := startCell(l), make(chan struct{}), make(chan struct{})
 		h.cell.Post(func() { close(busy); <-release })
 		<-busy
-		Kill(l.sys, h.cell.PID())
+		actor.Kill(l.sys, h.cell.PID())
 		l.quiet()
 		require.Empty(l, h.ended)
 		close(release)
-		require.ErrorIs(l, wait(l, h.ended), ErrKilled)
+		require.ErrorIs(l, wait(l, h.ended), actor.ErrKilled)
 	})
 }
 
-// TestCellEndsOnce, whoever posts and stops it at the same time.
+// TestCellEndsOnce, however many goroutines post and stop it at the same time.
 func TestCellEndsOnce(t *testing.T) {
-	l := newLab(t, SystemConfig{})
+	l := newLab(t)
 	for range 1000 {
 		h := startCell(l)
 		var started atomic.Int32
@@ -155,7 +158,7 @@ func TestCellEndsOnce(t *testing.T) {
 		require.NoError(t, wait(t, h.ended))
 		require.Empty(t, h.ended)
 	}
-	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
+	require.ErrorIs(t, l.shutdown(l.parent), actor.ErrShutdown)
 }
 
 func TestCellThatIsGonePassesMessagesToTheDeadLetters(t *testing.T) {
@@ -170,15 +173,15 @@ func TestCellThatIsGonePassesMessagesToTheDeadLetters(t *testing.T) {
 		pid := h.cell.PID()
 		h.cell.Exit(nil)
 		require.NoError(l, wait(l, h.ended))
-		Send(l.sys, pid, "hello")
+		actor.Send(l.sys, pid, "hello")
 		require.Equal(l, "hello", wait(l, letters))
 		heard, _ := l.monitor(pid)
-		require.ErrorIs(l, wait(l, heard).Reason, ErrNoProcess)
+		require.ErrorIs(l, wait(l, heard).Reason, actor.ErrNoProcess)
 	})
 }
 
-// TestCellUnaskedIsInNoRegistry: one that nobody asks for its PID costs the registry nothing; asked after its end it has one, at which nobody
-// lives.
+// TestCellUnaskedIsInNoRegistry: a cell whose PID is not asked for costs the registry
+// nothing; asked after its end it has one, at which no process lives.
 func TestCellUnaskedIsInNoRegistry(t *testing.T) {
 	inLab(t, func(l *lab) {
 		require.Nil(l, (&Cell{}).PID())
@@ -188,12 +191,12 @@ func TestCellUnaskedIsInNoRegistry(t *testing.T) {
 		h.cell.Exit(nil)
 		require.NoError(l, wait(l, h.ended))
 		require.Equal(l, before, atomic.LoadUint64(&l.sys.ProcessRegistry.SequenceID))
-		require.False(l, Alive(l.sys, h.cell.PID()))
+		require.False(l, actor.Alive(l.sys, h.cell.PID()))
 	})
 }
 
 func TestTrap27_CellsPIDKeepsNoPayloadInMemory(t *testing.T) {
-	l := newLab(t, SystemConfig{})
+	l := newLab(t)
 	freed := make(chan struct{})
 	c := func() *Cell {
 		h := startCell(l)
@@ -213,5 +216,5 @@ func TestTrap27_CellsPIDKeepsNoPayloadInMemory(t *testing.T) {
 		}
 	}, 10*time.Second, time.Millisecond)
 	runtime.KeepAlive(c)
-	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
+	require.ErrorIs(t, l.shutdown(l.parent), actor.ErrShutdown)
 }

@@ -1,4 +1,4 @@
-package actor
+package cell
 
 import (
 	"runtime"
@@ -10,6 +10,8 @@ import (
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/actor"
 )
 
 // body is a Body that records what happens to it.
@@ -38,22 +40,24 @@ func startRoutine(l *lab, b *body) *Routine {
 }
 
 func TestRoutineEnds(t *testing.T) {
-	returns := crash{"returns", func() {}, func(e error) bool { return e == errBoom }} //nolint:errorlint // handed on as it is
-	for _, c := range append(append(crashes, hostilePanics()...), returns) {
+	returns := crash{"returns", func() {}, func(e error) bool {
+		return e == errBoom //nolint:errorlint // handed on as it is
+	}}
+	for _, c := range append(crashes, returns) {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
 				start := make(chan struct{})
 				b := &body{run: func(*body) error { <-start; c.crash(); return errBoom }}
 				r := startRoutine(l, b)
 				heard, _ := l.monitor(r.PID())
-				l.do(func(ctx Context) { ctx.Watch(r.PID()) })
-				require.True(l, Alive(l.sys, r.PID()))
+				l.do(func(ctx actor.Context) { ctx.Watch(r.PID()) })
+				require.True(l, actor.Alive(l.sys, r.PID()))
 				close(start)
 
 				require.True(l, c.is(wait(l, heard).Reason))
 				require.True(l, c.is(wait(l, b.ended)))
 				require.Equal(l, r.PID().Id, wait(l, l.news).(*pa.Terminated).Who.Id)
-				require.False(l, Alive(l.sys, r.PID()))
+				require.False(l, actor.Alive(l.sys, r.PID()))
 				l.quiet()
 				require.Empty(l, b.ended)
 			})
@@ -61,18 +65,18 @@ func TestRoutineEnds(t *testing.T) {
 	}
 }
 
-func TestRoutineIsCancelledByWhoeverStopsIt(t *testing.T) {
+func TestRoutineIsCancelledByEachStop(t *testing.T) {
 	inLab(t, func(l *lab) {
-		for _, stop := range []func(*PID){
-			func(pid *PID) { Stop(l.sys, pid) },
-			func(pid *PID) { Kill(l.sys, pid) },
-			func(pid *PID) { l.sys.Root.Stop(pid) },
-			func(pid *PID) { _ = l.shutdown(pid) },
+		for _, stop := range []func(*actor.PID){
+			func(pid *actor.PID) { actor.Stop(l.sys, pid) },
+			func(pid *actor.PID) { actor.Kill(l.sys, pid) },
+			func(pid *actor.PID) { l.sys.Root.Stop(pid) },
+			func(pid *actor.PID) { _ = l.shutdown(pid) },
 		} {
-			b := &body{run: func(b *body) error { <-b.cancelled; return ErrShutdown }}
+			b := &body{run: func(b *body) error { <-b.cancelled; return actor.ErrShutdown }}
 			r := startRoutine(l, b)
 			stop(r.PID())
-			require.ErrorIs(l, wait(l, b.ended), ErrShutdown)
+			require.ErrorIs(l, wait(l, b.ended), actor.ErrShutdown)
 			n := b.cancels.Load()
 			r.Stop(r.PID()) // too late
 			require.Equal(l, n, b.cancels.Load())
@@ -80,15 +84,15 @@ func TestRoutineIsCancelledByWhoeverStopsIt(t *testing.T) {
 	})
 }
 
-func TestRoutineWatchedTooLateIsHeardAtOnce(t *testing.T) {
+func TestRoutineWatchedTooLateIsReportedAtOnce(t *testing.T) {
 	inLab(t, func(l *lab) {
 		b := &body{run: func(*body) error { return errBoom }}
 		r := startRoutine(l, b)
 		require.Same(l, errBoom, wait(l, b.ended))
-		r.SendSystemMessage(r.PID(), &pa.Watch{Watcher: l.parent}) // through a process that somebody kept
+		r.SendSystemMessage(r.PID(), &pa.Watch{Watcher: l.parent}) // through a process that was kept
 		require.Equal(l, r.PID().Id, wait(l, l.news).(*pa.Terminated).Who.Id)
 		heard, _ := l.monitor(r.PID())
-		require.ErrorIs(l, wait(l, heard).Reason, ErrNoProcess)
+		require.ErrorIs(l, wait(l, heard).Reason, actor.ErrNoProcess)
 	})
 }
 
@@ -96,13 +100,32 @@ func TestRoutineForgetsWhoUnwatches(t *testing.T) {
 	inLab(t, func(l *lab) {
 		b := &body{run: func(b *body) error { <-b.cancelled; return nil }}
 		r := startRoutine(l, b)
-		l.do(func(ctx Context) {
+		l.do(func(ctx actor.Context) {
 			ctx.Watch(r.PID())
 			ctx.Unwatch(r.PID())
 		})
-		Stop(l.sys, r.PID())
+		actor.Stop(l.sys, r.PID())
 		require.NoError(l, wait(l, b.ended))
 		l.quiet()
+	})
+}
+
+// TestRoutineForgetsAMonitorThatIsCancelled, which leaves nothing in the registry.
+func TestRoutineForgetsAMonitorThatIsCancelled(t *testing.T) {
+	inLab(t, func(l *lab) {
+		b := &body{run: func(b *body) error { <-b.cancelled; return nil }}
+		r := startRoutine(l, b)
+		r.PID()
+		before := l.processes()
+		ends, cancel := l.monitor(r.PID())
+		cancel()
+		cancel()
+		synctest.Wait()
+		require.Equal(l, before, l.processes())
+		actor.Stop(l.sys, r.PID())
+		require.NoError(l, wait(l, b.ended))
+		synctest.Wait()
+		require.Empty(l, ends)
 	})
 }
 
@@ -116,15 +139,15 @@ func TestRoutineHasNoMailbox(t *testing.T) {
 		})
 		b := &body{run: func(b *body) error { <-b.cancelled; return nil }}
 		r := startRoutine(l, b)
-		Send(l.sys, r.PID(), "hello")
+		actor.Send(l.sys, r.PID(), "hello")
 		require.Equal(l, "hello", wait(l, letters))
-		Stop(l.sys, r.PID())
+		actor.Stop(l.sys, r.PID())
 		require.NoError(l, wait(l, b.ended))
 	})
 }
 
 func TestTrap27_RoutinesPIDKeepsNoPayloadInMemory(t *testing.T) {
-	l := newLab(t, SystemConfig{})
+	l := newLab(t)
 	freed := make(chan struct{})
 	r := func() *Routine {
 		b := &body{run: func(*body) error { return nil }}
@@ -143,20 +166,20 @@ func TestTrap27_RoutinesPIDKeepsNoPayloadInMemory(t *testing.T) {
 		}
 	}, 10*time.Second, time.Millisecond)
 	runtime.KeepAlive(r)
-	require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
+	require.ErrorIs(t, l.shutdown(l.parent), actor.ErrShutdown)
 }
 
-func TestRoutineIsHeardExactlyOnce(t *testing.T) {
+func TestRoutineIsReportedExactlyOnce(t *testing.T) {
 	inLab(t, func(l *lab) {
 		for range 500 {
 			start := make(chan struct{})
 			b := &body{run: func(*body) error { <-start; return errBoom }}
 			r := startRoutine(l, b)
-			watched := make(chan *Exited, 10)
+			watched := make(chan *actor.Exited, 10)
 			var all sync.WaitGroup
 			all.Go(func() { close(start) })
-			all.Go(func() { newMonitor(l.sys, r.PID(), func(e *Exited) { watched <- e }) })
-			all.Go(func() { Stop(l.sys, r.PID()) })
+			all.Go(func() { actor.OnExit(l.sys, r.PID(), func(e *actor.Exited) { watched <- e }) })
+			all.Go(func() { actor.Stop(l.sys, r.PID()) })
 			all.Wait()
 			require.Error(l, wait(l, watched).Reason)
 			synctest.Wait()
