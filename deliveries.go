@@ -136,7 +136,7 @@ func (l *ledger) freeSlot(e *entry, reason error) {
 	if !e.decided() {
 		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
 	}
-	if l.keeps(e) {
+	if (e.deferred || !e.sent) && l.keeps(e) { // else the link has its settlement
 		l.again(e)
 		return
 	}
