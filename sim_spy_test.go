@@ -6,7 +6,6 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
-	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
@@ -119,11 +118,11 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 	status := e.status
 	e.mu.Unlock()
 	switch d, _ := e.verdict(); {
-	case !at.ended || !at.gone:
-	case e.disposition == queue.Ack && status == task.OK:
+	case what == "gone": // decisions count in the order of the ends, as another delivery may have been decided since
+	case d.kind == decideAck && status == task.OK:
 		g.s.everything.done[e.item.Identity] = true
-	case (status == task.Exit || status == task.Timeout) && d.kind != undecided && d.kind != decideAck && !e.isDuplicate():
-		g.s.everything.done[e.item.Identity] = false // a second delivery of the message has failed, and is to be tried again
+	case status != 0 && d.kind != undecided && d.kind != decideAck && !e.isDuplicate():
+		g.s.everything.done[e.item.Identity] = false // a second delivery of the message was given back, and is to be run again
 		g.s.trace.undone(e.delivery.ID)
 	}
 }
