@@ -17,7 +17,7 @@ func TestSetConcurrency(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
 		r.Publish(1000)
-		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return pause(ctx, 10*time.Second) }),
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 10*time.Second) }),
 			gentask.Config{Concurrency: 5, Prefetch: 20})
 		running := func(n int) {
 			r.Helper()
@@ -60,10 +60,10 @@ func TestAdaptive(t *testing.T) {
 			n := running.Add(1)
 			defer running.Add(-1)
 			if down.Load() {
-				_ = pause(ctx, 100*time.Millisecond)
+				_ = rig.Pause(ctx, 100*time.Millisecond)
 				return errDown
 			}
-			return pause(ctx, time.Duration(max(n, 10))*10*time.Millisecond)
+			return rig.Pause(ctx, time.Duration(max(n, 10))*10*time.Millisecond)
 		}), gentask.Config{Concurrency: 100, MaxAttempts: -1, Policy: gentask.Policy{Adaptive: gentask.Adaptive{Min: 2}}})
 		r.Rest()
 		require.Equal(r, 2, c.Health().Concurrency)

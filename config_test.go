@@ -2,6 +2,7 @@ package gentask_test
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -77,5 +78,47 @@ func TestConfig_NothingToRun(t *testing.T) {
 			require.ErrorIs(t, err, gentask.ErrConfig)
 			require.ErrorContains(t, err, "behavior is empty")
 		})
+	}
+}
+
+// TestConfig_AllMistakesAtOnce: one error has a line for each mistake.
+func TestConfig_AllMistakesAtOnce(t *testing.T) {
+	_, err := gentask.New(nil, gentask.Behavior{}, gentask.Config{
+		Timeout: -7, Prefetch: -1, Backoff: gentask.Backoff{Base: 12 * time.Hour}, Reconnect: gentask.Backoff{Base: time.Hour},
+		Policy: gentask.Policy{
+			Retry:      gentask.Retry{Rules: []gentask.Rule{{}, {MaxAttempts: -1}}},
+			Rate:       gentask.Rate{PerSecond: math.NaN(), Burst: -1},
+			Breaker:    gentask.Breaker{FailureRate: 0.5, Wait: gentask.Backoff{Base: time.Hour}},
+			Order:      gentask.Order{Key: gentask.KeyHeader("")},
+			Fairness:   gentask.Fairness{Key: gentask.KeyHeader("")},
+			KeyRate:    gentask.KeyRate{Key: gentask.KeyHeader("")},
+			KeyBreaker: gentask.KeyBreaker{Key: gentask.KeyHeader("")},
+			Middleware: []gentask.Middleware{nil, nil},
+		},
+	})
+	require.ErrorIs(t, err, gentask.ErrConfig)
+	for _, want := range []string{
+		"source is nil", "behavior is empty", "Timeout is -7ns", "Prefetch is -1", "Backoff.Base is 12h0m0s; want 6h0m0s at most, or a Max",
+		"Reconnect.Base is 1h0m0s; want 30s at most", "Policy.Retry.Rules[0].When is nil", "Policy.Retry.Rules[1].When is nil",
+		"Policy.Retry.Rules[1].MaxAttempts is -1", "Policy.Rate.PerSecond is NaN", "Policy.Rate.Burst is -1",
+		"Policy.Breaker.Wait.Base is 1h0m0s; want 1m0s at most", `Policy.Order.Key is KeyHeader(""); want the name of a header`,
+		`Policy.Fairness.Key is KeyHeader("")`, `Policy.KeyRate.Key is KeyHeader("")`, `Policy.KeyBreaker.Key is KeyHeader("")`,
+		"Policy.KeyBreaker.Breaker.FailureRate is 0", "Policy.Middleware[0] is nil", "Policy.Middleware[1] is nil",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		require.Contains(t, line, "gentask: bad config: ", "each line is complete")
+	}
+}
+
+// TestConfig_AllMistakesOfBehaviors: those of a Mux and its kinds, too.
+func TestConfig_AllMistakesOfBehaviors(t *testing.T) {
+	batch := func(context.Context, []gentask.Job[string]) (gentask.Results, error) { return nil, nil }
+	_, err := gentask.New(memory.New(memory.Config{}), gentask.Mux("", map[string]gentask.Behavior{
+		"a": gentask.Batch(batch, gentask.BatchConfig{Size: -1, Wait: -1, Bytes: -1}), "b": {},
+	}), gentask.Config{})
+	for _, want := range []string{"header of Mux is empty", "BatchConfig.Size is -1", "BatchConfig.Wait", "BatchConfig.Bytes", `kind "b" of Mux`} {
+		require.ErrorContains(t, err, want)
 	}
 }

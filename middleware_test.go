@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/gentasktest"
+	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -56,9 +56,9 @@ func TestMiddleware(t *testing.T) {
 	}
 	for name, behavior := range map[string]gentask.Behavior{
 		"Handle": gentask.Handle(func(ctx context.Context, _ mail) error { _, err := run(ctx); return err }),
-		"Work": gentask.Work(&work[mail, int]{
-			run: func(ctx context.Context, _ mail) (int, error) { v, err := run(ctx); return v.(int), err },
-			handle: func(_ gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
+		"Work": gentask.Work(&rig.Worker[mail, int]{
+			OnRun: func(ctx context.Context, _ mail) (int, error) { v, err := run(ctx); return v.(int), err },
+			OnResult: func(_ gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
 				require.Equal(t, 7, o.Value)
 				return gentask.Ack()
 			},
@@ -86,28 +86,6 @@ func TestMiddleware(t *testing.T) {
 }
 
 type lastKey struct{}
-
-// TestScenario06_AMiddlewareThatFails: whatever ends it is how the job's task ends.
-func TestScenario06_AMiddlewareThatFails(t *testing.T) {
-	for name, c := range map[string]struct {
-		f      func(ctx context.Context, job gentask.Job[any]) error
-		reason error
-	}{
-		"error":  {func(context.Context, gentask.Job[any]) error { return errOwn }, errOwn},
-		"panic":  {func(context.Context, gentask.Job[any]) error { panic(errOwn) }, errOwn},
-		"Goexit": {func(context.Context, gentask.Job[any]) error { runtime.Goexit(); return nil }, actor.ErrGoexit},
-		"hang":   {func(ctx context.Context, _ gentask.Job[any]) error { <-ctx.Done(); return ctx.Err() }, task.ErrTimeout},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { t.Error("run"); return nil }),
-					gentasktest.JSON(t, mail{}), withMiddleware(around(c.f)))
-				require.Equal(t, queue.Requeue, got.Disposition)
-				require.ErrorIs(t, got.Reason, c.reason)
-			})
-		})
-	}
-}
 
 // TestMiddleware_ThatLosesItsContext is told so, instead of running a job that can't be stopped.
 func TestMiddleware_ThatLosesItsContext(t *testing.T) {
@@ -170,7 +148,10 @@ func TestDeadlineFrom(t *testing.T) {
 				ran := false
 				cfg := withMiddleware(gentask.DeadlineFrom("expires"))
 				cfg.Timeout = time.Minute
-				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error { ran = true; return pause(ctx, c.work) }), msg, cfg)
+				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error {
+					ran = true
+					return rig.Pause(ctx, c.work)
+				}), msg, cfg)
 				require.Equal(t, c.want, got.Disposition)
 				require.Equal(t, c.ran, ran)
 				if c.want == queue.DeadLetter {
@@ -187,8 +168,8 @@ func TestDeadlineFrom_OutlivesTheTimeout(t *testing.T) {
 		begin := time.Now()
 		msg := gentasktest.JSON(t, mail{})
 		msg.Headers = map[string]string{"expires": begin.Add(5 * time.Second).Format(time.RFC3339)}
-		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
-			run: func(ctx context.Context, _ mail) (int, error) {
+		got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+			OnRun: func(ctx context.Context, _ mail) (int, error) {
 				at, _ := ctx.Deadline()
 				require.Equal(t, time.Second, at.Sub(begin), "its timeout comes first")
 				derived, cancel := context.WithTimeout(ctx, time.Hour)
@@ -198,7 +179,7 @@ func TestDeadlineFrom_OutlivesTheTimeout(t *testing.T) {
 				require.Equal(t, context.DeadlineExceeded, derived.Err())
 				return 0, derived.Err()
 			},
-			handle: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
+			OnResult: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
 				if o.Status == task.Timeout {
 					return gentask.Extend(time.Minute)
 				}

@@ -20,9 +20,9 @@ import (
 func kinds(heard func(kind string)) map[string]gentask.Behavior {
 	return map[string]gentask.Behavior{
 		"handle": gentask.Handle(func(_ context.Context, m mail) error { heard("handle " + m.To); return nil }),
-		"work": gentask.Work(&work[int, string]{
-			run: func(_ context.Context, n int) (string, error) { return fmt.Sprint(n), nil },
-			handle: func(_ gentask.Job[int], o task.Outcome[string]) gentask.Decision {
+		"work": gentask.Work(&rig.Worker[int, string]{
+			OnRun: func(_ context.Context, n int) (string, error) { return fmt.Sprint(n), nil },
+			OnResult: func(_ gentask.Job[int], o task.Outcome[string]) gentask.Decision {
 				heard("work " + o.Value)
 				return gentask.DeadLetter(errOwn)
 			},
@@ -109,32 +109,4 @@ func TestMux_IsChecked(t *testing.T) {
 		require.ErrorIs(t, err, gentask.ErrConfig)
 		require.ErrorContains(t, err, want)
 	}
-}
-
-// TestMux_KindsDoNotDisturbEachOther: the death of the supervisor of one kind's workers is none of the others' business.
-func TestMux_KindsDoNotDisturbEachOther(t *testing.T) {
-	rig.Memory().Run(t, func(r *rig.Rig) {
-		r.Allow.Crashes = true
-		release, made := make(chan struct{}), 0
-		for _, kind := range []string{"handle", "receive"} {
-			r.Send(ofKind(kind, ""))
-		}
-		c := r.Start(gentask.Mux("kind", map[string]gentask.Behavior{
-			"handle": r.Handle(func(context.Context, string) error { <-release; return nil }),
-			"receive": gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
-				if made++; made > 1 {
-					return acknowledging(job)
-				}
-				return actor.FromFunc(func(actor.Context) {})
-			}),
-		}), gentask.Config{})
-		r.Eventually("both run", func() bool { return c.Health().Running == 2 && r.Runs.Now() == 1 })
-		r.Kill("workers")
-		r.Eventually("one has been given back", func() bool { return r.Memory.Stats().Released == 1 })
-		close(release)
-		r.Finish()
-		require.Equal(r, 1, r.Runs.Total())
-		require.Equal(r, 2, r.Memory.Stats().Acked)
-		require.Equal(r, 1, eventOf(r, "handle").Attempt)
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/gentasktest"
+	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -20,9 +21,9 @@ import (
 func asJob(t *testing.T, cfg gentask.Config, f func(gentask.Job[mail])) {
 	t.Helper()
 	called := false
-	gentasktest.Run(t, gentask.Work(&work[mail, int]{
-		run: func(context.Context, mail) (int, error) { return 0, nil },
-		handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+	gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+		OnRun: func(context.Context, mail) (int, error) { return 0, nil },
+		OnResult: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
 			f(job)
 			called = true
 			return gentask.Ack()
@@ -99,9 +100,9 @@ func TestBackoff(t *testing.T) {
 				d = min(c.base<<(attempt-1), c.max)
 			}
 			seen := map[time.Duration]bool{}
-			gentasktest.Run(t, gentask.Work(&work[mail, int]{
-				run: func(context.Context, mail) (int, error) { return 0, nil },
-				handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+			gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+				OnRun: func(context.Context, mail) (int, error) { return 0, nil },
+				OnResult: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
 					for range 200 {
 						wait := job.Backoff()
 						require.GreaterOrEqual(t, wait, d/2)
@@ -149,9 +150,9 @@ func TestMaxAttempts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for attempt := 1; attempt <= 4; attempt++ {
 				runs := 0
-				got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
-					run:    func(context.Context, mail) (int, error) { runs++; return 0, errOwn },
-					handle: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return c.decide },
+				got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+					OnRun:    func(context.Context, mail) (int, error) { runs++; return 0, errOwn },
+					OnResult: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return c.decide },
 				}), gentasktest.Attempt(gentasktest.JSON(t, mail{}), attempt), cfg)
 				switch {
 				case attempt > 3:
@@ -190,9 +191,9 @@ func TestMaxAttempts_NeverEnds(t *testing.T) {
 func TestExtend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard []time.Duration
-		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
-			run: func(context.Context, mail) (int, error) { time.Sleep(10 * time.Second); return 1, nil },
-			handle: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
+		got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+			OnRun: func(context.Context, mail) (int, error) { time.Sleep(10 * time.Second); return 1, nil },
+			OnResult: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
 				heard = append(heard, o.RunTime)
 				if o.Status == task.Timeout {
 					return gentask.Extend(4 * time.Second)
@@ -220,9 +221,9 @@ func TestExtend_MakesSenseAfterATimeoutOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
-					run:    c.run,
-					handle: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Extend(c.wait) },
+				got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+					OnRun:    c.run,
+					OnResult: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Extend(c.wait) },
 				}), gentasktest.JSON(t, mail{}), gentask.Config{})
 				require.Equal(t, c.want, got.Disposition)
 			})
@@ -233,9 +234,9 @@ func TestExtend_MakesSenseAfterATimeoutOnly(t *testing.T) {
 // TestReleaseCostsNoAttempt, however often.
 func TestReleaseCostsNoAttempt(t *testing.T) {
 	n := 0
-	all := gentasktest.Finish(t, gentask.Work(&work[mail, int]{
-		run: func(context.Context, mail) (int, error) { return 1, nil },
-		handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+	all := gentasktest.Finish(t, gentask.Work(&rig.Worker[mail, int]{
+		OnRun: func(context.Context, mail) (int, error) { return 1, nil },
+		OnResult: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
 			require.Equal(t, 1, job.Attempt())
 			if n++; n < 10 {
 				return gentask.Release()

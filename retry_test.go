@@ -67,9 +67,9 @@ func TestRetryRules(t *testing.T) {
 	} {
 		for kind, behavior := range map[string]gentask.Behavior{
 			"Handle": gentask.Handle(func(ctx context.Context, _ mail) error { return c.run(ctx) }),
-			"Work": gentask.Work(&work[mail, int]{
-				run:    func(ctx context.Context, _ mail) (int, error) { return 0, c.run(ctx) },
-				handle: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Decision{} },
+			"Work": gentask.Work(&rig.Worker[mail, int]{
+				OnRun:    func(ctx context.Context, _ mail) (int, error) { return 0, c.run(ctx) },
+				OnResult: func(gentask.Job[mail], task.Outcome[int]) gentask.Decision { return gentask.Decision{} },
 			}),
 		} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
@@ -119,52 +119,6 @@ func TestRetryRules_OnWhatNeverRan(t *testing.T) {
 	}
 }
 
-// TestScenario06_ARetryPolicyThatFails has said nothing: the next rule is asked, and Config.Backoff decides.
-func TestScenario06_ARetryPolicyThatFails(t *testing.T) {
-	for name, crash := range crashes {
-		t.Run(name, func(t *testing.T) {
-			cfg := gentask.Config{Backoff: gentask.Backoff{Base: time.Nanosecond, Max: time.Nanosecond}}
-			cfg.Policy.Retry.Backoff = func(int, error) time.Duration { crash(); return time.Hour }
-			cfg.Policy.Retry.Rules = []gentask.Rule{
-				{When: func(task.Status, error) bool { crash(); return true }, Do: gentask.Ack()},
-				{When: gentask.WhenErrorIs(errGone), Do: gentask.DeadLetter(nil)},
-			}
-			for reason, want := range map[error]queue.Disposition{errGone: queue.DeadLetter, errOwn: queue.Requeue} {
-				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return reason }), gentasktest.JSON(t, mail{}), cfg)
-				require.Equal(t, want, got.Disposition)
-				require.ErrorIs(t, got.Reason, reason)
-				require.LessOrEqual(t, got.After, time.Nanosecond)
-			}
-		})
-	}
-}
-
-// TestScenario06_ARetryPolicyThatHangs loses its slot and its delivery as a HandleResult does, and the ledger doesn't ask it again.
-func TestScenario06_ARetryPolicyThatHangs(t *testing.T) {
-	rig.Memory().Run(t, func(r *rig.Rig) {
-		r.Allow.Healed = true
-		release, asked := make(chan struct{}), 0
-		cfg := gentask.Config{Concurrency: 1}
-		cfg.Policy.Retry.Backoff = func(int, error) time.Duration {
-			if asked++; asked == 1 {
-				<-release
-			}
-			return time.Second
-		}
-		r.Publish(2)
-		r.Start(r.Handle(func(ctx context.Context, id string) error {
-			if job, _ := gentask.FromContext(ctx); id == "1" && job.Attempt() == 1 {
-				return errOwn
-			}
-			return nil
-		}), cfg)
-		r.Finish()
-		require.Equal(r, 1, asked)
-		require.Equal(r, 2, r.Runs.Of("1"))
-		close(release)
-	})
-}
-
 // TestJobBackoff is that of the rule for how the job ended, and of no rule while it runs.
 func TestJobBackoff(t *testing.T) {
 	for reason, want := range map[error]time.Duration{nil: time.Hour, errOwn: time.Hour, errGone: time.Second} {
@@ -174,13 +128,13 @@ func TestJobBackoff(t *testing.T) {
 			Rules:   []gentask.Rule{{When: gentask.WhenErrorIs(errGone), Backoff: gentask.ConstantBackoff(time.Second)}},
 		}
 		var running time.Duration
-		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
-			run: func(ctx context.Context, _ mail) (int, error) {
+		got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+			OnRun: func(ctx context.Context, _ mail) (int, error) {
 				job, _ := gentask.FromContext(ctx)
 				running = job.Backoff()
 				return 0, reason
 			},
-			handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+			OnResult: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
 				return gentask.Requeue(job.Backoff())
 			},
 		}), gentasktest.JSON(t, mail{}), cfg)
@@ -192,9 +146,9 @@ func TestJobBackoff(t *testing.T) {
 // TestJobBackoff_AfterATimeout is that of the rule for timeouts, while the task still runs.
 func TestJobBackoff_AfterATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		got := gentasktest.Run(t, gentask.Work(&work[mail, int]{
-			run: func(ctx context.Context, _ mail) (int, error) { <-ctx.Done(); return 0, ctx.Err() },
-			handle: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
+		got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+			OnRun: func(ctx context.Context, _ mail) (int, error) { <-ctx.Done(); return 0, ctx.Err() },
+			OnResult: func(job gentask.Job[mail], _ task.Outcome[int]) gentask.Decision {
 				return gentask.Requeue(job.Backoff())
 			},
 		}), gentasktest.JSON(t, mail{}), gentask.Config{Policy: hotel()})

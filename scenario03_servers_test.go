@@ -1,5 +1,0 @@
-package gentask_test
-
-import "testing"
-
-func TestScenario03_OnServers(t *testing.T) { onServers(t, scenario03) }
