@@ -70,13 +70,18 @@ func (l *instance) abandonedNow(n int) {
 }
 
 func (l *instance) props() *actor.Props {
+	return l.tree(func() actor.Actor { return newLedger(l) })
+}
+
+// tree makes the Props of the root supervisor, whose only child is the ledger that the producer makes.
+func (l *instance) tree(ledger func() actor.Actor) *actor.Props {
 	props, err := supervision.Static(supervision.Spec{
 		Intensity:    supervision.Intensity{Restarts: ledgerRestarts, Period: ledgerPeriod},
 		Backoff:      supervision.Backoff{Base: 10 * time.Millisecond, Max: time.Second},
 		AutoShutdown: supervision.AnySignificant,
 		Children: []supervision.ChildSpec{{
 			ID:          "ledger",
-			Props:       func() *actor.Props { return actor.FromProducer(func() actor.Actor { return newLedger(l) }) },
+			Props:       func() *actor.Props { return actor.FromProducer(ledger) },
 			Restart:     supervision.Transient,
 			Significant: true,
 			Shutdown:    max(l.cfg.DrainTimeout, 0) + l.cfg.graceTime() + flushTime + link.CloseTimeout + 2*link.DriverGrace,

@@ -14,7 +14,7 @@ import (
 // conductor is the dispatcher of the actor system), or what another goroutine does from one turn to the next. Each step has an instant of its
 // own, so timers set in different steps never fire together.
 type conductor struct {
-	order *rand.Rand // the conductor's own
+	order *rand.Rand // the conductor's own; nil for first come, first served
 
 	mu      sync.Mutex
 	rng     *rand.Rand               // of what is done in the steps
@@ -85,6 +85,9 @@ func (c *conductor) step() bool {
 
 // gap is the time between two steps: short as a rule, and sometimes long enough for timers to fire while messages are on their way.
 func (c *conductor) gap() time.Duration {
+	if c.order == nil {
+		return 1
+	}
 	most := 100 * time.Microsecond
 	if c.order.Float64() < 0.03 {
 		most = 20 * time.Millisecond
@@ -104,7 +107,10 @@ func (c *conductor) next() func() {
 		return nil
 	}
 	c.steps++
-	i := c.order.IntN(n)
+	i := 0
+	if c.order != nil {
+		i = c.order.IntN(n)
+	}
 	if i < len(c.queue) {
 		run := c.queue[i]
 		c.queue = slices.Delete(c.queue, i, i+1)
