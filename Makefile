@@ -60,8 +60,9 @@ structure: ## How entangled the files of the root package are, and whether it is
 	go -C tools run ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
 
 .PHONY: fmt
-fmt: $(GOFUMPT) ## Format all Go files (gofumpt)
+fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of the documentation
 	$(GOFUMPT) -l -w .
+	go -C tools run ./markdown -dir $(CURDIR)
 
 .PHONY: cover
 cover: cc ## Coverage: .cache/coverage.out, and a table of the packages

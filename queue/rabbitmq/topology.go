@@ -111,7 +111,7 @@ func (q *Queue) create(ch *amqp.Channel) error {
 
 // pin has the broker write down that it has made a queue, if that may be new. A broker that keeps its queues in Mnesia confirms a change of them
 // while the end of it may still be in memory, for two seconds; killed meanwhile, it has forgotten the queue, and with it what it has confirmed
-// since. A further change takes all earlier ones along. See docs/decisions/0031-a-queue-that-is-forgotten.md.
+// since. A further change takes all earlier ones along. See docs/decisions/0031-flush-new-queues-at-once.md.
 func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
 	if made.Messages > 0 || made.Consumers > 0 {
 		return nil
