@@ -89,7 +89,7 @@ func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, erro
 func (c BatchConfig) check(s *settings) error {
 	return badFields("BatchConfig.", errors.Join(
 		unfitIf(c.Size < 0, "Size", c.Size, "0 for as many as Concurrency, or more"),
-		unfitIf(c.Size > s.Concurrency, "Size", c.Size, fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency)),
+		unfitIf(s.Concurrency > 0 && c.Size > s.Concurrency, "Size", c.Size, fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency)),
 		unfitIf(c.Bytes < 0, "Bytes", c.Bytes, "0 for no limit, or more"),
 		unfitIf(c.Wait < 0, "Wait", c.Wait, "0 for 1s, or more")))
 }
@@ -143,7 +143,7 @@ var errInterrupted = errors.New("gentask: batch interrupted, because another job
 // decide runs in the worker: a batch has as much time as a job, from when it is handled.
 func (b *batcher) decide(e *entry, s task.Status) Decision {
 	if s == task.Timeout {
-		if left := e.incarnation.batches.TimeLeft(e); left > 0 {
+		if left := e.incarnation.batches.TimeLeft(e, e.cfg.taskTimeout()); left > 0 {
 			return Extend(left)
 		}
 	}

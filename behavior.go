@@ -23,8 +23,8 @@ type Worker[J, R any] interface {
 	HandleResult(job Job[J], o task.Outcome[R]) Decision
 }
 
-// Behavior says what a consumer does with a job. Make one with Handle, Work, Batch, Actor or Mux. The zero value is one made of nothing, which New
-// refuses.
+// Behavior is what a consumer does with a job. Make one with [Handle], [Work], [Batch], [Actor], [Mux] or
+// [MuxKinds]. The zero value is one made of nothing, which New refuses.
 type Behavior struct {
 	// kernel is what workers of the library's own run.
 	kernel kernel
@@ -34,6 +34,8 @@ type Behavior struct {
 	mux *mux
 	// byDefault says that the default policy decides, whatever the outcome.
 	byDefault bool
+	// options are those of its kind; nil for none. settings.of finds the settings that they make by their address.
+	options *KindOptions
 	// check refuses a config that the behaviour can't live with; nil takes any.
 	check func(*settings) error
 }
@@ -61,7 +63,7 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 // *task.Outcome[any] as a message, and settles with Job.Settle. If it crashes it is started anew, with a new actor for the same job, as often
 // as Config.Restarts allows, and never while its old task still runs. If it ends without having settled, the default policy decides.
 //
-// Config.Timeout limits what the worker does without a task, too: from its start, and from the end
+// Config.Timeout, or that of its kind, limits what the worker does without a task, too: from its start, and from the end
 // of each task, it has that long to run a task, or to settle and end. A Timeout of its task wants
 // an answer within the same time: task.Extend, task.Stop, or a settlement. A worker that is late is
 // ended; its job has timed out with ErrWorkerIdle, an EventHealed is told, and the default policy

@@ -14,7 +14,8 @@ import (
 
 // Config configures a consumer. The zero value is right.
 type Config struct {
-	// Name is shown at the broker, in events, and in the names of the consumer's actors. Empty means "gentask".
+	// Name is shown at the broker, in events, logs and [HealthHandler], and in the names of the consumer's
+	// actors. Empty means the name of the queue, if its source has one (see [queue.Named]), or else "gentask".
 	Name string
 
 	// Concurrency is the most jobs that run at a time. Zero means 10.
@@ -25,14 +26,14 @@ type Config struct {
 	Prefetch int
 
 	// Timeout is how long a run may take before its worker hears a Timeout, and how long a worker made by Actor may do without a run. Zero means
-	// 30 s, -1 never.
+	// 30 s, -1 never. [KindOptions] has one for each kind.
 	Timeout time.Duration
 
 	// Grace is how long a task may take to return after its context is cancelled; then it is abandoned. Zero means 5 s, -1 abandons at once.
 	Grace time.Duration
 
 	// MaxAttempts is how many attempts a message has before Requeue becomes a dead letter. Zero means 25, -1 that they never end. With the
-	// default Backoff, the 24 waits between 25 attempts take from 31 to 63 hours.
+	// default Backoff, the 24 waits between 25 attempts take from 31 to 63 hours. [KindOptions] has one for each kind.
 	MaxAttempts int
 
 	// Backoff says how long the default policy waits before the next attempt. Its zero fields mean 1 s and 6 h. Policy.Retry can say it

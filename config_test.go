@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 )
 
@@ -78,6 +79,34 @@ func TestConfig_NothingToRun(t *testing.T) {
 			require.ErrorIs(t, err, gentask.ErrConfig)
 			require.ErrorContains(t, err, "behavior is empty")
 		})
+	}
+}
+
+// named is a source whose queue has a name.
+type named struct {
+	queue.Source
+	name string
+}
+
+func (n named) Name() string { return n.name }
+
+// TestConfig_Name: without one of its own, the consumer has that of its queue, where that has one.
+func TestConfig_Name(t *testing.T) {
+	plain := struct{ queue.Source }{memory.New(memory.Config{})}
+	for _, c := range []struct {
+		source     queue.Source
+		name, want string
+	}{
+		{memory.New(memory.Config{Name: "emails"}), "", "emails"},
+		{memory.New(memory.Config{Name: "emails"}), "mine", "mine"},
+		{named{plain, "n"}, "", "n"},
+		{named{plain, ""}, "", "gentask"},
+		{plain, "", "gentask"},
+		{plain, "mine", "mine"},
+	} {
+		consumer, err := gentask.New(c.source, gentask.Handle(func(context.Context, int) error { return nil }), gentask.Config{Name: c.name})
+		require.NoError(t, err)
+		require.Equal(t, c.want, consumer.Name())
 	}
 }
 

@@ -43,13 +43,18 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	if behavior.empty() {
 		errs = append(errs, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Actor of something that is not nil", ErrConfig))
 	}
-	s, err := cfg.settings()
-	if err == nil && behavior.check != nil {
-		err = behavior.check(s)
+	if named, ok := source.(queue.Named); ok && cfg.Name == "" {
+		cfg.Name = named.Name()
 	}
-	if err := errors.Join(append(errs, err)...); err != nil {
+	s, err := cfg.settings()
+	errs = append(errs, err)
+	if behavior.check != nil {
+		errs = append(errs, behavior.check(s))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	s.forBehavior(behavior)
 	c := &Consumer{cfg: s, source: source, behavior: behavior, dedup: newDedup(s.Policy.Dedup), foreigners: newForeigners()}
 	if s.OnEvent != nil {
 		c.events.add(s.hooks.onEvent, s.OnEvent)
@@ -57,39 +62,56 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	return c, nil
 }
 
-// Run consumes until ctx ends, and then drains. It returns nil when the consumer was drained, however the running jobs ended, and otherwise why
-// it could not go on, or never began: an error that wraps ErrConfig, queue.ErrConfig (the broker refuses what was asked for; only before the first
-// session), ErrNoSession with why the last attempt failed (until ctx ended, no session could be opened at all; see Config.FailFast),
-// supervision.ErrIntensity, or ErrStanding (it did not stop, 10 s after all of its limits).
+// Run is [New] and [Consumer.Run]. It returns their errors.
 func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config) error {
 	c, err := New(source, behavior, cfg)
 	if err != nil {
 		return err
 	}
-	if err := c.Start(); err != nil {
+	return c.Run(ctx)
+}
+
+// Run starts the consumer, consumes until ctx ends, and then drains as [Consumer.Stop] does. It returns
+// nil when the consumer was drained, however the running jobs ended, and when Stop was called
+// elsewhere. Otherwise it returns why the consumer could not go on, or never began, in an error that
+// wraps one of these:
+//
+//   - ErrRunning: the consumer runs already, and goes on
+//   - queue.ErrConfig: the broker refuses a setting, before the first session
+//   - ErrNoSession, and why the last attempt failed: until ctx ended, no session could be opened at
+//     all; see [Config.FailFast]
+//   - supervision.ErrIntensity: the consumer's ledger crashed too often
+//   - ErrStanding: the consumer did not stop, 10 s after all of its limits
+//
+// When Run has returned, the consumer can be run again.
+func (c *Consumer) Run(ctx context.Context) error {
+	l, err := c.start()
+	if err != nil {
 		return err
 	}
 	select {
 	case <-ctx.Done():
-		return c.finish(context.WithoutCancel(ctx))
-	case <-c.Done():
+		return l.finish(context.WithoutCancel(ctx))
+	case <-l.done:
 		c.flush(context.WithoutCancel(ctx))
-		return c.Err()
+		return l.failure()
 	}
 }
 
 // finish is the end of Run.
-func (c *Consumer) finish(ctx context.Context) error {
-	if limit, bounded := c.cfg.stopLimit(); bounded {
+func (l *instance) finish(ctx context.Context) error {
+	if limit, bounded := l.cfg.stopLimit(); bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	l := c.current()
-	if _, err := c.Stop(ctx); err != nil {
+	if l.revoke(l) == nil {
+		return l.failure() // it has ended, and another one has begun
+	}
+	if _, err := l.stop(ctx); err != nil {
 		return fmt.Errorf("%w, and did not stop: %w", ErrStanding, err)
 	}
-	return cmp.Or(c.Err(), l.neverOpened())
+	return cmp.Or(l.failure(), l.neverOpened())
 }
 
 // Props makes the consumer's tree, for whoever wants it in a tree of his own; it fits supervision.ChildSpec.Props. Told to stop, the tree
@@ -110,18 +132,28 @@ func (c *Consumer) Props() *actor.Props { return c.offer().props() }
 // Start spawns the consumer at the root of Config.System and returns at once: see Health for how it gets on. It returns ErrRunning if the
 // consumer runs.
 func (c *Consumer) Start() error {
+	_, err := c.start()
+	return err
+}
+
+func (c *Consumer) start() (*instance, error) {
 	l := c.begin()
 	if l == nil {
-		return ErrRunning
+		return nil, ErrRunning
 	}
+	c.show(view{state: Connecting, width: c.cfg.Concurrency}, nil)
+	c.turned(time.Now()) // from now on it must turn
 	sys := c.cfg.System
 	if sys == nil {
 		sys = actor.NewSystem(actor.SystemConfig{Logger: c.cfg.systemLog()})
 	}
 	root := actor.SpawnRoot(sys, l.props(), c.cfg.Name)
 	actor.OnExit(sys, root, l.notStarted)
-	return nil
+	return l, nil
 }
+
+// Name returns the consumer's name: [Config.Name], or what stands for it when that is empty.
+func (c *Consumer) Name() string { return c.cfg.Name }
 
 // current returns the instance that was started last; nil before the first.
 func (c *Consumer) current() *instance {
@@ -140,13 +172,10 @@ func (c *Consumer) Done() <-chan struct{} {
 
 // Err returns why the consumer gave up; nil if it didn't.
 func (c *Consumer) Err() error {
-	l := c.current()
-	if l == nil {
-		return nil
+	if l := c.current(); l != nil {
+		return l.failure()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
+	return nil
 }
 
 // Stop drains the consumer: it takes no more, gives back what has not been started, lets running jobs finish for Config.DrainTimeout, or as
@@ -158,7 +187,7 @@ func (c *Consumer) Err() error {
 // handed in, Stop starts the drain and returns at once with an empty report, whatever ctx is. A subscriber or a
 // Logger that does not return from a call for 5 s is not waited for.
 func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
-	l := c.revoke()
+	l := c.revoke(nil)
 	if l == nil {
 		return DrainReport{}, nil
 	}
@@ -188,6 +217,19 @@ func (c *Consumer) Jobs(ctx context.Context) ([]JobStatus, error) {
 	return askLedger(ctx, c.current(), func(answer func([]JobStatus)) message { return &jobsRequest{answer: answer} })
 }
 
+// Worker returns the address of the worker of the job with this message ID, for tools that ask it
+// something: with [actor.Ask] in [Config.System], a worker made by [Actor] answers as it is programmed;
+// those of the library's own ignore what is sent to them. Where messages share an ID it is that of the
+// first that has a worker. The worker may end at any time. Worker returns ErrUnknownJob if no such
+// delivery is held here, ErrNoWorker if it has no worker, ErrNotRunning or ctx.Err().
+func (c *Consumer) Worker(ctx context.Context, id string) (*actor.PID, error) {
+	found, err := askLedger(ctx, c.current(), func(answer func(workerAnswer)) message { return &workerRequest{id: id, answer: answer} })
+	if err != nil {
+		return nil, err
+	}
+	return found.pid, found.err
+}
+
 // Health says how the consumer is. It doesn't block.
 func (c *Consumer) Health() Health {
 	var now Health
@@ -205,6 +247,9 @@ func (c *Consumer) Health() Health {
 	}
 	return now
 }
+
+// Alive is [Health.Alive] of now.
+func (c *Consumer) Alive() bool { return c.Health().Alive() }
 
 func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) message) error {
 	err, askErr := askLedger(ctx, c.current(), request)

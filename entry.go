@@ -67,7 +67,7 @@ type entry struct {
 
 // newEntry makes the entry of a delivery, on the receiver's goroutine.
 func newEntry(d *queue.Delivery, k *sessionLink, i *incarnation, cfg *settings) *entry {
-	e := &entry{delivery: d, link: k, incarnation: i, cfg: cfg, received: time.Now()}
+	e := &entry{delivery: d, link: k, incarnation: i, cfg: cfg.of(&d.Message), received: time.Now()}
 	e.item = admission.Item{
 		Owner: e, Identity: identityOf(cfg.seed, d), Attempt: d.Attempt, Keys: cfg.keysOf(&d.Message, e.received),
 		Redelivered: d.Redelivered, Used: int32(min(e.attemptsOfCopy(), math.MaxInt32)), //nolint:gosec // bounded

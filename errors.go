@@ -45,7 +45,10 @@ var (
 	// ErrRunning is returned by Start for a consumer that was started before.
 	ErrRunning = errors.New("gentask: consumer already started")
 
-	// ErrUnknownJob is returned by Consumer.Cancel when no delivery with the id is held.
+	// ErrNoWorker is returned by Consumer.Worker for a job that is held and has no worker, or one made by Actor that has not asked for its task yet.
+	ErrNoWorker = errors.New("gentask: job has no worker at the moment")
+
+	// ErrUnknownJob is returned by Consumer.Cancel and Consumer.Worker when no delivery with the id is held.
 	ErrUnknownJob = errors.New("gentask: no such job held")
 
 	// ErrNoSession is wrapped by the error of Run when ctx ended before any session could be opened. The
@@ -109,7 +112,8 @@ func (e SnoozeError) Error() string { return fmt.Sprintf("gentask: snoozed for %
 
 // AttemptsError is the reason of a dead letter whose attempts are used up.
 type AttemptsError struct {
-	// Attempt is the attempt that was the last, and Max is Config.MaxAttempts, or the rule's that ended it.
+	// Attempt is the attempt that was the last, and Max is Config.MaxAttempts, or that of the kind or the
+	// rule that ended it.
 	Attempt, Max int
 	// Err is why the last attempt failed; nil if it was lost with its session or its process.
 	Err error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/queue"
@@ -38,5 +39,40 @@ func ExampleMux() {
 	// to 800 pixels
 	// resize: ok, ack
 	// fax: exit, dead letter: nobody here can do this
+	// <nil>
+}
+
+// Publishers and consumers share the kinds of a queue: their names, and the types of their payloads.
+func ExampleNewKind() {
+	emails, sizes := gentask.NewKind[Email]("email"), gentask.NewKind[int]("resize")
+
+	q := memory.New(memory.Config{})
+	defer q.Close()
+	ctx := context.Background()
+	for range 2 { // the form was sent twice
+		sent, err := emails.Publish(ctx, q, Email{To: "anna"}, queue.Message{ID: "1", UniqueKey: "welcome anna"})
+		fmt.Println("published, duplicate:", sent.Duplicate, err)
+	}
+	if _, err := sizes.Publish(ctx, q, 800, queue.Message{ID: "2"}); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(consumed(q, gentask.MuxKinds(
+		emails.Handle(func(_ context.Context, e Email) error {
+			fmt.Println("to", e.To)
+			return nil
+		}),
+		sizes.Handle(func(ctx context.Context, width int) error {
+			limit, _ := ctx.Deadline()
+			fmt.Println("to", width, "pixels, within", time.Until(limit).Round(time.Minute))
+			return errors.New("no such picture")
+		}, gentask.KindOptions{Timeout: 10 * time.Minute, MaxAttempts: 1}),
+	), gentask.Config{}))
+	// Unordered output:
+	// published, duplicate: false <nil>
+	// published, duplicate: true <nil>
+	// to anna
+	// 1: ok, ack
+	// to 800 pixels, within 10m0s
+	// 2: exit, dead letter: gentask: attempt 1 of 1 failed: no such picture
 	// <nil>
 }

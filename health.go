@@ -114,6 +114,37 @@ func (h Health) Healthy() bool {
 	return false
 }
 
+const (
+	// standLimit is for how long a ledger may make no turn before it is worth restarting the process. A
+	// machine that is suspended or short of CPU comes back by itself in less.
+	standLimit = 10 * time.Second
+
+	// saturationLimit is how long abandoned tasks may take all that MaxAbandoned allows. Those of an
+	// outage return when their connections time out.
+	saturationLimit = 10 * time.Minute
+)
+
+// Alive reports whether the process is worth keeping, for a liveness probe. It is false in three cases,
+// which a restart ends and nothing else may:
+//
+//   - the consumer has given up: it is stopped, with an Error
+//   - it stands: its Turn is more than 10 s ago
+//   - it has been Saturated for more than 10 minutes, by tasks that ignore their context
+//
+// A consumer that was not started, connects to a broker that is away, is paused, drains, or was stopped
+// is alive, whether it is [Health.Healthy] or not.
+func (h Health) Alive() bool {
+	switch {
+	case h.State == Stopped:
+		return h.Error == nil
+	case !h.Turn.IsZero() && time.Since(h.Turn) > standLimit:
+		return false
+	case h.State == Saturated:
+		return time.Since(h.Since) <= saturationLimit
+	}
+	return true
+}
+
 // gauges are the numbers that change with every job.
 type gauges struct {
 	running, held atomic.Int64

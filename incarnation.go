@@ -34,5 +34,5 @@ func (i *incarnation) post(msg any) {
 
 // newBatches returns the batches of one incarnation of a consumer.
 func newBatches(cfg *settings) *batching.Set {
-	return batching.New(batching.Settings{Slots: cfg.Concurrency, Timeout: cfg.taskTimeout(), Grace: cfg.graceTime()})
+	return batching.New(batching.Settings{Slots: cfg.Concurrency, Grace: cfg.graceTime()})
 }

@@ -121,6 +121,13 @@ func (l *instance) fail(reason error) {
 	l.err = reason
 }
 
+// failure returns why the instance gave up; nil if it didn't.
+func (l *instance) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
 // notStarted is the end of a tree that Start has spawned, and of which nobody else is told because it has ended before there was a ledger.
 func (l *instance) notStarted(e *actor.Exited) {
 	if l.sys.Load() == nil {
@@ -268,11 +275,15 @@ func (c *Consumer) lives() bool {
 	return l != nil && l.begun && !l.over() && (l.root == nil || actor.Alive(l.rootSys, l.root))
 }
 
-// revoke ends the right of all Props so far to begin an instance, and returns the instance to stop; nil if
-// there is none that has begun.
-func (c *Consumer) revoke() *instance {
+// revoke ends the right of all Props so far to begin an instance, and returns the instance to stop: only, or
+// the current one if that is nil. It returns nil, and does nothing to only, if that is not the current one,
+// and nil if the current one has not begun.
+func (c *Consumer) revoke(only *instance) *instance {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if only != nil && c.instance != only {
+		return nil
+	}
 	c.stops++
 	if c.instance == nil || !c.instance.begun {
 		return nil

@@ -286,6 +286,8 @@ func (l *ledger) answer(msg message) {
 		msg.answer(nil)
 	case *jobsRequest:
 		msg.answer(statusesOf(inOrder(&l.held, &l.busy)))
+	case *workerRequest:
+		msg.answer(workerOf(inOrder(&l.held, &l.busy), msg.id))
 	case *tasksRequest:
 		msg.answer(l.instance.tasks)
 	}

@@ -85,7 +85,11 @@ type (
 		ofKeys bool
 		answer func(error)
 	}
-	jobsRequest  struct{ answer func([]JobStatus) }
+	jobsRequest   struct{ answer func([]JobStatus) }
+	workerRequest struct {
+		id     string
+		answer func(workerAnswer)
+	}
 	tasksRequest struct{ answer func(*task.Supervisor) }
 	drainRequest struct{ within time.Duration }
 )
@@ -107,5 +111,6 @@ func (*cancelRequest) toLedger()      {}
 func (*concurrencyRequest) toLedger() {}
 func (*rateRequest) toLedger()        {}
 func (*jobsRequest) toLedger()        {}
+func (*workerRequest) toLedger()      {}
 func (*tasksRequest) toLedger()       {}
 func (*drainRequest) toLedger()       {}

@@ -25,10 +25,47 @@ func Mux(header string, kinds map[string]Behavior) Behavior {
 	return Behavior{mux: m, check: m.check}
 }
 
-// mux is what Mux makes.
+// MuxKinds is [Mux] for kinds made by [NewKind], told apart by the header [queue.HeaderKind]. Each may
+// have a timeout and a number of attempts of its own. [New] refuses a kind that is named twice or not at
+// all, and one whose options make no sense.
+func MuxKinds(handlers ...KindHandler) Behavior {
+	if len(handlers) == 0 {
+		return Behavior{}
+	}
+	m := &mux{header: queue.HeaderKind, kinds: make(map[string]Behavior, len(handlers))}
+	var errs []error
+	for _, h := range handlers {
+		_, twice := m.kinds[h.name]
+		errs = append(errs,
+			unfitIf(h.name == "", "name of a kind in MuxKinds", `""`, "the value that its messages have in the header"),
+			unfitIf(twice, fmt.Sprintf("kind %q in MuxKinds", h.name), "named twice", "each kind once"),
+			unfitIf(len(h.options) > 1, fmt.Sprintf("kind %q: options", h.name), len(h.options), "one KindOptions at most"))
+		m.kinds[h.name] = h.limited(&errs)
+	}
+	m.unfit = errors.Join(errs...)
+	return Behavior{mux: m, check: m.check}
+}
+
+// limited returns the behaviour with its options, and adds what makes no sense of them to errs.
+func (h KindHandler) limited(errs *[]error) Behavior {
+	b := h.behavior
+	if len(h.options) == 0 {
+		return b
+	}
+	o := h.options[0]
+	o.Timeout = span(o.Timeout)
+	b.options = &o
+	*errs = append(*errs, inField(fmt.Sprintf("kind %q: KindOptions.", h.name), errors.Join(
+		unfitIf(o.Timeout < never, "Timeout", o.Timeout, "0 for Config.Timeout, -1 for never, or more"),
+		unfitIf(o.MaxAttempts < never, "MaxAttempts", o.MaxAttempts, "0 for Config.MaxAttempts, -1 for no end, or more"))))
+	return b
+}
+
+// mux is what Mux and MuxKinds make.
 type mux struct {
 	header string
 	kinds  map[string]Behavior
+	unfit  error // what made no sense to MuxKinds
 }
 
 // of is the behaviour for a message. It is a mux if that has none for it.
@@ -40,6 +77,9 @@ func (b Behavior) of(msg *queue.Message) Behavior {
 		}
 		if !ok {
 			return b
+		}
+		if kind.options == nil {
+			kind.options = b.options
 		}
 		b = kind
 	}
@@ -68,9 +108,22 @@ func (b Behavior) restarts() bool {
 // empty says whether the behaviour was made of nothing.
 func (b Behavior) empty() bool { return b.kernel == nil && b.props == nil && b.mux == nil }
 
+// variants adds the settings of each kind that has options, also within another, to those of the consumer.
+func (b Behavior) variants(s *settings) {
+	if b.options != nil {
+		s.kinds[b.options] = s.with(b.options)
+	}
+	if b.mux == nil {
+		return
+	}
+	for _, kind := range b.mux.kinds {
+		kind.variants(s)
+	}
+}
+
 // check checks every kind.
 func (m *mux) check(s *settings) error {
-	var errs []error
+	errs := []error{badFields("", m.unfit)}
 	if m.header == "" {
 		errs = append(errs, fmt.Errorf("%w: header of Mux is empty; want the name of the header that holds the kind", ErrConfig))
 	}

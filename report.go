@@ -328,3 +328,24 @@ func statusesOf(entries []*entry) []JobStatus {
 	}
 	return jobs
 }
+
+// workerAnswer is the answer to a workerRequest.
+type workerAnswer struct {
+	pid *actor.PID
+	err error
+}
+
+// workerOf returns the worker of the job with an ID: of those that share it, the one that came first.
+func workerOf(entries []*entry, id string) workerAnswer {
+	answer := workerAnswer{err: ErrUnknownJob}
+	for _, e := range entries {
+		if e.delivery.ID != id {
+			continue
+		}
+		if pid := e.workerPID(); pid != nil && e.busy() {
+			return workerAnswer{pid: pid}
+		}
+		answer.err = ErrNoWorker
+	}
+	return answer
+}

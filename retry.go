@@ -35,7 +35,7 @@ type Rule struct {
 	// Backoff is Retry.Backoff for this rule. Nil means that one.
 	Backoff BackoffFunc
 
-	// MaxAttempts is Config.MaxAttempts for this rule, if it is less. Zero means that one.
+	// MaxAttempts is Config.MaxAttempts, or KindOptions.MaxAttempts, for this rule, if it is less. Zero means that one.
 	MaxAttempts int
 }
 

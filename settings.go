@@ -22,13 +22,53 @@ type settings struct {
 	runFunc    RunFunc // the middleware; nil without any
 	byDefault  bool    // the Logger is slog.Default()
 	partitions int     // of the task supervisor; zero for one for each processor
+
+	behavior Behavior
+	kinds    map[*KindOptions]*settings // those of the kinds that have options; nil if none has
 }
 
+// forBehavior completes the settings with what they are for.
+func (s *settings) forBehavior(b Behavior) {
+	s.behavior, s.kinds = b, map[*KindOptions]*settings{}
+	b.variants(s)
+}
+
+// with returns a copy with the options of a kind.
+func (s *settings) with(o *KindOptions) *settings {
+	own := *s
+	own.Timeout, own.MaxAttempts = or(o.Timeout, s.Timeout), or(o.MaxAttempts, s.MaxAttempts)
+	return &own
+}
+
+// of returns the settings for a message: those of its kind, if that has options.
+func (s *settings) of(m *queue.Message) *settings {
+	if len(s.kinds) == 0 {
+		return s
+	}
+	if own := s.kinds[s.behavior.of(m).options]; own != nil {
+		return own
+	}
+	return s
+}
+
+// settings returns c with its defaults, and everything that makes no sense of it.
 func (c Config) settings() (*settings, error) {
 	runFunc, err := wrap(c.Policy.Middleware)
-	if err := errors.Join(c.check(), err); err != nil {
-		return nil, err
+	err = errors.Join(c.check(), err)
+	c = c.orDefaults()
+	s := &settings{
+		Config: c, random: defaultRandom, seed: maphash.MakeSeed(), hooks: newHooks(), runFunc: runFunc,
+		byDefault: c.Logger == nil,
 	}
+	if s.byDefault {
+		s.Logger = slog.Default()
+	}
+	s.Logger = s.hooks.log(s.Logger)
+	return s, err
+}
+
+// orDefaults returns c with the values that its zero fields stand for.
+func (c Config) orDefaults() Config {
 	clampSpans(reflect.ValueOf(&c).Elem())
 	c.Name = or(c.Name, "gentask")
 	c.Concurrency = or(c.Concurrency, defaultConcurrency)
@@ -46,12 +86,7 @@ func (c Config) settings() (*settings, error) {
 	if c.Decode == nil {
 		c.Decode = DecodeJSON
 	}
-	s := &settings{Config: c, random: defaultRandom, seed: maphash.MakeSeed(), hooks: newHooks(), runFunc: runFunc, byDefault: c.Logger == nil}
-	if s.byDefault {
-		s.Logger = slog.Default()
-	}
-	s.Logger = s.hooks.log(s.Logger)
-	return s, nil
+	return c
 }
 
 // taskTimeout is what the task supervisor takes for Timeout: zero is never.

@@ -74,7 +74,7 @@ func (s *stream) finish(ctx context.Context) error {
 func (s *stream) checkEmpty(ctx context.Context) error {
 	return settles(func() (string, error) {
 		stats, err := s.queue.Inspect(ctx)
-		if stats == (nats.Stats{}) {
+		if stats.Left()+stats.DeadLettered == 0 {
 			return "", err
 		}
 		return fmt.Sprintf("%+v", stats), err

@@ -111,7 +111,7 @@ func (r rabbit) fill(ctx context.Context, t *trial, q *rabbitmq.Queue) error {
 func checkRabbit(ctx context.Context, q *rabbitmq.Queue) error {
 	return settles(func() (string, error) {
 		s, err := q.Inspect(ctx)
-		if s == (rabbitmq.Stats{}) {
+		if s.Left()+s.DeadLettered+s.Consumers == 0 {
 			return "", err
 		}
 		return fmt.Sprintf("%+v", s), err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
@@ -40,6 +41,43 @@ func Example() {
 	// 1: hello, attempt 1
 	// first: <nil>
 	// second: queue: 1 not settled: delivery 1: queue: delivery already settled true
+}
+
+// A publisher learns the ids of its messages, and which of them the queue has already.
+func ExamplePublishResults() {
+	emails := memory.New(memory.Config{Name: "emails"})
+	defer emails.Close()
+	results, err := queue.PublishResults(context.Background(), emails,
+		queue.Message{ID: "1", UniqueKey: "welcome anna"},
+		queue.Message{ID: "2", UniqueKey: "welcome bert"},
+		queue.Message{ID: "3", UniqueKey: "welcome anna"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range results {
+		fmt.Println(r.ID, r.Duplicate)
+	}
+	// Output:
+	// 1 false
+	// 2 false
+	// 3 true
+}
+
+// A tool counts the messages of any queue whose driver can.
+func ExampleInspector() {
+	ctx := context.Background()
+	emails := memory.New(memory.Config{Name: "emails"})
+	defer emails.Close()
+	if err := emails.Publish(ctx, queue.Message{}, queue.Message{}, queue.Message{NotBefore: time.Now().Add(time.Hour)}); err != nil {
+		log.Fatal(err)
+	}
+	var source queue.Source = emails
+	if inspector, ok := source.(queue.Inspector); ok {
+		stats, err := inspector.Inspect(ctx)
+		fmt.Printf("%d ready, %d delayed, %d left %v\n", stats.Ready, stats.Delayed, stats.Left(), err)
+	}
+	// Output:
+	// 2 ready, 1 delayed, 3 left <nil>
 }
 
 // A bug has killed some messages. The operator looks at why, gives back what the fix cures, ten a second, and throws the rest away.

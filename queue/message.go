@@ -68,6 +68,9 @@ const (
 	// HeaderVersion holds the version of the payload, which is the publisher's to choose: see gentask.Config.Versions. No driver writes it.
 	HeaderVersion = "gentask-version"
 
+	// HeaderKind holds the kind of the message, which is the publisher's to choose: see gentask.NewKind. No driver writes it.
+	HeaderKind = "gentask-kind"
+
 	// HeaderDeadAt holds when the message was dead-lettered, in RFC 3339 with nanoseconds, UTC.
 	HeaderDeadAt = "gentask-dead-at"
 )

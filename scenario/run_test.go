@@ -185,3 +185,45 @@ func TestProps_StopIsNormal(t *testing.T) {
 		require.NoError(r, err)
 	})
 }
+
+// TestRun_OfAConsumer: its health can be asked meanwhile, a second Run is refused and harms nothing, and what was drained can be run again.
+func TestRun_OfAConsumer(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
+		for range 3 {
+			r.Publish(1)
+			ctx, cancel := context.WithCancel(r.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- c.Run(ctx) }()
+			r.Finish()
+			require.True(r, c.Health().Healthy())
+			require.ErrorIs(r, c.Run(ctx), gentask.ErrRunning)
+			require.ErrorIs(r, c.Start(), gentask.ErrRunning)
+			r.Rest()
+			require.Equal(r, gentask.Consuming, c.Health().State)
+			cancel()
+			require.NoError(r, <-ended)
+			require.Equal(r, gentask.Stopped, c.Health().State)
+		}
+		require.Equal(r, 3, r.Runs.Total())
+	})
+}
+
+// TestRun_StoppedElsewhere: Run returns when Stop has drained, and a consumer that was started again since is not stopped by the end of the
+// context of the Run before.
+func TestRun_StoppedElsewhere(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
+		ctx, cancel := context.WithCancel(r.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		r.Rest()
+		r.Stop(c)
+		require.NoError(r, c.Start())
+		require.NoError(r, <-ended)
+		cancel()
+		r.Publish(1)
+		r.Finish()
+		require.Equal(r, gentask.Consuming, c.Health().State)
+	})
+}

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	result, err := upstream.Run(ctx, queue, upstream.Config{
 		Jobs: *jobs, Prefetch: *prefetch, Work: *work, Timeout: 10 * *work, Seed: *seed,
-		Left: left.Ready + left.Held, Terminal: isTerminal(out), Out: out,
+		Left: left.Left(), Terminal: isTerminal(out), Out: out,
 	})
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	result, err := upstream.Run(ctx, queue, upstream.Config{
 		Jobs: *jobs, Prefetch: *prefetch, Work: 100 * time.Millisecond, Timeout: time.Second, Seed: *seed,
-		Left: left.Ready, Out: out,
+		Left: left.Left(), Out: out,
 	})
 	if err != nil {
 		return err

@@ -48,10 +48,10 @@ func (m *setModel) checkJob(t *rapid.T, j *modelJob) {
 	case j.want == nil:
 		require.False(t, j.over(), "job %s", j.ID)
 		left := time.Duration(0)
-		if m.settings.Timeout > 0 {
-			left = time.Until(j.batch.due.Add(m.settings.Timeout))
+		if m.timeout > 0 {
+			left = time.Until(j.batch.due.Add(m.timeout))
 		}
-		require.Equal(t, left, m.real.TimeLeft(j.job))
+		require.Equal(t, left, m.real.TimeLeft(j.job, m.timeout))
 		return
 	default:
 		require.True(t, j.over(), "job %s", j.ID)
@@ -62,7 +62,7 @@ func (m *setModel) checkJob(t *rapid.T, j *modelJob) {
 		require.Equal(t, want, got)
 	}
 	require.Equal(t, j.at, j.ended)
-	require.Zero(t, m.real.TimeLeft(j.job))
+	require.Zero(t, m.real.TimeLeft(j.job, m.timeout))
 }
 
 // checkLimits checks a batch against its limits, whatever the model expects.

@@ -31,6 +31,7 @@ type setModel struct {
 	calls     calls
 	functions []*Function
 	settings  Settings
+	timeout   time.Duration
 	serial    int
 	draining  bool
 
@@ -64,9 +65,8 @@ type modelBatch struct {
 
 func newSetModel(t *rapid.T) *setModel {
 	m := &setModel{t: t}
-	m.settings = Settings{
-		Slots: rapid.IntRange(1, 8).Draw(t, "slots"), Timeout: m.seconds("timeout", 0, 5), Grace: 10 * time.Second,
-	}
+	m.settings = Settings{Slots: rapid.IntRange(1, 8).Draw(t, "slots"), Grace: 10 * time.Second}
+	m.timeout = m.seconds("timeout", 0, 5)
 	for range rapid.IntRange(1, 2).Draw(t, "functions") {
 		f := m.calls.function()
 		f.Size = rapid.IntRange(0, m.settings.Slots).Draw(t, "size")

@@ -34,10 +34,6 @@ type Settings struct {
 	// come, and the batch that is due first is handled.
 	Slots int
 
-	// Timeout is how long a batch may take, from when it is to be handled. Zero means that there is
-	// no limit. The Set enforces none: see [Set.TimeLeft].
-	Timeout time.Duration
-
 	// Grace is how long a task may go on when it was told to stop, before it counts as abandoned.
 	Grace time.Duration
 }
@@ -77,17 +73,18 @@ func (s *Set) Drain() {
 	}
 }
 
-// TimeLeft returns how much longer the batch of the member with the given owner may take. While the
-// batch gathers, that includes the rest of its wait. TimeLeft returns zero if there is no limit, or
-// no such member. It returns zero or less if the time is over.
-func (s *Set) TimeLeft(owner any) time.Duration {
+// TimeLeft returns how much longer the batch of the member with the given owner may take, if it may take
+// as long as limit from when it is to be handled. The Set does not enforce that. While the batch
+// gathers, the rest of its wait is included. TimeLeft returns zero if limit is zero, which is no limit,
+// or if there is no such member. It returns zero or less if the time is over.
+func (s *Set) TimeLeft(owner any, limit time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.members[owner]
-	if m == nil || s.settings.Timeout == 0 {
+	if m == nil || limit == 0 {
 		return 0
 	}
-	return time.Until(m.batch.due.Add(s.settings.Timeout))
+	return time.Until(m.batch.due.Add(limit))
 }
 
 // patience is how long members wait for a function that should return. It is less than the grace,

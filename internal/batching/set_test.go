@@ -298,23 +298,23 @@ func TestSet_TaskUnknown(t *testing.T) {
 // TestSet_TimeLeft: the time of a batch begins when its gathering ends, and is the same for all
 // members.
 func TestSet_TimeLeft(t *testing.T) {
-	act(t, Settings{Slots: 10, Timeout: time.Minute}, func(s *scene) {
+	act(t, Settings{Slots: 10}, func(s *scene) {
 		jobs := s.join(s.function(2, time.Second), "1")
-		require.Equal(s, time.Minute+time.Second, s.set.TimeLeft(jobs[0]))
+		require.Equal(s, time.Minute+time.Second, s.set.TimeLeft(jobs[0], time.Minute))
 		time.Sleep(time.Second / 2)
 		jobs = append(jobs, s.join(jobs[0].f, "2")...)
 		for _, j := range jobs {
-			require.Equal(s, time.Minute, s.set.TimeLeft(j))
+			require.Equal(s, time.Minute, s.set.TimeLeft(j, time.Minute))
 		}
 		time.Sleep(2 * time.Minute)
-		require.Equal(s, -time.Minute, s.set.TimeLeft(jobs[0]))
-		require.Zero(s, s.set.TimeLeft("another"))
+		require.Equal(s, -time.Minute, s.set.TimeLeft(jobs[0], time.Minute))
+		require.Zero(s, s.set.TimeLeft("another", time.Minute))
 	})
 }
 
 // TestSet_OwnerTwice: an owner whose earlier task goes on is that of its latest member.
 func TestSet_OwnerTwice(t *testing.T) {
-	act(t, Settings{Slots: 10, Timeout: time.Minute}, func(s *scene) {
+	act(t, Settings{Slots: 10}, func(s *scene) {
 		f := s.function(1, time.Second)
 		first, second := newJob("1", f), newJob("1", f)
 		second.Owner = first
@@ -325,7 +325,7 @@ func TestSet_OwnerTwice(t *testing.T) {
 		synctest.Wait()
 		s.end(first, func() (map[string]error, error) { return done([]*job{first}), nil })
 		require.True(s, first.over())
-		require.Equal(s, time.Minute, s.set.TimeLeft(first))
+		require.Equal(s, time.Minute, s.set.TimeLeft(first, time.Minute))
 		s.calls.close()
 		synctest.Wait()
 		require.True(s, second.over())

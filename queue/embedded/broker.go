@@ -28,14 +28,14 @@ type Broker struct {
 
 // Open starts a broker with its files in dir, which is made if need be, and returns when it is ready. At most one Config may be given. It goes on
 // with what an earlier broker left in dir, however that one ended. It returns ErrInUse when another one has dir open, and an error that wraps
-// queue.ErrConfig for a value that can't be right.
+// queue.ErrConfig and names every value that can't be right.
 func Open(dir string, cfg ...Config) (*Broker, error) {
 	c, err := one(cfg)
+	if dir == "" {
+		err = errors.Join(fmt.Errorf("embedded: %w: dir is empty, must be the directory of the files, like \"./data\"", queue.ErrConfig), err)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if dir == "" {
-		return nil, fmt.Errorf("embedded: %w: dir is empty, must be the directory of the files, like \"./data\"", queue.ErrConfig)
 	}
 	dir, err = filepath.Abs(dir)
 	if err != nil {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -29,13 +30,16 @@ const (
 	minSync     = 10 * time.Millisecond
 )
 
+// check returns an error that names every field that can't be right, those of the queues included.
 func (c Config) check() error {
-	switch {
-	case c.SyncInterval != 0 && c.SyncInterval < minSync:
-		return fmt.Errorf("embedded: %w: Config.SyncInterval is %v, must be zero (%v) or at least %v",
-			queue.ErrConfig, c.SyncInterval, defaultSync, minSync)
-	case c.Queues.Replicas > 1:
-		return fmt.Errorf("embedded: %w: Config.Queues.Replicas is %d, must be 0 or 1: there is one server", queue.ErrConfig, c.Queues.Replicas)
+	var errs []error
+	if c.SyncInterval != 0 && c.SyncInterval < minSync {
+		errs = append(errs, fmt.Errorf("embedded: %w: Config.SyncInterval is %v, must be zero (%v) or at least %v",
+			queue.ErrConfig, c.SyncInterval, defaultSync, minSync))
 	}
-	return nil
+	if c.Queues.Replicas > 1 {
+		errs = append(errs, fmt.Errorf("embedded: %w: Config.Queues.Replicas is %d, must be 0 or 1: there is one server",
+			queue.ErrConfig, c.Queues.Replicas))
+	}
+	return errors.Join(append(errs, c.Queues.Check())...)
 }

@@ -34,6 +34,19 @@ func TestBadValuesAreNamed(t *testing.T) {
 	}
 }
 
+// Every mistake is named at once, and nothing is made.
+func TestAllBadValuesAreNamed(t *testing.T) {
+	bad := Config{SyncInterval: 1, Queues: nats.Config{Replicas: 3, Lease: -1}}
+	_, err := Open("", bad)
+	for _, part := range []string{"dir is empty", "Config.SyncInterval", "Config.Queues.Replicas", "Config.Lease"} {
+		require.ErrorContains(t, err, part)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	_, err = Open(dir, bad)
+	require.ErrorIs(t, err, queue.ErrConfig)
+	require.NoDirExists(t, dir)
+}
+
 func TestDirectoryInUseIsRefusedUntilItIsFree(t *testing.T) {
 	dir := t.TempDir()
 	b := newBroker(t, dir, Config{})

@@ -15,9 +15,29 @@ import (
 // Publish puts messages behind the tail of their priority, when their time has come, all or none. It copies the headers. It returns a
 // *queue.PublishError when ctx ends before, also while Faults block it, when the queue is closed, or when one of the messages can't be right.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	return q.publish(ctx, msgs, nil)
+}
+
+// PublishResults implements queue.ResultPublisher.
+func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]queue.PublishResult, error) {
+	results := make([]queue.PublishResult, len(msgs))
+	err := q.publish(ctx, msgs, results)
+	if failed, ok := err.(*queue.PublishError); ok { //nolint:errorlint // made by notPublished
+		for i, f := range failed.Failed {
+			results[i] = queue.PublishResult{ID: f.ID, Err: f.Err}
+		}
+	}
+	return results, err
+}
+
+// publish fills in results, unless there are none, when it has published.
+func (q *Queue) publish(ctx context.Context, msgs []queue.Message, results []queue.PublishResult) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	err := q.admit(ctx)
+	err := q.bad
+	if err == nil {
+		err = q.admit(ctx)
+	}
 	if err == nil && q.closed {
 		err = queue.ErrClosed
 	}
@@ -28,7 +48,10 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 		return notPublished(err, msgs)
 	}
 	for i := range msgs {
-		q.accept(msgs[i])
+		id, repeated := q.accept(msgs[i])
+		if results != nil {
+			results[i] = queue.PublishResult{ID: id, Duplicate: repeated}
+		}
 	}
 	q.wake()
 	return nil
@@ -58,7 +81,8 @@ func (q *Queue) admit(ctx context.Context) error {
 }
 
 // accept puts one message behind the tail, or where it waits for its time. A copy that a driver published goes on with its attempts.
-func (q *Queue) accept(m queue.Message) {
+// It returns the message's id, and whether the message was dropped as a repetition.
+func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 	if m.ID == "" {
 		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())
 	}
@@ -66,7 +90,7 @@ func (q *Queue) accept(m queue.Message) {
 	if m.UniqueKey != "" && q.keys.repeated(m.UniqueKey, now) {
 		q.stats.Repeated++
 		q.note(Entry{Op: Repeated, ID: m.ID})
-		return
+		return m.ID, true
 	}
 	if m.Time.IsZero() {
 		m.Time = now
@@ -82,9 +106,10 @@ func (q *Queue) accept(m queue.Message) {
 	q.note(Entry{Op: Published, ID: it.ID, Attempt: it.attempt})
 	if after > 0 {
 		q.delay(it, after)
-		return
+		return m.ID, false
 	}
 	q.ready.pushBack(it)
+	return m.ID, false
 }
 
 // used returns how many attempts were used up before this copy of a message was published; 0 when the headers do not tell.

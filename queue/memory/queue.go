@@ -33,6 +33,7 @@ type Config struct {
 // New, and Close it when delayed messages may be left.
 type Queue struct {
 	cfg Config
+	bad error // what is wrong with it
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -61,8 +62,10 @@ type item struct {
 	copied      bool   // made by the duplicate fault, which leaves it alone from now on
 }
 
-// New makes an empty queue.
+// New makes an empty queue. A cfg that makes no sense is an error of Open, Publish and Inspect: it wraps queue.ErrConfig and names every field
+// that is not right.
 func New(cfg Config) *Queue {
+	bad := cfg.check()
 	if cfg.Name == "" {
 		cfg.Name = "memory"
 	}
@@ -73,12 +76,16 @@ func New(cfg Config) *Queue {
 	_, _ = name.Write([]byte(cfg.Name)) // a hash takes everything
 	return &Queue{
 		cfg:     cfg,
+		bad:     bad,
 		rng:     rand.New(rand.NewPCG(cfg.Seed, name.Sum64())), //nolint:gosec // faults have to repeat themselves
 		faults:  cfg.Faults,
 		changed: make(chan struct{}),
 		keys:    keys{window: cfg.Unique},
 	}
 }
+
+// Name returns the queue's name.
+func (q *Queue) Name() string { return q.cfg.Name }
 
 // WaitEmpty waits until every message that was published is acknowledged or dead-lettered: nothing is ready, delayed or held. It returns
 // nil then, and ctx.Err() when ctx ends before.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gentask/gentask/queue"
 )
@@ -45,6 +46,20 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count()
+}
+
+// Inspect implements queue.Inspector; every count is known. [Queue.Stats] also has what has happened so far. It returns ctx.Err() when ctx has
+// ended.
+func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
+	if err := errors.Join(q.bad, ctx.Err()); err != nil {
+		return queue.Stats{}, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.count()
+	return queue.Stats{
+		Ready: now.Ready, Delayed: now.Delayed, Held: now.Held, DeadLettered: len(q.letters.all), Consumers: now.Sessions,
+	}, nil
 }
 
 // Backlog implements queue.BacklogReporter. It returns ctx.Err() when ctx has ended.

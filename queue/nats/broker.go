@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -32,32 +33,34 @@ type InProcessServer interface {
 	InProcessConn() (net.Conn, error)
 }
 
-// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme nats, tls, ws or wss; empty with Config.URLs. It
-// only checks its arguments, with an error that wraps queue.ErrConfig; connections are made by Open and Publish, so a server that is down is
-// no error here.
+// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme nats,
+// tls, ws or wss; empty with Config.URLs. It only checks its arguments, with an error that wraps
+// queue.ErrConfig and names all that can't be right. Connections are made by Open and Publish, so a
+// server that is down is no error here.
 func New(url string, cfg Config) (*Broker, error) {
-	if cfg.URLs != nil {
-		if url != "" {
-			return nil, fmt.Errorf("nats: %w: url is set, and Config.URLs is too, must be one of the two", queue.ErrConfig)
-		}
-		return newBroker(address.Asked(cfg.URLs), nil, cfg)
+	if cfg.URLs == nil {
+		return newBroker(address.Fixed(url), nil, cfg, checkURL("url", url))
 	}
-	if err := checkURL("url", url); err != nil {
-		return nil, err
+	var err error
+	if url != "" {
+		err = fmt.Errorf("nats: %w: url is set, and Config.URLs is too, must be one of the two", queue.ErrConfig)
 	}
-	return newBroker(address.Fixed(url), nil, cfg)
+	return newBroker(address.Asked(cfg.URLs), nil, cfg, err)
 }
 
-// NewInProcess returns the broker that is server, to which it connects without a network. Closing the broker leaves server running.
+// NewInProcess returns the broker that is server, to which it connects without a network. Closing the broker leaves server running. It returns
+// an error that wraps queue.ErrConfig and names everything that can't be right.
 func NewInProcess(server InProcessServer, cfg Config) (*Broker, error) {
+	var err error
 	if server == nil {
-		return nil, fmt.Errorf("nats: %w: server is nil, must be a running server", queue.ErrConfig)
+		err = fmt.Errorf("nats: %w: server is nil, must be a running server", queue.ErrConfig)
 	}
-	return newBroker(address.Fixed("nats://in-process"), server, cfg)
+	return newBroker(address.Fixed("nats://in-process"), server, cfg, err)
 }
 
-func newBroker(addresses *address.Book, server InProcessServer, cfg Config) (*Broker, error) {
-	if err := cfg.check(); err != nil {
+// newBroker checks cfg too. err is about the other arguments.
+func newBroker(addresses *address.Book, server InProcessServer, cfg Config, err error) (*Broker, error) {
+	if err := errors.Join(err, cfg.Check()); err != nil {
 		return nil, err
 	}
 	return &Broker{

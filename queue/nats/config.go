@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -57,18 +58,22 @@ const (
 	neverDuplicates = -1
 )
 
-// check returns an error for the first field that can't be right.
-func (c Config) check() error {
-	switch {
-	case c.Lease != 0 && c.Lease < minLease:
-		return fmt.Errorf("nats: %w: Config.Lease is %v, must be zero (what the queue has) or at least %v", queue.ErrConfig, c.Lease, minLease)
-	case c.Replicas < 0 || c.Replicas > maxReplicas:
-		return fmt.Errorf("nats: %w: Config.Replicas is %d, must be zero (what the queue has) or 1 to %d", queue.ErrConfig, c.Replicas, maxReplicas)
-	case c.Duplicates != 0 && c.Duplicates != neverDuplicates && c.Duplicates < minDuplicates:
-		return fmt.Errorf("nats: %w: Config.Duplicates is %v, must be zero (what the queue has), -1 (never) or at least %v",
-			queue.ErrConfig, c.Duplicates, minDuplicates)
+// Check returns an error that wraps queue.ErrConfig and names every field that can't be right. New calls it.
+func (c Config) Check() error {
+	var errs []error
+	if c.Lease != 0 && c.Lease < minLease {
+		errs = append(errs, fmt.Errorf("nats: %w: Config.Lease is %v, must be zero (what the queue has) or at least %v",
+			queue.ErrConfig, c.Lease, minLease))
 	}
-	return nil
+	if c.Replicas < 0 || c.Replicas > maxReplicas {
+		errs = append(errs, fmt.Errorf("nats: %w: Config.Replicas is %d, must be zero (what the queue has) or 1 to %d",
+			queue.ErrConfig, c.Replicas, maxReplicas))
+	}
+	if c.Duplicates != 0 && c.Duplicates != neverDuplicates && c.Duplicates < minDuplicates {
+		errs = append(errs, fmt.Errorf("nats: %w: Config.Duplicates is %v, must be zero (what the queue has), -1 (never) or at least %v",
+			queue.ErrConfig, c.Duplicates, minDuplicates))
+	}
+	return errors.Join(errs...)
 }
 
 // dedup returns the name under which the server stores a message once; empty, if each publish counts. A dead letter that is published again is
@@ -98,24 +103,30 @@ func (c Config) name(session string) string {
 	return name
 }
 
-// checkURL checks a comma-separated list of server URLs, which came from field. Its errors show none of
-// their passwords, which may be what does not parse.
+// checkURL checks a comma-separated list of server URLs, which came from field, and names each that is
+// not right. Its errors show none of their passwords, which may be what does not parse.
 func checkURL(field, list string) error {
+	var errs []error
 	for text := range strings.SplitSeq(list, ",") {
-		u, err := url.Parse(strings.TrimSpace(text))
-		if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
-			return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222, with reserved characters "+
-				"percent-encoded", queue.ErrConfig, field)
-		}
-		switch u.Scheme {
-		case "nats", "tls", "ws", "wss":
-		default:
-			return fmt.Errorf("nats: %w: %s %q has scheme %q, must be nats, tls, ws or wss: nats://host:4222",
-				queue.ErrConfig, field, address.Redact(text), address.Scheme(text))
-		}
-		if u.Hostname() == "" {
-			return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222", queue.ErrConfig, field, address.Redact(text))
-		}
+		errs = append(errs, checkOne(field, text))
+	}
+	return errors.Join(errs...)
+}
+
+func checkOne(field, text string) error {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+		return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222, with reserved characters "+
+			"percent-encoded", queue.ErrConfig, field)
+	}
+	switch u.Scheme {
+	case "nats", "tls", "ws", "wss":
+	default:
+		return fmt.Errorf("nats: %w: %s %q has scheme %q, must be nats, tls, ws or wss: nats://host:4222",
+			queue.ErrConfig, field, address.Redact(text), address.Scheme(text))
+	}
+	if u.Hostname() == "" {
+		return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222", queue.ErrConfig, field, address.Redact(text))
 	}
 	return nil
 }

@@ -116,3 +116,16 @@ func TestAURLWithoutASchemeShowsNoPassword(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret", url)
 	}
 }
+
+// Every mistake is named at once, those of all URLs included.
+func TestNewNamesAllMistakes(t *testing.T) {
+	bad := nats.Config{Lease: -1, Replicas: 6, Duplicates: 1}
+	_, err := nats.New("http://a,ftp://b", bad)
+	for _, part := range []string{`scheme "http"`, `scheme "ftp"`, "Config.Lease", "Config.Replicas", "Config.Duplicates"} {
+		require.ErrorContains(t, err, part)
+	}
+	require.ErrorIs(t, err, queue.ErrConfig)
+	_, err = nats.NewInProcess(nil, bad)
+	require.ErrorContains(t, err, "server is nil")
+	require.ErrorContains(t, err, "Config.Lease")
+}

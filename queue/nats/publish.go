@@ -33,7 +33,8 @@ type pendingMsg struct {
 
 	denials int // of its subject, before it was sent
 
-	done bool // it is known to be there, and is not sent
+	done      bool // it is known to be there, and is not sent
+	duplicate bool // the server has dropped it
 }
 
 func (p *publication) add(msg *natsgo.Msg, id string) {
@@ -98,6 +99,7 @@ func (p *publication) hopeless(ctx context.Context) error {
 // wait waits for the confirm of one message.
 func (p *publication) wait(ctx context.Context, one *pendingMsg) {
 	if one.err == nil && one.done {
+		one.duplicate = true
 		return
 	}
 	if one.err == nil && p.confirmed(ctx, one) {
@@ -109,7 +111,8 @@ func (p *publication) wait(ctx context.Context, one *pendingMsg) {
 
 func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 	select {
-	case <-one.ack.Ok():
+	case ack := <-one.ack.Ok():
+		one.duplicate = ack.Duplicate
 		return true // also when nothing was, for too long
 	default:
 	}
@@ -124,7 +127,8 @@ func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 			return false
 		}
 		select {
-		case <-one.ack.Ok():
+		case ack := <-one.ack.Ok():
+			one.duplicate = ack.Duplicate
 			return true
 		case one.err = <-one.ack.Err():
 		case <-p.link.lost:

@@ -17,19 +17,6 @@ type Queue struct {
 	name   string
 }
 
-// Stats is what the server says about a queue at one moment.
-type Stats struct {
-	// Ready is how many messages wait that were never delivered.
-	Ready int
-
-	// Held is how many messages were delivered and are not settled, and those that wait for their time, requeued or delayed:
-	// JetStream counts them together.
-	Held int
-
-	// DeadLettered is how many messages lie in the dead-letter queue.
-	DeadLettered int
-}
-
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
@@ -37,14 +24,41 @@ func (q *Queue) Name() string { return q.name }
 // within Config.Duplicates is confirmed, and not stored again. When the server has confirmed nothing for 5 s, what is left fails, and may be
 // published again.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	p, err := q.publish(ctx, msgs)
+	if p == nil && err != nil {
+		return failAll(msgs, err)
+	}
+	return err
+}
+
+// PublishResults implements queue.ResultPublisher. A Duplicate is what the server, or the record of its key, has dropped.
+func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]queue.PublishResult, error) {
+	p, err := q.publish(ctx, msgs)
+	results := make([]queue.PublishResult, len(msgs))
+	for i := range results {
+		if p == nil { // nothing was sent
+			results[i] = queue.PublishResult{ID: msgs[i].ID, Err: err}
+			continue
+		}
+		one := &p.pending[i]
+		results[i] = queue.PublishResult{ID: one.id, Duplicate: one.duplicate && one.err == nil, Err: one.err}
+	}
+	if p == nil && err != nil {
+		err = failAll(msgs, err)
+	}
+	return results, err
+}
+
+// publish returns a *queue.PublishError about some of msgs, or, with a nil publication, why nothing was sent.
+func (q *Queue) publish(ctx context.Context, msgs []queue.Message) (*publication, error) {
 	if len(msgs) == 0 {
-		return nil
+		return nil, nil
 	}
 	l, err := q.ready(ctx)
 	if err != nil {
-		return failAll(msgs, err)
+		return nil, err
 	}
-	p := publication{link: l}
+	p := &publication{link: l}
 	var keys []keyed
 	for i, m := range msgs {
 		m = complete(m)
@@ -54,12 +68,12 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 		p.add(encode(q.name, q.broker.config.dedup(m), m), m.ID)
 		p.refuse(q.broker.config.checkOrder(&m))
 	}
-	failed := q.withKeys(ctx, &p, keys)
+	failed := q.withKeys(ctx, p, keys)
 	if len(failed) == 0 {
-		return nil
+		return p, nil
 	}
 	q.broker.remember(l, q.name, false) // the stream may be gone: the next Publish looks
-	return &queue.PublishError{Failed: failed}
+	return p, &queue.PublishError{Failed: failed}
 }
 
 // failAll is the error of a Publish that sent nothing.
@@ -177,15 +191,16 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, er
 	return letters, nil
 }
 
-// Inspect asks the server how the queue stands. A queue that was never opened has nothing held.
-func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
+// Inspect implements queue.Inspector. Held includes those that wait for their time after a delivery, and Delayed and Consumers are
+// queue.CountUnknown. A queue that was never opened has nothing held.
+func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	l, err := q.ready(ctx)
 	if err != nil {
-		return Stats{}, err
+		return queue.Stats{}, err
 	}
 	stats, err := q.inspect(ctx, l)
 	if err != nil {
-		return Stats{}, fmt.Errorf("nats: inspect %q: %w", q.name, l.answer(ctx, err))
+		return queue.Stats{}, fmt.Errorf("nats: inspect %q: %w", q.name, l.answer(ctx, err))
 	}
 	return stats, nil
 }
@@ -207,8 +222,8 @@ func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	return int(c.CachedInfo().NumPending), nil
 }
 
-func (q *Queue) inspect(ctx context.Context, l *link) (Stats, error) {
-	var stats Stats
+func (q *Queue) inspect(ctx context.Context, l *link) (queue.Stats, error) {
+	stats := queue.Stats{Delayed: queue.CountUnknown, Consumers: queue.CountUnknown}
 	c, err := l.js.Consumer(ctx, q.name, consumerName)
 	switch {
 	case err == nil:

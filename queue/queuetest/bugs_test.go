@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -17,6 +18,9 @@ type bug struct {
 	deliver func(d *queue.Delivery)
 	settle  func(s *session, batch []queue.Settlement) []queue.Settlement
 	after   func(err error) error
+	results func(results []queue.PublishResult) []queue.PublishResult
+	inspect func(s *queue.Stats)
+	counted func(err error) error
 }
 
 // bugs returns all bugs by name.
@@ -56,6 +60,36 @@ func deliveryBugs() map[string]bug {
 		"a priority is ignored": {
 			found:   "order/priority_overtakes",
 			publish: func(m *queue.Message) { m.Priority = min(m.Priority, 0) },
+		},
+		"delayed messages are counted twice": {
+			found:   "inspect/counts_what_is_there",
+			inspect: func(s *queue.Stats) { s.Held += s.Delayed },
+		},
+		"counts are made up when there is no answer": {
+			found:   "inspect/with_an_ended_context",
+			counted: func(error) error { return nil },
+		},
+		"a result is not in its place": {
+			found:   "publish/results",
+			results: func(r []queue.PublishResult) []queue.PublishResult { slices.Reverse(r); return r },
+		},
+		"a failure is not in its result": {
+			found: "publish/results_of_what_was_refused",
+			results: func(r []queue.PublishResult) []queue.PublishResult {
+				for i := range r {
+					r[i].Err = nil
+				}
+				return r
+			},
+		},
+		"a repetition is not reported": {
+			found: "order/a_repetition_is_reported",
+			results: func(r []queue.PublishResult) []queue.PublishResult {
+				for i := range r {
+					r[i].Duplicate = false
+				}
+				return r
+			},
 		},
 		"a unique key is ignored": {
 			found:   "order/a_unique_key_is_enqueued_once",

@@ -132,7 +132,9 @@ func needs() map[string][]Capability {
 			"order/a time that has passed is at once",
 		},
 		Priority: {"order/priority overtakes", "order/priority stays with the message"},
-		Unique:   {"order/a unique key is enqueued once", "order/a unique key holds whatever became of the message"},
+		Unique: {
+			"order/a unique key is enqueued once", "order/a repetition is reported", "order/a unique key holds whatever became of the message",
+		},
 		Loss: {
 			"loss/unsettled deliveries come back", "loss/receive unblocks",
 			"loss/a dead session settles nothing", "loss/a source outlives its sessions",

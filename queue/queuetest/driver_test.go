@@ -37,6 +37,32 @@ func (d *driver) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return d.Queue.Publish(ctx, msgs...)
 }
 
+// PublishResults publishes with the bug.
+func (d *driver) PublishResults(ctx context.Context, msgs ...queue.Message) ([]queue.PublishResult, error) {
+	for i := range msgs {
+		if d.bug.publish != nil {
+			d.bug.publish(&msgs[i])
+		}
+	}
+	results, err := d.Queue.PublishResults(ctx, msgs...)
+	if d.bug.results != nil {
+		results = d.bug.results(results)
+	}
+	return results, err
+}
+
+// Inspect counts with the bug.
+func (d *driver) Inspect(ctx context.Context) (queue.Stats, error) {
+	stats, err := d.Queue.Inspect(ctx)
+	if d.bug.inspect != nil {
+		d.bug.inspect(&stats)
+	}
+	if d.bug.counted != nil {
+		err = d.bug.counted(err)
+	}
+	return stats, err
+}
+
 // session is a session of the memory queue with a bug.
 type session struct {
 	queue.Session

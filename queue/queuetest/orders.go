@@ -19,6 +19,7 @@ func orderCases() []testCase {
 		{"order/priority stays with the message", priorityStays},
 		{"order/bad priority is refused", badPriority},
 		{"order/a unique key is enqueued once", uniqueOnce},
+		{"order/a repetition is reported", repetitionReported},
 		{"order/a unique key holds whatever became of the message", uniqueHolds},
 		{"release/put off", releaseLater},
 		{"release/put off outlives its session", releaseOutlives},
@@ -138,6 +139,25 @@ func badPriority(b *bench) {
 		require.ErrorContains(b.t, err, "Message.Priority")
 	}
 	b.silent(s)
+}
+
+// repetitionReported: a publisher that returns results reports what its broker has dropped, within a call and beyond, and nothing else.
+func repetitionReported(b *bench) {
+	_, reports := b.Publisher.(queue.ResultPublisher)
+	for call, want := range [][]bool{{false, reports, false}, {reports, reports, false}} {
+		var msgs []queue.Message
+		for i, key := range []string{"k", "k", ""} {
+			msgs = append(msgs, queue.Message{ID: fmt.Sprintf("%d-%d", call, i), UniqueKey: key})
+		}
+		results, err := queue.PublishResults(b.ctx, b.Publisher, msgs...)
+		require.NoError(b.t, err)
+		var got []bool
+		for _, r := range results {
+			got = append(got, r.Duplicate)
+		}
+		require.Equal(b.t, want, got)
+	}
+	b.consumeAll([]string{"0-0", "0-2", "1-2"})
 }
 
 // uniqueOnce: of many messages with one key, in one call and in many, the first is enqueued; other keys are other messages.

@@ -16,6 +16,8 @@ func publishCases() []testCase {
 		{"publish/from many goroutines", publishConcurrently},
 		{"publish/with an ended context", publishEnded},
 		{"publish/to nobody", publishToNobody},
+		{"publish/results", publishResults},
+		{"publish/results of what was refused", publishResultsOfRefused},
 	}
 }
 
@@ -72,6 +74,62 @@ func publishEnded(b *bench) {
 	require.Len(b.t, failed.Failed, 2)
 	require.Equal(b.t, "a", failed.Failed[0].ID)
 	require.Equal(b.t, "b", failed.Failed[1].ID)
+}
+
+// publishResults: each message has a result in its place, with the id that it is delivered with, also when it had none.
+func publishResults(b *bench) {
+	s := b.open(1)
+	msgs := []queue.Message{{ID: "a", Body: []byte("0")}, {Body: []byte("1")}, {Body: []byte("2")}}
+	results, err := queue.PublishResults(b.ctx, b.Publisher, msgs...)
+	require.NoError(b.t, err)
+	require.Len(b.t, results, len(msgs))
+	require.Equal(b.t, "a", results[0].ID)
+	seen := map[string]string{}
+	for i, r := range results {
+		require.NotEmpty(b.t, r.ID)
+		require.Equal(b.t, queue.PublishResult{ID: r.ID}, r)
+		d := b.receive(s)
+		seen[string(d.Body)] = d.ID
+		b.settle(s, queue.Ack, d)
+		require.Empty(b.t, msgs[i].Headers, "the messages are the caller's")
+	}
+	require.Equal(b.t, map[string]string{"0": "a", "1": results[1].ID, "2": results[2].ID}, seen)
+	results, err = queue.PublishResults(b.ctx, b.Publisher)
+	require.NoError(b.t, err)
+	require.Empty(b.t, results)
+}
+
+// publishResultsOfRefused: a message without a confirm has its reason in its place, and the error names the same.
+func publishResultsOfRefused(b *bench) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	cancel()
+	for _, c := range []struct {
+		ctx  context.Context
+		msgs []queue.Message
+		want error
+	}{
+		{ctx, []queue.Message{{ID: "late"}, {ID: "too late"}}, context.Canceled},
+		{b.ctx, []queue.Message{{ID: "good"}, {ID: "bad", Priority: queue.MaxPriority + 1}}, queue.ErrConfig},
+	} {
+		results, err := queue.PublishResults(c.ctx, b.Publisher, c.msgs...)
+		require.Len(b.t, results, len(c.msgs))
+		last := results[len(results)-1]
+		require.ErrorIs(b.t, last.Err, c.want)
+		require.False(b.t, last.Duplicate)
+		var failed *queue.PublishError
+		require.ErrorAs(b.t, err, &failed)
+		without := map[string]error{}
+		for _, r := range results {
+			if r.Err != nil {
+				without[r.ID] = r.Err
+			}
+		}
+		named := map[string]error{}
+		for _, f := range failed.Failed {
+			named[f.ID] = f.Err
+		}
+		require.Equal(b.t, named, without)
+	}
 }
 
 // publishToNobody: messages wait for the first session that is ever opened.

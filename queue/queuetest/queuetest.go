@@ -60,6 +60,7 @@ func Run(t *testing.T, newQueue func(t testing.TB) Fixture) {
 const (
 	caseLimit = 30 * time.Second       // one case, all included
 	arrival   = 10 * time.Second       // the longest wait for something that has to come
+	counting  = 5 * time.Second        // the longest wait for a count to be right
 	silence   = 200 * time.Millisecond // the wait for something that must not come
 )
 
@@ -84,6 +85,7 @@ func cases() []testCase {
 		publishCases(),
 		orderCases(),
 		backlogCases(),
+		inspectCases(),
 		letterCases(),
 	} {
 		all = append(all, theme...)

@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -20,10 +21,11 @@ type Broker struct {
 	gauge     *gauge
 }
 
-// New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps for TLS. At most one Config may be given;
-// none is the zero Config. With Config.URLs, url is empty. New only checks what it is given, and returns an error that wraps queue.ErrConfig
-// when that is not right: a connection is made when the first session is opened or the first message is published, so that a broker that is
-// down is no error here.
+// New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps for TLS.
+// At most one Config may be given; none is the zero Config. With Config.URLs, url is empty. New only
+// checks what it is given, and returns an error that wraps queue.ErrConfig and names everything that is
+// not right. A connection is made when the first session is opened or the first message is published, so
+// that a broker that is down is no error here.
 func New(url string, cfg ...Config) (*Broker, error) {
 	if len(cfg) > 1 {
 		return nil, badConfig("cfg", fmt.Sprintf("%d of them", len(cfg)), "one Config or none")
@@ -33,10 +35,7 @@ func New(url string, cfg ...Config) (*Broker, error) {
 		b.cfg = cfg[0]
 	}
 	b.cfg = b.cfg.withDefaults()
-	if err := b.cfg.check(); err != nil {
-		return nil, err
-	}
-	if err := b.find(url); err != nil {
+	if err := errors.Join(b.find(url), b.cfg.check()); err != nil {
 		return nil, err
 	}
 	b.host = hostname()
@@ -92,6 +91,8 @@ func (b *Broker) Close() error {
 
 var (
 	_ queue.Source          = (*Queue)(nil)
+	_ queue.Named           = (*Queue)(nil)
 	_ queue.BacklogReporter = (*Queue)(nil)
-	_ queue.Publisher       = (*Queue)(nil)
+	_ queue.Inspector       = (*Queue)(nil)
+	_ queue.ResultPublisher = (*Queue)(nil)
 )

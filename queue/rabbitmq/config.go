@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -88,29 +89,22 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check names the first field that is not right.
+// check names every field that is not right.
 func (c Config) check() error {
-	switch c.Type {
-	case Quorum, Classic:
-	default:
-		return badConfig("Config.Type", c.Type, `"quorum" or "classic"`)
+	var errs []error
+	bad := func(isBad bool, field string, was any, want string) {
+		if isBad {
+			errs = append(errs, badConfig("Config."+field, was, want))
+		}
 	}
-	if c.MaxPriority < 0 || c.MaxPriority > queue.MaxPriority {
-		return badConfig("Config.MaxPriority", c.MaxPriority, fmt.Sprintf("0 for none, to %d", queue.MaxPriority))
-	}
-	if c.Heartbeat < time.Second || c.Heartbeat > maxHeartbeat {
-		return badConfig("Config.Heartbeat", c.Heartbeat, "1s to "+maxHeartbeat.String()+", or 0 for the default")
-	}
-	if c.DialTimeout < 0 {
-		return badConfig("Config.DialTimeout", c.DialTimeout, "a positive time, or 0 for the default")
-	}
-	if len(c.Name) > maxName {
-		return badConfig("Config.Name", fmt.Sprintf("%d bytes", len(c.Name)), fmt.Sprintf("%d bytes at most", maxName))
-	}
-	if len(c.DelayPrefix) > maxName {
-		return badConfig("Config.DelayPrefix", fmt.Sprintf("%d bytes", len(c.DelayPrefix)), fmt.Sprintf("%d bytes at most", maxName))
-	}
-	return nil
+	bad(c.Type != Quorum && c.Type != Classic, "Type", c.Type, `"quorum" or "classic"`)
+	bad(c.MaxPriority < 0 || c.MaxPriority > queue.MaxPriority, "MaxPriority", c.MaxPriority, fmt.Sprintf("0 for none, to %d", queue.MaxPriority))
+	bad(c.Heartbeat < time.Second || c.Heartbeat > maxHeartbeat, "Heartbeat", c.Heartbeat,
+		"1s to "+maxHeartbeat.String()+", or 0 for the default")
+	bad(c.DialTimeout < 0, "DialTimeout", c.DialTimeout, "a positive time, or 0 for the default")
+	bad(len(c.Name) > maxName, "Name", fmt.Sprintf("%d bytes", len(c.Name)), fmt.Sprintf("%d bytes at most", maxName))
+	bad(len(c.DelayPrefix) > maxName, "DelayPrefix", fmt.Sprintf("%d bytes", len(c.DelayPrefix)), fmt.Sprintf("%d bytes at most", maxName))
+	return errors.Join(errs...)
 }
 
 const (

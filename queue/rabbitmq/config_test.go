@@ -86,3 +86,12 @@ func TestABadQueueNameIsAnErrorOfWhateverIsDone(t *testing.T) {
 	require.ErrorContains(t, err, "65536: right would be 1 to 65535")
 	require.NotErrorIs(t, err, ErrRefused)
 }
+
+// Every mistake is named at once, that of the URL included.
+func TestNewNamesAllMistakes(t *testing.T) {
+	_, err := New("http://localhost", Config{Type: "stream", MaxPriority: 10, Heartbeat: -1, DialTimeout: -1, Name: strings.Repeat("x", 101)})
+	for _, field := range []string{"url", "Config.Type", "Config.MaxPriority", "Config.Heartbeat", "Config.DialTimeout", "Config.Name"} {
+		require.ErrorContains(t, err, field)
+	}
+	require.ErrorIs(t, err, queue.ErrConfig)
+}

@@ -28,8 +28,24 @@ func (q *Queue) Name() string { return q.name }
 // does not fit the wire or can't be right, queue.ErrUnsupported for a UniqueKey, or ctx.Err(). A broker that blocks publishers holds Publish until
 // ctx ends. A message with NotBefore waits in a delay queue, up to 40 days, and comes up to an eighth of that time late.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
+	_, _, err := q.publish(ctx, msgs)
+	return err
+}
+
+// PublishResults implements queue.ResultPublisher. None is a Duplicate: RabbitMQ drops no message for another one.
+func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]queue.PublishResult, error) {
+	out, errs, err := q.publish(ctx, msgs)
+	results := make([]queue.PublishResult, len(msgs))
+	for i := range results {
+		results[i] = queue.PublishResult{ID: out[i].msg.MessageId, Err: errs[i]}
+	}
+	return results, err
+}
+
+// publish returns what it has made of msgs, and why each has no confirm.
+func (q *Queue) publish(ctx context.Context, msgs []queue.Message) ([]outgoing, []error, error) {
 	if len(msgs) == 0 {
-		return nil
+		return nil, nil, nil
 	}
 	out, errs := make([]outgoing, len(msgs)), make([]error, len(msgs))
 	for i := range msgs {
@@ -44,15 +60,15 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 		q.send(ctx, out, errs)
 	}
 	var failed []queue.PublishFailure
-	for i, e := range errs {
-		if e = errors.Join(err, e); e != nil {
-			failed = append(failed, queue.PublishFailure{ID: out[i].msg.MessageId, Err: e})
+	for i := range errs {
+		if errs[i] = errors.Join(err, errs[i]); errs[i] != nil {
+			failed = append(failed, queue.PublishFailure{ID: out[i].msg.MessageId, Err: errs[i]})
 		}
 	}
 	if failed == nil {
-		return nil
+		return out, errs, nil
 	}
-	return &queue.PublishError{Failed: failed}
+	return out, errs, &queue.PublishError{Failed: failed}
 }
 
 // outgoing fills in what a message does not say.
@@ -93,23 +109,11 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, er
 	return letters, nil
 }
 
-// Stats are what the broker tells about a queue in passing.
-type Stats struct {
-	// Ready is how many messages wait to be delivered. Delayed and unacknowledged ones are not among them.
-	Ready int
-
-	// Consumers is how many consumers the queue has, whoever they are.
-	Consumers int
-
-	// DeadLettered is how many dead letters lie in the dead-letter queue.
-	DeadLettered int
-}
-
-// Inspect asks the broker about the queue. Like Open and Publish it declares a queue that does not exist, and with Config.Passive refuses one
-// with an error that wraps queue.ErrConfig.
-func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
+// Inspect implements queue.Inspector. Delayed and Held are queue.CountUnknown. Like Open and Publish it declares a queue that does not exist,
+// and with Config.Passive refuses one with an error that wraps queue.ErrConfig.
+func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	if err := checkName(q.name); err != nil {
-		return Stats{}, err
+		return queue.Stats{}, err
 	}
 	var work, dead amqp.Queue
 	err := q.broker.control(ctx, fmt.Sprintf("inspect queue %q", q.name), func(ch *amqp.Channel) (err error) {
@@ -123,9 +127,11 @@ func (q *Queue) Inspect(ctx context.Context) (Stats, error) {
 		return err
 	})
 	if err != nil {
-		return Stats{}, err
+		return queue.Stats{}, err
 	}
-	return Stats{Ready: work.Messages, Consumers: work.Consumers, DeadLettered: dead.Messages}, nil
+	return queue.Stats{
+		Ready: work.Messages, Delayed: queue.CountUnknown, Held: queue.CountUnknown, DeadLettered: dead.Messages, Consumers: work.Consumers,
+	}, nil
 }
 
 // Delete deletes the queue with everything that belongs to it: messages, dead letters and delayed messages are lost, and sessions end with

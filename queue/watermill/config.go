@@ -1,6 +1,7 @@
 package watermill
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -36,16 +37,17 @@ type Config struct {
 // perPrefetch is what Config.Subscriptions says for as many as the prefetch.
 const perPrefetch = -1
 
-// check names the first field that is not right.
+// check names every field that is not right.
 func (c Config) check() error {
-	switch {
-	case c.Publisher == nil:
-		return fmt.Errorf("watermill: %w: Config.Publisher is nil: right would be a publisher of the topic", queue.ErrConfig)
-	case c.Subscriptions < perPrefetch:
-		return fmt.Errorf("watermill: %w: Config.Subscriptions is %d: right would be 0 for one, -1 for as many as the prefetch, or more",
-			queue.ErrConfig, c.Subscriptions)
+	var errs []error
+	if c.Publisher == nil {
+		errs = append(errs, fmt.Errorf("watermill: %w: Config.Publisher is nil: right would be a publisher of the topic", queue.ErrConfig))
 	}
-	return nil
+	if c.Subscriptions < perPrefetch {
+		errs = append(errs, fmt.Errorf("watermill: %w: Config.Subscriptions is %d: right would be 0 for one, -1 for as many as the prefetch, or more",
+			queue.ErrConfig, c.Subscriptions))
+	}
+	return errors.Join(errs...)
 }
 
 // subscriptions is how often a session with that prefetch subscribes.

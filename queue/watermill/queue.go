@@ -2,6 +2,7 @@ package watermill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -24,18 +25,20 @@ type Queue struct {
 
 var (
 	_ queue.Source    = (*Queue)(nil)
+	_ queue.Named     = (*Queue)(nil)
 	_ queue.Publisher = (*Queue)(nil)
 )
 
-// New makes a queue of a topic. The subscriber and the publishers stay the caller's, who closes them after the queue's sessions.
+// New makes a queue of a topic. It returns an error that wraps queue.ErrConfig and names everything that is not right. The subscriber and the publishers stay the caller's, who closes them after the queue's sessions.
 func New(subscriber message.Subscriber, topic string, cfg Config) (*Queue, error) {
+	var errs []error
 	if subscriber == nil {
-		return nil, fmt.Errorf("watermill: %w: subscriber is nil: right would be one of the topic's broker", queue.ErrConfig)
+		errs = append(errs, fmt.Errorf("watermill: %w: subscriber is nil: right would be one of the topic's broker", queue.ErrConfig))
 	}
 	if topic == "" {
-		return nil, fmt.Errorf("watermill: %w: topic is empty: right would be a name", queue.ErrConfig)
+		errs = append(errs, fmt.Errorf("watermill: %w: topic is empty: right would be a name", queue.ErrConfig))
 	}
-	if err := cfg.check(); err != nil {
+	if err := errors.Join(append(errs, cfg.check())...); err != nil {
 		return nil, err
 	}
 	if cfg.DeadTopic == "" {
@@ -43,6 +46,9 @@ func New(subscriber message.Subscriber, topic string, cfg Config) (*Queue, error
 	}
 	return &Queue{subscriber: subscriber, topic: topic, cfg: cfg}, nil
 }
+
+// Name returns the topic.
+func (q *Queue) Name() string { return q.topic }
 
 // Open subscribes, and starts a session. It returns ErrNoDelay, which wraps queue.ErrConfig, when a requeue with a delay would be impossible. A
 // subscriber that blocks for longer than ctx is left to it: its subscription ends as soon as it is there.

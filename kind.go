@@ -1,0 +1,134 @@
+package gentask
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Kind is one of several kinds of messages in a queue: a name, and the type of its payload. Publishers
+// and consumers share it, so that they can't disagree. Make one with [NewKind]. It is a small value, to
+// be copied, and its methods are safe for concurrent use.
+type Kind[T any] struct {
+	name   string
+	encode func(v any) (queue.Message, error) // nil for encodeJSON
+}
+
+// NewKind returns the kind with that name, which travels in the header [queue.HeaderKind]. An empty name
+// is an error of whatever is then done with the kind. One named [AnyKind] stands for the kinds that a
+// [MuxKinds] doesn't name, and for messages without the header; it can be handled, and not published.
+func NewKind[T any](name string) Kind[T] { return Kind[T]{name: name} }
+
+// Name returns the kind's name.
+func (k Kind[T]) Name() string { return k.name }
+
+// WithEncoder returns a copy of k whose messages are made by encode, such as Encode of a codec.Set. The
+// consumer's [Config.Decode] must read what it writes. Nil means JSON, and for a []byte or a string the
+// payload as it is, as [DecodeJSON] reads them.
+func (k Kind[T]) WithEncoder(encode func(v any) (queue.Message, error)) Kind[T] {
+	k.encode = encode
+	return k
+}
+
+// Message returns a message of the kind with v as its payload. At most one message may be given as
+// with: its ID, Headers, Time, NotBefore, Priority and UniqueKey are taken over. Message returns an
+// error that wraps [ErrConfig] for more than one, for one that has a body or a content type, and for a
+// name that can't be published, and the encoder's error for a v that it can't encode.
+func (k Kind[T]) Message(v T, with ...queue.Message) (queue.Message, error) {
+	if err := k.check(with); err != nil {
+		return queue.Message{}, err
+	}
+	encode := k.encode
+	if encode == nil {
+		encode = encodeJSON
+	}
+	encoded, err := encode(v)
+	if err != nil {
+		return queue.Message{}, fmt.Errorf("gentask: encode a %s as kind %q: %w", typeName[T](), k.name, err)
+	}
+	m := encoded
+	if len(with) == 1 {
+		m = with[0]
+		m.Body, m.ContentType = encoded.Body, encoded.ContentType
+	}
+	headers := make(map[string]string, len(m.Headers)+len(encoded.Headers)+1)
+	maps.Copy(headers, m.Headers)
+	maps.Copy(headers, encoded.Headers) // what the decoder goes by
+	headers[queue.HeaderKind] = k.name
+	m.Headers = headers
+	return m, nil
+}
+
+func (k Kind[T]) check(with []queue.Message) error {
+	switch {
+	case k.name == "" || k.name == AnyKind:
+		return fmt.Errorf("%w: name of a kind is %q; want one that a message can have", ErrConfig, k.name)
+	case len(with) > 1:
+		return fmt.Errorf("%w: kind %q: %d messages to take over; want one at most", ErrConfig, k.name, len(with))
+	case len(with) == 1 && (with[0].Body != nil || with[0].ContentType != ""):
+		return fmt.Errorf("%w: kind %q: message to take over has a body or a content type; want neither, for they are made of the payload",
+			ErrConfig, k.name)
+	}
+	return nil
+}
+
+// Publish makes a [Kind.Message] of v and publishes it. It returns the message's id, and whether the
+// broker dropped it as a duplicate (see [queue.PublishResults]), or the error of either step, which is
+// the result's Err too. Several messages are published at less cost by one call of
+// [queue.PublishResults].
+func (k Kind[T]) Publish(ctx context.Context, p queue.Publisher, v T, with ...queue.Message) (queue.PublishResult, error) {
+	m, err := k.Message(v, with...)
+	if err != nil {
+		return queue.PublishResult{Err: err}, err
+	}
+	results, err := queue.PublishResults(ctx, p, m)
+	if len(results) != 1 {
+		return queue.PublishResult{ID: m.ID, Err: err}, err // a driver's mistake
+	}
+	return results[0], err
+}
+
+// encodeJSON is the counterpart of DecodeJSON.
+func encodeJSON(v any) (queue.Message, error) {
+	switch v := v.(type) {
+	case []byte:
+		return queue.Message{Body: v}, nil
+	case string:
+		return queue.Message{Body: []byte(v)}, nil
+	}
+	body, err := json.Marshal(v)
+	return queue.Message{Body: body, ContentType: "application/json"}, err
+}
+
+// KindOptions are what a consumer may do otherwise for one kind. The zero value does nothing otherwise.
+type KindOptions struct {
+	// Timeout is [Config.Timeout] for this kind. Zero means that one, -1 never.
+	Timeout time.Duration
+
+	// MaxAttempts is [Config.MaxAttempts] for this kind, more or less. Zero means that one, -1 that
+	// attempts never end. A [Rule] may end them earlier.
+	MaxAttempts int
+}
+
+// KindHandler is a kind and what is done with it, for [MuxKinds]. [Kind.Handle] and [Kind.With] make one.
+type KindHandler struct {
+	name     string
+	behavior Behavior
+	options  []KindOptions
+}
+
+// Handle returns the kind with a function that does its jobs, as [Handle] makes a behaviour of it. At
+// most one KindOptions may be given.
+func (k Kind[T]) Handle(f func(ctx context.Context, payload T) error, opts ...KindOptions) KindHandler {
+	return k.With(Handle(f), opts...)
+}
+
+// With returns the kind with a behaviour made by [Work], [Actor], [Batch] or [Mux], whose payload must
+// be a T or another type that its body can be decoded into. At most one KindOptions may be given.
+func (k Kind[T]) With(b Behavior, opts ...KindOptions) KindHandler {
+	return KindHandler{name: k.name, behavior: b, options: opts}
+}
