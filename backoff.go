@@ -7,26 +7,28 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait before something is tried again: from half of d to d, where d is Base doubled with each failure, at most Max. What
-// the wait is within those is left to chance, so that what failed together doesn't come back together. The zero value is right.
+// Backoff is an exponential back-off. The wait is random, from half of d to d, where d is Base doubled
+// with each failure, at most Max: what failed together does not come back together. The zero value means
+// the defaults that the field's owner states.
 type Backoff struct {
-	// Base is the longest wait after the first failure. Zero means the default that the field's owner states. A Base that is longer than
-	// the default of Max wants a Max, too: New refuses it otherwise.
+	// Base is the longest wait after the first failure. Zero means the default that the field's owner
+	// states. A Base that is longer than the default of Max needs a Max: New refuses it otherwise.
 	Base time.Duration
 	// Max bounds the wait, the first one included. Zero means the default that the field's owner states.
 	Max time.Duration
 }
 
-// BackoffFunc returns how long to wait after the given attempt, from 1, which ended for reason. Zero or less means not at all.
+// BackoffFunc returns how long to wait after the given attempt, from 1, which ended for reason. Zero or
+// less means not at all.
 type BackoffFunc func(attempt int, reason error) time.Duration
 
-// ConstantBackoff returns a back-off for [Retry] and [Rule] that is always d.
+// ConstantBackoff returns a back-off for a [Rule] that is always d.
 func ConstantBackoff(d time.Duration) BackoffFunc {
 	return func(int, error) time.Duration { return d }
 }
 
-// ExponentialBackoff returns a back-off for [Retry] and [Rule] that works as Config.Backoff does: from half of base to base after the first attempt,
-// base doubled with each further one, and never more than most.
+// ExponentialBackoff returns a back-off for a [Rule] that works as a [Backoff] does: from half of base
+// to base after the first attempt, base doubled with each further one, and never more than most.
 func ExponentialBackoff(base, most time.Duration) BackoffFunc {
 	b := Backoff{Base: span(base), Max: span(most)}
 	return func(attempt int, _ error) time.Duration { return b.delay(attempt, defaultRandom) }
@@ -44,7 +46,7 @@ func (b Backoff) most(failure int) float64 {
 	return min(float64(b.Base)*math.Pow(2, float64(max(failure, 1)-1)), float64(b.Max))
 }
 
-// defaultBackoff and defaultReconnect are what Max means at zero in Config.Backoff and Config.Reconnect.
+// defaultBackoff and defaultReconnect are what Max means at zero in Retry.Backoff and Config.Reconnect.
 const (
 	defaultBackoff   = 6 * time.Hour
 	defaultReconnect = 30 * time.Second

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gentask/gentask/internal/batching"
 	"github.com/gentask/gentask/internal/guard"
-	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
@@ -29,9 +28,10 @@ type BatchConfig struct {
 	// Wait is how long the first job of a batch waits for others. Zero means 1 s.
 	Wait time.Duration
 
-	// Key returns the key of a message. Jobs of different keys are never handled together. Nil
-	// means that all have the same key.
-	Key func(msg *queue.Message) string
+	// Key returns which batch a message belongs to: jobs of different keys are never handled together.
+	// The empty key is one like any other, and nil means that all belong together. It is called in the
+	// job's task, and may fail as the job may.
+	Key KeyFunc
 }
 
 // Results are the results of a batch, by the ID of the job: nil is done, an error failed. No two
@@ -91,6 +91,7 @@ func (c BatchConfig) check(s *settings) error {
 		unfitIf(c.Size < 0, "Size", c.Size, "0 for as many as Concurrency, or more"),
 		unfitIf(s.Concurrency > 0 && c.Size > s.Concurrency, "Size", c.Size, fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency)),
 		unfitIf(c.Bytes < 0, "Bytes", c.Bytes, "0 for no limit, or more"),
+		c.Key.check(),
 		unfitIf(c.Wait < 0, "Wait", c.Wait, "0 for 1s, or more")))
 }
 
@@ -104,7 +105,7 @@ func (k batchKernel[J]) execute(ctx context.Context, e *entry) (any, error) {
 
 // batcher is the function and the key of one Batch.
 type batcher struct {
-	key      func(*queue.Message) string
+	key      KeyFunc
 	function *batching.Function
 }
 
@@ -121,7 +122,7 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 		Owner: e, ID: e.delivery.ID, Attempt: e.item.Attempt, Size: len(e.delivery.Body), Payload: payload,
 	}
 	if b.key != nil {
-		m.Key = bounded(b.key(&e.delivery.Message))
+		m.Key = bounded(b.key.of(&e.delivery.Message))
 	}
 	r := e.incarnation.batches.Join(ctx, b.function, m)
 	switch r.Ending {

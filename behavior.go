@@ -40,8 +40,9 @@ type Behavior struct {
 	check func(*settings) error
 }
 
-// Handle makes a behaviour of one function. The payload is decoded into a J (see Config.Decode). An error, a panic, a Goexit or a timeout is
-// tried again with back-off, and dead-lettered in the end: see DefaultDecision.
+// Handle makes a behaviour of one function. The payload is decoded into a J (see [Config.Decode]). An
+// error, a panic, a Goexit or a timeout is tried again with back-off, and dead-lettered in the end; a
+// [Decision] that f returns as its error decides instead: see [DefaultDecision].
 func Handle[J any](f func(ctx context.Context, payload J) error) Behavior {
 	if f == nil {
 		return Behavior{}
@@ -59,9 +60,11 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 	return Behavior{kernel: &functions[J, R]{run: w.Run, handle: w.HandleResult}}
 }
 
-// Actor makes a behaviour of a props factory: the worker is an actor of the user's own. It runs the risky part with Job.Run, gets the
-// *task.Outcome[any] as a message, and settles with Job.Settle. If it crashes it is started anew, with a new actor for the same job, as often
-// as Config.Restarts allows, and never while its old task still runs. If it ends without having settled, the default policy decides.
+// Actor makes a behaviour of a props factory: the worker is an actor of the user's own. It runs the
+// risky part with [ActorJob.Run], gets the *task.Outcome[any] as a message, and settles with
+// [Job.Settle]. If it crashes it is started again, with a new actor for the same job, as often as
+// [Config.Restarts] allows, and never while its old task still runs. If it ends without having settled,
+// the default policy decides.
 //
 // Config.Timeout, or that of its kind, limits what the worker does without a task, too: from its start, and from the end
 // of each task, it has that long to run a task, or to settle and end. A Timeout of its task wants
@@ -73,7 +76,7 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 //
 // The factory may return Props of anybody's making. The worker supervisor waits for it, for 3 s at most, the decoding of the payload included.
 // If it takes longer, panics or returns nil, that is a failed start.
-func Actor[J any](props func(job Job[J]) *actor.Props) Behavior {
+func Actor[J any](props func(job ActorJob[J]) *actor.Props) Behavior {
 	if props == nil {
 		return Behavior{}
 	}
@@ -83,7 +86,7 @@ func Actor[J any](props func(job Job[J]) *actor.Props) Behavior {
 			if err != nil {
 				return nil, err
 			}
-			return props(Job[J]{entry: e, payload: payload}), nil
+			return props(ActorJob[J]{Job[J]{entry: e, payload: payload}}), nil
 		})
 		switch {
 		case e.marked(factUndecodable):

@@ -37,8 +37,8 @@ func TestBounded(t *testing.T) {
 
 // TestKeysAreBounded: what is remembered of the keys of a message is short, and keeps nothing of it alive.
 func TestKeysAreBounded(t *testing.T) {
-	long := func(m queue.Message) string { return string(m.Body) }
-	part := func(m queue.Message) string { return m.ContentType[:10] }
+	long := func(m *queue.Message) string { return string(m.Body) }
+	part := func(m *queue.Message) string { return m.ContentType[:10] }
 	c, err := Config{Policy: Policy{
 		Order: Order{Key: long}, Fairness: Fairness{Key: part}, KeyRate: KeyRate{Key: long},
 		KeyBreaker: KeyBreaker{Key: part, Breaker: Breaker{FailureRate: 1}},

@@ -3,9 +3,6 @@ package gentask
 import (
 	"errors"
 	"fmt"
-	"reflect"
-
-	"github.com/gentask/gentask/queue"
 )
 
 // badFields makes errors that wrap ErrConfig of what a check has joined. in is where the fields are.
@@ -46,15 +43,6 @@ func unfitIf(bad bool, field string, value any, want string) error {
 func unfit(field string, value any, want string) error {
 	return fmt.Errorf("%s is %v; want %s", field, value, want)
 }
-
-// checkKey refuses a key that no message can have.
-func checkKey(f func(queue.Message) string) error {
-	nameless := f != nil && reflect.ValueOf(f).Pointer() == reflect.ValueOf(namelessKey).Pointer()
-	return unfitIf(nameless, "Key", `KeyHeader("")`, "the name of a header, such as KeyHeader(\"customer\")")
-}
-
-// namelessKey is what KeyHeader makes of an empty name, so that checkKey knows it.
-func namelessKey(queue.Message) string { return "" }
 
 func or[T comparable](value, byDefault T) T {
 	var zero T

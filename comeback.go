@@ -13,7 +13,7 @@ const (
 	mostComebacks = 50_000
 
 	// manyAttempts is from which attempt on a requeue without a wait is taken for one of a loop: that is where
-	// the default of Config.MaxAttempts would have ended it.
+	// the default of Retry.MaxAttempts would have ended it.
 	manyAttempts = 25
 )
 

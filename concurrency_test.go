@@ -64,7 +64,7 @@ func TestAdaptive(t *testing.T) {
 				return errDown
 			}
 			return rig.Pause(ctx, time.Duration(max(n, 10))*10*time.Millisecond)
-		}), gentask.Config{Concurrency: 100, MaxAttempts: -1, Policy: gentask.Policy{Adaptive: gentask.Adaptive{Min: 2}}})
+		}), gentask.Config{Concurrency: 100, Retry: gentask.Retry{MaxAttempts: -1}, Policy: gentask.Policy{Adaptive: gentask.Adaptive{Min: 2}}})
 		r.Rest()
 		require.Equal(r, 2, c.Health().Concurrency)
 		time.Sleep(30 * time.Second)

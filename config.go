@@ -32,13 +32,9 @@ type Config struct {
 	// Grace is how long a task may take to return after its context is cancelled; then it is abandoned. Zero means 5 s, -1 abandons at once.
 	Grace time.Duration
 
-	// MaxAttempts is how many attempts a message has before Requeue becomes a dead letter. Zero means 25, -1 that they never end. With the
-	// default Backoff, the 24 waits between 25 attempts take from 31 to 63 hours. [KindOptions] has one for each kind.
-	MaxAttempts int
-
-	// Backoff says how long the default policy waits before the next attempt. Its zero fields mean 1 s and 6 h. Policy.Retry can say it
-	// otherwise.
-	Backoff Backoff
+	// Retry controls how often a job that fails is tried, and when. Its zero value means 25 attempts
+	// with an exponential back-off from 1 s to 6 h.
+	Retry Retry
 
 	// MaxAbandoned is the most abandoned tasks that still run; while there are so many, the consumer takes no work and is unhealthy. Zero means
 	// as many as Concurrency, -1 no limit.
@@ -126,7 +122,6 @@ func (c Config) check() error {
 	}{
 		{"Concurrency", int64(c.Concurrency), 0, "0 for 10, or more"},
 		{"Prefetch", int64(c.Prefetch), 0, "0 for as many as Concurrency, or more"},
-		{"MaxAttempts", int64(c.MaxAttempts), never, "0 for 25, -1 for no end, or more"},
 		{"MaxAbandoned", int64(c.MaxAbandoned), never, "0 for as many as Concurrency, -1 for no limit, or more"},
 		{"Restarts", int64(c.Restarts), never, "0 for 3, -1 for none, or more"},
 	} {
@@ -144,8 +139,6 @@ func (c Config) check() error {
 		{"Grace", c.Grace, never, "0 for 5s, -1 for none, or more"},
 		{"DrainTimeout", c.DrainTimeout, never, "0 for 30s, -1 for none, or more"},
 		{"OpenTimeout", c.OpenTimeout, 0, "0 for 30s, or more"},
-		{"Backoff.Base", c.Backoff.Base, 0, "0 for 1s, or more"},
-		{"Backoff.Max", c.Backoff.Max, 0, "0 for 6h, or more"},
 		{"Reconnect.Base", c.Reconnect.Base, 0, "0 for 100ms, or more"},
 		{"Reconnect.Max", c.Reconnect.Max, 0, "0 for 30s, or more"},
 	} {
@@ -163,7 +156,7 @@ func (c Config) checkTogether() error {
 		errs = append(errs, fmt.Errorf("%w: Prefetch is %d with Concurrency %d; want as many at least, or 0 for just as many",
 			ErrConfig, c.Prefetch, n))
 	}
-	errs = append(errs, badFields("Backoff.", c.Backoff.check(defaultBackoff)), badFields("Reconnect.", c.Reconnect.check(defaultReconnect)),
+	errs = append(errs, badFields("Retry.", c.Retry.check()), badFields("Reconnect.", c.Reconnect.check(defaultReconnect)),
 		badFields("Unknown.", c.Unknown.check()), badFields("", checkVersions(c.Versions)))
 	return errors.Join(errs...)
 }

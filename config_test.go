@@ -31,9 +31,9 @@ func TestConfig_BadField(t *testing.T) {
 		{gentask.Config{Concurrency: 3, Prefetch: 2}, []string{"Prefetch", "2", "Concurrency 3"}},
 		{gentask.Config{Timeout: -2}, []string{"Timeout", "-2ns", "0 for 30s, -1 for never"}},
 		{gentask.Config{Grace: -time.Second}, []string{"Grace", "-1s", "0 for 5s, -1 for none"}},
-		{gentask.Config{MaxAttempts: -2}, []string{"MaxAttempts", "-2", "0 for 25", "-1"}},
-		{gentask.Config{Backoff: gentask.Backoff{Base: -1}}, []string{"Backoff.Base", "-1ns", "0 for 1s"}},
-		{gentask.Config{Backoff: gentask.Backoff{Max: -1}}, []string{"Backoff.Max", "-1ns", "0 for 6h"}},
+		{gentask.Config{Retry: gentask.Retry{MaxAttempts: -2}}, []string{"Retry.MaxAttempts", "-2", "0 for 25", "-1"}},
+		{gentask.Config{Retry: gentask.Retry{Backoff: gentask.Backoff{Base: -1}}}, []string{"Retry.Backoff.Base", "-1ns", "0 for 1s"}},
+		{gentask.Config{Retry: gentask.Retry{Backoff: gentask.Backoff{Max: -1}}}, []string{"Retry.Backoff.Max", "-1ns", "0 for 6h"}},
 		{gentask.Config{MaxAbandoned: -2}, []string{"MaxAbandoned", "-2", "-1"}},
 		{gentask.Config{DrainTimeout: -2}, []string{"DrainTimeout", "-2ns", "0 for 30s, -1"}},
 		{gentask.Config{Reconnect: gentask.Backoff{Base: -1}}, []string{"Reconnect.Base", "-1ns", "0 for 100ms"}},
@@ -56,8 +56,8 @@ func TestConfig_BadField(t *testing.T) {
 // TestConfig_ExtremesAreFine: the special values of every field.
 func TestConfig_ExtremesAreFine(t *testing.T) {
 	_, err := gentask.New(memory.New(memory.Config{}), noop(), gentask.Config{
-		Concurrency: 1, Prefetch: 1, Timeout: -1, Grace: -1, MaxAttempts: -1, MaxAbandoned: -1, DrainTimeout: -1, Restarts: -1,
-		Backoff: gentask.Backoff{Base: time.Hour, Max: time.Second}, Reconnect: gentask.Backoff{Base: 1},
+		Concurrency: 1, Prefetch: 1, Timeout: -1, Grace: -1, MaxAbandoned: -1, DrainTimeout: -1, Restarts: -1,
+		Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Hour, Max: time.Second}}, Reconnect: gentask.Backoff{Base: 1},
 	})
 	require.NoError(t, err)
 }
@@ -113,9 +113,11 @@ func TestConfig_Name(t *testing.T) {
 // TestConfig_AllMistakesAtOnce: one error has a line for each mistake.
 func TestConfig_AllMistakesAtOnce(t *testing.T) {
 	_, err := gentask.New(nil, gentask.Behavior{}, gentask.Config{
-		Timeout: -7, Prefetch: -1, Backoff: gentask.Backoff{Base: 12 * time.Hour}, Reconnect: gentask.Backoff{Base: time.Hour},
+		Timeout: -7, Prefetch: -1, Reconnect: gentask.Backoff{Base: time.Hour},
+		Retry: gentask.Retry{
+			MaxAttempts: -2, Backoff: gentask.Backoff{Base: 12 * time.Hour}, Rules: []gentask.Rule{{}, {MaxAttempts: -1}},
+		},
 		Policy: gentask.Policy{
-			Retry:      gentask.Retry{Rules: []gentask.Rule{{}, {MaxAttempts: -1}}},
 			Rate:       gentask.Rate{PerSecond: math.NaN(), Burst: -1},
 			Breaker:    gentask.Breaker{FailureRate: 0.5, Wait: gentask.Backoff{Base: time.Hour}},
 			Order:      gentask.Order{Key: gentask.KeyHeader("")},
@@ -127,9 +129,10 @@ func TestConfig_AllMistakesAtOnce(t *testing.T) {
 	})
 	require.ErrorIs(t, err, gentask.ErrConfig)
 	for _, want := range []string{
-		"source is nil", "behavior is empty", "Timeout is -7ns", "Prefetch is -1", "Backoff.Base is 12h0m0s; want 6h0m0s at most, or a Max",
-		"Reconnect.Base is 1h0m0s; want 30s at most", "Policy.Retry.Rules[0].When is nil", "Policy.Retry.Rules[1].When is nil",
-		"Policy.Retry.Rules[1].MaxAttempts is -1", "Policy.Rate.PerSecond is NaN", "Policy.Rate.Burst is -1",
+		"source is nil", "behavior is empty", "Timeout is -7ns", "Prefetch is -1",
+		"Retry.MaxAttempts is -2; want 0 for 25", "Retry.Backoff.Base is 12h0m0s; want 6h0m0s at most, or a Max",
+		"Reconnect.Base is 1h0m0s; want 30s at most", "Retry.Rules[0].When is nil", "Retry.Rules[1].When is nil",
+		"Retry.Rules[1].MaxAttempts is -1", "Policy.Rate.PerSecond is NaN", "Policy.Rate.Burst is -1",
 		"Policy.Breaker.Wait.Base is 1h0m0s; want 1m0s at most", `Policy.Order.Key is KeyHeader(""); want the name of a header`,
 		`Policy.Fairness.Key is KeyHeader("")`, `Policy.KeyRate.Key is KeyHeader("")`, `Policy.KeyBreaker.Key is KeyHeader("")`,
 		"Policy.KeyBreaker.Breaker.FailureRate is 0", "Policy.Middleware[0] is nil", "Policy.Middleware[1] is nil",

@@ -8,10 +8,26 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Decision is what becomes of a delivery, or that it isn't time to say. Make one with Ack, Requeue,
-// Release, Snooze, PauseConsumer, DeadLetter or Extend; the zero Decision is none, and the default
-// policy decides instead.
-type Decision struct {
+// Decision is what becomes of a delivery. Make one with [Ack], [Requeue], [Release], [Snooze],
+// [PauseConsumer], [DeadLetter] or [Extend]. The zero Decision is none, and the default policy decides
+// instead.
+//
+// HandleResult returns a Decision. The functions of [Handle], [Work], [Batch] and [Middleware], which
+// return an error, return it as that:
+//
+//	return gentask.Snooze(10 * time.Minute)
+//	return gentask.DeadLetter(err)
+//	return fmt.Errorf("server busy: %w", gentask.Requeue(retryAfter))
+//
+// [DefaultDecision] finds it as errors.As does, before it asks a rule. Of several in one error, the
+// outermost counts. A job that fails with [Requeue] has failed, for breakers as well; one that fails
+// with any other has not. An error with a Decision that settles nothing, which is the zero Decision or
+// [Extend], is an error like any other.
+//
+// It does not matter where in the error a Decision comes from. If a job calls something that returns
+// one, such as a function shared with another job, and passes that error on, it decides by it. So do
+// not pass on the reasons of other jobs, as in [Event] or task.Outcome.
+type Decision struct { //nolint:errname // it is a decision, which can be returned as an error
 	kind   decisionKind
 	after  time.Duration
 	reason error
@@ -33,8 +49,8 @@ const (
 func Ack() Decision { return Decision{kind: decideAck} }
 
 // Requeue gives the message back, to be tried again no earlier than after from now; zero or less means at once. It costs an attempt: at
-// Config.MaxAttempts it becomes a dead letter. Job.Backoff says how long to wait by the configured back-off. From the 25th attempt on,
-// where Config.MaxAttempts allows for more, at once means what it means for Release.
+// Retry.MaxAttempts it becomes a dead letter. Job.Backoff says how long to wait by the configured back-off. From the 25th attempt on,
+// where Retry.MaxAttempts allows for more, at once means what it means for Release.
 func Requeue(after time.Duration) Decision {
 	return Decision{kind: decideRequeue, after: span(max(after, 0))}
 }
@@ -55,7 +71,8 @@ func Snooze(after time.Duration) Decision {
 func PauseConsumer() Decision { return Decision{kind: decidePauseConsumer} }
 
 // DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason,
-// and its stack if it has one. A nil reason becomes the outcome's. DeadLetter reads reason once,
+// and its stack if it has one. A nil reason becomes the outcome's. Returned as an error, it means that
+// the job will never succeed, whatever attempts it has left; DeadLetter(nil) does so too. DeadLetter reads reason once,
 // methods and all, on the calling goroutine; one that misbehaves is replaced by a text that says
 // so.
 func DeadLetter(reason error) Decision {
@@ -76,7 +93,13 @@ func Extend(more time.Duration) Decision {
 // leastExtension is the floor of Extend.
 const leastExtension = 10 * time.Millisecond
 
-// String describes the decision.
+// Error returns the text of String after the package's name.
+func (d Decision) Error() string { return "gentask: " + d.String() }
+
+// Unwrap returns the reason of a [DeadLetter]; nil for other decisions.
+func (d Decision) Unwrap() error { return d.reason }
+
+// String returns the decision in plain words, such as "requeue after 5s".
 func (d Decision) String() string {
 	switch d.kind {
 	case undecided:
@@ -93,14 +116,20 @@ func (d Decision) String() string {
 	case decidePauseConsumer:
 		return "pause consumer"
 	case decideDeadLetter:
-		return fmt.Sprintf("dead letter: %v", d.reason)
+		if d.reason == nil {
+			return "dead letter"
+		}
+		return "dead letter: " + d.reason.Error()
 	case decideExtend:
 		return fmt.Sprintf("extend %v", d.after)
 	}
 	return fmt.Sprintf("decision(%d)", d.kind)
 }
 
-// disposition says what the decision means to a queue; ok is false for those that settle nothing.
+// MarshalText returns the text of String, for a [JobStatus] in JSON or a log.
+func (d Decision) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// disposition returns what the decision means to a queue; ok is false for those that settle nothing.
 func (d Decision) disposition() (disposition queue.Disposition, ok bool) {
 	switch d.kind {
 	case decideAck:
@@ -114,4 +143,10 @@ func (d Decision) disposition() (disposition queue.Disposition, ok bool) {
 	case undecided, decideExtend:
 	}
 	return 0, false
+}
+
+// settlesOtherwise reports whether the decision settles, and not by a requeue, which is a failure.
+func (d Decision) settlesOtherwise() bool {
+	_, settles := d.disposition()
+	return settles && d.kind != decideRequeue
 }

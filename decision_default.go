@@ -1,8 +1,6 @@
 package gentask
 
 import (
-	"time"
-
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
@@ -13,9 +11,8 @@ import (
 //	ok                                           ack
 //	exit: told to stop by drain or lost session  release
 //	exit: unknown to this node (see Unknown)     snooze, dead letter after Unknown.For
-//	exit: a SnoozeError                          snooze
-//	exit: Permanent                              dead letter
-//	what a rule of Policy.Retry matches          as the rule says, also for a payload that can't be decoded
+//	exit: an error with a Decision that settles  that decision
+//	what a rule of Config.Retry matches          as the rule says, also for a payload that can't be decoded
 //	exit: payload can't be decoded               dead letter
 //	exit: cancelled by Cancel                    dead letter
 //	exit: any other reason                       requeue with back-off, dead letter at MaxAttempts
@@ -23,11 +20,12 @@ import (
 //
 // What happened is known, and not read from the error that a job returns: an error that wraps ErrDrained, ErrSessionLost, ErrCancelled, a
 // *DecodeError or the like, because another consumer or message met it, is any other reason. A job that was told to stop by a drain, or
-// because its session is lost, is released whatever it returns then. An outcome without a Task is of the caller's making, and means what its
+// because its session is lost, is released whatever it returns then. A worker made by [Actor] passes
+// its job.Job. An outcome without a Task is of the caller's making, and means what its
 // Reason says.
 //
 // A worker that ended without a decision may have died of a function of the user's, so the ledger, which decides then, asks none of them: there are
-// no rules, and the back-off is Config.Backoff.
+// no rules, and the back-off is Retry.Backoff.
 func DefaultDecision[J, R any](job Job[J], o task.Outcome[R]) Decision {
 	if o.Task == nil && o.Ending == task.NotEnded {
 		return job.entry.decisionFor(claimsOf(o.Reason), o.Status, o.Reason, true) // of the caller's making
@@ -51,7 +49,7 @@ func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Deci
 		if f.has(factInterrupted) {
 			return Release()
 		}
-		if d := saidByError(reason); d.kind != undecided {
+		if d := decisionIn(reason); d.kind != undecided {
 			return d
 		}
 	case task.Timeout:
@@ -67,16 +65,27 @@ func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Deci
 	case ask:
 		return Requeue(e.backoff(nil, reason))
 	}
-	return Requeue(e.cfg.Backoff.delay(e.item.Attempt, e.cfg.random))
+	return Requeue(e.plainBackoff())
 }
 
-// saidByError is what the author of the job says by the error that it returns.
-func saidByError(reason error) Decision {
-	if snooze, ok := guard.As[SnoozeError](reason); ok {
-		return Snooze(time.Duration(snooze))
+// decisionIn returns the decision that a job has returned as an error, or wrapped in one; the zero
+// Decision if there is none that settles. The reason of a dead letter is all of the error.
+func decisionIn(reason error) Decision {
+	d, found := guard.As[Decision](reason)
+	if _, settles := d.disposition(); !found || !settles {
+		return Decision{}
 	}
-	if has[*PermanentError](reason) {
-		return DeadLetter(reason)
+	if d.kind == decideDeadLetter && !isDecision(reason) {
+		d.reason = guard.Seal(reason)
 	}
-	return Decision{}
+	return d
+}
+
+// isDecision reports whether an error, sealed or not, is a Decision and doesn't only wrap one.
+func isDecision(err error) bool {
+	if s, sealed := err.(*guard.SealedError); sealed { //nolint:errorlint // the outermost
+		err = s.Unwrap()
+	}
+	_, is := err.(Decision) //nolint:errorlint // likewise
+	return is
 }

@@ -84,6 +84,7 @@ func (l *ledger) start(e *entry, now time.Time) {
 	if l.instance.limits.isSuspect(e) {
 		l.report.suspect(e)
 	}
+	l.report.started(e)
 	l.count()
 	l.workers.start(e, l.behaviorOf(e))
 }

@@ -65,7 +65,7 @@ var (
 )
 
 // DecodeError is the reason of a job whose payload could not be decoded. Run is never called. The job is dead-lettered, unless a rule of
-// Policy.Retry matches, such as one with WhenErrorAs of this type: then the rule decides.
+// Config.Retry matches, such as one with WhenErrorAs of this type: then the rule decides.
 type DecodeError struct {
 	// Type is the type that the payload was to become.
 	Type string
@@ -81,38 +81,9 @@ func (e *DecodeError) Error() string {
 // Unwrap returns the decoder's error.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// PermanentError is what Permanent returns.
-type PermanentError struct {
-	// Err is why the job can never succeed.
-	Err error
-}
-
-// Permanent says that a job which fails with err will never succeed: DefaultDecision dead-letters it at once, whatever attempts it has left, and
-// without asking a rule. errors.Is and errors.As see through it. Permanent(nil) is nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &PermanentError{Err: err}
-}
-
-// Error is that of Err.
-func (e *PermanentError) Error() string { return e.Err.Error() }
-
-// Unwrap returns Err.
-func (e *PermanentError) Unwrap() error { return e.Err }
-
-// SnoozeError is returned by a function whose job isn't due yet: DefaultDecision snoozes it for that long, which costs no attempt.
-//
-//	return gentask.SnoozeError(10 * time.Minute)
-type SnoozeError time.Duration
-
-// Error says for how long.
-func (e SnoozeError) Error() string { return fmt.Sprintf("gentask: snoozed for %v", time.Duration(e)) }
-
 // AttemptsError is the reason of a dead letter whose attempts are used up.
 type AttemptsError struct {
-	// Attempt is the attempt that was the last, and Max is Config.MaxAttempts, or that of the kind or the
+	// Attempt is the attempt that was the last, and Max is Retry.MaxAttempts, or that of the kind or the
 	// rule that ended it.
 	Attempt, Max int
 	// Err is why the last attempt failed; nil if it was lost with its session or its process.

@@ -14,6 +14,10 @@ type EventKind uint8
 const (
 	// EventReceived is told once for each delivery, when it is received.
 	EventReceived EventKind = iota + 1
+	// EventStarted is told when a delivery gets its slot and a worker, at most once. Its run follows,
+	// unless the payload can't be decoded or [Policy].Dedup knows the message. A delivery that goes back
+	// unstarted has none.
+	EventStarted
 	// EventDone is told once for each delivery, when it has been settled or lost, and its worker and task are gone.
 	EventDone
 	// EventSessionOpened says that deliveries flow.
@@ -65,6 +69,8 @@ func (k EventKind) String() string {
 	switch k {
 	case EventReceived:
 		return "received"
+	case EventStarted:
+		return "started"
 	case EventDone:
 		return "done"
 	case EventSessionOpened:
@@ -115,7 +121,8 @@ type Event struct {
 	Time     time.Time
 	Consumer string // Config.Name
 
-	// What is known of the delivery, for EventReceived, EventDone, EventSettleFailed, EventSuspect, and an EventHealed that concerns one.
+	// The delivery, for EventReceived, EventStarted, EventDone, EventSettleFailed, EventReturned,
+	// EventSuspect, EventDedupFailed, and an EventHealed that concerns one.
 	ID          string
 	Attempt     int
 	Redelivered bool
@@ -132,8 +139,9 @@ type Event struct {
 	// Outcome is how its task ended, for EventDone; zero if it did not run, as when Policy.Dedup knew it (Reason is ErrDuplicate then).
 	Outcome task.Status
 
-	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was given to a worker, for EventDone; zero if
-	// it was not. RunTime is how long its task ran.
+	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was
+	// given to a worker, for EventStarted and EventDone; zero if it was not. RunTime is how long its
+	// task ran, for EventDone.
 	QueueTime time.Duration
 	RunTime   time.Duration
 

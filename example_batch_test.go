@@ -17,7 +17,7 @@ func ExampleBatch() {
 		results := gentask.AllDone(jobs)
 		for _, job := range jobs {
 			if job.Payload().To == "bert" {
-				results[job.ID()] = gentask.Permanent(errors.New("duplicate key"))
+				results[job.ID()] = gentask.DeadLetter(errors.New("duplicate key"))
 			}
 		}
 		return results, nil

@@ -26,7 +26,7 @@ func ExampleBreaker() {
 		return nil
 	}), gentask.Config{
 		Concurrency: 1,
-		Backoff:     gentask.Backoff{Base: time.Millisecond},
+		Retry:       gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}},
 		Policy: gentask.Policy{Breaker: gentask.Breaker{
 			FailureRate: 0.5, MinRuns: 2, Wait: gentask.Backoff{Base: 20 * time.Millisecond, Max: 20 * time.Millisecond},
 		}},

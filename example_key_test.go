@@ -47,7 +47,7 @@ func ExampleKeyBreaker() {
 		return nil
 	}), gentask.Config{
 		Concurrency: 1,
-		Backoff:     gentask.Backoff{Base: time.Millisecond},
+		Retry:       gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}},
 		Policy: gentask.Policy{KeyBreaker: gentask.KeyBreaker{
 			Key: gentask.KeyHeader("account"),
 			Breaker: gentask.Breaker{

@@ -30,7 +30,7 @@ func ExampleMux() {
 			return nil
 		}),
 		gentask.AnyKind: gentask.Handle(func(_ context.Context, _ []byte) error {
-			return gentask.Permanent(errors.New("nobody here can do this")) // else it is left to other nodes
+			return gentask.DeadLetter(errors.New("nobody here can do this")) // else it is left to other nodes
 		}),
 	}), gentask.Config{}))
 	// Unordered output:

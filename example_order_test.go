@@ -55,10 +55,8 @@ func ExampleOrder() {
 	}), gentask.Config{
 		Concurrency: 1,
 		Prefetch:    10, // what waits here is what is in order
-		Policy: gentask.Policy{
-			Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(100 * time.Millisecond)},
-			Order: gentask.Order{Key: gentask.KeyHeader("account"), Strict: true},
-		},
+		Retry:       gentask.Retry{Backoff: gentask.Backoff{Base: 100 * time.Millisecond}},
+		Policy:      gentask.Policy{Order: gentask.Order{Key: gentask.KeyHeader("account"), Strict: true}},
 	}))
 	// Output:
 	// 1001 open 1

@@ -14,18 +14,45 @@ var (
 	errBusy       = errors.New("server busy")
 )
 
+// A function returns a decision in the place of an error, or in one.
+func ExampleDecision() {
+	q := outbox("anna", "bert", "cora")
+	defer q.Close()
+	fmt.Println(consumed(q, gentask.Handle(func(ctx context.Context, e Email) error {
+		job, _ := gentask.FromContext(ctx)
+		switch {
+		case job.Redelivered():
+			return nil
+		case e.To == "anna":
+			return gentask.DeadLetter(errNoSuchUser)
+		case e.To == "bert":
+			return fmt.Errorf("quiet hours: %w", gentask.Snooze(time.Millisecond))
+		}
+		return errors.Join(errBusy, gentask.Requeue(time.Millisecond)) // they said when to come again
+	}), gentask.Config{Concurrency: 1}))
+	// Unordered output:
+	// anna: exit, dead letter: no such user
+	// bert: exit, release: quiet hours: gentask: snooze 1ms
+	// bert: ok, ack
+	// cora: exit, requeue: server busy
+	// gentask: requeue after 1ms
+	// cora: ok, ack
+	// <nil>
+}
+
 // The first rule that matches decides. What no rule is for goes on as it would without.
 func ExampleRetry() {
 	q := outbox("anna", "bert", "cora", "dora")
 	defer q.Close()
-	policy := gentask.Policy{Retry: gentask.Retry{
-		Backoff: gentask.ExponentialBackoff(time.Millisecond, time.Second),
+	retry := gentask.Retry{
+		MaxAttempts: 10,
+		Backoff:     gentask.Backoff{Base: time.Millisecond, Max: time.Second},
 		Rules: []gentask.Rule{
 			{When: gentask.WhenErrorIs(errNoSuchUser), Do: gentask.Ack()},                                // nothing is left to do
 			{When: gentask.WhenErrorIs(errBusy), Backoff: gentask.ConstantBackoff(2 * time.Millisecond)}, // they said when to come again
 			{When: gentask.WhenPanic, MaxAttempts: 1},                                                    // a bug: it won't go away by itself
 		},
-	}}
+	}
 	fmt.Println(consumed(q, gentask.Handle(func(ctx context.Context, e Email) error {
 		job, _ := gentask.FromContext(ctx)
 		switch {
@@ -36,10 +63,10 @@ func ExampleRetry() {
 		case e.To == "cora" && job.Attempt() == 1:
 			return errBusy
 		case e.To == "dora":
-			return gentask.Permanent(errors.New("mailbox deleted"))
+			return gentask.DeadLetter(errors.New("mailbox deleted"))
 		}
 		return nil
-	}), gentask.Config{Concurrency: 1, Policy: policy}))
+	}), gentask.Config{Concurrency: 1, Retry: retry}))
 	// Unordered output:
 	// anna: exit, ack: deliver: no such user
 	// bert: exit, dead letter: gentask: attempt 1 of 1 failed: panic: index out of range

@@ -25,7 +25,7 @@ func ExampleEventKind_returned() {
 	}()
 	err := gentask.Run(ctx, q, gentask.Handle(func(context.Context, string) error {
 		fmt.Println("runs")
-		return gentask.Permanent(errors.New("no such customer"))
+		return gentask.DeadLetter(errors.New("no such customer"))
 	}), gentask.Config{OnEvent: func(ev gentask.Event) {
 		if ev.Kind == gentask.EventReturned {
 			fmt.Println(ev.ID, "returned:", ev.Disposition, "was refused:", errors.Is(ev.Reason, queue.ErrTooLarge))

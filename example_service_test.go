@@ -63,7 +63,7 @@ func ExampleConsumer_Worker() {
 	q := outbox("anna")
 	defer q.Close()
 	sys, running := actor.NewSystem(actor.SystemConfig{}), make(chan struct{})
-	c, err := gentask.New(q, gentask.Actor(func(job gentask.Job[Email]) *actor.Props {
+	c, err := gentask.New(q, gentask.Actor(func(job gentask.ActorJob[Email]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:

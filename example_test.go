@@ -64,7 +64,7 @@ func ExampleHandle() {
 			<-ctx.Done() // hangs
 			return ctx.Err()
 		}
-	}), gentask.Config{Timeout: 100 * time.Millisecond, MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}))
+	}), gentask.Config{Timeout: 100 * time.Millisecond, Retry: gentask.Retry{MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}}))
 	for _, letter := range q.DeadLetters() {
 		fmt.Println(letter.ID, letter.Headers[queue.HeaderReason])
 	}
@@ -147,7 +147,7 @@ func ExampleActor() {
 	q := outbox("anna")
 	defer q.Close()
 	type progress struct{ percent int }
-	behavior := gentask.Actor(func(job gentask.Job[Email]) *actor.Props {
+	behavior := gentask.Actor(func(job gentask.ActorJob[Email]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// keyLimit, retryLimit and failureLimit are how long a key function, a function of Policy.Retry and
+	// keyLimit, retryLimit and failureLimit are how long a key function, a function of a Rule and
 	// Policy.Failure may take.
 	keyLimit     = time.Second
 	retryLimit   = time.Second
@@ -53,7 +53,7 @@ func newHooks() *hooks {
 	h.logger, h.logRuns = h.Hook("Config.Logger", 0), h.Hook("LogRuns", logLimit)
 	h.order, h.fairness = h.Hook("Order.Key", keyLimit), h.Hook("Fairness.Key", keyLimit)
 	h.keyRate, h.keyBreaker = h.Hook("KeyRate.Key", keyLimit), h.Hook("KeyBreaker.Key", keyLimit)
-	h.match, h.backoff = h.Hook("Rule.When", retryLimit), h.Hook("Retry.Backoff", retryLimit)
+	h.match, h.backoff = h.Hook("Rule.When", retryLimit), h.Hook("Rule.Backoff", retryLimit)
 	h.failure = h.Hook("Policy.Failure", failureLimit)
 	h.done, h.remember = h.Hook("DedupStore.Done", storeTime), h.Hook("DedupStore.Remember", storeTime)
 	h.factory, h.handle = h.Hook("Actor", factoryLimit), h.Hook("HandleResult", handleLimit)
@@ -71,7 +71,7 @@ func (h *hooks) log(logger *slog.Logger) *slog.Logger {
 	return slog.New(h.logs)
 }
 
-// hostedFunc is hostedRun for Job.Run.
+// hostedFunc is hostedRun for ActorJob.Run.
 //
 //go:noinline
 func hostedFunc(ctx context.Context, h *guard.Host, f func(context.Context) (any, error)) (any, error) {

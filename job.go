@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// Job is one delivery as its worker sees it. It is a small value, to be copied; its methods are safe for concurrent use.
+// Job is one delivery, as its functions see it. It is a small value, to be copied; its methods are safe
+// for concurrent use. See [ActorJob] for workers made by [Actor].
 type Job[J any] struct {
 	entry   *entry
 	payload J
@@ -45,8 +46,8 @@ func (j Job[J]) Headers() map[string]string { return maps.Clone(j.entry.delivery
 // Published is when the message was published; zero if unknown.
 func (j Job[J]) Published() time.Time { return j.entry.delivery.Time }
 
-// Backoff is how long to wait before the next attempt: what Policy.Retry says for this one and, in HandleResult, for how it ended; or else
-// Config.Backoff.
+// Backoff returns how long to wait before the next attempt: in HandleResult, by the rule that
+// matches how this one ended; otherwise by [Retry.Backoff].
 func (j Job[J]) Backoff() time.Duration {
 	e := j.entry
 	s, reason := e.ended()
@@ -65,10 +66,15 @@ func (j Job[J]) Settle(d Decision) error { return j.entry.settle(d, nil) }
 // After the job's end it does nothing.
 func (j Job[J]) Cancel() { j.entry.stop(ErrCancelled) }
 
-// Run runs f in a task, for a worker made by Actor, which calls it from its own Receive. The worker gets the *task.Outcome[any]. After a
-// Timeout it decides: task.Extend, task.Stop, or Settle. It returns an error if a task of the job runs already, the job has been stopped
-// (then the error is the cause), or no task can be started; the worker then settles, or ends and leaves it to the default policy.
-func (j Job[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) error {
+// ActorJob is the job of a worker made by [Actor]. It is a Job that can run a task whose outcome the
+// worker gets as a message.
+type ActorJob[J any] struct{ Job[J] }
+
+// Run runs f in a task. The worker calls it from its own Receive, and gets the *task.Outcome[any]. After
+// a Timeout it decides: task.Extend, task.Stop, or Settle. Run returns an error if a task of the job
+// runs already, the job has been stopped (then the error is the cause), or no task can be started; the
+// worker then settles, or ends and leaves it to the default policy.
+func (j ActorJob[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) error {
 	e, run := j.entry, f
 	if e.cfg.runFunc != nil {
 		run = func(c context.Context) (any, error) { return e.within(c, j.payload, f) }

@@ -14,8 +14,8 @@ type JobStatus struct {
 	Worker *actor.PID
 	// Running says that it has a worker; the others wait for a slot, or for the broker to take their settlement.
 	Running bool
-	// Decision is what was decided, or "undecided".
-	Decision string
+	// Decision is what was decided; the zero Decision if nothing was.
+	Decision Decision
 	// Age is since the receipt, Active since it was given to a worker.
 	Age, Active time.Duration
 }

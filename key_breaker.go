@@ -6,7 +6,6 @@ import (
 
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
-	"github.com/gentask/gentask/queue"
 )
 
 // KeyBreaker is a Breaker for each key, for what only the jobs of a key depend on, such as a customer's server. While one is open, messages of its
@@ -18,8 +17,8 @@ import (
 // opened first.
 // A key longer than 64 bytes is remembered, and told in events and Health, by its beginning and a hash of all of it.
 type KeyBreaker struct {
-	// Key says whose breaker a message is for; one with an empty key has none. It is called as Order.Key is. Nil is off.
-	Key func(queue.Message) string
+	// Key returns whose breaker a message is for; one with an empty key has none. Nil is off.
+	Key KeyFunc
 
 	// Breaker is that of each key.
 	Breaker Breaker
@@ -34,7 +33,7 @@ func (k KeyBreaker) check() error {
 	off := k.Key != nil && k.Breaker == (Breaker{})
 	return errors.Join(
 		inField("Breaker.", k.Breaker.check()),
-		checkKey(k.Key),
+		k.Key.check(),
 		unfitIf(k.Key == nil && k.Breaker != (Breaker{}), "Key", "nil with a Breaker", "a function, for example KeyHeader(name)"),
 		unfitIf(off, "Breaker.FailureRate", k.Breaker.FailureRate, "the share of failures at which it opens, such as 0.5; there is a Key"))
 }

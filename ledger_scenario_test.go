@@ -42,7 +42,7 @@ func TestScenario14_LedgerPanics(t *testing.T) {
 		r.Allow.Crashes = true
 		r.Publish(50)
 		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 10*time.Millisecond) }),
-			gentask.Config{Concurrency: 3, Backoff: gentask.Backoff{Base: time.Millisecond}})
+			gentask.Config{Concurrency: 3, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}}})
 		for range 3 {
 			r.Eventually("some run", func() bool { return r.Runs.Now() > 0 })
 			gentask.Sabotage(c, func(*int) { panic("a bug") })

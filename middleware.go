@@ -63,9 +63,10 @@ func (e *entry) within(ctx context.Context, payload any, run func(context.Contex
 	return e.cfg.runFunc(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
 }
 
-// LogRuns is a Middleware that logs each run: at Info what returned a value, at Warn what returned an error, at Error, with the stack, what
-// panicked or called runtime.Goexit. Of runs that hang it sees no end; Config.OnEvent tells of every one. A panic goes on as an *actor.PanicError,
-// with its first stack. Nil means slog.Default().
+// LogRuns is a Middleware that logs the end of each run: at Info one that returned a value, at Warn one
+// that returned an error, at Error, with the stack, one that panicked or called runtime.Goexit. A run
+// that hangs has no end; [EventStarted] and [EventDone] come for it as well. A panic goes on as an
+// *actor.PanicError, with its first stack. Nil means slog.Default().
 //
 // The run waits for the logger for a second at the most. One that hangs or panics is counted in Health.Hooks as "LogRuns".
 func LogRuns(logger *slog.Logger) Middleware {
@@ -131,7 +132,7 @@ func DeadlineFrom(header string) Middleware {
 			if err != nil {
 				err = fmt.Errorf("gentask: header %q is %q; want a time in RFC 3339: %w", header, text, err)
 				job.entry.setForeign(err) // a newer release may write it in another way
-				return nil, Permanent(err)
+				return nil, DeadLetter(err)
 			}
 			return before(ctx, deadline, job, next)
 		}
@@ -143,11 +144,11 @@ func before(ctx context.Context, deadline time.Time, job Job[any], next RunFunc)
 	defer cancel()
 	ctx = twoDeadlines{expiring, ctx}
 	if context.Cause(ctx) == ErrExpired { //nolint:errorlint // the cause itself, and no error that wraps another's
-		return nil, Permanent(fmt.Errorf("%w at %v, before it was run", ErrExpired, deadline))
+		return nil, DeadLetter(fmt.Errorf("%w at %v, before it was run", ErrExpired, deadline))
 	}
 	value, err := next(ctx, job)
 	if err != nil && context.Cause(ctx) == ErrExpired { //nolint:errorlint // likewise
-		err = Permanent(fmt.Errorf("%w at %v: %w", ErrExpired, deadline, err))
+		err = DeadLetter(fmt.Errorf("%w at %v: %w", ErrExpired, deadline, err))
 	}
 	return value, err
 }

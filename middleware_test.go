@@ -63,7 +63,7 @@ func TestMiddleware(t *testing.T) {
 				return gentask.Ack()
 			},
 		}),
-		"Actor": gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
+		"Actor": gentask.Actor(func(job gentask.ActorJob[mail]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch ctx.Message().(type) {
 				case *actor.Started:

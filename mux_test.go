@@ -27,7 +27,7 @@ func kinds(heard func(kind string)) map[string]gentask.Behavior {
 				return gentask.DeadLetter(errOwn)
 			},
 		}),
-		"receive": gentask.Actor(func(job gentask.Job[string]) *actor.Props {
+		"receive": gentask.Actor(func(job gentask.ActorJob[string]) *actor.Props {
 			heard("receive " + job.Payload())
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); ok {
@@ -78,7 +78,7 @@ func TestMux_UnknownKinds(t *testing.T) {
 	for name, msg := range map[string]queue.Message{"unknown": ofKind("fax", ""), "none": {Body: []byte("x")}} {
 		t.Run(name, func(t *testing.T) {
 			cfg := gentask.Config{}
-			cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed}}
+			cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed}}
 			for limit, want := range map[time.Duration]queue.Disposition{0: queue.Release, -1: queue.DeadLetter} {
 				cfg.Unknown.For = limit
 				got := gentasktest.Run(t, gentask.Mux("kind", kinds(nothing)), msg, cfg)

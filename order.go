@@ -5,20 +5,18 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/internal/admission"
-	"github.com/gentask/gentask/queue"
 )
 
 // Order runs messages that belong together one after the other, in the order in which they arrive. Others are unaffected, however long
 // they take. It reaches as far as this consumer does: of several nodes, one at a time may consume (a single active consumer), or each a queue
 // of its own (a partition).
 type Order struct {
-	// Key says what a message belongs to; empty for nothing, and then it waits for nobody. Nil means that there is no order. It is called once
-	// for each delivery, before it is lined up, must not change the message, and should be quick: nothing is received meanwhile. If it panics,
-	// calls runtime.Goexit or doesn't return within a second, that is an error in the log, and the message has no key. See KeyHeader.
-	Key func(queue.Message) string
+	// Key returns the ordering key. Messages with an empty key are unordered. Nil means that there is
+	// no order.
+	Key KeyFunc
 
 	// Strict has later messages of a key wait until a failed one is settled for good: a Requeue, and a Release, are carried out here. The delivery
-	// stays held, without a slot, and when the time is come it is run again as the next attempt; Config.MaxAttempts binds. Off, a failed
+	// stays held, without a slot, and when the time is come it is run again as the next attempt; Retry.MaxAttempts binds. Off, a failed
 	// message goes back to the queue, and later ones overtake it.
 	Strict bool
 
@@ -32,17 +30,8 @@ type Order struct {
 // Fairness has what waits here started in turns, by key: a key with a thousand messages gets as many slots as one with ten. It reaches as far as
 // the prefetch does: what is still in the queue waits for its turn there, so Prefetch is to be several times Concurrency.
 type Fairness struct {
-	// Key says whose turn a message takes; all with an empty key share one. Nil means no turns. It is called as Order.Key is.
-	Key func(queue.Message) string
-}
-
-// KeyHeader is a key for Order, Fairness and the like: the value of a header; empty if a message has none of that name. New refuses one without a
-// name.
-func KeyHeader(name string) func(queue.Message) string {
-	if name == "" {
-		return namelessKey
-	}
-	return func(m queue.Message) string { return m.Headers[name] }
+	// Key returns whose turn a message takes; all with an empty key share one. Nil means no turns.
+	Key KeyFunc
 }
 
 // defaultHold stays clear of RabbitMQ's consumer_timeout.
@@ -52,12 +41,12 @@ func (o Order) hold() time.Duration { return or(o.Hold, defaultHold) }
 
 func (o Order) check() error {
 	return errors.Join(
-		checkKey(o.Key),
+		o.Key.check(),
 		unfitIf(o.Strict && o.Key == nil, "Key", "nil with Strict", "a function, for example KeyHeader(name)"),
 		unfitIf(o.Hold < never, "Hold", o.Hold, "0 for 20m, -1 for no limit, or more"))
 }
 
-func (f Fairness) check() error { return checkKey(f.Key) }
+func (f Fairness) check() error { return f.Key.check() }
 
 // wait returns how long a delivery waits here for its next attempt.
 func (d Decision) wait() time.Duration {

@@ -7,9 +7,6 @@ import (
 // Policy is what a consumer does beside running its jobs and settling them. Each field is one policy, off at its zero value; any of them may be
 // on at the same time.
 type Policy struct {
-	// Retry says which failures are tried again, and when.
-	Retry Retry
-
 	// Middleware is around each run, inside its task and after the decoder, the first outermost.
 	Middleware []Middleware
 
@@ -19,11 +16,12 @@ type Policy struct {
 	// KeyBreaker gives back what is for a key of which most runs fail.
 	KeyBreaker KeyBreaker
 
-	// Failure says whether an error that a run returned tells of trouble with what jobs depend on;
-	// if it doesn't, the run counts neither as a failure nor as a success for the breakers and
-	// Adaptive. The job's task waits for it, for a second at most; if it takes longer or panics,
-	// the error counts. Nil means that every error does. It is not asked about panics and timeouts,
-	// which do, and about decode errors, Permanent, snoozes and interruptions, which don't.
+	// Failure reports whether an error that a run returned is a sign of trouble with what jobs depend
+	// on. If it isn't, the run counts neither as a failure nor as a success for the breakers and
+	// Adaptive. The job's task waits for it, for a second at most; if it takes longer or panics, the
+	// error counts. Nil means that every error does. It is not asked about panics and timeouts, which
+	// count, nor about decode errors, interruptions and a [Decision] other than [Requeue], which
+	// don't.
 	Failure func(err error) bool
 
 	// Rate limits how many runs begin.
@@ -63,7 +61,6 @@ type policyPart struct {
 // parts has a line for each field.
 func (p Policy) parts() []policyPart {
 	return []policyPart{
-		{"Retry", p.Retry.check},
 		{"Breaker", p.Breaker.check},
 		{"KeyBreaker", p.KeyBreaker.check},
 		{"Rate", p.Rate.check},

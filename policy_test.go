@@ -93,7 +93,7 @@ func TestBackoff(t *testing.T) {
 		{gentask.Backoff{Max: 3 * time.Second}, time.Second, 3 * time.Second},
 		{gentask.Backoff{Base: time.Millisecond, Max: time.Second}, time.Millisecond, time.Second},
 	} {
-		cfg := gentask.Config{Backoff: c.config, MaxAttempts: -1}
+		cfg := gentask.Config{Retry: gentask.Retry{Backoff: c.config, MaxAttempts: -1}}
 		for _, attempt := range []int{1, 2, 3, 10, 64, 1 << 20} {
 			d := c.max
 			if attempt < 60 {
@@ -136,7 +136,7 @@ func TestDecision(t *testing.T) {
 // TestMaxAttempts: a requeue of the last attempt is a dead letter, however it came about; a delivery beyond is one without a run. Nothing else is
 // limited.
 func TestMaxAttempts(t *testing.T) {
-	cfg := gentask.Config{MaxAttempts: 3}
+	cfg := gentask.Config{Retry: gentask.Retry{MaxAttempts: 3}}
 	for name, c := range map[string]struct {
 		decide gentask.Decision
 		want   queue.Disposition
@@ -182,7 +182,7 @@ func checkSpent(t *testing.T, got gentasktest.Result, attempt int, reason error)
 
 func TestMaxAttempts_NeverEnds(t *testing.T) {
 	got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return errOwn }),
-		gentasktest.Attempt(gentasktest.JSON(t, mail{}), 1_000_000), gentask.Config{MaxAttempts: -1})
+		gentasktest.Attempt(gentasktest.JSON(t, mail{}), 1_000_000), gentask.Config{Retry: gentask.Retry{MaxAttempts: -1}})
 	require.Equal(t, queue.Requeue, got.Disposition)
 	require.LessOrEqual(t, got.After, 6*time.Hour)
 }
@@ -243,6 +243,6 @@ func TestReleaseCostsNoAttempt(t *testing.T) {
 			}
 			return gentask.Ack()
 		},
-	}), gentasktest.JSON(t, mail{}), gentask.Config{MaxAttempts: 1})
+	}), gentasktest.JSON(t, mail{}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 	require.Len(t, all, 10)
 }

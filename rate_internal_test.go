@@ -41,7 +41,7 @@ func TestKeyRate_Check(t *testing.T) {
 		require.EqualError(t, k.check(), want)
 	}
 	require.NoError(t, KeyRate{}.check())
-	require.NoError(t, KeyRate{Key: func(queue.Message) string { return "" }}.check(), "for SetKeyRate")
+	require.NoError(t, KeyRate{Key: func(*queue.Message) string { return "" }}.check(), "for SetKeyRate")
 }
 
 func TestKeyBreaker_Check(t *testing.T) {

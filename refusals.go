@@ -276,7 +276,7 @@ func (r *refusals) notReturned(e *entry) {
 // settled forgets a delivery that is settled, unless it waits for its floor still and was given back
 // unstarted.
 func (r *refusals) settled(e *entry, how queue.Disposition) {
-	if r.memory.Len() > 0 && (r.has(e) || how != queue.Release || !e.wasStarted()) {
+	if r.memory.Len() > 0 && (r.has(e) || how != queue.Release || e.wasStarted()) {
 		r.memory.Drop(e.item.Identity)
 	}
 	delete(r.of, e)

@@ -45,6 +45,15 @@ func (r *reporter) received(e *entry) {
 	}
 }
 
+// started reports that a delivery has got its slot.
+func (r *reporter) started(e *entry) {
+	if r.events.any() {
+		ev := about(EventStarted, e)
+		ev.QueueTime = e.queueTime()
+		r.emit(ev)
+	}
+}
+
 // done reports how a delivery ended. One that was acknowledged, released or lost is no news for an
 // operator, nor is a requeue without a reason.
 func (r *reporter) done(e *entry) {
@@ -77,14 +86,20 @@ func endOf(e *entry) Event {
 	if e.disposition == 0 && !e.returned {
 		ev.Reason = ErrSessionLost
 	}
-	if e.wasStarted() {
-		from := e.delivery.Time
-		if from.IsZero() {
-			from = e.received
-		}
-		ev.QueueTime = max(e.startedAt().Sub(from), 0)
-	}
+	ev.QueueTime = e.queueTime()
 	return ev
+}
+
+// queueTime returns how long the message waited until it was given to a worker; zero if it was not.
+func (e *entry) queueTime() time.Duration {
+	if !e.wasStarted() {
+		return 0
+	}
+	from := e.delivery.Time
+	if from.IsZero() {
+		from = e.received
+	}
+	return max(e.startedAt().Sub(from), 0)
 }
 
 // failureOf describes an entry that failed, for the log.
@@ -277,7 +292,7 @@ func statusOf(e *entry) JobStatus {
 	d, _ := e.verdict()
 	s := JobStatus{
 		ID: e.delivery.ID, Attempt: e.item.Attempt, Worker: e.workerPID(), Running: e.busy(),
-		Decision: d.String(), Age: time.Since(e.received),
+		Decision: d, Age: time.Since(e.received),
 	}
 	if s.Running {
 		s.Active = time.Since(e.startedAt())

@@ -11,35 +11,47 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// Retry says what becomes of jobs that fail, where DefaultDecision decides. How often they are tried is Config.MaxAttempts.
-//
-// The worker of the job that failed waits for its functions, for a second at most. One that panics or takes longer has said nothing: the next rule is
-// asked, Config.Backoff decides.
+// Retry controls how often a job that fails is tried, and when, where [DefaultDecision] decides. The
+// zero value means 25 attempts with an exponential back-off from 1 s to 6 h.
 type Retry struct {
-	// Rules are asked in order, and the first that matches decides. If none does, DefaultDecision goes on in its table.
-	Rules []Rule
+	// MaxAttempts is how many attempts a message has before a requeue becomes a dead letter, whoever
+	// decides it. Zero means 25, -1 that they never end. With the default Backoff, the 24 waits
+	// between 25 attempts take from 31 to 63 hours.
+	MaxAttempts int
 
-	// Backoff says how long to wait after the given attempt, from 1, which ended for reason; zero or less means not at all. ConstantBackoff and
-	// ExponentialBackoff make one. Nil means Config.Backoff.
-	Backoff BackoffFunc
+	// Backoff is how long the next attempt waits, for jobs that no rule gives another wait. Its zero
+	// fields mean 1 s and 6 h.
+	Backoff Backoff
+
+	// Rules are exceptions, by how a job ended: the first that matches decides. If none does,
+	// DefaultDecision goes on in its table.
+	//
+	// The worker of the job that failed waits for the functions of a rule, each for a second at most.
+	// If When panics or takes longer, the rule does not match; if Backoff does, [Retry.Backoff] holds.
+	Rules []Rule
 }
 
-// Rule says what becomes of a job that ended in a certain way. It has a Do, or has the job tried again.
+// Rule decides what becomes of a job that ended in a certain way. It has a Do, or the job is tried
+// again.
 type Rule struct {
-	// When says for which end the rule is. It must not be nil: WhenFailed is for whatever is left.
+	// When reports whether the rule is for a job that ended so. It must not be nil: [WhenFailed] is for
+	// whatever is left.
 	When Match
 
-	// Do is what becomes of the job: any decision but Extend. The zero Decision means that it is tried again after Backoff.
+	// Do is what becomes of the job: any decision but [Extend]. The zero Decision means that it is
+	// tried again after Backoff.
 	Do Decision
 
-	// Backoff is Retry.Backoff for this rule. Nil means that one.
+	// Backoff returns how long the next attempt waits. Nil means [Retry.Backoff]. [ConstantBackoff] and
+	// [ExponentialBackoff] make one. A rule with a Do that settles must not have it.
 	Backoff BackoffFunc
 
-	// MaxAttempts is Config.MaxAttempts, or KindOptions.MaxAttempts, for this rule, if it is less. Zero means that one.
+	// MaxAttempts is [Retry.MaxAttempts], or [KindOptions.MaxAttempts], for a job that ended so, if it is
+	// less. Zero means no other limit.
 	MaxAttempts int
 }
 
-// Match says whether a rule is for a job that ended with s, Exit or Timeout, for reason.
+// Match reports whether a rule is for a job that ended with s, Exit or Timeout, for reason.
 type Match func(s task.Status, reason error) bool
 
 // WhenErrorIs matches what errors.Is finds target in. For an error of the library that says how a
@@ -116,9 +128,23 @@ func WhenFailed(_ task.Status, reason error) bool {
 
 func undecodable(reason error) bool { return has[*DecodeError](reason) }
 
-// check refuses what makes no sense.
+// defaultMaxAttempts is what zero means in Retry.MaxAttempts.
+const defaultMaxAttempts = 25
+
+func (r Retry) orDefaults() Retry {
+	r.MaxAttempts = or(r.MaxAttempts, defaultMaxAttempts)
+	r.Backoff = r.Backoff.or(time.Second, defaultBackoff)
+	return r
+}
+
+// check returns everything that makes no sense, joined.
 func (r Retry) check() error {
-	var errs []error
+	errs := []error{
+		unfitIf(r.MaxAttempts < never, "MaxAttempts", r.MaxAttempts, "0 for 25, -1 for no end, or more"),
+		unfitIf(r.Backoff.Base < 0, "Backoff.Base", r.Backoff.Base, "0 for 1s, or more"),
+		unfitIf(r.Backoff.Max < 0, "Backoff.Max", r.Backoff.Max, "0 for 6h, or more"),
+		inField("Backoff.", r.Backoff.check(defaultBackoff)),
+	}
 	for i, rule := range r.Rules {
 		errs = append(errs, inField(fmt.Sprintf("Rules[%d].", i), rule.check()))
 	}
@@ -127,20 +153,20 @@ func (r Retry) check() error {
 
 func (r Rule) check() error {
 	extends := r.Do.kind == decideExtend
-	settles := r.Do.kind != undecided && !extends
-	uncounted := settles && r.Do.kind != decideRequeue
+	_, settles := r.Do.disposition()
+	uncounted := r.Do.settlesOtherwise()
 	return errors.Join(
 		unfitIf(r.When == nil, "When", "nil", "WhenErrorIs, WhenErrorAs, WhenPanic or the like; WhenFailed for whatever is left"),
-		unfitIf(extends, "Do", r.Do, "a decision that settles, or none"),
-		unfitIf(settles && r.Backoff != nil, "Do", r.Do, "no Backoff with it, or no Do"),
+		unfitIf(extends, "Do", r.Do.String(), "a decision that settles, or none"),
+		unfitIf(settles && r.Backoff != nil, "Do", r.Do.String(), "no Backoff with it, or no Do"),
 		unfitIf(uncounted && r.MaxAttempts != 0, "MaxAttempts", r.MaxAttempts,
-			fmt.Sprintf("0, for there is nothing to count when Do is %v", r.Do)),
-		unfitIf(!uncounted && r.MaxAttempts < 0, "MaxAttempts", r.MaxAttempts, "0 for Config.MaxAttempts, or more"))
+			fmt.Sprintf("0, for there is nothing to count when Do is %s", r.Do.String())),
+		unfitIf(!uncounted && r.MaxAttempts < 0, "MaxAttempts", r.MaxAttempts, "0 for Retry.MaxAttempts, or more"))
 }
 
 // rule returns the first rule for a job that ended so; nil if there is none.
 func (e *entry) rule(s task.Status, reason error) *Rule {
-	rules := e.cfg.Policy.Retry.Rules
+	rules := e.cfg.Retry.Rules
 	for i := range rules {
 		matches, _ := consult(e, e.cfg.hooks.match, func() bool { return rules[i].When(s, reason) })
 		if matches {
@@ -162,25 +188,28 @@ func (r *Rule) decide(e *entry, reason error) Decision {
 	return r.Do
 }
 
-// backoff asks the rule, if it is not nil, then the policy, then Config.Backoff.
+// backoff returns the wait before the next attempt: by the rule, if that is not nil and has one, or by
+// Retry.Backoff.
 func (e *entry) backoff(rule *Rule, reason error) time.Duration {
-	custom := e.cfg.Policy.Retry.Backoff
 	if rule != nil && rule.Backoff != nil {
-		custom = rule.Backoff
-	}
-	if custom != nil {
-		if d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return custom(e.item.Attempt, reason) }); ok {
+		d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return rule.Backoff(e.item.Attempt, reason) })
+		if ok {
 			return span(max(d, 0))
 		}
 	}
-	return e.cfg.Backoff.delay(e.item.Attempt, e.cfg.random)
+	return e.plainBackoff()
 }
 
-// consult calls a function of the user's, and says whether it returned.
+// plainBackoff returns the wait before the next attempt by Retry.Backoff. It calls nothing of the user's.
+func (e *entry) plainBackoff() time.Duration {
+	return e.cfg.Retry.Backoff.delay(e.item.Attempt, e.cfg.random)
+}
+
+// consult calls a function of a rule, and reports whether it returned.
 func consult[T any](e *entry, hook *guard.Hook, f func() T) (T, bool) {
 	said, err := guard.Call(context.Background(), hook, func(context.Context) (T, error) { return f(), nil })
 	if err != nil {
-		e.cfg.Logger.Error("gentask: function of Policy.Retry failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
+		e.cfg.Logger.Error("gentask: function of a retry rule failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
 			"function", hook.Name(), "reason", err, "stack", actor.Stack(err))
 	}
 	return said, err == nil

@@ -262,9 +262,9 @@ func (e *entry) watched(f func(context.Context) (any, error)) func(context.Conte
 	}
 }
 
-// harmless says that the error is the job's own, and tells nothing of what jobs depend on.
+// harmless reports whether the error is about the job alone, and not about what jobs depend on.
 func (e *entry) harmless(err error) bool {
-	return e.marked(factUndecodable|factInterrupted) || saidByError(err).kind != undecided || !e.tellsOfTrouble(err)
+	return e.marked(factUndecodable|factInterrupted) || decisionIn(err).settlesOtherwise() || !e.tellsOfTrouble(err)
 }
 
 // tellsOfTrouble asks Policy.Failure. If that does not return, the error tells of trouble.

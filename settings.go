@@ -36,7 +36,7 @@ func (s *settings) forBehavior(b Behavior) {
 // with returns a copy with the options of a kind.
 func (s *settings) with(o *KindOptions) *settings {
 	own := *s
-	own.Timeout, own.MaxAttempts = or(o.Timeout, s.Timeout), or(o.MaxAttempts, s.MaxAttempts)
+	own.Timeout, own.Retry.MaxAttempts = or(o.Timeout, s.Timeout), or(o.MaxAttempts, s.Retry.MaxAttempts)
 	return &own
 }
 
@@ -75,8 +75,7 @@ func (c Config) orDefaults() Config {
 	c.Prefetch = or(c.Prefetch, c.Concurrency)
 	c.Timeout = or(c.Timeout, 30*time.Second)
 	c.Grace = or(c.Grace, task.DefaultGrace)
-	c.MaxAttempts = or(c.MaxAttempts, 25)
-	c.Backoff = c.Backoff.or(time.Second, defaultBackoff)
+	c.Retry = c.Retry.orDefaults()
 	c.MaxAbandoned = or(c.MaxAbandoned, c.Concurrency)
 	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
 	c.Reconnect = c.Reconnect.or(100*time.Millisecond, defaultReconnect)
@@ -111,12 +110,12 @@ func (s *settings) maxAbandoned() int { return max(s.MaxAbandoned, 0) }
 
 // lastAttempt says whether no attempt may follow this one.
 func (s *settings) lastAttempt(attempt int) bool {
-	return s.MaxAttempts != never && attempt >= s.MaxAttempts
+	return s.Retry.MaxAttempts != never && attempt >= s.Retry.MaxAttempts
 }
 
 // spent says whether this attempt is one too many: earlier ones were lost with their session or process.
 func (s *settings) spent(attempt int) bool {
-	return s.MaxAttempts != never && attempt > s.MaxAttempts
+	return s.Retry.MaxAttempts != never && attempt > s.Retry.MaxAttempts
 }
 
 func (s *settings) sessionOptions() queue.Options {

@@ -107,7 +107,7 @@ func (s *sim) mixed(r *simRun, jobs []Job[simJob]) (Results, error) {
 	for _, j := range jobs {
 		switch s.below(10) {
 		case 0:
-			results[j.ID()] = oneOf[error](s.conductor, errSim, errRule, Permanent(errSim), SnoozeError(s.upTo(time.Second)))
+			results[j.ID()] = oneOf(s.conductor, errSim, errRule, s.decisionAsError())
 		case 1:
 			delete(results, j.ID())
 		}
@@ -130,7 +130,7 @@ func (s *sim) handle() Behavior {
 }
 
 func (s *sim) receive() Behavior {
-	return Actor(func(job Job[simJob]) *actor.Props {
+	return Actor(func(job ActorJob[simJob]) *actor.Props {
 		if s.mishap() {
 			panic("in the factory")
 		}

@@ -203,7 +203,7 @@ func (s *sim) settledAll() {
 }
 
 // simTold counts what events and journal say of one attempt of one message.
-type simTold struct{ delivered, start, end int }
+type simTold struct{ delivered, start, begun, end int }
 
 type simAttempt struct {
 	id      string
@@ -249,8 +249,15 @@ func (s *sim) told(journal []memory.Entry) {
 		switch ev.Kind {
 		case EventReceived:
 			n.start++
+		case EventStarted:
+			if n.begun++; n.begun > n.start || n.end == n.start {
+				s.fail("I34: attempt %d of %q has %d runs for %d deliveries, of which %d are over", ev.Attempt, ev.ID, n.begun, n.start, n.end)
+			}
 		case EventDone:
 			n.end++
+			if n.begun == 0 && (ev.Outcome != 0 || ev.QueueTime > 0) {
+				s.fail("I34: attempt %d of %q has run, and was not started", ev.Attempt, ev.ID)
+			}
 			if ev.InPlace {
 				again := ev.Attempt
 				if ev.Disposition == queue.Requeue {

@@ -39,6 +39,12 @@ func (s *sim) on() bool { return s.everything.all || s.chance(0.5) }
 // errRule is what the rules of a simulation look for.
 var errRule = errors.New("simulated failure that has a rule")
 
+// decisionAsError draws what a function may return in the place of an error.
+func (s *sim) decisionAsError() error {
+	d := s.upTo(time.Second)
+	return oneOf(s.conductor, DeadLetter(errSim), Snooze(d), Requeue(d), Release(), Ack(), Extend(d), Decision{})
+}
+
 // equip draws the policies.
 func (s *sim) equip(cfg *Config) {
 	cfg.Prefetch += s.below(20) // it is how far ahead keys and turns see
@@ -49,7 +55,7 @@ func (s *sim) equip(cfg *Config) {
 		p.Middleware = append(p.Middleware, DeadlineFrom("expires"), s.clumsy)
 	}
 	if s.on() {
-		p.Retry = Retry{Rules: s.rules()}
+		cfg.Retry.Rules = s.rules()
 	}
 	if s.on() {
 		p.Failure = func(err error) bool { return !errors.Is(err, errSim) }
@@ -155,7 +161,7 @@ func (s *sim) clumsy(next RunFunc) RunFunc {
 		case 1:
 			runtime.Goexit()
 		case 2:
-			return nil, oneOf[error](s.conductor, errSim, errRule, Permanent(errSim), SnoozeError(s.upTo(time.Second)))
+			return nil, oneOf(s.conductor, errSim, errRule, s.decisionAsError())
 		case 3:
 			s.pause(fmt.Sprintf("middleware of task %d", taskOf(job.entry).ID()), s.upTo(time.Second), ctx.Done())
 		}

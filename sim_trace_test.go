@@ -113,7 +113,7 @@ func (t *simTrace) lines(journal []memory.Entry) []simLine {
 }
 
 func describe(ev Event) string {
-	if ev.Kind != EventReceived && ev.Kind != EventDone {
+	if ev.Kind != EventReceived && ev.Kind != EventStarted && ev.Kind != EventDone {
 		return fmt.Sprintf("%v %s (%v)", ev.Kind, ev.ID, ev.Reason)
 	}
 	return fmt.Sprintf("%v %s attempt %d settlement %v after %v outcome %v queue time %v run time %v",

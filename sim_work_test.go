@@ -170,7 +170,7 @@ func (s *sim) mishap() bool { return !s.calm.Load() && s.chance(0.04) }
 // simActor is a worker made by Actor.
 type simActor struct {
 	s   *sim
-	job Job[simJob]
+	job ActorJob[simJob]
 }
 
 // Receive implements actor.Actor.
@@ -213,7 +213,7 @@ func (a *simActor) outcome(ctx actor.Context, o *task.Outcome[any]) {
 	case a.s.mishap():
 		a.s.early(a.job.ID(), a.job.Settle(a.s.anyDecision(time.Second)))
 	default:
-		_ = a.job.Settle(DefaultDecision(a.job, *o))
+		_ = a.job.Settle(DefaultDecision(a.job.Job, *o))
 	}
 	ctx.Stop(ctx.Self())
 }

@@ -53,9 +53,10 @@ func (s *subscribers) set(all []*feed.Feed[Event]) {
 // tell queues the event for each of them. Events of jobs leave room for those of the consumer itself.
 func (s *subscribers) tell(ev Event) {
 	for _, one := range s.list() {
-		if ev.Kind == EventReceived || ev.Kind == EventDone {
+		switch ev.Kind { //nolint:exhaustive // the others are the consumer's
+		case EventReceived, EventStarted, EventDone:
 			one.Offer(ev)
-		} else {
+		default:
 			one.Push(ev)
 		}
 	}

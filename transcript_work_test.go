@@ -18,7 +18,7 @@ func (p *replay) behavior() Behavior {
 	work := Work[simJob, int](p)
 	switch p.kind {
 	case "actor":
-		return Actor(func(job Job[simJob]) *actor.Props {
+		return Actor(func(job ActorJob[simJob]) *actor.Props {
 			return actor.FromProducer(func() actor.Actor { return &replayActor{replay: p, job: job} })
 		})
 	case "mux":
@@ -58,13 +58,17 @@ func (p *replay) act(ctx context.Context, id, what string) (int, error) {
 	case "error":
 		p.log.add(lineJob, "%s returns an error: %s", id, text)
 		return 0, errors.New(text)
-	case "permanent":
-		p.log.add(lineJob, "%s returns Permanent: %s", id, text)
-		return 0, Permanent(errors.New(text))
+	case "deadletter":
+		p.log.add(lineJob, "%s returns DeadLetter: %s", id, text)
+		return 0, DeadLetter(errors.New(text))
 	case "snooze":
 		d, err := time.ParseDuration(text)
-		p.log.add(lineJob, "%s returns SnoozeError(%v)", id, d)
-		return 0, errors.Join(err, SnoozeError(d))
+		p.log.add(lineJob, "%s returns Snooze(%v)", id, d)
+		return 0, errors.Join(err, Snooze(d))
+	case "extend":
+		d, err := time.ParseDuration(text)
+		p.log.add(lineJob, "%s returns Extend(%v)", id, d)
+		return 0, errors.Join(err, Extend(d))
 	case "wraps":
 		p.log.add(lineJob, "%s returns an error that wraps %s", id, text)
 		return 0, fmt.Errorf("another job: %w", errorsByName[text])
@@ -174,7 +178,7 @@ func (*replay) decision(verb, text string) Decision {
 // replayActor is a worker made by Actor.
 type replayActor struct {
 	*replay
-	job Job[simJob]
+	job ActorJob[simJob]
 }
 
 // Receive implements actor.Actor.
@@ -221,7 +225,7 @@ func (a *replayActor) outcome(ctx actor.Context, o *task.Outcome[any]) {
 		a.log.add(lineJob, "%s; it ignores it", heard)
 		return
 	}
-	d := DefaultDecision(a.job, *o)
+	d := DefaultDecision(a.job.Job, *o)
 	a.log.add(lineJob, "%s; it settles: %s", heard, withoutPackages.Replace(d.String()))
 	_ = a.job.Settle(d)
 	ctx.Stop(ctx.Self())

@@ -23,7 +23,7 @@ func (e *entry) beforeAdmission(b Behavior) (Decision, error) {
 		return Snooze(wait), nil // its broker could not keep it for as long as was asked
 	}
 	if e.cfg.spent(e.item.Attempt) {
-		reason := &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.MaxAttempts}
+		reason := &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.Retry.MaxAttempts}
 		return DeadLetter(reason), reason
 	}
 	return Decision{}, nil
@@ -102,7 +102,7 @@ func (e *entry) limit(d Decision, reason error) (Decision, error) {
 	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.item.Attempt) {
 		return d, reason
 	}
-	reason = &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.MaxAttempts, Err: reason}
+	reason = &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.Retry.MaxAttempts, Err: reason}
 	return DeadLetter(reason), reason
 }
 

@@ -107,7 +107,7 @@ func TestAWorkerThatCantBeSupervisedGivesItsMessageBack(t *testing.T) {
 	for name, props := range unsupervisable() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				behavior := gentask.Actor(func(gentask.Job[int]) *actor.Props { return props() })
+				behavior := gentask.Actor(func(gentask.ActorJob[int]) *actor.Props { return props() })
 				got := gentasktest.Run(t, behavior, gentasktest.JSON(t, 1), gentask.Config{})
 				require.Equal(t, queue.Requeue, got.Disposition)
 				require.ErrorContains(t, got.Reason, actor.CheckProps(props()).Error())

@@ -91,7 +91,8 @@ func (s soaked) run(ctx context.Context, t *trial, w *soakWorker) error {
 	purged := make(chan error, 1)
 	go func() { purged <- s.purge(purges, q) }()
 	err := w.feed.through(ctx, q, gentask.Config{
-		Concurrency: 200, Timeout: soakTimeout, Grace: soakTimeout, Backoff: gentask.Backoff{Base: soakTimeout / 10, Max: soakTimeout},
+		Concurrency: 200, Timeout: soakTimeout, Grace: soakTimeout,
+		Retry: gentask.Retry{Backoff: gentask.Backoff{Base: soakTimeout / 10, Max: soakTimeout}},
 	}, gentask.Handle(w.run))
 	stop()
 	if err := errors.Join(err, <-purged, q.Check()); err != nil {

@@ -31,7 +31,7 @@ func (w *soakWorker) run(ctx context.Context, body []byte) error {
 	if job, _ := gentask.FromContext(ctx); job.Attempt() == 1 {
 		w.delays.add(w.feed.age(body))
 		err := mishap(ctx, number(body))
-		if permanent := new(gentask.PermanentError); errors.As(err, &permanent) {
+		if _, decided := errors.AsType[gentask.Decision](err); decided { // a dead letter, the only one that mishap has
 			w.feed.ran(body)
 		}
 		if err != nil {
@@ -52,7 +52,7 @@ func mishap(ctx context.Context, number uint64) error {
 		time.Sleep(4 * soakTimeout) // long past its grace
 		return errSoak
 	case n < 2:
-		return gentask.Permanent(errSoak)
+		return gentask.DeadLetter(errSoak)
 	case n < 20:
 		<-ctx.Done()
 		return context.Cause(ctx)

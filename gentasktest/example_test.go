@@ -47,8 +47,9 @@ func ExampleFinish() {
 		return nil
 	})
 
-	cfg := gentask.Config{Backoff: gentask.Backoff{Base: time.Millisecond}}
-	for _, got := range gentasktest.Finish(t, flaky, gentasktest.JSON(t, 1), cfg) {
+	for _, got := range gentasktest.Finish(t, flaky, gentasktest.JSON(t, 1), gentask.Config{
+		Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}},
+	}) {
 		fmt.Println(got.Attempt, got.Outcome, got.Disposition, got.Reason)
 	}
 	// Output:

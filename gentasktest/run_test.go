@@ -75,7 +75,7 @@ func TestScenario35_WhatCannotBeDecodedIsNotRun(t *testing.T) {
 }
 
 func TestScenario35_AnAttemptCanBeAnyOf(t *testing.T) {
-	cfg := gentask.Config{MaxAttempts: 5}
+	cfg := gentask.Config{Retry: gentask.Retry{MaxAttempts: 5}}
 	for n := -1; n <= 7; n++ {
 		var seen []string
 		behavior := gentask.Work(spy{func(job gentask.Job[mail]) {
@@ -117,8 +117,9 @@ func TestScenario35_FinishGoesOnToTheEnd(t *testing.T) {
 			}
 			return nil
 		})
-		all := gentasktest.Finish(t, behavior, gentasktest.JSON(t, mail{}),
-			gentask.Config{Backoff: gentask.Backoff{Base: time.Minute}})
+		all := gentasktest.Finish(t, behavior, gentasktest.JSON(t, mail{}), gentask.Config{
+			Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Minute}},
+		})
 		require.Len(t, all, 4)
 		for i, got := range all[:3] {
 			require.Equal(t, queue.Requeue, got.Disposition)
@@ -131,7 +132,7 @@ func TestScenario35_FinishGoesOnToTheEnd(t *testing.T) {
 }
 
 func TestScenario35_FinishEndsWithADeadLetter(t *testing.T) {
-	cfg := gentask.Config{MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}
+	cfg := gentask.Config{Retry: gentask.Retry{MaxAttempts: 3, Backoff: gentask.Backoff{Base: time.Millisecond}}}
 	all := gentasktest.Finish(t, gentask.Work(spy{func(gentask.Job[mail]) {}}), gentasktest.JSON(t, mail{}), cfg)
 	require.Len(t, all, 3)
 	require.Equal(t, queue.DeadLetter, all[2].Disposition)
@@ -165,7 +166,7 @@ func (u undecided) HandleResult(gentask.Job[mail], task.Outcome[int]) gentask.De
 }
 
 func TestScenario35_AnActorWorkerToo(t *testing.T) {
-	behavior := gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
+	behavior := gentask.Actor(func(job gentask.ActorJob[mail]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:

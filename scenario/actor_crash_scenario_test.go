@@ -37,7 +37,7 @@ func newFragile(r *rig.Rig, run func(context.Context, gentask.Job[[]byte]) (any,
 
 func (f *fragile) behavior() gentask.Behavior { return gentask.Actor(f.props) }
 
-func (f *fragile) props(job gentask.Job[[]byte]) *actor.Props {
+func (f *fragile) props(job gentask.ActorJob[[]byte]) *actor.Props {
 	f.mu.Lock()
 	f.made[job.ID()]++
 	f.times = append(f.times, time.Now())
@@ -45,14 +45,14 @@ func (f *fragile) props(job gentask.Job[[]byte]) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		switch msg := ctx.Message().(type) {
 		case *actor.Started:
-			run := rig.Track(f.Runs, func(c context.Context, _ []byte) (any, error) { return f.run(c, job) })
+			run := rig.Track(f.Runs, func(c context.Context, _ []byte) (any, error) { return f.run(c, job.Job) })
 			if err := job.Run(ctx, func(c context.Context) (any, error) { return run(c, nil) }); err != nil {
 				panic(err)
 			}
 		case func():
 			msg()
 		case *task.Outcome[any]:
-			f.outcome(ctx, job, msg)
+			f.outcome(ctx, job.Job, msg)
 		}
 	})
 }
@@ -123,7 +123,7 @@ func TestScenario11_GivingUp(t *testing.T) {
 			}
 			return nil, errOwn
 		})
-		behavior := gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		behavior := gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			if job.ID() == "1" && job.Attempt() == 1 {
 				f.mu.Lock()
 				f.made["1"]++
@@ -177,7 +177,7 @@ func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 		d := newDeaf()
 		f := newFragile(r, func(context.Context, gentask.Job[[]byte]) (any, error) { d.sleep(); return nil, errOwn })
 		r.Publish(1)
-		c := r.Start(f.behavior(), gentask.Config{Grace: time.Second, MaxAttempts: 1})
+		c := r.Start(f.behavior(), gentask.Config{Grace: time.Second, Retry: gentask.Retry{MaxAttempts: 1}})
 		workerOf(r)
 		begin := time.Now()
 		f.crashWorkers(func() { panic(errReceive) })
@@ -197,7 +197,7 @@ func TestScenario11_ACrashAfterTheSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0
 		r.Publish(1)
-		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			made++
 			return actor.FromFunc(func(actor.Context) {
 				if err := job.Settle(gentask.Ack()); err == nil {
@@ -226,7 +226,9 @@ func TestScenario11_CrashesEverywhere(t *testing.T) {
 			}
 		})
 		r.Publish(jobs)
-		c := r.Start(f.behavior(), gentask.Config{Concurrency: 20, MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}})
+		c := r.Start(f.behavior(), gentask.Config{
+			Concurrency: 20, Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}},
+		})
 		for range 40 {
 			time.Sleep(37 * time.Millisecond)
 			f.crashWorkers(func() { panic(errReceive) })

@@ -17,10 +17,10 @@ import (
 )
 
 // received runs an Actor worker in one function on one message.
-func received(t *testing.T, receive func(gentask.Job[mail], actor.Context), cfg gentask.Config) (got gentasktest.Result) {
+func received(t *testing.T, receive func(gentask.ActorJob[mail], actor.Context), cfg gentask.Config) (got gentasktest.Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		got = gentasktest.Run(t, gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
+		got = gentasktest.Run(t, gentask.Actor(func(job gentask.ActorJob[mail]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) { receive(job, ctx) })
 		}), gentasktest.JSON(t, mail{To: "anna"}), cfg)
 	})
@@ -30,7 +30,7 @@ func received(t *testing.T, receive func(gentask.Job[mail], actor.Context), cfg 
 type mail struct{ To string }
 
 func TestActor_TheOutcomeIsAMessage(t *testing.T) {
-	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
+	got := received(t, func(job gentask.ActorJob[mail], ctx actor.Context) {
 		switch msg := ctx.Message().(type) {
 		case *actor.Started:
 			refused := make(chan struct{})
@@ -50,7 +50,7 @@ func TestActor_TheOutcomeIsAMessage(t *testing.T) {
 func TestActor_AnotherTaskAfterTheFirst(t *testing.T) {
 	const wanted = 3
 	var values []any
-	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
+	got := received(t, func(job gentask.ActorJob[mail], ctx actor.Context) {
 		step := func() {
 			require.NoError(t, job.Run(ctx, func(context.Context) (any, error) { return len(values), nil }))
 		}
@@ -73,7 +73,7 @@ func TestActor_AnotherTaskAfterTheFirst(t *testing.T) {
 // TestActor_TheWorkerHandlesTimeouts itself: it gives more time once, and then it stops the task.
 func TestActor_TheWorkerHandlesTimeouts(t *testing.T) {
 	var heard []task.Status
-	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
+	got := received(t, func(job gentask.ActorJob[mail], ctx actor.Context) {
 		switch msg := ctx.Message().(type) {
 		case *actor.Started:
 			require.NoError(t, job.Run(ctx, func(c context.Context) (any, error) { <-c.Done(); return nil, c.Err() }))
@@ -100,7 +100,7 @@ func TestActor_TheWorkerHandlesTimeouts(t *testing.T) {
 // TestActor_SettledEarly: the task goes on, and the delivery's end is told when it has returned.
 func TestActor_SettledEarly(t *testing.T) {
 	var returned time.Time
-	got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
+	got := received(t, func(job gentask.ActorJob[mail], ctx actor.Context) {
 		switch ctx.Message().(type) {
 		case *actor.Started:
 			require.NoError(t, job.Run(ctx, func(context.Context) (any, error) {
@@ -125,15 +125,15 @@ func TestActor_SettledEarly(t *testing.T) {
 
 // TestActor_EndsWithoutSettling: the default policy decides.
 func TestActor_EndsWithoutSettling(t *testing.T) {
-	for name, end := range map[string]func(gentask.Job[mail], actor.Context){
-		"before it has run anything": func(_ gentask.Job[mail], ctx actor.Context) { actor.Exit(ctx, nil) },
-		"while its task runs": func(job gentask.Job[mail], ctx actor.Context) {
+	for name, end := range map[string]func(gentask.ActorJob[mail], actor.Context){
+		"before it has run anything": func(_ gentask.ActorJob[mail], ctx actor.Context) { actor.Exit(ctx, nil) },
+		"while its task runs": func(job gentask.ActorJob[mail], ctx actor.Context) {
 			_ = job.Run(ctx, func(c context.Context) (any, error) { <-c.Done(); return nil, c.Err() })
 			ctx.Stop(ctx.Self())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := received(t, func(job gentask.Job[mail], ctx actor.Context) {
+			got := received(t, func(job gentask.ActorJob[mail], ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); ok {
 					end(job, ctx)
 				}
@@ -150,7 +150,7 @@ func TestActor_ForeignProps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type sent struct{ to any }
 		childEnded := false
-		foreign := func(job gentask.Job[mail]) *pa.Props {
+		foreign := func(job gentask.ActorJob[mail]) *pa.Props {
 			return pa.PropsFromFunc(func(ctx pa.Context) {
 				switch msg := ctx.Message().(type) {
 				case *pa.Started:
@@ -183,7 +183,7 @@ func TestActor_ForeignProps(t *testing.T) {
 // TestActor_ForeignPropsThatCrash are started anew like any other.
 func TestActor_ForeignPropsThatCrash(t *testing.T) {
 	made := 0
-	got := gentasktest.Run(t, gentask.Actor(func(job gentask.Job[mail]) *actor.Props {
+	got := gentasktest.Run(t, gentask.Actor(func(job gentask.ActorJob[mail]) *actor.Props {
 		made++
 		crash := made < 3
 		return pa.PropsFromFunc(func(ctx pa.Context) {
@@ -203,7 +203,7 @@ func TestActor_ForeignPropsThatCrash(t *testing.T) {
 
 // TestActor_WhatCannotBeDecoded is dead-lettered, and no worker is made.
 func TestActor_WhatCannotBeDecoded(t *testing.T) {
-	got := gentasktest.Run(t, gentask.Actor(func(gentask.Job[mail]) *actor.Props {
+	got := gentasktest.Run(t, gentask.Actor(func(gentask.ActorJob[mail]) *actor.Props {
 		t.Error("made")
 		return nil
 	}), gentasktest.JSON(t, "}{"), gentask.Config{})

@@ -36,7 +36,7 @@ func TestScenario30_OnePoisonousItem(t *testing.T) {
 						}
 					}
 					return gentask.AllDone(jobs), nil
-				}, gentask.BatchConfig{Size: 10}), gentask.Config{MaxAttempts: most, Timeout: time.Second})
+				}, gentask.BatchConfig{Size: 10}), gentask.Config{Retry: gentask.Retry{MaxAttempts: most}, Timeout: time.Second})
 				r.Finish()
 				require.Equal(r, 39, r.Memory.Stats().Acked)
 				require.Len(r, r.Memory.DeadLetters(), 1)
@@ -87,7 +87,7 @@ func TestScenario30_ADeadlineOfItsOwn(t *testing.T) {
 						}
 						r.Send(msg)
 					}
-					cfg := gentask.Config{Concurrency: 4, MaxAttempts: 1}
+					cfg := gentask.Config{Concurrency: 4, Retry: gentask.Retry{MaxAttempts: 1}}
 					cfg.Policy.Middleware = []gentask.Middleware{gentask.DeadlineFrom("deadline")}
 					if mode == "context" {
 						cfg.Policy.Middleware = []gentask.Middleware{endsOwn(own)}
@@ -116,7 +116,7 @@ func TestScenario30_ADeadlineOfItsOwn(t *testing.T) {
 func TestScenario30_AllDeadlinesOver(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(3)
-		cfg := gentask.Config{Concurrency: 3, MaxAttempts: 1}
+		cfg := gentask.Config{Concurrency: 3, Retry: gentask.Retry{MaxAttempts: 1}}
 		cfg.Policy.Middleware = []gentask.Middleware{endsOwn("1", "2", "3")}
 		var took time.Duration
 		r.Start((&batchLog{}).batch(func(ctx context.Context, _ batchJobs) (gentask.Results, error) {
@@ -167,7 +167,7 @@ func TestScenario30_StrangeIDs(t *testing.T) {
 		r.Publish(2)
 		r.Start((&batchLog{}).batch(func(context.Context, batchJobs) (gentask.Results, error) {
 			return gentask.Results{"customer-7": nil, "customer-8": nil}, nil
-		}, gentask.BatchConfig{Size: 2}), gentask.Config{MaxAttempts: 1})
+		}, gentask.BatchConfig{Size: 2}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 		r.Finish()
 		for _, ev := range firstEnds(r) {
 			require.ErrorIs(r, ev.Reason, gentask.ErrNoResult)

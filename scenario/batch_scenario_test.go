@@ -82,7 +82,7 @@ func someForgotten(r *rig.Rig) {
 		}
 		return results, nil
 	}, gentask.BatchConfig{Size: 10, Wait: 2 * time.Second})
-	r.Start(behavior, gentask.Config{Backoff: gentask.Backoff{Base: 100 * time.Millisecond}})
+	r.Start(behavior, gentask.Config{Retry: gentask.Retry{Backoff: gentask.Backoff{Base: 100 * time.Millisecond}}})
 	r.Finish()
 	require.Equal(r, 10, c.sizes[0])
 	for id, ev := range firstEnds(r) {
@@ -203,7 +203,7 @@ func TestScenario30_AKeyThatPanics(t *testing.T) {
 				panic(errOwn)
 			}
 			return ""
-		}}), gentask.Config{MaxAttempts: 1})
+		}}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 		r.Finish()
 		require.Equal(r, 2, r.Memory.Stats().Acked)
 		require.ErrorIs(r, eventOf(r, "2").Reason, errOwn)
@@ -276,7 +276,7 @@ func TestScenario30_Timeout(t *testing.T) {
 						return nil, err
 					}
 					return gentask.AllDone(jobs), nil
-				}, gentask.BatchConfig{Wait: 8 * time.Second}), gentask.Config{Timeout: 10 * time.Second, MaxAttempts: 1})
+				}, gentask.BatchConfig{Wait: 8 * time.Second}), gentask.Config{Timeout: 10 * time.Second, Retry: gentask.Retry{MaxAttempts: 1}})
 				r.Finish()
 				require.Equal(r, c.acked, r.Memory.Stats().Acked)
 				for _, ev := range firstEnds(r) {
@@ -307,7 +307,7 @@ func TestScenario30_AFunctionThatWillNotStop(t *testing.T) {
 				r.Publish(3)
 				got := &batchLog{}
 				cfg := gentask.Config{Concurrency: 3, Timeout: time.Minute}
-				cfg.Policy.Retry.Backoff = gentask.ConstantBackoff(time.Hour)
+				cfg.Retry.Backoff = gentask.Backoff{Base: time.Hour, Max: time.Hour}
 				c := r.Start(got.batch(func(_ context.Context, jobs batchJobs) (gentask.Results, error) {
 					if first {
 						first = false
@@ -501,8 +501,8 @@ func TestScenario30_WhateverHappens(t *testing.T) {
 				for i := range jobs {
 					r.Send(queue.Message{ID: strconv.Itoa(i), Body: make([]byte, 1+i%3)})
 				}
-				cfg := gentask.Config{Concurrency: 16, Prefetch: 20, Timeout: 2 * time.Second, MaxAttempts: -1}
-				cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenErrorIs(gentask.ErrCancelled)}}
+				cfg := gentask.Config{Concurrency: 16, Prefetch: 20, Timeout: 2 * time.Second, Retry: gentask.Retry{MaxAttempts: -1}}
+				cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenErrorIs(gentask.ErrCancelled)}}
 				r.Start(gentask.Batch(m.handle, gentask.BatchConfig{Size: 4, Wait: time.Second, Key: byLength}), cfg)
 				for range 5 {
 					time.Sleep(time.Duration(m.draw(2000)) * time.Millisecond)

@@ -84,12 +84,15 @@ func TestScenario28_WhatCounts(t *testing.T) {
 		run   func(ctx context.Context) error
 		opens bool
 	}{
-		"Error":     {func(context.Context) error { return errDown }, true},
-		"Panic":     {func(context.Context) error { panic(errDown) }, true},
-		"Timeout":   {func(ctx context.Context) error { return rig.Pause(ctx, time.Hour) }, true},
-		"Permanent": {func(context.Context) error { return gentask.Permanent(errDown) }, false},
-		"Snooze":    {func(context.Context) error { return gentask.SnoozeError(time.Hour) }, false},
-		"Excused":   {func(context.Context) error { return errOwn }, false},
+		"Error":      {func(context.Context) error { return errDown }, true},
+		"Panic":      {func(context.Context) error { panic(errDown) }, true},
+		"Timeout":    {func(ctx context.Context) error { return rig.Pause(ctx, time.Hour) }, true},
+		"DeadLetter": {func(context.Context) error { return gentask.DeadLetter(errDown) }, false},
+		"Snooze":     {func(context.Context) error { return gentask.Snooze(time.Hour) }, false},
+		"Ack":        {func(context.Context) error { return gentask.Ack() }, false},
+		"Requeue":    {func(context.Context) error { return gentask.Requeue(time.Hour) }, true},
+		"Extend":     {func(context.Context) error { return gentask.Extend(time.Hour) }, true},
+		"Excused":    {func(context.Context) error { return errOwn }, false},
 		"Cancelled": {func(ctx context.Context) error {
 			job, _ := gentask.FromContext(ctx)
 			job.Cancel()
@@ -101,7 +104,7 @@ func TestScenario28_WhatCounts(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Publish(jobs)
 				r.Start(r.Handle(func(ctx context.Context, _ string) error { return c.run(ctx) }),
-					gentask.Config{Concurrency: 2, Timeout: time.Second, MaxAttempts: 1, Policy: gentask.Policy{
+					gentask.Config{Concurrency: 2, Timeout: time.Second, Retry: gentask.Retry{MaxAttempts: 1}, Policy: gentask.Policy{
 						Breaker: gentask.Breaker{FailureRate: 0.5, MinRuns: 3, Wait: gentask.Backoff{Base: time.Hour, Max: time.Hour}},
 						Failure: func(err error) bool { return err != errOwn }, //nolint:errorlint // it is that one
 					}})

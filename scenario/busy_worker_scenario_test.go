@@ -40,7 +40,7 @@ func scenario09(r *rig.Rig) {
 		require.Len(r, jobs, 1)
 		require.True(r, jobs[0].Running)
 		require.Equal(r, "1", jobs[0].ID)
-		require.Equal(r, "undecided", jobs[0].Decision)
+		require.Equal(r, gentask.Decision{}, jobs[0].Decision)
 	}), 50*time.Millisecond)
 
 	begin := time.Now()
@@ -117,7 +117,7 @@ func TestScenario09_AnActorWorkerAnswersItself(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		type statusRequest struct{ answer func(string) }
 		r.Publish(1)
-		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			status := "new"
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch msg := ctx.Message().(type) {

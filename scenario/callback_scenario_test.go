@@ -132,7 +132,7 @@ func TestScenario06_ADecoderThatPanics(t *testing.T) {
 	for name, behavior := range map[string]gentask.Behavior{
 		"Handle": gentask.Handle(func(ctx context.Context, n int) error { _, err := run(ctx, n); return err }),
 		"Work":   gentask.Work(&rig.Worker[int, int]{OnRun: run, OnResult: handle}),
-		"Actor": gentask.Actor(func(gentask.Job[int]) *actor.Props {
+		"Actor": gentask.Actor(func(gentask.ActorJob[int]) *actor.Props {
 			t.Error("made")
 			return nil
 		}),
@@ -180,7 +180,7 @@ func TestScenario06_AFactoryThatFails(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				made := 0
 				r.Publish(2)
-				r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+				r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 					if job.ID() == "2" || job.Attempt() > 1 {
 						return acknowledging(job)
 					}
@@ -201,7 +201,7 @@ func TestScenario06_AProducerThatCallsGoexit(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
 		r.Publish(1)
-		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			if job.Attempt() > 1 {
 				return acknowledging(job)
 			}
@@ -215,7 +215,7 @@ func TestScenario06_AProducerThatCallsGoexit(t *testing.T) {
 }
 
 // acknowledging returns a worker that runs nothing.
-func acknowledging(job gentask.Job[[]byte]) *actor.Props {
+func acknowledging(job gentask.ActorJob[[]byte]) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
 			_ = job.Settle(gentask.Ack())
@@ -256,15 +256,15 @@ func TestScenario06_AMiddlewareThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_ARetryPolicyThatFails has said nothing: the next rule is asked, and Config.Backoff decides.
-func TestScenario06_ARetryPolicyThatFails(t *testing.T) {
+// TestScenario06_ARuleThatFails does not match: the next one is asked. One whose Backoff fails waits for Retry.Backoff.
+func TestScenario06_ARuleThatFails(t *testing.T) {
 	for name, crash := range crashes {
 		t.Run(name, func(t *testing.T) {
-			cfg := gentask.Config{Backoff: gentask.Backoff{Base: time.Nanosecond, Max: time.Nanosecond}}
-			cfg.Policy.Retry.Backoff = func(int, error) time.Duration { crash(); return time.Hour }
-			cfg.Policy.Retry.Rules = []gentask.Rule{
+			cfg := gentask.Config{Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Nanosecond, Max: time.Nanosecond}}}
+			cfg.Retry.Rules = []gentask.Rule{
 				{When: func(task.Status, error) bool { crash(); return true }, Do: gentask.Ack()},
 				{When: gentask.WhenErrorIs(errDown), Do: gentask.DeadLetter(nil)},
+				{When: gentask.WhenFailed, Backoff: func(int, error) time.Duration { crash(); return time.Hour }},
 			}
 			for reason, want := range map[error]queue.Disposition{errDown: queue.DeadLetter, errOwn: queue.Requeue} {
 				got := gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return reason }), gentasktest.JSON(t, mail{}), cfg)
@@ -276,18 +276,18 @@ func TestScenario06_ARetryPolicyThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_ARetryPolicyThatHangs loses its slot and its delivery as a HandleResult does, and the ledger doesn't ask it again.
-func TestScenario06_ARetryPolicyThatHangs(t *testing.T) {
+// TestScenario06_ARuleThatHangs loses its slot and its delivery as a HandleResult does, and the ledger doesn't ask it again.
+func TestScenario06_ARuleThatHangs(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
 		release, asked := make(chan struct{}), 0
 		cfg := gentask.Config{Concurrency: 1}
-		cfg.Policy.Retry.Backoff = func(int, error) time.Duration {
+		cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: func(int, error) time.Duration {
 			if asked++; asked == 1 {
 				<-release
 			}
 			return time.Second
-		}
+		}}}
 		r.Publish(2)
 		r.Start(r.Handle(func(ctx context.Context, id string) error {
 			if job, _ := gentask.FromContext(ctx); id == "1" && job.Attempt() == 1 {

@@ -52,33 +52,41 @@ func always(d gentask.Decision) func(gentask.Job[[]byte]) gentask.Decision {
 func loops() map[string]loop {
 	fails := returning(func(context.Context) error { return errOwn })
 	rule := func(d gentask.Decision) gentask.Config {
-		return gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenFailed, Do: d}}}}}
+		return gentask.Config{Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenFailed, Do: d}}}}
 	}
-	strict := gentask.Policy{Order: gentask.Order{Key: func(queue.Message) string { return "k" }, Strict: true, Hold: -1}}
+	strict := gentask.Policy{Order: gentask.Order{Key: func(*queue.Message) string { return "k" }, Strict: true, Hold: -1}}
 	return map[string]loop{
-		"SnoozeError, negative": {behavior: returning(func(context.Context) error { return gentask.SnoozeError(-1) })},
-		"SnoozeError, zero":     {behavior: returning(func(context.Context) error { return gentask.SnoozeError(0) })},
-		"SnoozeError, tiny":     {behavior: returning(func(context.Context) error { return gentask.SnoozeError(1) })},
-		"Snooze, negative":      {behavior: deciding(always(gentask.Snooze(-time.Hour)))},
-		"Snooze, tiny":          {behavior: deciding(always(gentask.Snooze(time.Microsecond)))},
-		"Release":               {behavior: deciding(always(gentask.Release()))},
-		"rule":                  {behavior: fails, cfg: rule(gentask.Release())},
-		"rule that snoozes":     {behavior: fails, cfg: rule(gentask.Snooze(0))},
-		"Requeue for ever":      {behavior: deciding(always(gentask.Requeue(0))), cfg: gentask.Config{MaxAttempts: -1}, free: 24},
+		"Snooze, by err, negative": {behavior: returning(func(context.Context) error { return gentask.Snooze(-1) })},
+		"Snooze, by err, zero":     {behavior: returning(func(context.Context) error { return gentask.Snooze(0) })},
+		"Snooze, by err, tiny":     {behavior: returning(func(context.Context) error { return gentask.Snooze(1) })},
+		"Release, by err":          {behavior: returning(func(context.Context) error { return gentask.Release() })},
+		"Pause, by err":            {behavior: returning(func(context.Context) error { return gentask.PauseConsumer() })},
+		"Snooze, negative":         {behavior: deciding(always(gentask.Snooze(-time.Hour)))},
+		"Snooze, tiny":             {behavior: deciding(always(gentask.Snooze(time.Microsecond)))},
+		"Release":                  {behavior: deciding(always(gentask.Release()))},
+		"rule":                     {behavior: fails, cfg: rule(gentask.Release())},
+		"rule that snoozes":        {behavior: fails, cfg: rule(gentask.Snooze(0))},
+		"Requeue for ever": {behavior: deciding(always(gentask.Requeue(0))), cfg: gentask.Config{
+			Retry: gentask.Retry{MaxAttempts: -1},
+		}, free: 24},
 		"no back-off, for ever": {behavior: fails, cfg: gentask.Config{
-			MaxAttempts: -1, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(0)}},
+			Retry: gentask.Retry{
+				MaxAttempts: -1, Rules: []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ConstantBackoff(0)}},
+			},
 		}, free: 24},
 		"settled early": {behavior: deciding(func(job gentask.Job[[]byte]) gentask.Decision {
 			_ = job.Settle(gentask.Release())
 			return gentask.Ack()
 		})},
-		"in place":             {behavior: deciding(always(gentask.Release())), cfg: gentask.Config{Policy: strict}},
-		"in place, a requeue":  {behavior: deciding(always(gentask.Requeue(0))), cfg: gentask.Config{Policy: strict, MaxAttempts: -1}, free: 24},
+		"in place": {behavior: deciding(always(gentask.Release())), cfg: gentask.Config{Policy: strict}},
+		"in place, a requeue": {behavior: deciding(always(gentask.Requeue(0))), cfg: gentask.Config{
+			Policy: strict, Retry: gentask.Retry{MaxAttempts: -1},
+		}, free: 24},
 		"middleware":           {behavior: fails, cfg: gentask.Config{Policy: gentask.Policy{Middleware: []gentask.Middleware{snoozing}}}},
 		"Actor":                {behavior: releasingActors},
 		"Batch":                {behavior: releasingBatches},
 		"resumed each time":    {behavior: deciding(always(gentask.PauseConsumer())), cfg: gentask.Config{}},
-		"HandleResult, by err": {behavior: deciding(func(gentask.Job[[]byte]) gentask.Decision { panic(gentask.SnoozeError(0)) })},
+		"HandleResult, by err": {behavior: deciding(func(gentask.Job[[]byte]) gentask.Decision { panic(gentask.Snooze(0)) })},
 	}
 }
 
@@ -87,12 +95,12 @@ func snoozing(next gentask.RunFunc) gentask.RunFunc {
 		if v, err := next(ctx, job); err == nil {
 			return v, nil
 		}
-		return nil, gentask.SnoozeError(0)
+		return nil, gentask.Snooze(0)
 	}
 }
 
 func releasingActors(*rig.Rig) gentask.Behavior {
-	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			if _, ok := ctx.Message().(*actor.Started); !ok {
 				return
@@ -111,7 +119,7 @@ func releasingBatches(*rig.Rig) gentask.Behavior {
 	return gentask.Batch(func(_ context.Context, jobs []gentask.Job[[]byte]) (gentask.Results, error) {
 		results := gentask.AllDone(jobs)
 		if _, there := results["1"]; there {
-			results["1"] = gentask.SnoozeError(-1)
+			results["1"] = gentask.Snooze(-1)
 		}
 		return results, nil
 	}, gentask.BatchConfig{Size: 1})
@@ -172,7 +180,7 @@ func TestComeback_Doubles(t *testing.T) {
 		r.Publish(1)
 		r.Start(returning(func(context.Context) error {
 			if at = append(at, time.Now()); len(at) < 15 {
-				return gentask.SnoozeError(-1)
+				return gentask.Snooze(-1)
 			}
 			return nil
 		})(r), gentask.Config{})
@@ -208,7 +216,7 @@ func TestComeback_AnHonestOne(t *testing.T) {
 		runs := 0
 		r.Start(r.Handle(func(context.Context, string) error {
 			if runs++; runs <= 100 {
-				return gentask.SnoozeError(100 * time.Millisecond)
+				return gentask.Snooze(100 * time.Millisecond)
 			}
 			return nil
 		}), gentask.Config{})

@@ -62,7 +62,7 @@ func TestScenario14_SessionClosedBeforeTheNextOpens(t *testing.T) {
 		r.Allow.Crashes = true
 		r.Publish(500)
 		r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 50*time.Millisecond) }),
-			gentask.Config{Concurrency: 5, MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}})
+			gentask.Config{Concurrency: 5, Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}}})
 		for range 9 {
 			time.Sleep(time.Second)
 			require.LessOrEqual(r, r.Memory.Stats().Sessions, 1)
@@ -91,7 +91,7 @@ func TestScenario14_BrokenDriver(t *testing.T) {
 					r.Source = broken
 					r.Publish(50)
 					c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 10*time.Millisecond) }),
-						gentask.Config{Concurrency: 3, Backoff: gentask.Backoff{Base: time.Millisecond}})
+						gentask.Config{Concurrency: 3, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}}})
 					for range times {
 						time.Sleep(500 * time.Millisecond)
 						require.NoError(r, c.Pause(r.Context())) // Cancel and Resume are called, too
@@ -243,7 +243,9 @@ func TestScenario14_AbandonedTasksAreCountedOn(t *testing.T) {
 				<-release
 			}
 			return nil
-		}), gentask.Config{Concurrency: 2, Timeout: time.Second, Grace: time.Second, Backoff: gentask.Backoff{Base: 20 * time.Second}})
+		}), gentask.Config{
+			Concurrency: 2, Timeout: time.Second, Grace: time.Second, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: 20 * time.Second}},
+		})
 		r.Eventually("it is abandoned", func() bool { return c.Health().Abandoned == 1 })
 		r.Kill("ledger")
 		r.Eventually("the next ledger consumes", func() bool { return c.Health().State == gentask.Consuming })

@@ -50,7 +50,7 @@ func TestDeadline_WhateverMadeIt(t *testing.T) {
 			}, gentask.BatchConfig{Size: 1}), gentask.Policy{}
 		},
 		"Actor": func(tell chan<- seen) (gentask.Behavior, gentask.Policy) {
-			return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+			return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 				return actor.FromFunc(func(ctx actor.Context) {
 					switch msg := ctx.Message().(type) {
 					case *actor.Started:
@@ -78,7 +78,7 @@ func TestDeadline_WhateverMadeIt(t *testing.T) {
 				tell := make(chan seen, 1)
 				b, policy := behavior(tell)
 				r.Publish(1)
-				r.Start(b, gentask.Config{Timeout: timeout, MaxAttempts: 1, Policy: policy})
+				r.Start(b, gentask.Config{Timeout: timeout, Retry: gentask.Retry{MaxAttempts: 1}, Policy: policy})
 				s := <-tell
 				require.True(r, s.has)
 				require.Equal(r, timeout, s.left)

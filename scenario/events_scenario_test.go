@@ -58,7 +58,7 @@ func endings() []ending {
 			run: func(ctx context.Context, _ gentask.Job[any]) error {
 				return errors.Join(rig.Pause(ctx, endWork), errJob)
 			},
-			cfg:    gentask.Config{MaxAttempts: 1},
+			cfg:    gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}},
 			reason: errJob,
 			want:   end{Disposition: queue.DeadLetter, Outcome: task.Exit, RunTime: endWork},
 		}, {
@@ -100,7 +100,7 @@ func TestScenario34_StartAndEnd(t *testing.T) {
 	for _, c := range endings() {
 		t.Run(c.name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
-				c.cfg.Policy.Retry.Backoff = gentask.ConstantBackoff(endBackoff)
+				c.cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ConstantBackoff(endBackoff)}}
 				c.cfg.Concurrency = 1
 				r.Publish(1)
 				time.Sleep(endWait)
@@ -113,6 +113,10 @@ func TestScenario34_StartAndEnd(t *testing.T) {
 				}), c.cfg)
 				r.Eventually("it has ended", func() bool { return len(r.Events(gentask.EventDone)) > 0 })
 				ev := r.Events(gentask.EventDone)[0]
+				begin := r.Events(gentask.EventStarted)[0]
+				require.Equal(r, endWait, begin.QueueTime)
+				require.Equal(r, "1", begin.ID)
+				require.False(r, begin.Time.After(ev.Time.Add(-ev.RunTime)))
 				c.want.Attempt, c.want.QueueTime = 1, endWait
 				requireEnd(r, c.want, ev)
 				if c.reason == nil {
@@ -151,6 +155,9 @@ func TestScenario34_NotRun(t *testing.T) {
 		}
 		r.Eventually("they are back", func() bool { return len(r.Events(gentask.EventReceived)) == 8 })
 		r.Stop(c) // 1 finishes, 2 to 4 are released
+		for _, ev := range r.Events(gentask.EventStarted) {
+			require.Equal(r, "1", ev.ID)
+		}
 		ends := r.Events(gentask.EventDone)[4:]
 		require.Len(r, ends, 4)
 		for _, ev := range ends {
@@ -179,7 +186,8 @@ func TestScenario34_Order(t *testing.T) {
 		time.Sleep(time.Second)
 		report := r.Stop(c)
 		want := []gentask.EventKind{
-			gentask.EventSessionOpened, gentask.EventReceived, gentask.EventDone, gentask.EventPaused, gentask.EventResumed,
+			gentask.EventSessionOpened, gentask.EventReceived, gentask.EventStarted, gentask.EventDone,
+			gentask.EventPaused, gentask.EventResumed,
 			gentask.EventSessionLost, gentask.EventSessionOpened, gentask.EventDraining, gentask.EventDrained,
 		}
 		var kinds []gentask.EventKind

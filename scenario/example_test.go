@@ -27,7 +27,7 @@ func Example() {
 			panic("a bug")
 		}
 		return nil
-	}), gentask.Config{Concurrency: 1, MaxAttempts: 1, OnEvent: func(ev gentask.Event) {
+	}), gentask.Config{Concurrency: 1, Retry: gentask.Retry{MaxAttempts: 1}, OnEvent: func(ev gentask.Event) {
 		if ev.Kind != gentask.EventDone {
 			return
 		}

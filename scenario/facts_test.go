@@ -97,7 +97,7 @@ func TestFacts_WhatAJobReturnsIsNotHowItEnded(t *testing.T) {
 			t.Run(name+"/"+door, func(t *testing.T) {
 				rig.Memory().Run(t, func(r *rig.Rig) {
 					r.Publish(1)
-					r.Start(behavior(r), gentask.Config{MaxAttempts: most, Backoff: gentask.Backoff{Base: time.Second}})
+					r.Start(behavior(r), gentask.Config{Retry: gentask.Retry{MaxAttempts: most, Backoff: gentask.Backoff{Base: time.Second}}})
 					r.Finish()
 					st := r.Memory.Stats()
 					require.Equal(r, most, st.Delivered)
@@ -158,8 +158,8 @@ func TestFacts_TheMatchersGoByFacts(t *testing.T) {
 					current.Store(matcherOf(id))
 					return e.run(ctx, id)
 				}), gentask.Config{
-					Concurrency: 1, MaxAttempts: 1, Timeout: time.Second, Policy: gentask.Policy{Retry: gentask.Retry{
-						Rules: []gentask.Rule{{When: match, Do: gentask.Ack()}, {When: gentask.WhenFailed, Do: gentask.DeadLetter(errOwn)}},
+					Concurrency: 1, Timeout: time.Second, Retry: gentask.Retry{MaxAttempts: 1, Rules: []gentask.Rule{
+						{When: match, Do: gentask.Ack()}, {When: gentask.WhenFailed, Do: gentask.DeadLetter(errOwn)},
 					}},
 				})
 				r.Finish()
@@ -204,7 +204,8 @@ func TestFacts_FailuresOfOthersCountForBreakers(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Publish(20)
 				r.Start(r.Handle(func(context.Context, string) error { return fmt.Errorf("inner: %w", err) }), gentask.Config{
-					MaxAttempts: 1, Concurrency: 1, Policy: gentask.Policy{Breaker: gentask.Breaker{FailureRate: 0.5, MinRuns: 5}},
+					Retry: gentask.Retry{MaxAttempts: 1}, Concurrency: 1,
+					Policy: gentask.Policy{Breaker: gentask.Breaker{FailureRate: 0.5, MinRuns: 5}},
 				})
 				r.Eventually("the breaker opens", func() bool { return len(r.Events(gentask.EventBreakerOpened)) > 0 })
 				require.Equal(r, 5, r.Runs.Total())
@@ -214,14 +215,14 @@ func TestFacts_FailuresOfOthersCountForBreakers(t *testing.T) {
 }
 
 // TestFacts_InterruptedIsReleased: what was told to stop is released, whatever it returns then, and costs no attempt; with its own
-// words, too, such as Permanent.
+// words, too, such as a DeadLetter.
 func TestFacts_InterruptedIsReleased(t *testing.T) {
 	for name, last := range map[string]func(context.Context) error{
-		"Err":       func(ctx context.Context) error { return ctx.Err() },
-		"Cause":     context.Cause,
-		"own":       func(context.Context) error { return errOwn },
-		"permanent": func(context.Context) error { return gentask.Permanent(errOwn) },
-		"panic":     func(context.Context) error { panic(errOwn) },
+		"Err":      func(ctx context.Context) error { return ctx.Err() },
+		"Cause":    context.Cause,
+		"own":      func(context.Context) error { return errOwn },
+		"decision": func(context.Context) error { return gentask.DeadLetter(errOwn) },
+		"panic":    func(context.Context) error { panic(errOwn) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -277,7 +278,7 @@ func TestFacts_AnActorWorkerIsStartedAgain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0
 		r.Publish(1)
-		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			made++
 			if made > 1 {
 				return acknowledging(job)

@@ -69,12 +69,12 @@ func TestScenario39_EventsAreBounded(t *testing.T) {
 func TestScenario39_FunctionsThatHangAreBounded(t *testing.T) {
 	const jobs, concurrency = 500, 10
 	for _, name := range []string{
-		"Order.Key", "Fairness.Key", "KeyRate.Key", "KeyBreaker.Key", "DedupStore.Remember", "Retry.Backoff", "Rule.When", "Policy.Failure",
+		"Order.Key", "Fairness.Key", "KeyRate.Key", "KeyBreaker.Key", "DedupStore.Remember", "Rule.Backoff", "Rule.When", "Policy.Failure",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var now, most atomic.Int32
-				cfg := gentask.Config{Concurrency: concurrency, Logger: silent, Backoff: gentask.Backoff{Max: time.Second}}
+				cfg := gentask.Config{Concurrency: concurrency, Logger: silent, Retry: gentask.Retry{Backoff: gentask.Backoff{Max: time.Second}}}
 				handIns()[name].install(&cfg, func(string) {
 					most.Store(max(most.Load(), now.Add(1)))
 					defer now.Add(-1)
@@ -180,7 +180,7 @@ func TestScenario39_FactoriesThatHang(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})
 		r.Publish(20)
-		c := r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		c := r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			if n, _ := strconv.Atoi(job.ID()); n <= 5 && job.Attempt() == 1 {
 				<-release
 			}
@@ -198,7 +198,7 @@ func TestScenario39_ALoggerThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, q := make(chan struct{}), filled(t, 100)
 		hang := func() { <-release }
-		cfg := gentask.Config{Logger: slog.New(logDo{slog.DiscardHandler, hang, hang}), MaxAttempts: 1}
+		cfg := gentask.Config{Logger: slog.New(logDo{slog.DiscardHandler, hang, hang}), Retry: gentask.Retry{MaxAttempts: 1}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		require.NoError(t, gentask.Run(ctx, q, gentask.Handle(func(context.Context, int) error { panic("bug") }), cfg))

@@ -59,8 +59,8 @@ func policy(set func(p *gentask.Policy, do func(string))) func(*gentask.Config, 
 	return func(cfg *gentask.Config, do func(string)) gentask.Behavior { set(&cfg.Policy, do); return firstFails }
 }
 
-func keyDo(do func(string)) func(queue.Message) string {
-	return func(m queue.Message) string { do(m.ID); return "" }
+func keyDo(do func(string)) gentask.KeyFunc {
+	return func(m *queue.Message) string { do(m.ID); return "" }
 }
 
 func backoffDo(do func(string)) func(int, error) time.Duration {
@@ -100,13 +100,14 @@ func policies() map[string]handIn {
 		"DedupStore.Remember": {"DedupStore.Remember", policy(func(p *gentask.Policy, do func(string)) {
 			p.Dedup = gentask.Dedup{Remember: -1, Store: storeDo{func(string) {}, do}}
 		})},
-		"Retry.Backoff": {"Retry.Backoff", policy(func(p *gentask.Policy, do func(string)) { p.Retry.Backoff = backoffDo(do) })},
-		"Rule.Backoff": {"Retry.Backoff", policy(func(p *gentask.Policy, do func(string)) {
-			p.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: backoffDo(do)}}
-		})},
-		"Rule.When": {"Rule.When", policy(func(p *gentask.Policy, do func(string)) {
-			p.Retry.Rules = []gentask.Rule{{When: func(task.Status, error) bool { do(bad); return false }, Do: gentask.Ack()}}
-		})},
+		"Rule.Backoff": {"Rule.Backoff", func(cfg *gentask.Config, do func(string)) gentask.Behavior {
+			cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: backoffDo(do)}}
+			return firstFails
+		}},
+		"Rule.When": {"Rule.When", func(cfg *gentask.Config, do func(string)) gentask.Behavior {
+			cfg.Retry.Rules = []gentask.Rule{{When: func(task.Status, error) bool { do(bad); return false }, Do: gentask.Ack()}}
+			return firstFails
+		}},
 		"Policy.Failure": {"Policy.Failure", policy(func(p *gentask.Policy, do func(string)) {
 			p.Breaker.FailureRate, p.Failure = 1, func(error) bool { do(bad); return false }
 		})},
@@ -140,9 +141,9 @@ func behaviors() map[string]handIn {
 			})
 		}},
 		"Actor": {"Actor", func(_ *gentask.Config, do func(string)) gentask.Behavior {
-			return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props { do(job.ID()); return acknowledging(job) })
+			return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props { do(job.ID()); return acknowledging(job) })
 		}},
-		"Actor, Job.Run": {"", func(_ *gentask.Config, do func(string)) gentask.Behavior { return actorRuns(do) }},
+		"ActorJob.Run": {"", func(_ *gentask.Config, do func(string)) gentask.Behavior { return actorRuns(do) }},
 		"Batch": {"", func(_ *gentask.Config, do func(string)) gentask.Behavior {
 			return gentask.Batch(func(_ context.Context, jobs []gentask.Job[string]) (gentask.Results, error) {
 				do(jobs[0].ID())
@@ -159,13 +160,13 @@ func behaviors() map[string]handIn {
 
 // actorRuns are workers of the test's own that run do in a task.
 func actorRuns(do func(string)) gentask.Behavior {
-	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:
 				_ = job.Run(ctx, func(context.Context) (any, error) { do(job.ID()); return nil, nil }) //nolint:nilnil // no value
 			case *task.Outcome[any]:
-				_ = job.Settle(gentask.DefaultDecision(job, *msg))
+				_ = job.Settle(gentask.DefaultDecision(job.Job, *msg))
 				ctx.Stop(ctx.Self())
 			}
 		})
@@ -237,7 +238,7 @@ func misbehave(t *testing.T, name string, in handIn, do func(m *misbehaving)) *m
 		id := strconv.Itoa(i + 1)
 		require.NoError(t, m.q.Publish(t.Context(), queue.Message{ID: id, Body: []byte(id)}))
 	}
-	cfg := gentask.Config{Concurrency: 4, Backoff: gentask.Backoff{Max: time.Second}, Logger: slog.New(slog.DiscardHandler)}
+	cfg := gentask.Config{Concurrency: 4, Retry: gentask.Retry{Backoff: gentask.Backoff{Max: time.Second}}, Logger: slog.New(slog.DiscardHandler)}
 	call, source := func(id string) {
 		if id == bad {
 			m.did.Add(1)

@@ -60,9 +60,9 @@ func hostileWork(f func(job gentask.Job[[]byte], err error) gentask.Decision) fu
 }
 
 // hostileActor is a worker that is an actor of the test's own.
-func hostileActor(f func(ctx actor.Context, job gentask.Job[[]byte], err error)) func(hostile) gentask.Behavior {
+func hostileActor(f func(ctx actor.Context, job gentask.ActorJob[[]byte], err error)) func(hostile) gentask.Behavior {
 	return func(of hostile) gentask.Behavior {
-		return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); !ok {
 					return
@@ -93,7 +93,7 @@ func doorsOfRuns() []door {
 		{name: "returned", behavior: hostileHandle(returned)},
 		{name: "panic", behavior: hostileHandle(func(_ context.Context, err error) error { panic(err) })},
 		{name: "wrapped", behavior: hostileHandle(func(_ context.Context, err error) error { return fmt.Errorf("because: %w", err) })},
-		{name: "permanent", behavior: hostileHandle(func(_ context.Context, err error) error { return gentask.Permanent(err) })},
+		{name: "permanent", behavior: hostileHandle(func(_ context.Context, err error) error { return gentask.DeadLetter(err) })},
 		{name: "attempts", behavior: hostileHandle(func(_ context.Context, err error) error {
 			return &gentask.AttemptsError{Attempt: 1, Max: 1, Err: err}
 		})},
@@ -125,14 +125,14 @@ func doorsOfDecisions() []door {
 			_ = job.Settle(gentask.DeadLetter(err))
 			return gentask.Ack()
 		})},
-		{name: "actor panics", behavior: hostileActor(func(_ actor.Context, _ gentask.Job[[]byte], err error) { panic(err) })},
-		{name: "actor exits", behavior: hostileActor(func(ctx actor.Context, _ gentask.Job[[]byte], err error) { actor.Exit(ctx, err) })},
-		{name: "actor settles", behavior: hostileActor(func(ctx actor.Context, job gentask.Job[[]byte], err error) {
+		{name: "actor panics", behavior: hostileActor(func(_ actor.Context, _ gentask.ActorJob[[]byte], err error) { panic(err) })},
+		{name: "actor exits", behavior: hostileActor(func(ctx actor.Context, _ gentask.ActorJob[[]byte], err error) { actor.Exit(ctx, err) })},
+		{name: "actor settles", behavior: hostileActor(func(ctx actor.Context, job gentask.ActorJob[[]byte], err error) {
 			_ = job.Settle(gentask.DeadLetter(err))
 			ctx.Stop(ctx.Self())
 		})},
 		{name: "factory panics", behavior: func(of hostile) gentask.Behavior {
-			return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+			return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 				if err := of(job.ID()); err != nil {
 					panic(err)
 				}
@@ -173,20 +173,20 @@ func doorsOfPolicies() []door {
 				return nil
 			}}
 		}},
-		{name: "rules", behavior: hostileHandle(returned), cfg: withPolicy(func(hostile) gentask.Policy {
-			return gentask.Policy{
-				Breaker: gentask.Breaker{FailureRate: 1, MinRuns: 1000},
-				Failure: func(err error) bool { return err.Error() != "" },
-				Retry: gentask.Retry{
-					Rules: []gentask.Rule{
-						{When: gentask.WhenErrorIs(context.Canceled), Do: gentask.DeadLetter(nil)},
-						{When: gentask.WhenErrorAs[*gentask.KindError](), Do: gentask.DeadLetter(nil)},
-						{When: func(_ task.Status, reason error) bool { panic(reason) }, Do: gentask.DeadLetter(nil)},
-					},
-					Backoff: func(_ int, reason error) time.Duration { panic(reason) },
+		{name: "rules", behavior: hostileHandle(returned), cfg: func(hostile) gentask.Config {
+			return gentask.Config{
+				Policy: gentask.Policy{
+					Breaker: gentask.Breaker{FailureRate: 1, MinRuns: 1000},
+					Failure: func(err error) bool { return err.Error() != "" },
 				},
+				Retry: gentask.Retry{Rules: []gentask.Rule{
+					{When: gentask.WhenErrorIs(context.Canceled), Do: gentask.DeadLetter(nil)},
+					{When: gentask.WhenErrorAs[*gentask.KindError](), Do: gentask.DeadLetter(nil)},
+					{When: func(_ task.Status, reason error) bool { panic(reason) }, Do: gentask.DeadLetter(nil)},
+					{When: gentask.WhenFailed, Backoff: func(_ int, reason error) time.Duration { panic(reason) }},
+				}},
 			}
-		})},
+		}},
 	}
 }
 
@@ -235,7 +235,8 @@ func scenario38(r *rig.Rig, d door) {
 	if d.cfg != nil {
 		cfg = d.cfg(of)
 	}
-	cfg.Concurrency, cfg.MaxAttempts, cfg.Backoff = 4, 2, gentask.Backoff{Base: time.Millisecond, Max: time.Millisecond}
+	cfg.Concurrency, cfg.Retry.MaxAttempts = 4, 2
+	cfg.Retry.Backoff = gentask.Backoff{Base: time.Millisecond, Max: time.Millisecond}
 	r.Allow.Logged = true
 	r.Send(msgs...)
 	c := r.Start(d.behavior(of), cfg)

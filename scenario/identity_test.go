@@ -97,8 +97,8 @@ func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
 	} {
 		for how, give := range map[string]func(int) error{
 			"fails": func(int) error { return errOwn }, "panics": func(int) error { panic(errOwn) },
-			"snoozes":  func(int) error { return gentask.SnoozeError(time.Second) },
-			"releases": func(int) error { return gentask.SnoozeError(0) },
+			"snoozes":  func(int) error { return gentask.Snooze(time.Second) },
+			"releases": func(int) error { return gentask.Snooze(0) },
 		} {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				rig.Memory().Run(t, func(r *rig.Rig) {

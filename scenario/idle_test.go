@@ -16,34 +16,34 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-func started(f func(job gentask.Job[[]byte], ctx actor.Context)) func(job gentask.Job[[]byte], ctx actor.Context) {
-	return func(job gentask.Job[[]byte], ctx actor.Context) {
+func started(f func(job gentask.ActorJob[[]byte], ctx actor.Context)) func(job gentask.ActorJob[[]byte], ctx actor.Context) {
+	return func(job gentask.ActorJob[[]byte], ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
 			f(job, ctx)
 		}
 	}
 }
 
-func nothing(gentask.Job[[]byte], actor.Context) {}
+func nothing(gentask.ActorJob[[]byte], actor.Context) {}
 
 // idlers are the ways to hold a slot without a limit. None of them settles.
-func idlers() map[string]func(job gentask.Job[[]byte], ctx actor.Context) {
-	run := func(f func(context.Context) (any, error)) func(job gentask.Job[[]byte], ctx actor.Context) {
-		return started(func(job gentask.Job[[]byte], ctx actor.Context) { _ = job.Run(ctx, f) })
+func idlers() map[string]func(job gentask.ActorJob[[]byte], ctx actor.Context) {
+	run := func(f func(context.Context) (any, error)) func(job gentask.ActorJob[[]byte], ctx actor.Context) {
+		return started(func(job gentask.ActorJob[[]byte], ctx actor.Context) { _ = job.Run(ctx, f) })
 	}
-	return map[string]func(job gentask.Job[[]byte], ctx actor.Context){
+	return map[string]func(job gentask.ActorJob[[]byte], ctx actor.Context){
 		"never runs":          nothing,
 		"after a value":       run(func(context.Context) (any, error) { return 1, nil }),
 		"after an error":      run(func(context.Context) (any, error) { return nil, errOwn }),
 		"after a panic":       run(func(context.Context) (any, error) { panic(errOwn) }),
 		"deaf to the timeout": run(func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }),
-		"stuck in Receive":    started(func(_ gentask.Job[[]byte], _ actor.Context) { time.Sleep(10 * time.Minute) }),
+		"stuck in Receive":    started(func(_ gentask.ActorJob[[]byte], _ actor.Context) { time.Sleep(10 * time.Minute) }),
 	}
 }
 
 // idling makes the first worker of message 1 do that, and others acknowledge.
-func idling(does func(job gentask.Job[[]byte], ctx actor.Context)) gentask.Behavior {
-	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+func idling(does func(job gentask.ActorJob[[]byte], ctx actor.Context)) gentask.Behavior {
+	return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 		if job.ID() != "1" || job.Attempt() > 1 {
 			return acknowledging(job)
 		}
@@ -87,7 +87,7 @@ func TestIdle_MaxAttempts(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed, r.Allow.Logged = true, true
 		r.Publish(1)
-		r.Start(idling(nothing), gentask.Config{Timeout: time.Second, MaxAttempts: 1})
+		r.Start(idling(nothing), gentask.Config{Timeout: time.Second, Retry: gentask.Retry{MaxAttempts: 1}})
 		r.Finish()
 		require.Equal(r, queue.DeadLetter, eventOf(r, "1").Disposition)
 	})
@@ -144,7 +144,7 @@ func TestIdle_DrainAndLostSession(t *testing.T) {
 		r.Finish()
 
 		r.Publish(1)
-		c2 := r.Start(gentask.Actor(func(gentask.Job[[]byte]) *actor.Props { return actor.FromFunc(func(actor.Context) {}) }),
+		c2 := r.Start(gentask.Actor(func(gentask.ActorJob[[]byte]) *actor.Props { return actor.FromFunc(func(actor.Context) {}) }),
 			gentask.Config{Timeout: -1, DrainTimeout: time.Second, Grace: time.Second})
 		r.Stop(c)
 		r.Rest()
@@ -162,7 +162,7 @@ func TestIdle_SettledAndAlive(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed, r.Allow.Logged = true, true
 		r.Publish(3)
-		c := r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		c := r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); ok {
 					_ = job.Settle(gentask.Ack())
@@ -186,7 +186,7 @@ func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 		r.Limit = time.Hour
 		r.Publish(1)
 		steps := 0
-		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			type next struct{}
 			return actor.FromFunc(func(ctx actor.Context) {
 				switch msg := ctx.Message().(type) {
@@ -225,7 +225,7 @@ func TestIdle_RestartLoops(t *testing.T) {
 				var made atomic.Int64
 				type crash struct{}
 				r.Publish(1)
-				r.Start(idling(func(job gentask.Job[[]byte], ctx actor.Context) {
+				r.Start(idling(func(job gentask.ActorJob[[]byte], ctx actor.Context) {
 					switch ctx.Message().(type) {
 					case *actor.Started:
 						made.Add(1)
@@ -252,7 +252,7 @@ func TestIdle_SomebodyElsesProps(t *testing.T) {
 		r.Allow.Healed, r.Allow.Logged = true, true
 		release := make(chan struct{})
 		r.Publish(1)
-		r.Start(gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 			if job.Attempt() > 1 {
 				return acknowledging(job)
 			}

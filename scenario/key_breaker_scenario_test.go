@@ -87,9 +87,10 @@ func TestScenario28_KeyBreakerKeepsOrder(t *testing.T) {
 				done = append(done, id)
 			}
 			return nil
-		}), gentask.Config{Concurrency: 1, Prefetch: 2 * jobs, MaxAttempts: -1, Policy: gentask.Policy{
+		}), gentask.Config{Concurrency: 1, Prefetch: 2 * jobs, Retry: gentask.Retry{
+			MaxAttempts: -1, Rules: []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ConstantBackoff(0)}},
+		}, Policy: gentask.Policy{
 			Order: gentask.Order{Key: gentask.KeyHeader("key"), Strict: true},
-			Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(0)},
 			KeyBreaker: gentask.KeyBreaker{
 				Key: gentask.KeyHeader("key"), Breaker: gentask.Breaker{FailureRate: 0.5, MinRuns: 2},
 			},

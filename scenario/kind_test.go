@@ -138,7 +138,7 @@ func TestKind_Attempts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				fails := func(context.Context, mail) error { return errOwn }
-				r.Start(gentask.MuxKinds(mails.Handle(fails, gentask.KindOptions{MaxAttempts: c.options})), gentask.Config{MaxAttempts: forConsumer})
+				r.Start(gentask.MuxKinds(mails.Handle(fails, gentask.KindOptions{MaxAttempts: c.options})), gentask.Config{Retry: gentask.Retry{MaxAttempts: forConsumer}})
 				publishAs(r, mails, mail{})
 				r.Finish()
 				ends := r.Events(gentask.EventDone)
@@ -152,7 +152,7 @@ func TestKind_Attempts(t *testing.T) {
 			require.NoError(t, err)
 			for lost, runs := range map[int]bool{c.want - 1: true, c.want: false} {
 				result := gentasktest.Run(t, gentask.MuxKinds(mails.Handle(func(context.Context, mail) error { return nil },
-					gentask.KindOptions{MaxAttempts: c.options})), gentasktest.Attempt(msg, lost+1), gentask.Config{MaxAttempts: forConsumer})
+					gentask.KindOptions{MaxAttempts: c.options})), gentasktest.Attempt(msg, lost+1), gentask.Config{Retry: gentask.Retry{MaxAttempts: forConsumer}})
 				require.Equal(t, runs, result.Disposition == queue.Ack, "after %d attempts that were lost", lost)
 			}
 		})
@@ -184,7 +184,7 @@ func TestKind_Timeout(t *testing.T) {
 				rig.Memory().Run(t, func(r *rig.Rig) {
 					r.Limit = 2 * time.Hour
 					r.Start(gentask.MuxKinds(mails.With(b, gentask.KindOptions{Timeout: limit})),
-						gentask.Config{Timeout: time.Minute, MaxAttempts: 1})
+						gentask.Config{Timeout: time.Minute, Retry: gentask.Retry{MaxAttempts: 1}})
 					publishAs(r, mails, mail{})
 					r.Finish()
 					end := r.Events(gentask.EventDone)[0]
@@ -199,7 +199,7 @@ func TestKind_Timeout(t *testing.T) {
 func TestKind_TimeoutOfIdleWorker(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
-		idle := gentask.Actor(func(gentask.Job[mail]) *actor.Props { return actor.FromFunc(func(actor.Context) {}) })
+		idle := gentask.Actor(func(gentask.ActorJob[mail]) *actor.Props { return actor.FromFunc(func(actor.Context) {}) })
 		r.Start(gentask.MuxKinds(mails.With(idle, gentask.KindOptions{Timeout: 5 * time.Second, MaxAttempts: 1})), gentask.Config{Timeout: time.Hour})
 		begin := time.Now()
 		publishAs(r, mails, mail{})
@@ -218,7 +218,7 @@ func TestKind_TimeoutOfOthers(t *testing.T) {
 		r.Start(gentask.MuxKinds(
 			mails.Handle(func(ctx context.Context, _ mail) error { return rig.Pause(ctx, time.Hour) }, gentask.KindOptions{Timeout: time.Second}),
 			reports.Handle(func(ctx context.Context, _ int) error { return rig.Pause(ctx, time.Hour) }),
-		), gentask.Config{MaxAttempts: 1})
+		), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 		publishAs(r, mails, mail{}, queue.Message{ID: "mail"})
 		publishAs(r, reports, 1, queue.Message{ID: "report"})
 		r.Finish()

@@ -22,7 +22,7 @@ func TestMux_KindsDoNotDisturbEachOther(t *testing.T) {
 		}
 		c := r.Start(gentask.Mux("kind", map[string]gentask.Behavior{
 			"handle": r.Handle(func(context.Context, string) error { <-release; return nil }),
-			"receive": gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+			"receive": gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 				if made++; made > 1 {
 					return acknowledging(job)
 				}

@@ -70,10 +70,12 @@ func everything() gentask.Config {
 	customer := gentask.KeyHeader("customer")
 	breaker := gentask.Breaker{FailureRate: 0.9, MinRuns: 100}
 	return gentask.Config{
-		Concurrency: 4, Prefetch: 4, Timeout: time.Second, Grace: time.Second, MaxAttempts: 2, DrainTimeout: time.Second,
-		Backoff: gentask.Backoff{Base: time.Second, Max: time.Second},
+		Concurrency: 4, Prefetch: 4, Timeout: time.Second, Grace: time.Second, DrainTimeout: time.Second,
+		Retry: gentask.Retry{
+			MaxAttempts: 2, Backoff: gentask.Backoff{Base: time.Second, Max: time.Second},
+			Rules: []gentask.Rule{{When: gentask.WhenTimeout}},
+		},
 		Policy: gentask.Policy{
-			Retry:      gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenTimeout}}},
 			Breaker:    breaker,
 			KeyBreaker: gentask.KeyBreaker{Key: customer, Breaker: breaker},
 			Rate:       gentask.Rate{PerSecond: 100, Burst: 10},
@@ -188,7 +190,7 @@ func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field stri
 func TestNumbers_Decisions(t *testing.T) {
 	for name, decide := range map[string]func(time.Duration) gentask.Decision{
 		"Requeue": gentask.Requeue, "Snooze": gentask.Snooze, "Extend": gentask.Extend,
-		"SnoozeError": nil, "Retry.Backoff": nil, "Rule.Backoff": nil, "ConstantBackoff": nil, "ExponentialBackoff": nil,
+		"Snooze, by err": nil, "Rule.Backoff": nil, "ConstantBackoff": nil, "ExponentialBackoff": nil,
 	} {
 		for _, d := range []time.Duration{math.MinInt64, -2, -1, 0, 1, time.Hour, math.MaxInt64 - 1, math.MaxInt64} {
 			t.Run(fmt.Sprintf("%s(%d)", name, d), func(t *testing.T) {
@@ -204,20 +206,18 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 	defer q.Close()
 	var runs atomic.Int32
 	late := make(chan struct{}, 100)
-	cfg := gentask.Config{Timeout: time.Second, MaxAttempts: 3, DrainTimeout: -1, OnEvent: func(ev gentask.Event) {
+	cfg := gentask.Config{Timeout: time.Second, Retry: gentask.Retry{MaxAttempts: 3}, DrainTimeout: -1, OnEvent: func(ev gentask.Event) {
 		if ev.ID == "late" && ev.Kind == gentask.EventDone {
 			late <- struct{}{}
 		}
 	}}
 	switch name {
-	case "Retry.Backoff":
-		cfg.Policy.Retry.Backoff = func(int, error) time.Duration { return d }
 	case "Rule.Backoff":
-		cfg.Policy.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: func(int, error) time.Duration { return d }}}
+		cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: func(int, error) time.Duration { return d }}}
 	case "ConstantBackoff":
-		cfg.Policy.Retry.Backoff = gentask.ConstantBackoff(d)
+		cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ConstantBackoff(d)}}
 	case "ExponentialBackoff":
-		cfg.Policy.Retry.Backoff = gentask.ExponentialBackoff(d, d)
+		cfg.Retry.Rules = []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ExponentialBackoff(d, d)}}
 	}
 	c, err := gentask.New(q, gentask.Work(numbersWorker{func(ctx context.Context, id string) error {
 		if id == "late" {
@@ -231,8 +231,8 @@ func tryDecision(t *testing.T, name string, decide func(time.Duration) gentask.D
 		case "Extend":
 			<-ctx.Done()
 			return context.Cause(ctx)
-		case "SnoozeError":
-			return gentask.SnoozeError(d)
+		case "Snooze, by err":
+			return gentask.Snooze(d)
 		}
 		return errors.New("fails")
 	}, func(id string, o task.Outcome[struct{}]) gentask.Decision {

@@ -46,11 +46,11 @@ func TestScenario29_StrictNeverOutlastsHold(t *testing.T) {
 		run  func(ctx context.Context, job gentask.Job[any]) error
 		dead bool
 	}{
-		"a long snooze": {run: func(context.Context, gentask.Job[any]) error { return gentask.SnoozeError(6 * time.Hour) }},
+		"a long snooze": {run: func(context.Context, gentask.Job[any]) error { return gentask.Snooze(6 * time.Hour) }},
 		"the longest snooze": {run: func(context.Context, gentask.Job[any]) error {
-			return gentask.SnoozeError(math.MaxInt64)
+			return gentask.Snooze(math.MaxInt64)
 		}},
-		"short snoozes": {run: func(context.Context, gentask.Job[any]) error { return gentask.SnoozeError(time.Second) }},
+		"short snoozes": {run: func(context.Context, gentask.Job[any]) error { return gentask.Snooze(time.Second) }},
 		"releases":      {run: func(_ context.Context, job gentask.Job[any]) error { return job.Settle(gentask.Release()) }},
 		"the longest requeue": {dead: true, run: func(_ context.Context, job gentask.Job[any]) error {
 			return job.Settle(gentask.Requeue(math.MaxInt64))
@@ -67,7 +67,7 @@ func TestScenario29_StrictNeverOutlastsHold(t *testing.T) {
 					job, _ := gentask.FromContext(ctx)
 					return tc.run(ctx, job)
 				}), gentask.Config{
-					Concurrency: 4, Timeout: -1, MaxAttempts: -1,
+					Concurrency: 4, Timeout: -1, Retry: gentask.Retry{MaxAttempts: -1},
 					Policy: gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true, Hold: hold}},
 				})
 				time.Sleep(8 * time.Minute)
@@ -92,7 +92,7 @@ func TestScenario29_KeyBreakerReleasesAfterHold(t *testing.T) {
 		r.Limit = 48 * time.Hour
 		r.Send(keyed(8, "a")...)
 		c := r.Start(r.Handle(func(context.Context, string) error { return errDown }), gentask.Config{
-			Concurrency: 2, Prefetch: 8, MaxAttempts: -1,
+			Concurrency: 2, Prefetch: 8, Retry: gentask.Retry{MaxAttempts: -1},
 			Policy: gentask.Policy{
 				Order: gentask.Order{Key: byCustomer.Key, Hold: hold},
 				KeyBreaker: gentask.KeyBreaker{Key: byCustomer.Key, Breaker: gentask.Breaker{

@@ -138,7 +138,7 @@ func TestScenario29_StrictHoldsBackItsKeyOnly(t *testing.T) {
 			}
 			return nil
 		}), gentask.Config{
-			Concurrency: 1, Prefetch: 12, MaxAttempts: 4, Backoff: gentask.Backoff{Base: time.Minute},
+			Concurrency: 1, Prefetch: 12, Retry: gentask.Retry{MaxAttempts: 4, Backoff: gentask.Backoff{Base: time.Minute}},
 			Policy: gentask.Policy{Order: order},
 		})
 		r.Rest()
@@ -205,7 +205,7 @@ func strictly(r *rig.Rig) {
 		}
 		return nil
 	}), gentask.Config{
-		Prefetch: 100, MaxAttempts: 3, Backoff: gentask.Backoff{Base: 20 * time.Millisecond},
+		Prefetch: 100, Retry: gentask.Retry{MaxAttempts: 3, Backoff: gentask.Backoff{Base: 20 * time.Millisecond}},
 		Policy: gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true}},
 	})
 	r.Finish()
@@ -239,8 +239,8 @@ func TestScenario29_StrictIsBounded(t *testing.T) {
 			}
 			return nil
 		}), gentask.Config{
-			MaxAttempts: -1,
-			Policy:      gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true, Hold: 10 * time.Minute}},
+			Retry:  gentask.Retry{MaxAttempts: -1},
+			Policy: gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true, Hold: 10 * time.Minute}},
 		})
 		began := time.Now()
 		r.Finish()
@@ -288,8 +288,8 @@ func TestScenario29_StrictGivesBack(t *testing.T) {
 					}
 					return nil
 				}), gentask.Config{
-					Backoff: gentask.Backoff{Base: time.Hour, Max: time.Hour},
-					Policy:  gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true, Hold: -1}},
+					Retry:  gentask.Retry{Backoff: gentask.Backoff{Base: time.Hour, Max: time.Hour}},
+					Policy: gentask.Policy{Order: gentask.Order{Key: byCustomer.Key, Strict: true, Hold: -1}},
 				})
 				r.Rest()
 				require.Equal(r, []string{"1.1"}, log.of("a"))
@@ -315,7 +315,7 @@ func TestScenario29_KeyFunctionFails(t *testing.T) {
 		r.Publish(4)
 		hang := make(chan struct{})
 		r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{
-			Policy: gentask.Policy{Order: gentask.Order{Key: func(m queue.Message) string {
+			Policy: gentask.Policy{Order: gentask.Order{Key: func(m *queue.Message) string {
 				switch m.ID {
 				case "1":
 					panic(errKeyed)

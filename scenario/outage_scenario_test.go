@@ -38,7 +38,7 @@ func outage(r *rig.Rig, fail func() error) {
 			return fail()
 		}
 		return nil
-	}), gentask.Config{Concurrency: 50, Backoff: gentask.Backoff{Base: 200 * time.Millisecond, Max: time.Second}})
+	}), gentask.Config{Concurrency: 50, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: 200 * time.Millisecond, Max: time.Second}}})
 	r.Finish()
 	failures := 0
 	for _, ev := range r.Events(gentask.EventDone) {

@@ -32,7 +32,9 @@ func realOutage(r *rig.Rig) {
 		failed[id] = true
 		mu.Unlock()
 		panic(errDown)
-	}), gentask.Config{Concurrency: 50, MaxAttempts: -1, Backoff: gentask.Backoff{Base: 200 * time.Millisecond, Max: time.Second}})
+	}), gentask.Config{
+		Concurrency: 50, Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: 200 * time.Millisecond, Max: time.Second}},
+	})
 	ledger, tasks := r.Find("ledger"), r.Find("tasks")
 	began := time.Now()
 	r.Eventually("the outage has hit every job", func() bool {

@@ -160,9 +160,9 @@ func TestJobs_Lists(t *testing.T) {
 			jobs[i].Worker = nil
 		}
 		require.ElementsMatch(r, []gentask.JobStatus{
-			{ID: "1", Attempt: 1, Running: true, Decision: "undecided", Age: time.Second, Active: time.Second},
-			{ID: "2", Attempt: 1, Running: true, Decision: "requeue after 1h0m0s", Age: time.Second, Active: time.Second},
-			{ID: "3", Attempt: 1, Decision: "undecided", Age: time.Second},
+			{ID: "1", Attempt: 1, Running: true, Age: time.Second, Active: time.Second},
+			{ID: "2", Attempt: 1, Running: true, Decision: gentask.Requeue(time.Hour), Age: time.Second, Active: time.Second},
+			{ID: "3", Attempt: 1, Age: time.Second},
 		}, jobs)
 		r.Limit = 3 * time.Hour
 		r.Finish()

@@ -21,7 +21,7 @@ var errPoison = errors.New("poison")
 // the poison was started and when it ended, by attempt.
 func poisoned(r *rig.Rig, work time.Duration, cfg gentask.Config) (started, ended []time.Time) {
 	r.Helper()
-	cfg.Concurrency, cfg.MaxAttempts = 10, poisonAttempts
+	cfg.Concurrency, cfg.Retry.MaxAttempts = 10, poisonAttempts
 	r.Publish(goodOnes / 2)
 	r.Send(queue.Message{ID: poison})
 	r.Publish(goodOnes / 2)

@@ -13,7 +13,7 @@ import (
 // TestScenario26_OnServers with a back-off that doubles from 300 ms: while the poison waits it holds up nobody.
 func TestScenario26_OnServers(t *testing.T) {
 	onServers(t, func(r *rig.Rig) {
-		cfg := gentask.Config{Policy: gentask.Policy{Retry: gentask.Retry{Backoff: doubling}}}
+		cfg := gentask.Config{Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenFailed, Backoff: doubling}}}}
 		started, ended := poisoned(r, time.Millisecond, cfg)
 		for i, planned := range plans(r)[:poisonAttempts-1] {
 			require.Equal(r, doubling(i+1, nil), planned)

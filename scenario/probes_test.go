@@ -154,7 +154,7 @@ func TestAlive_Saturated(t *testing.T) {
 		c := r.Start(r.Handle(func(context.Context, string) error {
 			<-release
 			return nil
-		}), gentask.Config{Timeout: time.Second, Grace: -1, MaxAbandoned: 1, MaxAttempts: 1})
+		}), gentask.Config{Timeout: time.Second, Grace: -1, MaxAbandoned: 1, Retry: gentask.Retry{MaxAttempts: 1}})
 		r.Eventually("it is saturated", func() bool { return c.Health().State == gentask.Saturated })
 		time.Sleep(9 * time.Minute)
 		require.True(r, c.Alive())

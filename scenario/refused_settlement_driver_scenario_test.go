@@ -55,7 +55,7 @@ func TestScenario40_NoWayOut(t *testing.T) {
 				var done atomic.Int64
 				c := r.Start(r.Handle(func(_ context.Context, id string) error {
 					if id[0] == 'b' {
-						return gentask.Permanent(errDown)
+						return gentask.DeadLetter(errDown)
 					}
 					done.Add(1)
 					return nil
@@ -137,7 +137,7 @@ func TestScenario40_NoHotLoop(t *testing.T) {
 				}
 				r.Send(queue.Message{ID: id, Body: []byte(`""`)})
 				r.Start(r.Handle(func(context.Context, string) error { return errDown }), gentask.Config{
-					MaxAttempts: -1, Policy: gentask.Policy{Retry: gentask.Retry{Backoff: gentask.ConstantBackoff(0)}},
+					Retry: gentask.Retry{MaxAttempts: -1, Rules: []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ConstantBackoff(0)}}},
 				})
 				time.Sleep(time.Minute)
 				r.Rest()
@@ -199,7 +199,7 @@ func TestScenario40_Drain(t *testing.T) {
 		r.Allow.Logged = true
 		r.Memory.SetFaults(memory.Faults{RefuseCopy: memory.Times(-1), CopyError: queue.ErrTooLarge, CrudeReturn: true})
 		sendRefused(r, 3, 0)
-		c := r.Start(r.Handle(func(context.Context, string) error { return gentask.Permanent(errDown) }), gentask.Config{Concurrency: 4})
+		c := r.Start(r.Handle(func(context.Context, string) error { return gentask.DeadLetter(errDown) }), gentask.Config{Concurrency: 4})
 		time.Sleep(5 * time.Minute)
 		r.Rest()
 		require.Equal(r, 3, c.Health().Held, "they wait for their floors")
@@ -217,7 +217,7 @@ func TestScenario40_CrashForgetsNothing(t *testing.T) {
 		r.Allow.Logged, r.Allow.Crashes = true, true
 		r.Memory.SetFaults(memory.Faults{RefuseCopy: memory.Times(-1), CopyError: queue.ErrTooLarge})
 		sendRefused(r, 1, 0)
-		c := r.Start(r.Handle(func(context.Context, string) error { return gentask.Permanent(errDown) }), gentask.Config{Concurrency: 4})
+		c := r.Start(r.Handle(func(context.Context, string) error { return gentask.DeadLetter(errDown) }), gentask.Config{Concurrency: 4})
 		r.Eventually("it is returned", func() bool { return len(r.Events(gentask.EventReturned)) > 2 })
 		r.Kill("ledger")
 		r.Eventually("it is returned again", func() bool { return len(r.Events(gentask.EventReturned)) > 4 })
@@ -245,7 +245,7 @@ func TestScenario40_OnlyTheContextsError(t *testing.T) {
 		var done atomic.Int64
 		r.Start(r.Handle(func(_ context.Context, id string) error {
 			if id[0] == 'b' {
-				return gentask.Permanent(errDown)
+				return gentask.DeadLetter(errDown)
 			}
 			done.Add(1)
 			return nil

@@ -75,7 +75,7 @@ func TestScenario40_LongerThanTheBrokerKeeps(t *testing.T) {
 						return job.Settle(decision)
 					}
 					return nil
-				}), gentask.Config{MaxAttempts: 3})
+				}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 3}})
 				r.Finish()
 				require.Len(r, runs, 2)
 				want, next := 90*time.Minute, 1

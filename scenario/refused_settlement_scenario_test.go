@@ -55,8 +55,8 @@ func refusedDispositions() []refusedDisposition {
 	return []refusedDisposition{
 		{name: "requeue", err: errDown},
 		{name: "requeue later", err: errDown, delay: putOff, later: true},
-		{name: "snooze", err: gentask.SnoozeError(putOff), later: true},
-		{name: "dead letter", err: gentask.Permanent(errDown)},
+		{name: "snooze", err: gentask.Snooze(putOff), later: true},
+		{name: "dead letter", err: gentask.DeadLetter(errDown)},
 	}
 }
 
@@ -116,7 +116,6 @@ func slotsAreFree(r *rig.Rig, way refusedWay, disposition refusedDisposition, po
 	var trouble atomic.Bool
 	var done atomic.Int64
 	trouble.Store(true)
-	policy.Retry.Backoff = gentask.ConstantBackoff(disposition.delay)
 	began := time.Now()
 	r.Start(r.Handle(func(ctx context.Context, id string) error {
 		switch {
@@ -126,7 +125,9 @@ func slotsAreFree(r *rig.Rig, way refusedWay, disposition refusedDisposition, po
 			return disposition.err
 		}
 		return rig.Pause(ctx, 10*time.Millisecond)
-	}), gentask.Config{Concurrency: 2, Prefetch: 4, MaxAttempts: 5, Policy: policy})
+	}), gentask.Config{Concurrency: 2, Prefetch: 4, Policy: policy, Retry: gentask.Retry{
+		MaxAttempts: 5, Rules: []gentask.Rule{{When: gentask.WhenFailed, Backoff: gentask.ConstantBackoff(disposition.delay)}},
+	}})
 
 	r.Eventually("others are done", func() bool { return done.Load() == good })
 	r.Log("others were done after", time.Since(began))
@@ -176,14 +177,14 @@ func TestScenario40_DecidedStaysDecided(t *testing.T) {
 				r.Start(r.Handle(func(ctx context.Context, id string) error {
 					job, _ := gentask.FromContext(ctx)
 					if id == "dead" {
-						return gentask.Permanent(errDown)
+						return gentask.DeadLetter(errDown)
 					}
 					snoozed, attempts = append(snoozed, time.Since(began)), append(attempts, job.Attempt())
 					if len(snoozed) == 1 {
-						return gentask.SnoozeError(time.Hour)
+						return gentask.Snooze(time.Hour)
 					}
 					return nil
-				}), gentask.Config{Concurrency: 2, Prefetch: 4, MaxAttempts: 3})
+				}), gentask.Config{Concurrency: 2, Prefetch: 4, Retry: gentask.Retry{MaxAttempts: 3}})
 				time.Sleep(30 * time.Minute)
 				r.Rest()
 				require.Equal(r, 2, r.Runs.Total(), "neither is run again")
@@ -227,7 +228,7 @@ func TestScenario40_OneStuckStopsNoGate(t *testing.T) {
 				var done atomic.Int64
 				r.Start(r.Handle(func(_ context.Context, id string) error {
 					if id == "1" {
-						return gentask.Permanent(errDown)
+						return gentask.DeadLetter(errDown)
 					}
 					if done.Add(1) < 4 && name == "breaker" {
 						return errDown // opens it; these can't be requeued either

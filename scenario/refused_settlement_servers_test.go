@@ -68,7 +68,7 @@ func TestScenario40_OnServers(t *testing.T) {
 		sendRefused(r, bad, good)
 		c := r.Start(r.Handle(func(_ context.Context, id string) error {
 			if id[0] == 'b' {
-				return gentask.Permanent(errDown)
+				return gentask.DeadLetter(errDown)
 			}
 			done.Add(1)
 			return nil

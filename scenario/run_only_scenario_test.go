@@ -58,7 +58,7 @@ func onlyRun(r *rig.Rig, behavior gentask.Behavior) {
 	const jobs, attempts = 10, 3
 	r.Limit = time.Hour
 	r.Publish(jobs)
-	c := r.Start(behavior, gentask.Config{MaxAttempts: attempts, Backoff: gentask.Backoff{Base: time.Minute}})
+	c := r.Start(behavior, gentask.Config{Retry: gentask.Retry{MaxAttempts: attempts, Backoff: gentask.Backoff{Base: time.Minute}}})
 	r.Eventually("all have failed once", func() bool { return r.Memory.Stats().Delayed == jobs })
 	require.Equal(r, jobs, r.Runs.Total(), "nothing is run again before its time")
 	require.Zero(r, c.Health().Running, "the workers have ended")

@@ -113,7 +113,9 @@ func TestScenario18_LostAgainAndAgain(t *testing.T) {
 			rig.MemoryWith(memory.Config{Seed: 18, Faults: faults}).Run(t, func(r *rig.Rig) {
 				r.Publish(400)
 				r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 20*time.Millisecond) }),
-					gentask.Config{Concurrency: 10, Prefetch: 15, MaxAttempts: -1, Reconnect: gentask.Backoff{Max: time.Second}})
+					gentask.Config{
+						Concurrency: 10, Prefetch: 15, Retry: gentask.Retry{MaxAttempts: -1}, Reconnect: gentask.Backoff{Max: time.Second},
+					})
 				r.Limit = time.Hour
 				r.Finish()
 				require.Greater(r, r.Memory.Stats().Opened+r.Memory.Stats().Refused, 1, "it was rough")

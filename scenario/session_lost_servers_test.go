@@ -95,7 +95,9 @@ func cutAgainAndAgain(r *rig.Rig) {
 		_, err := run(ctx, nil)
 		return err
 	})
-	config := gentask.Config{Concurrency: 10, Prefetch: 15, MaxAttempts: -1, Reconnect: gentask.Backoff{Base: 10 * time.Millisecond}}
+	config := gentask.Config{
+		Concurrency: 10, Prefetch: 15, Retry: gentask.Retry{MaxAttempts: -1}, Reconnect: gentask.Backoff{Base: 10 * time.Millisecond},
+	}
 	c := r.Start(behavior, config)
 	for i := range cuts {
 		r.Eventually("some more are done", func() bool {

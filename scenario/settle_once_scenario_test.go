@@ -134,7 +134,7 @@ func TestScenario24_UndecidedSettlesNothing(t *testing.T) {
 func TestScenario24_RefusedSettlementIsTriedAgain(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{FailSettle: memory.Times(5)}}).Run(t, func(r *rig.Rig) {
 		r.Publish(1)
-		r.Start(r.Handle(func(context.Context, string) error { return errLate }), gentask.Config{MaxAttempts: 1})
+		r.Start(r.Handle(func(context.Context, string) error { return errLate }), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 		r.Finish()
 		require.Equal(r, 1, r.Runs.Total())
 		require.Equal(r, 1, r.Memory.Stats().DeadLettered)

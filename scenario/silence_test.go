@@ -80,7 +80,7 @@ func TestSilence_FailuresAreLogged(t *testing.T) {
 					return nil
 				}
 				return run()
-			}), gentask.Config{MaxAttempts: 3}))
+			}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 3}}))
 			warnings, letters := j.of(t, triedAgain), j.of(t, deadLettered)
 			require.Len(t, warnings, 2)
 			require.Len(t, letters, 1)

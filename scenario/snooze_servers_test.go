@@ -21,10 +21,10 @@ func TestSnooze_OnServers(t *testing.T) {
 			job, _ := gentask.FromContext(ctx)
 			require.Equal(r, 1, job.Attempt())
 			if at = append(at, time.Now()); len(at) <= times {
-				return gentask.SnoozeError(after)
+				return gentask.Snooze(after)
 			}
 			return nil
-		}), gentask.Config{MaxAttempts: 1})
+		}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 		r.Finish()
 		require.Len(r, at, times+1)
 		for i := range times {

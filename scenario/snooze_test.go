@@ -38,10 +38,10 @@ func TestSnooze(t *testing.T) {
 				r.Publish(1)
 				r.Start(behavior(r, func() error {
 					if at = append(at, time.Now()); len(at) < 4 {
-						return fmt.Errorf("not yet: %w", gentask.SnoozeError(time.Hour))
+						return fmt.Errorf("not yet: %w", gentask.Snooze(time.Hour))
 					}
 					return nil
-				}), gentask.Config{MaxAttempts: 1})
+				}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}})
 				r.Finish()
 				require.Equal(r, 3, r.Memory.Stats().Released)
 				require.Equal(r, 1, r.Memory.Stats().Acked)

@@ -75,7 +75,9 @@ func TestScenario32_SuspectsRunAlone(t *testing.T) {
 		t.Run(strconv.FormatBool(alone), func(t *testing.T) {
 			rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 2}}).Run(t, func(r *rig.Rig) {
 				r.Publish(jobs)
-				cfg := gentask.Config{Concurrency: 5, Prefetch: 20, MaxAttempts: most, Policy: gentask.Policy{IsolateSuspects: alone}}
+				cfg := gentask.Config{
+					Concurrency: 5, Prefetch: 20, Retry: gentask.Retry{MaxAttempts: most}, Policy: gentask.Policy{IsolateSuspects: alone},
+				}
 				died := runNodes(r, cfg, killer)
 				if !alone {
 					require.Greater(r, r.Memory.Stats().DeadLettered, 1, "innocent neighbours")
@@ -100,7 +102,7 @@ func TestScenario32_SeveralKillers(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 1}}).Run(t, func(r *rig.Rig) {
 		const most = 3
 		r.Publish(60)
-		cfg := gentask.Config{Concurrency: 4, Prefetch: 8, MaxAttempts: most + 2, Policy: gentask.Policy{IsolateSuspects: true}}
+		cfg := gentask.Config{Concurrency: 4, Prefetch: 8, Retry: gentask.Retry{MaxAttempts: most + 2}, Policy: gentask.Policy{IsolateSuspects: true}}
 		runNodes(r, cfg, "5", "6", "30")
 		require.Equal(r, 3, r.Memory.Stats().DeadLettered)
 		for id, attempt := range highestAttempts(r) {

@@ -28,7 +28,7 @@ func TestScenario27_UndecodablePayload(t *testing.T) {
 			run:    func(context.Context, order) (int, error) { return 0, never("Run") },
 			handle: func(gentask.Job[order], task.Outcome[int]) gentask.Decision { panic("HandleResult was called") },
 		}),
-		"Actor": gentask.Actor(func(gentask.Job[order]) *actor.Props { panic("the factory was called") }),
+		"Actor": gentask.Actor(func(gentask.ActorJob[order]) *actor.Props { panic("the factory was called") }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -92,7 +92,7 @@ func TestScenario27_DecoderCallsGoexit(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Publish(1)
-				r.Start(behavior(r), gentask.Config{MaxAttempts: 3, Decode: func(*queue.Message, any) error {
+				r.Start(behavior(r), gentask.Config{Retry: gentask.Retry{MaxAttempts: 3}, Decode: func(*queue.Message, any) error {
 					runtime.Goexit()
 					return nil
 				}})
@@ -106,7 +106,7 @@ func TestScenario27_DecoderCallsGoexit(t *testing.T) {
 }
 
 // settleAtOnce makes a worker that acknowledges.
-func settleAtOnce(job gentask.Job[[]byte]) *actor.Props {
+func settleAtOnce(job gentask.ActorJob[[]byte]) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
 			_ = job.Settle(gentask.Ack())

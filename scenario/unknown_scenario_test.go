@@ -64,7 +64,7 @@ var newer = map[string]struct {
 		queue.Message{Body: []byte("new")},
 		func(b gentask.Behavior) (gentask.Behavior, gentask.Config) {
 			cfg := gentask.Config{Decode: decodeNothingNew, Prefetch: 20}
-			cfg.Policy.Order = gentask.Order{Key: func(queue.Message) string { return "one" }, Strict: true}
+			cfg.Policy.Order = gentask.Order{Key: func(*queue.Message) string { return "one" }, Strict: true}
 			return b, cfg
 		},
 	},
@@ -192,13 +192,13 @@ func TestUnknown_NobodyIsAsked(t *testing.T) {
 		}),
 		"Batch": gentask.Batch(func(context.Context, []gentask.Job[string]) (gentask.Results, error) { fail(); return nil, nil },
 			gentask.BatchConfig{}),
-		"Actor": gentask.Actor(func(gentask.Job[string]) *actor.Props { fail(); return nil }),
+		"Actor": gentask.Actor(func(gentask.ActorJob[string]) *actor.Props { fail(); return nil }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Send(queue.Message{ID: "1", Body: []byte("new")})
 				cfg := gentask.Config{Decode: decodeNothingNew, Unknown: gentask.Unknown{For: time.Minute}}
-				cfg.Policy.Retry.Rules = []gentask.Rule{{When: func(task.Status, error) bool { fail(); return true }}}
+				cfg.Retry.Rules = []gentask.Rule{{When: func(task.Status, error) bool { fail(); return true }}}
 				cfg.Policy.Middleware = []gentask.Middleware{func(next gentask.RunFunc) gentask.RunFunc {
 					return func(ctx context.Context, job gentask.Job[any]) (any, error) { fail(); return next(ctx, job) }
 				}}
@@ -218,8 +218,8 @@ func TestUnknown_IsAFact(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
 		c := r.Start(r.Handle(func(context.Context, string) error { return &gentask.DecodeError{Err: &gentask.KindError{}} }),
-			gentask.Config{MaxAttempts: 3, Policy: gentask.Policy{
-				Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenErrorIs(queue.ErrUnknown)}}},
+			gentask.Config{Retry: gentask.Retry{
+				MaxAttempts: 3, Rules: []gentask.Rule{{When: gentask.WhenErrorIs(queue.ErrUnknown)}},
 			}})
 		r.Finish()
 		require.Zero(r, c.Health().PutOff)
@@ -235,7 +235,7 @@ func TestUnknown_TakesNoSlot(t *testing.T) {
 			r.Send(queue.Message{ID: "unknown " + strconv.Itoa(i), Headers: map[string]string{"kind": "new"}})
 		}
 		r.Publish(5)
-		cfg := gentask.Config{Concurrency: 1, MaxAttempts: 1}
+		cfg := gentask.Config{Concurrency: 1, Retry: gentask.Retry{MaxAttempts: 1}}
 		cfg.Policy.Rate = gentask.Rate{PerSecond: 0.001, Burst: 5}
 		c := r.Start(gentask.Mux("kind", map[string]gentask.Behavior{"": r.Handle(func(context.Context, string) error { return nil })}), cfg)
 		r.Eventually("the others are done", func() bool { return r.Memory.Stats().Acked == 5 })

@@ -83,7 +83,7 @@ func scenario01(r *rig.Rig) time.Duration {
 	run := rig.Track(r.Runs, u.run)
 	begin := time.Now()
 	r.Start(gentask.Work(&rig.Worker[[]byte, string]{OnRun: run, OnResult: u.handle}), gentask.Config{
-		Concurrency: upstreamsPrefetch, Timeout: time.Second, MaxAttempts: -1,
+		Concurrency: upstreamsPrefetch, Timeout: time.Second, Retry: gentask.Retry{MaxAttempts: -1},
 	})
 	r.Finish()
 	took := time.Since(begin)

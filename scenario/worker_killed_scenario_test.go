@@ -44,7 +44,7 @@ func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
 		defer mu.Unlock()
 		causes, stopped = append(causes, context.Cause(ctx)), time.Now()
 		return ctx.Err()
-	}), gentask.Config{Concurrency: 2, Backoff: gentask.Backoff{Base: time.Millisecond}})
+	}), gentask.Config{Concurrency: 2, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}}})
 	r.Eventually("it runs", func() bool { return r.Runs.Now() == 1 })
 	worker := workerOf(r)
 	kill(r.System, worker)
@@ -69,7 +69,7 @@ func TestScenario10_TheTaskThatWillNotStopIsAbandoned(t *testing.T) {
 		d := newDeaf()
 		l := &listen{deafs: map[string]*deaf{"1": d}}
 		r.Publish(1)
-		c := r.Start(gentask.Work(l), gentask.Config{Grace: time.Second, MaxAttempts: 1})
+		c := r.Start(gentask.Work(l), gentask.Config{Grace: time.Second, Retry: gentask.Retry{MaxAttempts: 1}})
 		begin := time.Now()
 		actor.Kill(r.System, workerOf(r))
 		r.Finish()
@@ -93,7 +93,7 @@ func TestScenario10_AllWorkersAreKilledAllTheTime(t *testing.T) {
 			case <-time.After(100 * time.Millisecond):
 				return nil
 			}
-		}), gentask.Config{Concurrency: 20, MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}})
+		}), gentask.Config{Concurrency: 20, Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}}})
 		for i := range 50 {
 			time.Sleep(time.Duration(i) * 3 * time.Millisecond)
 			for _, pid := range workers(r) {

@@ -55,7 +55,7 @@ func TestScenario13_KilledAgainAndAgain(t *testing.T) {
 		const kills = 20
 		r.Publish(2000)
 		r.Start(r.Actors(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 10*time.Millisecond) }),
-			gentask.Config{Concurrency: 10, Prefetch: 30, MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}})
+			gentask.Config{Concurrency: 10, Prefetch: 30, Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}}})
 		for range kills {
 			time.Sleep(7 * time.Millisecond)
 			r.Kill("workers")
@@ -73,7 +73,7 @@ func TestScenario13_NoIntensityToExceed(t *testing.T) {
 		r.Publish(jobs)
 		var mu sync.Mutex
 		crashes := 0
-		c := r.New(gentask.Actor(func(job gentask.Job[string]) *actor.Props {
+		c := r.New(gentask.Actor(func(job gentask.ActorJob[string]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); !ok {
 					return
@@ -131,7 +131,7 @@ func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
 		release := make(chan struct{})
 		var hung atomic.Bool
 		r.Publish(1)
-		r.Start(gentask.Actor(func(job gentask.Job[string]) *actor.Props {
+		r.Start(gentask.Actor(func(job gentask.ActorJob[string]) *actor.Props {
 			return actor.FromFunc(func(ctx actor.Context) {
 				if _, ok := ctx.Message().(*actor.Started); !ok {
 					return

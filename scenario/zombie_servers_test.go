@@ -26,7 +26,9 @@ func supervisorKilled(r *rig.Rig) {
 		}
 		<-ctx.Done()
 		return ctx.Err()
-	}), gentask.Config{Concurrency: concurrency, Prefetch: prefetch, Timeout: -1, Backoff: gentask.Backoff{Base: 50 * time.Millisecond}})
+	}), gentask.Config{
+		Concurrency: concurrency, Prefetch: prefetch, Timeout: -1, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: 50 * time.Millisecond}},
+	})
 	r.Eventually("the prefetch is full", func() bool {
 		return c.Health().Held == prefetch && r.Runs.Now() == concurrency && len(r.Events(gentask.EventReceived)) == prefetch
 	})

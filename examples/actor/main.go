@@ -42,8 +42,8 @@ func accounts(ctx actor.Context) {
 
 // checkout is the props factory: one worker for each order. The worker is an actor like any other. It gets the outcome of its task as a message
 // next to its own, and settles when it knows.
-func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.Job[order]) *gactor.Props {
-	return func(job gentask.Job[order]) *gactor.Props {
+func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.ActorJob[order]) *gactor.Props {
+	return func(job gentask.ActorJob[order]) *gactor.Props {
 		return actor.PropsFromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
 			case *actor.Started:
@@ -64,7 +64,7 @@ func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.Jo
 				}
 			case *task.Outcome[any]:
 				log("order of %d, attempt %d: %v", job.Payload().Amount, job.Attempt(), msg.Status)
-				finish(ctx, job, gentask.DefaultDecision(job, *msg))
+				finish(ctx, job, gentask.DefaultDecision(job.Job, *msg))
 			}
 		})
 	}
@@ -74,7 +74,7 @@ func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.Jo
 // a worker that runs no task.
 const answerTime = 2 * time.Second
 
-func finish(ctx actor.Context, job gentask.Job[order], d gentask.Decision) {
+func finish(ctx actor.Context, job gentask.ActorJob[order], d gentask.Decision) {
 	_ = job.Settle(d) // the session may be gone; then the broker delivers again
 	ctx.Stop(ctx.Self())
 }
@@ -111,7 +111,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 	log := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	c, err := gentask.New(orders, gentask.Actor(checkout(bank, log)), gentask.Config{
-		Concurrency: 1, System: system, Backoff: gentask.Backoff{Base: 10 * time.Millisecond},
+		Concurrency: 1, System: system, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: 10 * time.Millisecond}},
 	})
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func fill(ctx context.Context, q jobs, out io.Writer) error {
 	}
 	var acked, dead atomic.Int64
 	done := make(chan struct{})
-	consumer, err := gentask.New(q, gentask.Handle(bill), gentask.Config{MaxAttempts: 1, OnEvent: func(ev gentask.Event) {
+	consumer, err := gentask.New(q, gentask.Handle(bill), gentask.Config{Retry: gentask.Retry{MaxAttempts: 1}, OnEvent: func(ev gentask.Event) {
 		if ev.Kind != gentask.EventDone {
 			return
 		}

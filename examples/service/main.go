@@ -36,7 +36,7 @@ var Emails = gentask.NewKind[Email]("email")
 // send is the job. An error, a panic and a timeout are tried again, with back-off.
 func send(_ context.Context, e Email) error {
 	if e.To == "" {
-		return gentask.Permanent(errors.New("no address")) // to the dead letters at once
+		return gentask.DeadLetter(errors.New("no address")) // to the dead letters at once
 	}
 	slog.Info("sent", "to", e.To)
 	return nil

@@ -103,6 +103,6 @@ func consume(config string) error {
 		}
 	}
 	return gentask.Run(context.Background(), e, behavior(c.Node, c.Work, mark), gentask.Config{
-		Name: c.Node, Concurrency: c.Concurrency, Prefetch: 2 * c.Concurrency, MaxAttempts: -1, OnEvent: acks(c.Node, mark),
+		Name: c.Node, Concurrency: c.Concurrency, Prefetch: 2 * c.Concurrency, Retry: gentask.Retry{MaxAttempts: -1}, OnEvent: acks(c.Node, mark),
 	})
 }

@@ -160,14 +160,16 @@ func (tr *Trial) Consume(n int, cfg gentask.Config) {
 	e, err := OpenTLS(tr.Kind, tr.url, tr.Queue, tr.Trust)
 	require.NoError(tr, err)
 	tr.Cleanup(func() { require.NoError(tr, e.Close()) })
-	cfg.MaxAttempts = -1
+	cfg.Retry.MaxAttempts = -1
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	for i := range n {
 		cfg.Name = fmt.Sprintf("node-%d", i+1)
 		marks := acks(cfg.Name, tr.mark)
 		cfg.OnEvent = func(ev gentask.Event) {
 			marks(ev)
-			if ev.Kind != gentask.EventReceived && ev.Kind != gentask.EventDone {
+			switch ev.Kind { //nolint:exhaustive // those of a delivery are too many
+			case gentask.EventReceived, gentask.EventStarted, gentask.EventDone:
+			default:
 				tr.mu.Lock()
 				defer tr.mu.Unlock()
 				tr.events = append(tr.events, ev)

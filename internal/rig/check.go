@@ -65,17 +65,25 @@ type delivery struct {
 	attempt      int
 }
 
-// checkEvents checks that every delivery has one start and one end, and that nothing crashed.
+// checkEvents checks that every delivery is received once, started at most once and done once, in this
+// order, and that nothing crashed.
 func (r *Rig) checkEvents() {
 	r.Helper()
-	open, starts, again := map[delivery]int{}, 0, 0
+	open, begun, starts, again := map[delivery]int{}, map[delivery]int{}, 0, 0
 	for _, ev := range r.Events() {
 		d := delivery{ev.Consumer, ev.ID, ev.Attempt}
 		switch ev.Kind { // the others are no business of a delivery
 		case gentask.EventReceived:
 			open[d]++
 			starts++
+		case gentask.EventStarted:
+			begun[d]++
+			assert.LessOrEqual(r, begun[d], open[d], "started twice, or not received: %+v", ev)
 		case gentask.EventDone:
+			if ev.Outcome != 0 || begun[d] == open[d] { // others of that name may wait
+				begun[d]--
+			}
+			assert.GreaterOrEqual(r, begun[d], 0, "it ran, and was not started: %+v", ev)
 			open[d]--
 			if ev.InPlace {
 				again++

@@ -118,7 +118,7 @@ func (r *Rig) Handle(f func(ctx context.Context, id string) error) gentask.Behav
 // Actors is Handle with workers that are actors of the test's own, made by gentask.Actor, which decide as the default policy does: so they have a
 // supervisor.
 func (r *Rig) Actors(f func(ctx context.Context, id string) error) gentask.Behavior {
-	return gentask.Actor(func(job gentask.Job[[]byte]) *actor.Props {
+	return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 		run := Track(r.Runs, func(ctx context.Context, _ []byte) (any, error) { return nil, f(ctx, job.ID()) })
 		return actor.FromFunc(func(ctx actor.Context) {
 			switch msg := ctx.Message().(type) {
@@ -131,7 +131,7 @@ func (r *Rig) Actors(f func(ctx context.Context, id string) error) gentask.Behav
 					msg.Task.Stop(task.ErrTimeout, 0)
 					return
 				}
-				_ = job.Settle(gentask.DefaultDecision(job, *msg)) // lost, or settled before
+				_ = job.Settle(gentask.DefaultDecision(job.Job, *msg)) // lost, or settled before
 				ctx.Stop(ctx.Self())
 			}
 		})

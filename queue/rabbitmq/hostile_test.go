@@ -119,7 +119,7 @@ func consumeHostile(t *testing.T, q *Queue, n int) (acked, dead int) {
 	c, err := gentask.New(q, gentask.Handle(fail), gentask.Config{
 		Concurrency: 2, // fewer than what is hostile: a slot that stays taken would show
 		Reconnect:   gentask.Backoff{Base: time.Millisecond, Max: 10 * time.Millisecond},
-		Backoff:     gentask.Backoff{Base: time.Millisecond, Max: 2 * time.Millisecond},
+		Retry:       gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond, Max: 2 * time.Millisecond}},
 		OnEvent: func(ev gentask.Event) {
 			switch {
 			case ev.Kind == gentask.EventDone && ev.Disposition == queue.Ack:

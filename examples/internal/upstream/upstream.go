@@ -88,7 +88,8 @@ func unlucky(seed uint64, id string, attempt int) bool {
 func Run(ctx context.Context, q Queue, cfg Config) (Result, error) {
 	t := &tally{left: cfg.Left, done: make(chan struct{}), acked: map[string]bool{}}
 	c, err := gentask.New(q, gentask.Work[job, struct{}](&worker{cfg: cfg, tally: t}), gentask.Config{
-		Name: "upstream", Concurrency: cfg.Prefetch, Prefetch: cfg.Prefetch, Timeout: cfg.Timeout, MaxAttempts: -1, OnEvent: t.event,
+		Name: "upstream", Concurrency: cfg.Prefetch, Prefetch: cfg.Prefetch, Timeout: cfg.Timeout,
+		Retry: gentask.Retry{MaxAttempts: -1}, OnEvent: t.event,
 	})
 	if err != nil {
 		return Result{}, err
