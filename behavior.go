@@ -120,7 +120,7 @@ func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
 
 // within runs it inside the middleware.
 func (f *functions[J, R]) within(ctx context.Context, e *entry, payload J) (any, error) {
-	return e.within(ctx, payload, func(ctx context.Context) (any, error) { return f.run(ctx, payload) })
+	return e.cfg.within(ctx, e, payload, func(ctx context.Context) (any, error) { return f.run(ctx, payload) })
 }
 
 // decode is the one place where the user decodes; a panic is a payload that can't be decoded.

@@ -2,8 +2,8 @@ package gentask
 
 import "strings"
 
-// keyFrom returns what is remembered of a key that a user's function made: no more than maxName bytes, and
-// not a part of something larger.
+// keyFrom returns a copy of a key that a user's function returned, bounded to maxName bytes. The
+// copy keeps nothing larger alive.
 func keyFrom(made string) string {
 	if len(made) <= maxName {
 		return strings.Clone(made)

@@ -8,24 +8,30 @@ import (
 	"github.com/gentask/gentask/internal/breaker"
 )
 
-// Breaker stops taking work while most runs fail, as they do when what they all depend on is down: messages stay at the broker and keep their
-// attempts. It opens when the failure rate is reached: the intake is cancelled, as Pause does it, what has not been started goes back, and what
-// runs goes on. After a wait it lets one job run as a probe. If that succeeds the breaker closes and everything flows; if it fails, it
-// opens again, for longer.
+// Breaker stops taking work while most runs fail, for example because a service that they all need
+// is down. Messages stay at the broker and keep their attempts.
 //
-// Errors, panics and timeouts are failures; see Policy.Failure for what isn't. Its state is told as State and Breakers of Health, and as
-// events. It outlives a ledger that crashes, and ends with the process: each node has its own.
+// It opens when the failure rate is reached. The intake is cancelled, as by [Consumer.Pause],
+// unstarted deliveries go back, and running jobs go on. After a wait, one job runs as a probe. If
+// that succeeds, the breaker closes and deliveries flow. If it fails, the breaker opens again, for
+// longer.
+//
+// Errors, panics and timeouts are failures; see [Policy.Failure] for exceptions. Its state is shown
+// by State and Breakers of [Health], and by events. It outlives a ledger that crashes, and ends
+// with the process: each node has its own.
 type Breaker struct {
-	// FailureRate is the share of runs, more than 0 and up to 1, that must have failed for it to open: 0.5 is half of them. Zero is off.
+	// FailureRate is the share of failed runs at which it opens, more than 0 and up to 1: 0.5 is
+	// half of them. Zero means off.
 	FailureRate float64
 
-	// Window is how far back runs count. Zero means 30 s.
+	// Window is the period in which runs count. Zero means 30 s.
 	Window time.Duration
 
-	// MinRuns is how many runs the window must have for it to open. Zero means 10.
+	// MinRuns is how many runs must be in the window for it to open. Zero means 10.
 	MinRuns int
 
-	// Wait is how long it stays open, after each time that it has opened in a row. Its zero fields mean 5 s and 1 min.
+	// Wait is how long it stays open, by how often it has opened in a row. Its zero fields mean 5 s
+	// and 1 min.
 	Wait Backoff
 }
 
@@ -34,7 +40,8 @@ func (b Breaker) on() bool { return b.FailureRate > 0 }
 func (b Breaker) check() error {
 	return errors.Join(
 		inField("Wait.", b.Wait.check(breakerMaxWait)),
-		unfitIf(!(b.FailureRate >= 0 && b.FailureRate <= 1), "FailureRate", b.FailureRate, "0 for off, or a share up to 1"), // NaN is not in it
+		unfitIf(!(b.FailureRate >= 0 && b.FailureRate <= 1), // true for NaN
+			"FailureRate", b.FailureRate, "0 for off, or a share up to 1"),
 		unfitIf(b.Window < 0, "Window", b.Window, "0 for 30s, or more"),
 		unfitIf(b.MinRuns < 0, "MinRuns", b.MinRuns, "0 for 10, or more"),
 		unfitIf(b.Wait.Base < 0, "Wait.Base", b.Wait.Base, "0 for 5s, or more"),
@@ -43,13 +50,13 @@ func (b Breaker) check() error {
 			"the share of failures at which it opens, such as 0.5; other fields are set"))
 }
 
-// breakerWait is the least wait, and breakerMaxWait the longest, unless the user says otherwise.
+// breakerWait and breakerMaxWait are the defaults of Breaker.Wait.
 const (
 	breakerWait    = 5 * time.Second
 	breakerMaxWait = time.Minute
 )
 
-// machine makes a breaker; nil if it is off.
+// machine returns a breaker; nil if it is off.
 func (b Breaker) machine(random func() float64) *breaker.Machine {
 	if !b.on() {
 		return nil
@@ -65,10 +72,11 @@ func (b Breaker) machine(random func() float64) *breaker.Machine {
 
 // BreakerHealth describes a breaker that is not closed.
 type BreakerHealth struct {
-	// Key is whose it is, for one of Policy.KeyBreaker; empty for the consumer's own.
+	// Key is the key of a breaker of [Policy.KeyBreaker]; empty for the consumer's own.
 	Key string
 
-	// Probing says that one job may run as a probe. Until then nothing runs, and NextProbe is when it is time; zero while it is probing.
+	// Probing reports whether one job may run as a probe. Until then nothing runs, and NextProbe is
+	// when the next probe is due; it is zero while probing.
 	Probing   bool
 	NextProbe time.Time
 

@@ -5,17 +5,19 @@ import (
 	"fmt"
 )
 
-// badFields makes errors that wrap ErrConfig of what a check has joined. in is where the fields are.
+// badFields wraps each of the errors that a check has joined in ErrConfig. in is the prefix of the
+// fields.
 func badFields(in string, found error) error {
 	return eachOf(found, func(err error) error { return fmt.Errorf("%w: %s%w", ErrConfig, in, err) })
 }
 
-// inField puts in before each of what a check has joined.
+// inField adds the prefix in to each of the errors that a check has joined.
 func inField(in string, found error) error {
 	return eachOf(found, func(err error) error { return fmt.Errorf("%s%w", in, err) })
 }
 
-// eachOf puts each of what errors.Join has joined, at whatever depth, through f. It returns nil for nil.
+// eachOf applies f to each of the errors that errors.Join has joined, at any depth. It returns nil
+// for nil.
 func eachOf(found error, f func(error) error) error {
 	joined, ok := found.(interface{ Unwrap() []error })
 	switch {
@@ -39,7 +41,7 @@ func unfitIf(bad bool, field string, value any, want string) error {
 	return unfit(field, value, want)
 }
 
-// unfit is the error of a part about one of its fields.
+// unfit returns the error of a field with a bad value.
 func unfit(field string, value any, want string) error {
 	return fmt.Errorf("%s is %v; want %s", field, value, want)
 }
@@ -52,5 +54,5 @@ func or[T comparable](value, byDefault T) T {
 	return value
 }
 
-// never is what a Config says for "no limit", or "at once", where zero means the default.
+// never disables a limit or a wait in a Config whose zero value means the default.
 const never = -1

@@ -1,7 +1,6 @@
 package gentask
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,22 +95,6 @@ func (c *Consumer) Run(ctx context.Context) error {
 		c.flush(context.WithoutCancel(ctx))
 		return l.failure()
 	}
-}
-
-// finish is the end of Run.
-func (l *instance) finish(ctx context.Context) error {
-	if limit, bounded := l.cfg.stopLimit(); bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
-	if l.revoke(l) == nil {
-		return l.failure() // it has ended, and another one has begun
-	}
-	if _, err := l.stop(ctx); err != nil {
-		return fmt.Errorf("%w, and did not stop: %w", ErrStanding, err)
-	}
-	return cmp.Or(l.failure(), l.neverOpened())
 }
 
 // Props makes the consumer's tree, for whoever wants it in a tree of his own; it fits supervision.ChildSpec.Props. Told to stop, the tree

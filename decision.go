@@ -150,3 +150,25 @@ func (d Decision) settlesOtherwise() bool {
 	_, settles := d.disposition()
 	return settles && d.kind != decideRequeue
 }
+
+// decisionIn returns the decision that a job has returned as an error, or wrapped in one; the zero
+// Decision if there is none that settles. The reason of a dead letter is all of the error.
+func decisionIn(reason error) Decision {
+	d, found := guard.As[Decision](reason)
+	if _, settles := d.disposition(); !found || !settles {
+		return Decision{}
+	}
+	if d.kind == decideDeadLetter && !isDecision(reason) {
+		d.reason = guard.Seal(reason)
+	}
+	return d
+}
+
+// isDecision reports whether an error, sealed or not, is a Decision and doesn't only wrap one.
+func isDecision(err error) bool {
+	if s, sealed := err.(*guard.SealedError); sealed { //nolint:errorlint // the outermost
+		err = s.Unwrap()
+	}
+	_, is := err.(Decision) //nolint:errorlint // likewise
+	return is
+}

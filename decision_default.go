@@ -1,7 +1,6 @@
 package gentask
 
 import (
-	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
@@ -31,61 +30,4 @@ func DefaultDecision[J, R any](job Job[J], o task.Outcome[R]) Decision {
 		return job.entry.decisionFor(claimsOf(o.Reason), o.Status, o.Reason, true) // of the caller's making
 	}
 	return job.entry.defaultDecision(o.Status, o.Reason, true)
-}
-
-// defaultDecision is the table. ask says whether the user's functions may be asked.
-func (e *entry) defaultDecision(s task.Status, reason error, ask bool) Decision {
-	return e.decisionFor(e.facts(s), s, reason, ask)
-}
-
-func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Decision {
-	switch s {
-	case task.OK:
-		return Ack()
-	case task.Exit:
-		if d := e.aside(); d.kind != undecided {
-			return d
-		}
-		if f.has(factInterrupted) {
-			return Release()
-		}
-		if d := decisionIn(reason); d.kind != undecided {
-			return d
-		}
-	case task.Timeout:
-	}
-	if ask {
-		if rule := e.rule(s, f.explain(reason)); rule != nil {
-			return rule.decide(e, reason)
-		}
-	}
-	switch {
-	case s == task.Exit && f.has(factUndecodable|factCancelled):
-		return DeadLetter(reason)
-	case ask:
-		return Requeue(e.backoff(nil, reason))
-	}
-	return Requeue(e.plainBackoff())
-}
-
-// decisionIn returns the decision that a job has returned as an error, or wrapped in one; the zero
-// Decision if there is none that settles. The reason of a dead letter is all of the error.
-func decisionIn(reason error) Decision {
-	d, found := guard.As[Decision](reason)
-	if _, settles := d.disposition(); !found || !settles {
-		return Decision{}
-	}
-	if d.kind == decideDeadLetter && !isDecision(reason) {
-		d.reason = guard.Seal(reason)
-	}
-	return d
-}
-
-// isDecision reports whether an error, sealed or not, is a Decision and doesn't only wrap one.
-func isDecision(err error) bool {
-	if s, sealed := err.(*guard.SealedError); sealed { //nolint:errorlint // the outermost
-		err = s.Unwrap()
-	}
-	_, is := err.(Decision) //nolint:errorlint // likewise
-	return is
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// onDelivered enters a delivery into the ledger.
+// onDelivered adds a delivery to the ledger.
 func (l *ledger) onDelivered(e *entry) {
 	if l.session.stale(e.link) {
 		return // the session has ended, and with it the delivery
@@ -39,12 +39,14 @@ func (l *ledger) onDelivered(e *entry) {
 	l.admit(e)
 }
 
-// recall does with a delivery that has come back what was decided about it before, without running it, or
-// makes it wait for its floor. It reports whether the entry is decided.
+// recall carries out the earlier decision about a delivery that has come back, without running it,
+// or delays the delivery until its floor is over. It reports whether the entry is decided.
 func (l *ledger) recall(e *entry, known *returnee) bool {
 	now := time.Now()
 	from, d := later(known.until, now), known.wish
-	if !e.delivery.Redelivered { // published again, for example out of the dead letters; or the driver can't tell
+	// It was published again, for example from the dead letters, or the driver can't detect
+	// redelivery.
+	if !e.delivery.Redelivered {
 		e.item.Delay(from)
 		return false
 	}
@@ -57,7 +59,7 @@ func (l *ledger) recall(e *entry, known *returnee) bool {
 		d = Snooze(rest)
 	}
 	if from.Equal(now) {
-		_ = e.settle(d, known.reason) // it is undecided, as all that comes
+		_ = e.settle(d, known.reason) // it is undecided, as all deliveries that come
 		return true
 	}
 	_ = e.decide(d, known.reason)
@@ -66,10 +68,10 @@ func (l *ledger) recall(e *entry, known *returnee) bool {
 	return true
 }
 
-// admit lets a delivery wait for its slot, unless this node can't do it, or it has no attempt left.
+// admit queues a delivery for its slot, unless this node can't do it, or it has no attempt left.
 func (l *ledger) admit(e *entry) {
 	if d, reason := e.beforeAdmission(l.behaviorOf(e)); d.kind != undecided {
-		_ = e.settle(d, reason) // it is undecided, as all that comes
+		_ = e.settle(d, reason) // it is undecided, as all deliveries that come
 		return
 	}
 	l.waiting.Push(&e.item)
@@ -92,7 +94,7 @@ func (l *ledger) start(e *entry, now time.Time) {
 // behaviorOf returns the behaviour for an entry: see [Mux].
 func (l *ledger) behaviorOf(e *entry) Behavior { return l.behavior.of(&e.delivery.Message) }
 
-// onWorkerGone takes over from a worker of the library's own, with what it has decided.
+// onWorkerGone takes over from a worker of the library's own, and carries out its decision.
 func (l *ledger) onWorkerGone(w *worker) {
 	e := w.entry
 	if !e.busy() {
@@ -104,7 +106,7 @@ func (l *ledger) onWorkerGone(w *worker) {
 	l.onWorkerLost(e, w.Reason())
 }
 
-// onWorkerEnded takes over from a worker of the user's that is gone for good.
+// onWorkerEnded takes over from a user's worker that is gone for good.
 func (l *ledger) onWorkerEnded(msg *supervision.Ended) {
 	if e, ok := msg.Tag.(*entry); ok && e.busy() {
 		l.onWorkerLost(e, msg.Reason)
@@ -125,7 +127,8 @@ func (l *ledger) onOrphanEnded(o *task.Outcome[any]) {
 		return
 	}
 	if o.Status == task.OK && l.behaviorOf(left.entry).byDefault {
-		_ = left.entry.settle(Ack(), nil) // the work is done, and the worker would have said no more
+		// The work is done, and the worker would only have acknowledged it.
+		_ = left.entry.settle(Ack(), nil)
 	}
 	l.freeSlot(left.entry, left.reason)
 }
@@ -137,7 +140,7 @@ func (l *ledger) freeSlot(e *entry, reason error) {
 	if !e.decided() {
 		_ = e.settle(e.byDefault(reason)) // or lost: then nothing is owed
 	}
-	if (e.deferred || !e.sent) && l.keeps(e) { // else the link has its settlement
+	if (e.deferred || !e.sent) && l.keeps(e) { // otherwise the link has its settlement
 		l.again(e)
 		return
 	}
@@ -148,9 +151,9 @@ func (l *ledger) freeSlot(e *entry, reason error) {
 	l.emitDone(e)
 }
 
-// keeps reports whether e, which has its decision, stays held, to be run again here: see Order.Strict. A
-// consumer that takes no work keeps nothing. Time may have passed since the decision, if it was taken
-// early.
+// keeps reports whether e, which is decided, stays held to be run again here: see Order.Strict. A
+// consumer that takes no work keeps nothing. Time may have passed since the decision, if it was
+// taken early.
 func (l *ledger) keeps(e *entry) bool {
 	d, _ := e.verdict()
 	if !l.held.Has(e) || !e.holds(d) || e.outlasts(max(d.wait(), e.after)) {
@@ -160,7 +163,8 @@ func (l *ledger) keeps(e *entry) bool {
 	return flows || l.instance.limits.isSuspect(e) && l.wouldTakeWork()
 }
 
-// again lets the delivery of e wait for its next attempt, at its place. Its worker and task are gone.
+// again queues the delivery of e for its next attempt, at its place. Its worker and task must be
+// gone.
 func (l *ledger) again(e *entry) {
 	l.pace(e)
 	d, _ := e.verdict()
@@ -176,7 +180,7 @@ func (l *ledger) again(e *entry) {
 	l.report.received(next)
 }
 
-// pace makes the next delivery of a message wait that has come back before without a wait and without
+// pace delays the next delivery of a message that keeps coming back without a wait and without
 // losing an attempt. It is called when a decision is carried out, once for each delivery.
 func (l *ledger) pace(e *entry) {
 	if e.paced {
@@ -197,7 +201,8 @@ func (l *ledger) pace(e *entry) {
 	}
 }
 
-// resultOf describes the last run of an entry for the gates; the zero Result if there are none.
+// resultOf describes the last run of an entry for the gates. It is the zero Result if there are
+// none.
 func (l *ledger) resultOf(e *entry) admission.Result {
 	if !l.waiting.Gated() {
 		return admission.Result{}
@@ -205,7 +210,7 @@ func (l *ledger) resultOf(e *entry) admission.Result {
 	return e.result()
 }
 
-// onDecided carries a decision out.
+// onDecided carries out a decision.
 func (l *ledger) onDecided(e *entry) {
 	if e.sent {
 		return // posted twice: early, and by the worker's end
@@ -215,7 +220,7 @@ func (l *ledger) onDecided(e *entry) {
 		l.pause(true, e, reason)
 	}
 	if !l.held.Has(e) {
-		return // lost with its session
+		return // it was lost with its session
 	}
 	l.lastProgress = time.Now()
 	l.pace(e)
@@ -230,15 +235,15 @@ func (l *ledger) onDecided(e *entry) {
 	e.link.Settle(e, e.settlement())
 }
 
-// onSettleDue passes the settlement of an entry on, unless the driver has it already.
+// onSettleDue passes on the settlement of an entry, unless the driver has it already.
 func (l *ledger) onSettleDue(e *entry) {
 	if l.held.Has(e) && l.refusals.hand(e) {
 		e.link.Settle(e, e.settlement())
 	}
 }
 
-// onSettled removes the entries that the broker has settled. The others are tried again later, or their
-// deliveries returned.
+// onSettled removes the entries that the broker has settled. Others are tried again later, or their
+// deliveries are returned.
 func (l *ledger) onSettled(ctx actor.Context, msg *settled) {
 	if l.session.stale(msg.From) {
 		return
@@ -263,8 +268,8 @@ func (l *ledger) onSettled(ctx actor.Context, msg *settled) {
 	}
 }
 
-// onRefused keeps a delivery whose settlement the broker has not taken, to try again later. It reports
-// whether the delivery should be returned instead.
+// onRefused keeps a delivery whose settlement the broker has not taken, to try again later. It
+// reports whether the delivery should be returned instead.
 func (l *ledger) onRefused(ctx actor.Context, e *entry, reason error, late bool) (hopeless bool) {
 	if guard.Is(reason, queue.ErrSettled) {
 		l.notHeld(e, reason)
@@ -340,14 +345,14 @@ func (l *ledger) onReturned(ctx actor.Context, msg *returned) {
 	}
 }
 
-// remove takes an entry out of the ledger: its delivery is settled.
+// remove removes an entry whose delivery is settled.
 func (l *ledger) remove(e *entry, s *queue.Settlement) {
 	l.refusals.settled(e, s.Disposition)
 	e.disposition, e.after = s.Disposition, s.After
 	l.gone(e, fateOf(s.Disposition))
 }
 
-// lose takes an entry out of the ledger: its session is over, and the broker delivers the message again.
+// lose removes an entry whose session is over: the broker delivers the message again.
 func (l *ledger) lose(e *entry) {
 	l.refusals.lost(e, time.Now())
 	e.lose()
@@ -357,7 +362,7 @@ func (l *ledger) lose(e *entry) {
 	l.gone(e, admission.Lost)
 }
 
-// gone takes an entry out of the ledger: nothing is owed to the broker.
+// gone removes an entry from the ledger: nothing is owed to the broker.
 func (l *ledger) gone(e *entry, how admission.Fate) {
 	l.held.Remove(e)
 	e.closed = true
@@ -367,8 +372,8 @@ func (l *ledger) gone(e *entry, how admission.Fate) {
 	l.emitDone(e)
 }
 
-// emitDone reports the end of a delivery, when nothing is owed to the broker, and its worker and task are
-// gone.
+// emitDone reports the end of a delivery when nothing is owed to the broker, and its worker and
+// task are gone.
 func (l *ledger) emitDone(e *entry) {
 	l.count()
 	if e.closed && !e.busy() {
@@ -376,5 +381,5 @@ func (l *ledger) emitDone(e *entry) {
 	}
 }
 
-// count lets the outside see how many jobs run, and how many deliveries are held.
+// count publishes how many jobs run, and how many deliveries are held.
 func (l *ledger) count() { l.instance.gauges.set(l.busy.Len(), l.held.Len()) }

@@ -1,7 +1,8 @@
-// Package gentask runs every job that a broker delivers in an actor of its own, so that whatever happens to the job - an error, a panic, a
-// runtime.Goexit, a hang, the death of the process - its delivery is settled exactly once and the node never turns into a zombie.
+// Package gentask runs every job that a broker delivers in an actor of its own. However a job ends
+// (error, panic, runtime.Goexit, hang, process death), its delivery is settled exactly once. A
+// consumer never holds its prefetch without making progress.
 //
-// The smallest program has one function and nothing about acks:
+// The smallest program has one function and no acknowledgements:
 //
 //	broker, err := embedded.Open("./data")
 //	...
@@ -11,20 +12,23 @@
 //
 // # How a job runs
 //
-// A Consumer holds a session with a queue.Source and a ledger of what it was given. For each delivery it starts a worker, an actor that owns
-// the delivery and never runs risky code. The worker runs the job in a task (package task), hears how the task ended as an Outcome, and
-// turns it into a Decision: Ack, Requeue, Release, DeadLetter, or Extend after a timeout. The ledger carries out the first decision, once, in
-// the session that the delivery came from. If a worker ends without a decision, for whatever reason, the ledger decides by the default
-// policy (DefaultDecision).
+// A [Consumer] holds a session with a [queue.Source] and a ledger of its deliveries. For each
+// delivery it starts a worker, an actor that owns the delivery and never runs risky code. The
+// worker runs the job in a task (package task), receives the [task.Outcome], and turns it into a
+// [Decision]: [Ack], [Requeue], [Release], [DeadLetter], or [Extend] after a timeout.
+//
+// The ledger carries out the first decision, once, in the session that the delivery came from. If a
+// worker ends without a decision, for any reason, the ledger decides by the default policy
+// ([DefaultDecision]).
 //
 // # Three ways to write a worker
 //
-// Handle makes one of a function, and the default policy decides. Work makes one of a Worker: Run is the risky part, HandleResult decides.
-// Actor makes one of a props factory: the worker is an actor of the user's own, which gets the outcome as a message next to any message of
-// his.
+// [Handle] makes one from a function, and the default policy decides. [Work] makes one from a
+// [Worker]: Run is the risky part, and HandleResult decides. [Actor] makes one from a factory of
+// props. The worker is an actor of your own then, and receives the outcome as a message.
 //
 // # Embedding
 //
-// Run does everything in one call. New gives a Consumer to be started, paused, watched and drained, in a system of the user's or as Props in
-// his own supervision tree.
+// [Run] does everything in one call. [New] returns a [Consumer] that you can start, pause, watch
+// and drain. It runs in an actor system of your own, or as Props in your own supervision tree.
 package gentask

@@ -6,18 +6,19 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// drain is a consumer's way to its end: the intake is cancelled first, the unstarted go back, the running ones finish or are cancelled, and when
-// everything is settled the session is closed. A nil drain is none.
+// drain is a consumer's way to its end. The intake is cancelled first, unstarted deliveries go
+// back, and running jobs finish or are cancelled. When everything is settled, the session is
+// closed. A nil drain means that the consumer does not stop.
 type drain struct {
 	report DrainReport
 	timer  *time.Timer
-	over   bool // the time is up: what runs is to be cancelled
-	cut    bool // and has been
-	last   bool // the time after that is up, too: what is unsettled is lost
+	over   bool // the time is up: running jobs must be cancelled
+	cut    bool // they have been cancelled
+	last   bool // the time after that is up, too: unsettled deliveries are lost
 	done   bool
 }
 
-// flushTime is what settlements get beyond time and grace.
+// flushTime is the time for settlements after the drain's time and the grace.
 const flushTime = 5 * time.Second
 
 // cancel stops the jobs that still run.
@@ -31,7 +32,7 @@ func (d *drain) cancel(running []*entry) {
 	}
 }
 
-// removed counts what became of a delivery since the drain began.
+// removed counts how a delivery has ended since the drain began.
 func (d *drain) removed(e *entry) {
 	switch {
 	case d == nil:

@@ -15,57 +15,59 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// entry is one line of the ledger: a delivery that is held, and the one-shot right to settle it. The first decision wins, whoever takes it: the
-// worker, the user's code early, or the ledger itself. Only the consumer carries it out.
+// entry is a delivery that is held, and the one-shot right to settle it. The first decision wins:
+// by the worker, early by the user's code, or by the ledger. Only the consumer carries it out.
 type entry struct {
 	delivery    *queue.Delivery
 	link        *sessionLink
 	incarnation *incarnation
 	cfg         *settings
 
-	mu        sync.Mutex
-	own       *worker    // its worker, if that is one of the library's own
-	theirs    *actor.PID // or where one of the user's is, once it has asked for its task
-	task      *task.Task[any]
-	payload   any
-	cause     error         // why the job is to stop, if it is
-	foreign   error         // why this node can't do it, if it can't: see Unknown
-	decision  Decision      // the first that settles
-	reason    error         // of the decision
-	runTime   time.Duration // of the task
-	deciding  time.Duration // since when HandleResult has been running, after the receipt; zero when it isn't
-	told      error         // why the last run was stopped; nil if it wasn't
-	receiver  *receiver     // its worker, if that is one of the user's
+	mu      sync.Mutex
+	own     *worker    // the library's own worker; nil for a user's
+	theirs  *actor.PID // the address of a user's worker, once it has started its task
+	task    *task.Task[any]
+	payload any
+	cause   error // why the job must stop; nil if it need not
+	// foreign is why this node can't do the job; nil if it can. See Unknown.
+	foreign  error
+	decision Decision      // the first one that settles
+	reason   error         // of the decision
+	runTime  time.Duration // of the task
+	// deciding is when HandleResult was called, since the receipt; zero while it does not run.
+	deciding  time.Duration
+	told      error     // why the last run was stopped; nil if it wasn't
+	receiver  *receiver // a user's worker; nil for one of the library's own
 	status    task.Status
-	ending    task.Ending // of the last run, as far as it was heard
+	ending    task.Ending // of the last run, as recorded so far
 	marks     facts
-	alive     bool // its worker, if it is one of the user's, has been spawned
-	uncounted bool // its last run failed by itself: see Policy.Failure
+	alive     bool // the user's worker has been spawned
+	uncounted bool // the last run is no failure for the policies: see Policy.Failure
 	abandoned bool // the task did not return within its grace
 	lost      bool // the session is over
 	duplicate bool // it was done before, and is acknowledged without a run
 	unseated  bool // its worker was given up because HandleResult hangs
-	looking   bool // its task is finding out whether it was
-	unsaved   bool // it is done, and the store of Policy.Dedup has yet to be told
+	looking   bool // its task is looking up whether the job is done
+	unsaved   bool // it is done, but the store of Policy.Dedup has not been updated
 
-	// The rest belongs to the ledger, but for received, which doesn't change. There may be a hundred
-	// thousand entries: small fields stand together.
-	item        admission.Item // its place among those that wait
+	// The fields below belong to the ledger, except received, which is constant. Small fields are
+	// grouped because there may be a hundred thousand entries.
+	item        admission.Item // its place in the admission queue
 	inHeld      list.Links[entry]
-	inBusy      list.Links[entry] // in while it has a worker, or a task that has not ended
+	inBusy      list.Links[entry] // linked while it has a worker, or a task that has not ended
 	received    time.Time
-	started     time.Duration     // when it got its worker, after the receipt and 1 ns more; zero before
+	started     time.Duration     // when it got its slot, since the receipt, plus 1 ns; zero before
 	after       time.Duration     // of its settlement
 	closed      bool              // settled, lost or returned: nothing is owed to the broker
-	inPlace     bool              // or its delivery waits for another run here
+	inPlace     bool              // closed because its delivery waits for another run here
 	deferred    bool              // its decision is carried out when its worker and task are gone
 	sent        bool              // its decision is being carried out
-	paced       bool              // after is no less than what its message has to wait: see pace
+	paced       bool              // after includes the wait that pace demands
 	returned    bool              // the broker has the delivery back, unsettled
 	disposition queue.Disposition // how it was settled; zero if it was lost or returned
 }
 
-// newEntry makes the entry of a delivery, on the receiver's goroutine.
+// newEntry returns the entry of a delivery. It is called on the receiver's goroutine.
 func newEntry(d *queue.Delivery, k *sessionLink, i *incarnation, cfg *settings) *entry {
 	e := &entry{delivery: d, link: k, incarnation: i, cfg: cfg.of(&d.Message), received: time.Now()}
 	e.item = admission.Item{
@@ -75,7 +77,7 @@ func newEntry(d *queue.Delivery, k *sessionLink, i *incarnation, cfg *settings) 
 	return e
 }
 
-// start notes that the entry gets its slot.
+// start records that the entry gets its slot.
 func (e *entry) start(now time.Time) { e.started = max(now.Sub(e.received), 0) + 1 }
 
 // wasStarted reports whether the entry has had a slot.
@@ -87,7 +89,8 @@ func (e *entry) startedAt() time.Time { return e.received.Add(e.started - 1) }
 // busy reports whether the entry has a slot: a worker, or a task that has not ended.
 func (e *entry) busy() bool { return e.inBusy.In() }
 
-// settle takes the decision, once, and has the consumer carry it out. The reason goes with a requeue or a dead letter that has none of its own.
+// settle takes the decision, once, and asks the consumer to carry it out. The reason is used for a
+// requeue or dead letter without a reason of its own.
 func (e *entry) settle(d Decision, reason error) error {
 	err := e.decide(d, reason)
 	if err == nil {
@@ -96,7 +99,7 @@ func (e *entry) settle(d Decision, reason error) error {
 	return err
 }
 
-// decide takes the decision, for a worker that tells the consumer so with its end.
+// decide takes the decision without informing the consumer: the end of the worker does that.
 func (e *entry) decide(d Decision, reason error) error {
 	if _, ok := d.disposition(); !ok {
 		return ErrUndecided
@@ -128,21 +131,22 @@ func (e *entry) lose() {
 	e.lost = true
 }
 
-// verdict returns the decision that was taken and its reason; the zero Decision if none was.
+// verdict returns the decision and its reason; the zero Decision if none was taken.
 func (e *entry) verdict() (Decision, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.decision, e.reason
 }
 
-// decided says whether a decision was taken.
+// decided reports whether a decision was taken.
 func (e *entry) decided() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.decision.kind != undecided
 }
 
-// workerPID is the worker's address; nil if there is none, or one of the user's that has not asked for its task yet.
+// workerPID returns the worker's address. It is nil without a worker, or before a user's worker has
+// started its task.
 func (e *entry) workerPID() *actor.PID {
 	e.mu.Lock()
 	own, theirs := e.own, e.theirs
@@ -153,14 +157,14 @@ func (e *entry) workerPID() *actor.PID {
 	return theirs
 }
 
-// setWorker notes the worker.
+// setWorker records the worker.
 func (e *entry) setWorker(w *worker) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.own = w
 }
 
-// spawned notes that the worker, one of the user's, is being spawned.
+// spawned records that a user's worker is being spawned.
 func (e *entry) spawned() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -168,19 +172,21 @@ func (e *entry) spawned() {
 	e.incarnation.spawnedAt.Store(time.Now().UnixNano())
 }
 
-// notSpawned says whether the worker that was asked for a while ago has not been spawned yet, nor any other of late.
+// notSpawned reports whether the worker is long due and was not spawned, nor any other since.
 func (e *entry) notSpawned(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.own == nil && !e.alive && now.Sub(e.startedAt()) > birthLimit && now.UnixNano()-e.incarnation.spawnedAt.Load() > int64(birthLimit)
+	return e.own == nil && !e.alive && now.Sub(e.startedAt()) > birthLimit &&
+		now.UnixNano()-e.incarnation.spawnedAt.Load() > int64(birthLimit)
 }
 
-// settlement is the decision in the words of the queue.
+// settlement returns the decision as a settlement.
 func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	disposition, _ := d.disposition()
 	s := queue.Settlement{
-		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after), Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
+		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after),
+		Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
 	}
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
@@ -191,7 +197,7 @@ func (e *entry) settlement() queue.Settlement {
 	return s
 }
 
-// fateOf returns what a settlement tells the gates.
+// fateOf returns how the gates see a settlement.
 func fateOf(d queue.Disposition) admission.Fate {
 	switch d {
 	case queue.Ack, queue.DeadLetter:
@@ -204,14 +210,14 @@ func fateOf(d queue.Disposition) admission.Fate {
 	return admission.Lost
 }
 
-// reject makes a refusal the reason of the entry's end.
+// reject records that the broker has not taken the decision, and why.
 func (e *entry) reject(refusal error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.reason = fmt.Errorf("%w: %w", ErrReturned, refusal)
 }
 
-// decidingFor says how long HandleResult has been running; zero when it isn't.
+// decidingFor returns how long HandleResult has been running; zero if it isn't.
 func (e *entry) decidingFor(now time.Time) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -221,7 +227,7 @@ func (e *entry) decidingFor(now time.Time) time.Duration {
 	return now.Sub(e.received) - e.deciding
 }
 
-// answered notes that HandleResult has returned.
+// answered records that HandleResult has returned.
 func (e *entry) answered() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -236,7 +242,7 @@ func (e *entry) leaveSeat() {
 	e.cfg.hooks.handle.CountHung()
 }
 
-// returnedAfterAll is called when HandleResult is known to run no more.
+// returnedAfterAll is called when HandleResult certainly no longer runs.
 func (e *entry) returnedAfterAll() {
 	e.mu.Lock()
 	hung := e.unseated
@@ -248,15 +254,15 @@ func (e *entry) returnedAfterAll() {
 	}
 }
 
-// setReceiver notes that the job gets a worker of the user's.
+// setReceiver records that the job gets a user's worker.
 func (e *entry) setReceiver(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.receiver = &receiver{id: id}
 }
 
-// idleSince returns since when a worker of the user's has had nothing that limits its time. ok is false for one that
-// runs a task, and for those of the library's own.
+// idleSince returns when a user's worker was last limited by anything. ok is false if it runs a
+// task, and for a library's own worker.
 func (e *entry) idleSince(now time.Time) (since time.Time, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -280,8 +286,8 @@ func (e *entry) idleSince(now time.Time) (since time.Time, ok bool) {
 	return since, true
 }
 
-// idleTooLong reports whether the worker of e must be ended, because it has been idle for too long: for
-// the time of a run, or, when it was told to stop, for the grace.
+// idleTooLong reports whether the worker has been idle for too long and must be ended. The limit is
+// the time of a run; if the job was stopped, it is the grace.
 func (e *entry) idleTooLong(now time.Time) bool {
 	since, idle := e.idleSince(now)
 	switch {
@@ -293,7 +299,7 @@ func (e *entry) idleTooLong(now time.Time) bool {
 	return e.cfg.taskTimeout() > 0 && now.Sub(since) >= e.cfg.taskTimeout()
 }
 
-// timeOut makes a Timeout of a job whose worker decides nothing.
+// timeOut ends a job with a timeout because its worker decides nothing.
 func (e *entry) timeOut() {
 	e.stop(task.ErrTimeout)
 	e.mu.Lock()
@@ -303,14 +309,14 @@ func (e *entry) timeOut() {
 	}
 }
 
-// receiver is what is known of a worker of the user's.
+// receiver is the state of a user's worker.
 type receiver struct {
-	// The ledger's.
+	// These fields belong to the ledger.
 	id       string // in its supervisor
-	restarts uint16 // how often it was started again
+	restarts uint16 // how often it was restarted
 
-	// Guarded by the entry's mu: when something happened to the job, since its receipt, as far as the limit of
-	// the worker depends on it.
+	// These are guarded by the entry's mu: when the last run started, the decision was taken and
+	// the job was stopped, since the receipt.
 	ran, decided, stopped time.Duration
 }
 
@@ -334,24 +340,35 @@ func (e *entry) attemptsOfCopy() int {
 	if !copied {
 		return 0
 	}
-	used, _ := strconv.Atoi(header) // of a stranger: it has none
+	used, _ := strconv.Atoi(header) // another program's header counts as none
 	return used
 }
 
-// storeFailed is loud, and harms nothing.
+// storeFailed reports that a call of the store failed. It has no other effect.
 func (e *entry) storeFailed(what string, err error) {
-	l := e.incarnation.instance
-	l.cfg.Logger.Error("gentask: dedup store failed", "consumer", l.cfg.Name, "job", e.delivery.ID, "call", what,
+	i := e.incarnation.instance
+	i.cfg.Logger.Error("gentask: dedup store failed", "consumer", i.cfg.Name, "job", e.delivery.ID, "call", what,
 		"reason", err, "stack", actor.Stack(err))
-	l.emit(Event{Kind: EventDedupFailed, ID: e.delivery.ID, Attempt: e.item.Attempt, Redelivered: e.delivery.Redelivered, Reason: err})
+	i.emit(because(EventDedupFailed, e, err))
 }
 
-// takeUnsaved reports whether the store must be told of the job, once, before its acknowledgement is
-// passed on.
+// takeUnsaved reports, once, whether the store must be updated before the acknowledgement is sent.
 func (e *entry) takeUnsaved() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	unsaved := e.unsaved
 	e.unsaved = false
 	return unsaved
+}
+
+// queueTime returns how long the message waited until it was given to a worker; zero if it was not.
+func (e *entry) queueTime() time.Duration {
+	if !e.wasStarted() {
+		return 0
+	}
+	from := e.delivery.Time
+	if from.IsZero() {
+		from = e.received
+	}
+	return max(e.startedAt().Sub(from), 0)
 }

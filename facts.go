@@ -6,8 +6,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// facts are how the last run of a job ended, as the library knows it. The error that a job returned tells
-// none of them: it may be that of another task, consumer or message. The set of bits is closed.
+// facts describe how the last run of a job ended. They do not depend on the error that the job
+// returned, which may be that of another task, consumer or message. The set of bits is closed.
 type facts uint8
 
 const (
@@ -17,14 +17,15 @@ const (
 	factTimedOut                      // it was stopped because its time was over
 	factAbandoned                     // it did not return within its grace
 	factCancelled                     // it was stopped by Cancel
-	factInterrupted                   // it was stopped by a drain or with its session, or another job of its batch was
+	// It was stopped by a drain or with its session, or another job of its batch was.
+	factInterrupted
 )
 
 func (f facts) has(some facts) bool { return f&some != 0 }
 
-// factsOfCause are those of a job that was told to stop, if it was.
+// factsOfCause returns the facts of a job that was stopped with a cause; none for nil.
 func factsOfCause(cause error) facts {
-	switch cause { // entry.stop gets no other
+	switch cause { // entry.stop gets no others
 	case ErrDrained, ErrSessionLost: //nolint:errorlint // the cause itself
 		return factInterrupted
 	case ErrCancelled:
@@ -48,8 +49,8 @@ func factsOfEnding(e task.Ending) facts {
 	return 0
 }
 
-// endedError is the reason of a run that wraps what could be taken for the way in which this run ended.
-// The matchers of [Rule] go by its facts; errors.Is and errors.As see through it.
+// endedError wraps the reason of a run that could be mistaken for the way in which the run ended.
+// The matchers of [Rule] go by its facts. errors.Is and errors.As see through it.
 type endedError struct {
 	error
 	facts facts
@@ -58,7 +59,7 @@ type endedError struct {
 // Unwrap returns the reason.
 func (e *endedError) Unwrap() error { return e.error }
 
-// explain returns reason so that the matchers read it rightly.
+// explain returns reason, wrapped if the matchers would misread it.
 func (f facts) explain(reason error) error {
 	if reason == nil || claimsOf(reason)&^f == 0 {
 		return reason
@@ -66,7 +67,7 @@ func (f facts) explain(reason error) error {
 	return &endedError{error: reason, facts: f}
 }
 
-// claimsOf are the facts that the matchers would read from a reason.
+// claimsOf returns the facts that the matchers would read from a reason.
 func claimsOf(reason error) (claims facts) {
 	for _, sign := range []struct {
 		of   facts
@@ -93,7 +94,8 @@ func has[E error](reason error) bool {
 	return found
 }
 
-// factsIn returns the facts that go with a reason; none are known if that says nothing wrong.
+// factsIn returns the facts that a reason carries. known is false if it carries none, and needs
+// none.
 func factsIn(reason error) (f facts, known bool) {
 	e, known := guard.As[*endedError](reason)
 	if !known {
@@ -102,7 +104,7 @@ func factsIn(reason error) (f facts, known bool) {
 	return e.facts, true
 }
 
-// factOf returns what an error of the library says about the end of a job; zero for any other error.
+// factOf returns the fact that an error of the library stands for; zero for any other error.
 func factOf(target error) facts {
 	switch target {
 	case actor.ErrGoexit: //nolint:errorlint // the value itself
@@ -112,3 +114,5 @@ func factOf(target error) facts {
 	}
 	return factsOfCause(target)
 }
+
+func undecodable(reason error) bool { return has[*DecodeError](reason) }

@@ -12,30 +12,31 @@ import (
 )
 
 const (
-	// keyLimit, retryLimit and failureLimit are how long a key function, a function of a Rule and
-	// Policy.Failure may take.
+	// keyLimit, retryLimit and failureLimit bound a call of a key function, of a function of
+	// a Rule, and of Policy.Failure.
 	keyLimit     = time.Second
 	retryLimit   = time.Second
 	failureLimit = time.Second
 
-	// factoryLimit is how long the factory of Actor may take, its payload's decoding included.
+	// factoryLimit bounds a call of the factory of Actor, with the decoding of its payload.
 	factoryLimit = 3 * time.Second
 
-	// storeTime is how long a call of a DedupStore may take.
+	// storeTime bounds a call of a DedupStore.
 	storeTime = 3 * time.Second
 
-	// logLimit is how long the logger of LogRuns may take.
+	// logLimit bounds a call of the logger of LogRuns.
 	logLimit = time.Second
 
-	// stuckAfter is how long OnEvent, a subscriber or the Logger may take until they count as hung.
+	// stuckAfter is how long a call of OnEvent, a subscriber or the Logger may take before it
+	// counts as hung.
 	stuckAfter = time.Second
 
-	// hookTime is how long Stop waits for one call of a subscriber or the Logger. As long as they return,
-	// it waits until they have been told everything.
+	// hookTime is how long Stop waits for one call of a subscriber or the Logger. As long as the
+	// calls return, it waits until everything has been delivered.
 	hookTime = 5 * time.Second
 )
 
-// hooks are what a consumer calls functions of the user's through.
+// hooks are the guards through which a consumer calls the user's functions.
 type hooks struct {
 	*guard.Host
 	onEvent, subscribe, logger, logRuns        *guard.Hook
@@ -44,7 +45,7 @@ type hooks struct {
 	done, remember                             *guard.Hook
 	factory, handle, waiting, closing, driving *guard.Hook
 
-	logs *feed.Handler // nil if everything is discarded
+	logs *feed.Handler // nil if all logs are discarded
 }
 
 func newHooks() *hooks {
@@ -62,7 +63,7 @@ func newHooks() *hooks {
 	return h
 }
 
-// log returns a Logger in front of the user's. What discards everything needs none.
+// log returns a Logger in front of the user's. A discarding one is returned as it is.
 func (h *hooks) log(logger *slog.Logger) *slog.Logger {
 	if logger.Handler() == slog.DiscardHandler {
 		return logger

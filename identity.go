@@ -14,10 +14,10 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// identity names one publishing of a message, over all of its deliveries. An ID alone does not: a publisher
-// may use one ID twice, or for everything. It is a hash of what all deliveries of the message have in common,
-// 128 bits under a seed of the process's own, so that no sender can make two of them meet. The zero one is
-// that of nothing.
+// identity identifies one publishing of a message, over all of its deliveries. An ID alone does
+// not: a publisher may use one ID twice, or for everything. It hashes everything that all
+// deliveries of the message have in common. It has 128 bits under a seed of the process, so that no
+// sender can make two of them collide. The zero value stands for no message.
 type identity = admission.Identity
 
 // identityOf returns the identity of d.
@@ -29,7 +29,7 @@ func identityOf(seed maphash.Seed, d *queue.Delivery) identity {
 	return identity{ID: maphash.String(seed, d.ID), Rest: maphash.Bytes(seed, rest[:])}
 }
 
-// instant tells times apart, whatever their zones.
+// instant returns a number for t that does not depend on its time zone.
 func instant(t time.Time) uint64 {
 	if t.IsZero() {
 		return 0
@@ -37,11 +37,11 @@ func instant(t time.Time) uint64 {
 	return uint64(t.UnixNano()) //nolint:gosec // only compared
 }
 
-// maxName is the most bytes of a key or an ID that are remembered.
+// maxName is how many bytes of a key or an ID are remembered at most.
 const maxName = 64
 
-// bounded returns name if it is no longer than maxName. Otherwise it returns the beginning of it and a hash
-// of all of it, which together are no longer.
+// bounded returns name if it is no longer than maxName. Otherwise it returns a beginning of it and
+// a hash of all of it, which together are no longer than that.
 func bounded(name string) string {
 	if len(name) <= maxName {
 		return name
@@ -55,7 +55,8 @@ func bounded(name string) string {
 	return name[:end] + "..." + hash
 }
 
-// storeKey returns what a DedupStore gets for d. It is the same at every node, and in every process.
+// storeKey returns the key of d for a DedupStore. It is the same at every node and in every
+// process.
 func storeKey(d *queue.Delivery) string {
 	var b strings.Builder
 	b.WriteString(bounded(d.ID))
@@ -73,16 +74,17 @@ func storeKey(d *queue.Delivery) string {
 	return b.String()
 }
 
-// sharedIDs counts the deliveries whose ID is that of another message, as far as the last few tell.
+// sharedIDs counts the deliveries whose ID is that of another message, among the most recent ones.
 type sharedIDs struct {
-	last  []identity // by ID, the last that came
+	last  []identity // by ID; the last one that came
 	count int
 }
 
-// sharedSlots is how many IDs are looked at. Messages that share one ID meet however few there are.
+// sharedSlots is how many IDs are compared. Messages that share one ID are found however few there
+// are.
 const sharedSlots = 256
 
-// note takes a delivery into account, and reports whether it is the first of its kind.
+// note counts a delivery, and reports whether it is the first with a shared ID.
 func (s *sharedIDs) note(i identity) (first bool) {
 	if s.last == nil {
 		s.last = make([]identity, sharedSlots)

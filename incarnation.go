@@ -8,7 +8,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// incarnation is what the entries of one incarnation of a consumer share.
+// incarnation is shared by the entries of one incarnation of a consumer.
 type incarnation struct {
 	sys      *actor.System
 	consumer *actor.PID
@@ -16,16 +16,16 @@ type incarnation struct {
 	instance *instance
 	batches  *batching.Set
 
-	spawnedAt  atomic.Int64 // when a worker of the user's was spawned last
-	workerName string       // the first part of the names of the library's own workers
+	spawnedAt  atomic.Int64 // when a user's worker was spawned last
+	workerName string       // the prefix of the names of the library's own workers
 	over       atomic.Bool  // the consumer has ended
 }
 
-// tell posts a message to the consumer.
+// tell posts a message of the library to the consumer.
 func (i *incarnation) tell(msg message) { i.post(msg) }
 
-// post posts a message to the consumer, unless that has ended: then it has left nothing behind that a
-// message could be about.
+// post posts a message to the consumer, unless the consumer has ended. It leaves nothing behind
+// then that a message could be about.
 func (i *incarnation) post(msg any) {
 	if !i.over.Load() {
 		actor.Send(i.sys, i.consumer, msg)

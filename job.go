@@ -77,7 +77,7 @@ type ActorJob[J any] struct{ Job[J] }
 func (j ActorJob[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) error {
 	e, run := j.entry, f
 	if e.cfg.runFunc != nil {
-		run = func(c context.Context) (any, error) { return e.within(c, j.payload, f) }
+		run = func(c context.Context) (any, error) { return e.cfg.within(c, e, j.payload, f) }
 	}
 	hosted := func(c context.Context) (any, error) { return hostedFunc(c, e.cfg.hooks.Host, run) }
 	return e.run(task.Spec{Run: hosted, Owner: ctx.Self()})

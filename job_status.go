@@ -10,12 +10,14 @@ import (
 type JobStatus struct {
 	ID      string
 	Attempt int
-	// Worker is the address of its worker; nil if it has none, or one made by Actor that has not asked for its task yet.
+	// Worker is the address of its worker. It is nil without a worker, and for one made by [Actor]
+	// that has not started its task yet.
 	Worker *actor.PID
-	// Running says that it has a worker; the others wait for a slot, or for the broker to take their settlement.
+	// Running reports whether it has a worker. The other deliveries wait for a slot, or for the
+	// broker to take their settlement.
 	Running bool
-	// Decision is what was decided; the zero Decision if nothing was.
+	// Decision is the zero Decision while there is none.
 	Decision Decision
-	// Age is since the receipt, Active since it was given to a worker.
+	// Age is the time since the receipt, and Active the time since it was given to a worker.
 	Age, Active time.Duration
 }

@@ -8,23 +8,29 @@ import (
 	"github.com/gentask/gentask/internal/breaker"
 )
 
-// KeyBreaker is a Breaker for each key, for what only the jobs of a key depend on, such as a customer's server. While one is open, messages of its
-// key are snoozed until its next probe, which costs no attempt, and others go on. Where they have a key for Policy.Order, too, they are held instead,
-// for Order.Hold at the most: snoozing would change their order. It composes with Policy.Breaker, for which runs count as well.
+// KeyBreaker is a [Breaker] for each key. It is meant for a dependency that only the jobs of one
+// key have, such as a customer's server.
 //
-// A key is forgotten when its breaker is closed and none of its runs ended within Window; or when it is open, and nothing of its key came for an
-// hour after it was time for a probe. Of more than 50,000 keys, those are forgotten first whose breakers are closed, and then those that
-// opened first.
-// A key longer than 64 bytes is remembered, and told in events and Health, by its beginning and a hash of all of it.
+// While a breaker is open, messages of its key are snoozed until its next probe, which costs no
+// attempt. Other keys are not affected. Messages that also have a key for [Policy.Order] are held
+// instead, for at most [Order.Hold], because snoozing would change their order. KeyBreaker composes
+// with [Policy.Breaker], for which runs count as well.
+//
+// A key is forgotten when its breaker is closed and none of its runs ended within Window. The key
+// of an open breaker is forgotten when nothing of it came for an hour after a probe was due. Of
+// more than 50,000 keys, those with closed breakers are forgotten first, and then those that opened
+// first. A key longer than 64 bytes is remembered, and shown in events and [Health], by its
+// beginning and a hash of all of it.
 type KeyBreaker struct {
 	// Key returns whose breaker a message is for; one with an empty key has none. Nil is off.
 	Key KeyFunc
 
-	// Breaker is that of each key.
+	// Breaker configures the breaker of each key.
 	Breaker Breaker
 }
 
-// ErrBreakerOpen is the reason of a release, in events, because the message's key has a breaker that isn't closed. It wraps what opened it.
+// ErrBreakerOpen is the reason of a release, in events, because the breaker of the message's key
+// isn't closed. It wraps the failure that opened it.
 var ErrBreakerOpen = admission.ErrBreakerOpen
 
 func (k KeyBreaker) on() bool { return k.Key != nil }

@@ -15,21 +15,22 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// ledger is the consumer's actor. It keeps an entry for each delivery that is held, and is the only one
-// that settles. Its children are the task supervisor and, for workers of the user's, their supervisor;
-// its link waits on the broker. It never blocks.
+// ledger is the consumer's actor. It keeps an entry for each delivery that is held, and only it
+// settles them. Its children are the task supervisor and the supervisor of user's workers. Its link
+// waits on the broker. It never blocks.
 //
-// Each message is handled by one method, named on..., which changes facts and acts for the delivery at
-// hand. What follows from the facts together is done by reconcile, at the end of each turn.
+// Each message is handled by one method, named on..., which changes facts and acts for its
+// delivery. Everything that follows from several facts is done by reconcile, at the end of each
+// turn.
 //
-// The way of a delivery is onDelivered, admit, start (by reconcile), onWorkerGone or another end of its
-// worker, onDecided, onSettled, remove.
+// A delivery passes through onDelivered, admit, start (by reconcile), onWorkerGone or another end
+// of its worker, onDecided, onSettled, remove.
 type ledger struct {
 	cfg      *settings
 	source   queue.Source
 	behavior Behavior
-	offered  *instance // that came with the Props
-	instance *instance // where the outside looks; nil before the ledger has entered one
+	offered  *instance // the one that came with the Props
+	instance *instance // the one that the Consumer shows; nil before the ledger has entered it
 	report   *reporter
 	sys      *actor.System
 	self     *actor.PID
@@ -41,17 +42,17 @@ type ledger struct {
 	session session
 	held    list.List[entry] // unsettled, by the broker's count too
 	busy    list.List[entry] // with a worker or a task
-	waiting *admission.Queue // for a slot
-	alarm   alarm            // for when a gate must be asked again
+	waiting *admission.Queue // the deliveries without a slot
+	alarm   alarm            // rings when a gate must be asked again
 	serial  uint64           // of the last delivery
 
 	refusals     *refusals
 	paused       bool
-	abandoned    int // tasks that still run
+	abandoned    int // abandoned tasks that still run
 	late         int // abandoned tasks that have returned
 	drain        *drain
 	lastProgress time.Time
-	shown        view // what the outside sees
+	shown        view // the last published state
 }
 
 func heldLinks(e *entry) *list.Links[entry] { return &e.inHeld }
@@ -61,7 +62,7 @@ func busyLinks(e *entry) *list.Links[entry] { return &e.inBusy }
 // entryOf returns the entry of an item.
 func entryOf(it *admission.Item) *entry { return it.Owner.(*entry) } //nolint:forcetypeassert // no others are pushed
 
-// newLedger makes the ledger of a tree whose Props came with the instance that is offered.
+// newLedger returns the ledger of a tree whose Props came with the offered instance.
 func newLedger(offered *instance) *ledger {
 	return &ledger{
 		cfg: offered.cfg, source: offered.source, behavior: offered.behavior, offered: offered,
@@ -69,7 +70,7 @@ func newLedger(offered *instance) *ledger {
 	}
 }
 
-// Receive is one turn of the ledger: the handler of the message, and then reconcile.
+// Receive handles one message, and then reconciles.
 func (l *ledger) Receive(ctx actor.Context) {
 	if !l.enter(ctx) {
 		return
@@ -107,7 +108,7 @@ func (l *ledger) Receive(ctx actor.Context) {
 	l.reconcile(ctx)
 }
 
-// enter finds the ledger its instance, and reports whether it has one. Without one it ends.
+// enter finds the ledger's instance, and reports whether there is one. Without one the ledger ends.
 func (l *ledger) enter(ctx actor.Context) bool {
 	if l.instance != nil {
 		return true
@@ -134,7 +135,8 @@ func (l *ledger) onStarted(ctx actor.Context) {
 	l.sys, l.self = ctx.ActorSystem(), ctx.Self()
 	l.instance.attach(l.sys, ctx.Parent(), l.self)
 	if l.instance.stopping.Load() {
-		actor.Exit(ctx, nil) // stopped before it began, or an earlier incarnation died while it drained
+		// The consumer was stopped before it began, or an earlier ledger died while it drained.
+		actor.Exit(ctx, nil)
 		return
 	}
 	l.lastProgress = time.Now()
@@ -146,8 +148,8 @@ func (l *ledger) onStarted(ctx actor.Context) {
 	process.SendAfter(ctx, tickEvery, &tick{})
 }
 
-// startTasks starts the task supervisor. The first session is opened when it is ready. It goes on
-// counting where the last one was, because the tasks that an earlier ledger had to abandon may still run.
+// startTasks starts the task supervisor. The first session is opened when it is ready. It continues
+// the counts of an earlier ledger, because that one's abandoned tasks may still run.
 func (l *ledger) startTasks(ctx actor.Context) {
 	sup := l.instance.tasks
 	stats := sup.Stats()
@@ -160,9 +162,8 @@ func (l *ledger) startTasks(ctx actor.Context) {
 	l.workers = &workers{incarnation: l.incarnation, cfg: l.cfg, orphans: map[uint64]*orphan{}}
 }
 
-// onExited replaces a supervisor that is lost. Workers hold nothing that the ledger doesn't know. But only
-// the task supervisor knows which tasks run, so without it the consumer ends, and starts again when they
-// are gone.
+// onExited replaces a lost supervisor of workers: the ledger has all that they held. If the task
+// supervisor is lost, its tasks are unknown, so the consumer ends, and restarts when they are gone.
 func (l *ledger) onExited(ctx actor.Context, msg *actor.Exited) {
 	switch {
 	case l.workers != nil && msg.PID.Equal(l.workers.supervisor):
@@ -180,15 +181,16 @@ func (l *ledger) workersLost(reason error) {
 		if e.own != nil {
 			continue
 		}
-		if !e.begun() && !guard.Is(reason, actor.ErrGoexit) { // that was a producer of the user's: it has to back off
-			_ = e.settle(Release(), reason) // its worker never came to life
+		// After a Goexit of the user's producer the job must back off.
+		if !e.begun() && !guard.Is(reason, actor.ErrGoexit) {
+			_ = e.settle(Release(), reason) // its worker was never spawned
 		}
 		l.onWorkerLost(e, reason)
 	}
 }
 
-// onStopping is the end, in whatever way. After an orderly one there is nothing left. Otherwise the session
-// is closed before the next incarnation can open another; the children see to the tasks.
+// onStopping ends the ledger. After an orderly drain nothing is left. Otherwise the session is
+// closed before the next incarnation can open another, and the children end the tasks.
 func (l *ledger) onStopping() {
 	l.instance.limits.ending()
 	if l.incarnation != nil {
@@ -293,8 +295,8 @@ func (l *ledger) answer(msg message) {
 	}
 }
 
-// pause makes the consumer take no more work, or take it again. job is the one that asked for it, nil if
-// none did.
+// pause makes the consumer take no more work, or take it again. job is the one that asked for it;
+// nil if none did.
 func (l *ledger) pause(on bool, job *entry, reason error) {
 	if l.paused == on {
 		return
@@ -304,7 +306,7 @@ func (l *ledger) pause(on bool, job *entry, reason error) {
 	l.report.paused(on, job, reason)
 }
 
-// cancel stops the jobs of an ID. It returns ErrUnknownJob if there is none.
+// cancel stops the jobs with an ID. It returns ErrUnknownJob if there is none.
 func (l *ledger) cancel(id string) error {
 	err := ErrUnknownJob
 	for _, e := range inOrder(&l.held, &l.busy) {
@@ -314,7 +316,7 @@ func (l *ledger) cancel(id string) error {
 		err = nil
 		e.stop(ErrCancelled)
 		if _, idle := e.idleSince(time.Now()); idle && e.busy() && !e.decided() && l.workers.orphanOf(e) == nil {
-			l.endIdle(e) // it has no task, whose context would end
+			l.endIdle(e) // it has no task whose context would end
 		}
 	}
 	return err
@@ -327,14 +329,14 @@ func (l *ledger) onReady(ctx actor.Context, msg *actor.Ready) {
 	}
 }
 
-// onTasksEnding ends the ledger whose task supervisor takes no more tasks. Until that is gone, every job
-// would be given back, and come again at once.
+// onTasksEnding ends the ledger because its task supervisor takes no more tasks. Otherwise every
+// job would be given back, and come again at once.
 func (*ledger) onTasksEnding(ctx actor.Context) {
 	actor.Exit(ctx, fmt.Errorf("gentask: task supervisor lost: %w", task.ErrClosed))
 }
 
-// onAbandoned takes the number of abandoned tasks down. At the cap the consumer takes no work until one
-// of them ends.
+// onAbandoned records the number of abandoned tasks. At the cap the consumer takes no work until
+// one of them ends.
 func (l *ledger) onAbandoned(n int) {
 	if n > l.abandoned {
 		l.report.abandoned(n)
@@ -356,8 +358,8 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 	l.report.draining(l.busy.Len(), l.held.Len())
 }
 
-// onDrainDue lets what still runs be cancelled, and leaves what can't be settled when the grace is over,
-// too.
+// onDrainDue ends the time to drain: running jobs are cancelled. The second time, after the grace,
+// it gives up unsettled deliveries.
 func (l *ledger) onDrainDue(d *drain) {
 	switch {
 	case d != l.drain:
@@ -371,7 +373,7 @@ func (l *ledger) onDrainDue(d *drain) {
 	}
 }
 
-// probe is implemented by tests of this package, to look at the ledger in a turn of its own.
+// probe is implemented by tests of this package, to inspect the ledger in a turn of its own.
 type probe interface {
 	look(ctx actor.Context, l *ledger)
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/gentask/gentask/internal/memo"
 )
 
-// limits are what bounds how much may run, and what is remembered of messages for that. They last as
-// long as the consumer runs, and so outlive a ledger that crashes: a breaker stays open, and a crash is
-// no way to a fresh burst. They belong to the goroutine of the ledger, of which there is one at a time.
+// limits bounds how much may run, and remembers messages for that. It lasts as long as the consumer
+// runs, and so outlives a ledger that crashes. A breaker stays open, and a crash does not refill a
+// burst. It belongs to the goroutine of the ledger, of which there is one at a time.
 type limits struct {
 	breaker     *admission.Breaker // nil when off, like the others
 	keyBreaker  *admission.KeyBreaker
@@ -19,7 +19,7 @@ type limits struct {
 	adaptive    *admission.Adaptive
 	suspects    *admission.Suspects
 	share       *share
-	concurrency int // by SetConcurrency; zero if it wasn't called
+	concurrency int // set by SetConcurrency; zero if it wasn't called
 
 	shared    sharedIDs
 	refusals  *refusals
@@ -73,8 +73,8 @@ func (l *limits) reset() {
 	l.refusals.reset()
 }
 
-// gates returns the gates in the order in which they are asked: those of keys, and then those that hold
-// everything back. The gate of the pool, which reserves what it grants, is the last.
+// gates returns the gates in the order in which they are asked. The gates of keys come first, and
+// then those that hold everything back. The gate of the pool, which reserves a slot, is the last.
 func (l *limits) gates() []admission.Gate {
 	var gates []admission.Gate
 	if l.keyBreaker != nil {
@@ -101,7 +101,7 @@ func (l *limits) gates() []admission.Gate {
 	return gates
 }
 
-// ending keeps the slots of the pool until over is called: the tasks of a ledger that ends still run.
+// ending keeps the slots of the pool until over is called: the tasks of an ending ledger still run.
 func (l *limits) ending() {
 	if l.share != nil {
 		l.share.ending()
@@ -130,7 +130,7 @@ func (l *limits) setConcurrency(n int) {
 	}
 }
 
-// setRate changes the rate. It reports whether there is a gate that was not there before.
+// setRate changes the rate. It reports whether that has added a gate.
 func (l *limits) setRate(r Rate, ofKeys bool, now time.Time) (added bool) {
 	switch {
 	case ofKeys:
@@ -144,7 +144,7 @@ func (l *limits) setRate(r Rate, ofKeys bool, now time.Time) (added bool) {
 	return false
 }
 
-// width returns how many jobs may run at a time, of the given number of slots.
+// width returns how many jobs may run at a time, given the number of slots.
 func (l *limits) width(slots int) int {
 	if l.adaptive == nil {
 		return slots
@@ -206,7 +206,9 @@ func (l *limits) breakers() []BreakerHealth {
 		all = append(all, healthOf("", &l.breaker.Circuit))
 	}
 	if l.keyBreaker != nil {
-		l.keyBreaker.FirstDown(mostBreakers, func(key string, c *admission.Circuit) { all = append(all, healthOf(key, c)) })
+		l.keyBreaker.FirstDown(mostBreakers, func(key string, c *admission.Circuit) {
+			all = append(all, healthOf(key, c))
+		})
 	}
 	return all
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// message is a message of the library's to its ledger. The set is sealed. Beside these the ledger handles
-// those of its link, and of actors, supervisors and tasks: see [ledger.Receive], which names the handler
+// message is a message of the library to its ledger. The set is sealed. The ledger also handles
+// messages of its link, actors, supervisors and tasks: see ledger.Receive, which names the handler
 // of each.
 type message interface{ toLedger() }
 
@@ -27,16 +27,16 @@ type (
 
 // Messages about a delivery.
 type (
-	// delivered brings a delivery, as its entry.
+	// delivered carries a delivery, as its entry.
 	delivered entry
 	// decided is posted when an entry has its decision.
 	decided entry
-	// workerGone is posted when a worker of the library's own has ended, with what it has decided.
+	// workerGone is posted when a worker of the library's own has ended, after its decision.
 	workerGone worker
-	// settleDue is posted when it is time to pass on the settlement of an entry: again, after the broker
-	// has refused it, or at last, after the store of Policy.Dedup was told.
+	// settleDue is posted when the settlement of an entry must be passed on. The broker has refused
+	// it before, or the store of Policy.Dedup had to be updated first.
 	settleDue struct{ entry *entry }
-	// workerCrashed is posted when a worker of the user's has crashed. It starts again, or ends for good,
+	// workerCrashed is posted when a user's worker has crashed. It is restarted, or ends for good,
 	// when resume is called.
 	workerCrashed struct {
 		entry  *entry
@@ -51,18 +51,19 @@ type (
 type (
 	// openDue is posted when it is time to open the next session.
 	openDue struct{}
-	// tick lets the watchdog look.
+	// tick triggers the watchdog.
 	tick struct{}
-	// alarmed is posted when a gate must be asked again. It is ignored if the alarm was set again since.
+	// alarmed is posted when a gate must be asked again. It is ignored if the alarm was set again
+	// since.
 	alarmed struct{ at time.Time }
 	// unblocked is posted when a gate has opened by itself.
 	unblocked struct{}
-	// abandonedNow brings the number of abandoned tasks that still run.
+	// abandonedNow carries the number of abandoned tasks that still run.
 	abandonedNow struct{ n int }
-	// tasksEnding is posted when the task supervisor takes no more tasks, though it was not told to stop:
-	// it has crashed, and waits for the tasks that it still has.
+	// tasksEnding is posted when the task supervisor takes no more tasks without having been
+	// stopped. It has crashed, and waits for the tasks that it still has.
 	tasksEnding struct{}
-	// drainDue is posted when the time to drain is over, and a second time when the grace after it is.
+	// drainDue is posted when the time to drain is over, and again when the grace after it is over.
 	drainDue struct{ drain *drain }
 )
 

@@ -12,21 +12,24 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// RunFunc runs a job in its task. What it returns is how the task ends.
+// RunFunc runs a job in its task. The task ends with its result.
 type RunFunc func(ctx context.Context, job Job[any]) (any, error)
 
-// Middleware makes a RunFunc of the next one. It is called once, by New; the RunFunc is called for each job, concurrently, in the job's task: it
-// may return an error, panic or hang as the job itself may. It calls next with a context that derives from its own, once, or, to refuse the
-// job, not at all.
+// Middleware returns a RunFunc around the next one. It is called once, by [New].
+//
+// The RunFunc is called for each job, concurrently, in the job's task. It may return an error,
+// panic or hang as the job itself may. It calls next once, with a context that derives from its
+// own, or not at all to refuse the job.
 type Middleware func(next RunFunc) RunFunc
 
-// runKey is the context's key for what the innermost RunFunc calls.
+// runKey is the context's key for the function that innermost calls.
 type runKey struct{}
 
-// errStrayContext is the reason of a job whose middleware has lost its context: the job could not be told to stop.
+// errStrayContext is the reason of a job whose middleware has lost its context. Such a job could
+// not be stopped.
 var errStrayContext = errors.New("gentask: middleware called next with a context that does not derive from its own")
 
-// innermost is what the last middleware calls.
+// innermost is the next RunFunc of the last middleware.
 func innermost(ctx context.Context, _ Job[any]) (any, error) {
 	run, ok := ctx.Value(runKey{}).(func(context.Context) (any, error))
 	if !ok {
@@ -35,7 +38,7 @@ func innermost(ctx context.Context, _ Job[any]) (any, error) {
 	return run(ctx)
 }
 
-// wrap builds the middleware, the first outermost. It returns nil for none.
+// wrap returns the chain of the middleware, the first one outermost; nil if there is none.
 func wrap(all []Middleware) (RunFunc, error) {
 	if len(all) == 0 {
 		return nil, nil //nolint:nilnil // none is no error
@@ -58,17 +61,13 @@ func wrap(all []Middleware) (RunFunc, error) {
 	return h, nil
 }
 
-// within calls run as the middleware has it; there must be one.
-func (e *entry) within(ctx context.Context, payload any, run func(context.Context) (any, error)) (any, error) {
-	return e.cfg.runFunc(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
-}
-
 // LogRuns is a Middleware that logs the end of each run: at Info one that returned a value, at Warn one
 // that returned an error, at Error, with the stack, one that panicked or called runtime.Goexit. A run
 // that hangs has no end; [EventStarted] and [EventDone] come for it as well. A panic goes on as an
 // *actor.PanicError, with its first stack. Nil means slog.Default().
 //
-// The run waits for the logger for a second at the most. One that hangs or panics is counted in Health.Hooks as "LogRuns".
+// The run waits at most a second for the logger. A logger that hangs or panics is counted in
+// [Health.Hooks] as "LogRuns".
 func LogRuns(logger *slog.Logger) Middleware {
 	return func(next RunFunc) RunFunc {
 		return func(ctx context.Context, job Job[any]) (value any, err error) {
@@ -102,7 +101,8 @@ func (r *loggedRun) log(ctx context.Context, crash, err error) {
 		slog.String("id", r.job.ID()), slog.Int("attempt", r.job.Attempt()), slog.Duration("took", time.Since(r.begin)),
 	}
 	ctx = context.WithoutCancel(ctx)
-	_, _ = guard.Call(ctx, r.job.entry.cfg.hooks.logRuns, func(ctx context.Context) (struct{}, error) { // in vain: it is counted
+	// A failed call is counted.
+	_, _ = guard.Call(ctx, r.job.entry.cfg.hooks.logRuns, func(ctx context.Context) (struct{}, error) {
 		switch {
 		case crash != nil:
 			attrs = append(attrs, slog.Any("reason", crash), slog.Any("stack", stackOf{crash}))
@@ -116,11 +116,12 @@ func (r *loggedRun) log(ctx context.Context, crash, err error) {
 	})
 }
 
-// DeadlineFrom is a Middleware that gives a job the deadline that stands in a header of its
-// message, as a time in RFC 3339. A job whose deadline is over is not run, or cancelled, and is
-// dead-lettered with ErrExpired: it would be too late the next time, too. One whose header is no
-// time is put off for nodes that can read it: see Unknown. A message without the header has no
-// deadline.
+// DeadlineFrom returns a Middleware that sets a job's deadline from a header of its message, a time
+// in RFC 3339. A job whose deadline is over is not run, or cancelled. It is dead-lettered with
+// [ErrExpired], because another attempt would be too late as well.
+//
+// A job whose header is not a time is put off for nodes that can read it: see [Unknown]. A message
+// without the header has no deadline.
 func DeadlineFrom(header string) Middleware {
 	return func(next RunFunc) RunFunc {
 		return func(ctx context.Context, job Job[any]) (any, error) {
@@ -160,13 +161,13 @@ type extensible struct{ context.Context } //nolint:containedctx // it is one
 // Deadline returns none.
 func (extensible) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-// twoDeadlines has the earlier deadline of two.
+// twoDeadlines is a context with the earlier one of two deadlines.
 type twoDeadlines struct {
 	context.Context //nolint:containedctx // it is one
 	task            context.Context
 }
 
-// Deadline returns the earlier one.
+// Deadline returns the earlier deadline.
 func (c twoDeadlines) Deadline() (deadline time.Time, ok bool) {
 	deadline, _ = c.Context.Deadline()
 	if at, ok := c.task.Deadline(); ok && at.Before(deadline) {

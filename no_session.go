@@ -12,13 +12,13 @@ import (
 // noSessionError wraps ErrNoSession and the reason.
 type noSessionError struct{ reason error }
 
-// Error returns both.
+// Error returns the texts of both.
 func (e *noSessionError) Error() string { return ErrNoSession.Error() + ": " + e.reason.Error() }
 
 // Unwrap returns both.
 func (e *noSessionError) Unwrap() []error { return []error{ErrNoSession, e.reason} }
 
-// saidNo reports whether a broker that was reached has said no.
+// saidNo reports whether the broker was reached and has refused.
 func saidNo(err error) bool {
 	if unreachable(err) {
 		return false
@@ -27,7 +27,9 @@ func saidNo(err error) bool {
 	if network && op != nil {
 		return false
 	}
-	for _, silence := range []error{context.DeadlineExceeded, context.Canceled, ErrDriverStuck, ErrSessionLost, io.EOF, io.ErrUnexpectedEOF} {
+	for _, silence := range []error{
+		context.DeadlineExceeded, context.Canceled, ErrDriverStuck, ErrSessionLost, io.EOF, io.ErrUnexpectedEOF,
+	} {
 		if guard.Is(err, silence) {
 			return false
 		}
@@ -35,8 +37,8 @@ func saidNo(err error) bool {
 	return !guard.Is(err, net.ErrClosed)
 }
 
-// unreachable reports whether nothing has been refused: no connection was made, or the driver says that
-// the queue can't be reached through it.
+// unreachable reports whether the broker was never reached: no connection was made, or the driver
+// returned that the queue can't be reached through it.
 func unreachable(err error) bool {
 	if guard.Is(err, queue.ErrUnavailable) {
 		return true

@@ -4,8 +4,8 @@ import (
 	"errors"
 )
 
-// Policy is what a consumer does beside running its jobs and settling them. Each field is one policy, off at its zero value; any of them may be
-// on at the same time.
+// Policy configures how a consumer starts, limits and repeats jobs, beside running and settling
+// them. Each field is one policy, off at its zero value. Any of them may be on at the same time.
 type Policy struct {
 	// Middleware is around each run, inside its task and after the decoder, the first outermost.
 	Middleware []Middleware
@@ -13,7 +13,7 @@ type Policy struct {
 	// Breaker stops taking work while most runs fail.
 	Breaker Breaker
 
-	// KeyBreaker gives back what is for a key of which most runs fail.
+	// KeyBreaker gives back messages of keys of which most runs fail.
 	KeyBreaker KeyBreaker
 
 	// Failure reports whether an error that a run returned is a sign of trouble with what jobs depend
@@ -24,10 +24,10 @@ type Policy struct {
 	// don't.
 	Failure func(err error) bool
 
-	// Rate limits how many runs begin.
+	// Rate limits how many runs start.
 	Rate Rate
 
-	// KeyRate limits how many runs of each key begin.
+	// KeyRate limits how many runs of each key start.
 	KeyRate KeyRate
 
 	// Adaptive finds out how many jobs should run at a time.
@@ -42,23 +42,24 @@ type Policy struct {
 	// Fairness starts messages in turns, by key.
 	Fairness Fairness
 
-	// Dedup acknowledges what was done before without running it again.
+	// Dedup acknowledges jobs that were done before without running them again.
 	Dedup Dedup
 
-	// IsolateSuspects runs suspects alone, one at a time: deliveries that the broker has counted as an attempt before, without a requeue
-	// that explains it. The process that held one may have died of it, and if it does so again, no other message loses an attempt. Before
-	// a suspect runs, the intake is cancelled, what has not been started goes back, and what runs ends.
+	// IsolateSuspects runs suspects alone, one at a time. A suspect is a delivery that the broker
+	// has counted as an attempt before, without a requeue that explains it. Its process may have
+	// died of it. If it kills this process too, no other message loses an attempt. Before a suspect
+	// runs, the intake is cancelled, unstarted deliveries go back, and running jobs end.
 	IsolateSuspects bool
 }
 
 // policyPart is a field of Policy.
 type policyPart struct {
 	name string
-	// check returns everything that makes no sense, joined; unfit words it.
+	// check returns all errors in the field, joined. They are made by unfit.
 	check func() error
 }
 
-// parts has a line for each field.
+// parts returns the fields that can be checked.
 func (p Policy) parts() []policyPart {
 	return []policyPart{
 		{"Breaker", p.Breaker.check},
@@ -73,7 +74,7 @@ func (p Policy) parts() []policyPart {
 	}
 }
 
-// check returns everything that makes no sense, by field.
+// check returns the errors of all fields, joined.
 func (p Policy) check() error {
 	var errs []error
 	for _, part := range p.parts() {

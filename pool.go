@@ -12,38 +12,43 @@ import (
 	"github.com/gentask/gentask/internal/admission"
 )
 
-// Pool is one budget of running jobs for several consumers of a process: see PoolShare. Make one with NewPool. Its methods are safe for
-// concurrent use.
+// Pool is one budget of running jobs for several consumers of a process. Use [NewPool] to make one,
+// and [PoolShare] to share it. Its methods are safe for concurrent use.
 type Pool struct {
 	size int
 
 	mu      sync.Mutex
 	free    int
-	turns   uint64   // counts the places that were passed on
-	waiting []*share // those who would have taken a place; while there are any, none is free
+	turns   uint64   // counts the slots that were passed on
+	waiting []*share // would have taken a slot; while there are any, none is free
 }
 
-// NewPool returns a pool of n places, one for each job that runs. New refuses a consumer that shares a pool without a place.
+// NewPool returns a pool of n slots, one for each running job. [New] rejects a consumer that shares
+// a pool with no slots.
 func NewPool(n int) *Pool { return &Pool{size: n, free: n} }
 
-// Size is how many places there are.
+// Size returns the number of slots.
 func (p *Pool) Size() int { return p.size }
 
-// InUse is how many of them are taken.
+// InUse returns how many of them are taken.
 func (p *Pool) InUse() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.size - p.free
 }
 
-// PoolShare makes consumers of one process share a budget of running jobs: one that has nothing to do leaves its places to the others, and when
-// all have work they have them by weight. Nobody is interrupted: a place goes, when its job is over, to the consumer that has the fewest by its
-// weight. Concurrency still bounds each of them. A consumer that ends, however it ends, gives its places back when its jobs are gone.
+// PoolShare makes consumers of one process share a budget of running jobs. An idle consumer leaves
+// its slots to the others. When all have work, the slots are divided by weight.
+//
+// No job is interrupted: when a job ends, its slot goes to the waiting consumer with the fewest
+// slots per unit of weight. [Config.Concurrency] still limits each consumer. A consumer that ends,
+// however it ends, returns its slots when its jobs are gone.
 type PoolShare struct {
-	// Slots is the budget. Nil is off.
+	// Slots is the budget. Nil means off.
 	Slots *Pool
 
-	// Weight is how many places this consumer has for each one of a consumer of weight 1, while both have work. Zero means 1.
+	// Weight is how many slots this consumer gets for each slot of a consumer of weight 1, while
+	// both have work. Zero means 1.
 	Weight int
 }
 
@@ -57,25 +62,25 @@ func (s PoolShare) check() error {
 	return errs
 }
 
-// share is what one consumer has of a pool. It outlives a ledger that crashes; the next one returns what that had taken. Its fields belong to the
-// pool's mutex.
+// share is one consumer's part of a pool. It outlives a ledger that crashes: the next ledger
+// returns the slots that the crashed one had taken. Its fields are guarded by the pool's mutex.
 type share struct {
 	pool   *Pool
 	weight int
-	wake   func() // tells the ledger that it has a place to spare; never blocks
+	wake   func() // informs the ledger of a spare slot; never blocks
 
-	held   int    // places of running jobs
-	spare  int    // places that are its own, and that no job has yet
-	asked  bool   // it would have taken another since rest was called last
-	keeps  bool   // its ledger ends: what ends now keeps its place until reset
-	served uint64 // when it was passed one last, by the count of turns
+	held   int    // slots of running jobs
+	spare  int    // reserved slots without a job
+	asked  bool   // it would have taken another slot since the last rest
+	keeps  bool   // its ledger ends: ending jobs keep their slots until reset
+	served uint64 // the value of turns when it got a slot last
 }
 
 func (p *Pool) share(weight int, wake func()) *share {
 	return &share{pool: p, weight: or(weight, 1), wake: wake}
 }
 
-// Pass implements admission.Gate: it makes sure of a place to spare. The ledger is woken when there is one.
+// Pass implements admission.Gate: it reserves a slot. The ledger is woken when there is one.
 func (s *share) Pass(*admission.Item, time.Time) admission.Answer {
 	if s.take() {
 		return admission.Answer{}
@@ -83,10 +88,10 @@ func (s *share) Pass(*admission.Item, time.Time) admission.Answer {
 	return admission.Answer{Kind: admission.Block}
 }
 
-// Started implements admission.Gate: the spare place is the job's.
+// Started implements admission.Gate: the job takes the reserved slot.
 func (s *share) Started(*admission.Item, time.Time) { s.use() }
 
-// Ended implements admission.Gate: the place of a job that is over goes back to the pool.
+// Ended implements admission.Gate: the slot of a job that has ended goes back to the pool.
 func (s *share) Ended(*admission.Item, admission.Result, time.Time) { s.giveBack() }
 
 // Gone implements admission.Gate.
@@ -99,14 +104,16 @@ func (s *share) begin() {
 	s.keeps = false
 }
 
-// ending is called by a ledger that ends: its tasks still run, so that their places are kept until reset.
+// ending is called by a ledger that ends. Its tasks still run, so that their slots are kept until
+// reset.
 func (s *share) ending() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	s.keeps = true
 }
 
-// take makes sure of a place to spare. If there is none, it is woken when there is.
+// take reserves a slot, and reports whether there is one. If not, the ledger is woken when there
+// is.
 func (s *share) take() bool {
 	p := s.pool
 	p.mu.Lock()
@@ -126,7 +133,7 @@ func (s *share) take() bool {
 	return false
 }
 
-// use gives the spare place to a job.
+// use gives the reserved slot to a job.
 func (s *share) use() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
@@ -134,7 +141,7 @@ func (s *share) use() {
 	s.held++
 }
 
-// giveBack returns the place of a job that is over.
+// giveBack returns the slot of a job that has ended.
 func (s *share) giveBack() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
@@ -144,18 +151,20 @@ func (s *share) giveBack() {
 	}
 }
 
-// rest ends a turn: unless it would have taken another place, it returns what is to spare, and waits for none.
+// rest ends a turn of the ledger. Unless it would have taken another slot, the share returns its
+// spare slots, and waits for none.
 func (s *share) rest() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
 	if s.asked {
-		s.asked = false // what it may have got meanwhile is for the next turn, for which it has been woken
+		// Slots that it got meanwhile are for the next turn, for which the ledger has been woken.
+		s.asked = false
 		return
 	}
 	s.giveUp()
 }
 
-// reset returns all that it has: its jobs are gone.
+// reset returns all slots: the jobs are gone.
 func (s *share) reset() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
@@ -171,16 +180,17 @@ func (s *share) giveUp() {
 	}
 }
 
-// pass gives a place on: to the one who waits and has the fewest by its weight, and of those to the one who was passed none for longest. That one
-// goes on waiting until it says in its turn, for which it is woken, that it has enough: meanwhile others may come free. from has a turn in any
-// case.
+// pass gives a slot to the waiting share with the fewest slots per unit of weight. Of equal ones,
+// the one that has waited longest gets it. That share goes on waiting until rest is called in its
+// next turn: more slots may become free. The share named from has a turn in any case.
 func (p *Pool) pass(from *share) {
 	if len(p.waiting) == 0 {
 		p.free++
 		return
 	}
 	next := slices.MinFunc(p.waiting, func(a, b *share) int {
-		return cmp.Or(compareShares(a.held+a.spare, a.weight, b.held+b.spare, b.weight), cmp.Compare(a.served, b.served))
+		return cmp.Or(
+			compareShares(a.held+a.spare, a.weight, b.held+b.spare, b.weight), cmp.Compare(a.served, b.served))
 	})
 	p.turns++
 	next.served = p.turns
@@ -190,7 +200,8 @@ func (p *Pool) pass(from *share) {
 	}
 }
 
-// compareShares compares a/aWeight and b/bWeight. The products that it compares are of twice the width: any weight will do.
+// compareShares compares a/aWeight and b/bWeight. It multiplies at twice the width, so that any
+// weight is safe.
 func compareShares(a, aWeight, b, bWeight int) int {
 	highA, lowA := bits.Mul64(uint64(a), uint64(bWeight)) //nolint:gosec // neither is negative
 	highB, lowB := bits.Mul64(uint64(b), uint64(aWeight)) //nolint:gosec // neither is negative

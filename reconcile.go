@@ -11,9 +11,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// reconcile makes the consumer do what its state asks for. It runs at the end of each turn, and is the
-// only place that acts on what follows from several facts; handlers change facts, and act only for the
-// delivery at hand. It compares before it acts, so that a turn that has changed nothing costs nothing.
+// reconcile makes the consumer follow its state. It runs at the end of each turn, and only it acts
+// on several facts together. Handlers change facts, and act only for one delivery. It compares
+// before it acts, so that a turn that has changed nothing costs nothing.
 func (l *ledger) reconcile(ctx actor.Context) {
 	if l.incarnation != nil {
 		l.startReady(ctx)
@@ -34,15 +34,15 @@ func (l *ledger) wouldTakeWork() bool {
 	return !l.paused && l.drain == nil && !l.saturated() && !l.instance.limits.breakerOpen()
 }
 
-// saturated reports whether so many abandoned tasks still run, or calls of HandleResult hang, that no
-// more work must be taken.
+// saturated reports whether too many abandoned tasks still run, or calls of HandleResult hang, to
+// take more work.
 func (l *ledger) saturated() bool {
 	return l.cfg.MaxAbandoned != never && l.instance.tasks.Abandoned() >= l.cfg.MaxAbandoned ||
 		l.cfg.hooks.handle.Hung() >= guard.MaxHung
 }
 
-// startReady starts the entries that may start, as long as there are free slots. An entry that a gate
-// gives back goes to the broker without having been started.
+// startReady starts the entries that may start, as long as there are free slots. An entry that a
+// gate gives back goes to the broker unstarted.
 func (l *ledger) startReady(ctx actor.Context) {
 	l.probeBreaker(ctx)
 	for l.waiting.Len() > 0 && l.busy.Len() < l.slots() && (l.takesWork() || l.suspectMayStart()) {
@@ -54,18 +54,18 @@ func (l *ledger) startReady(ctx actor.Context) {
 		}
 		e := entryOf(item)
 		if answer.Kind == admission.GiveBack {
-			_ = e.settle(Snooze(answer.After), answer.Reason) // it is undecided, as all that waits
+			_ = e.settle(Snooze(answer.After), answer.Reason) // it is undecided, as all that wait
 			continue
 		}
 		l.start(e, now)
 	}
 }
 
-// slots returns how many jobs may run at a time, as far as the user has said.
+// slots returns how many jobs may run at a time, as configured by the user.
 func (l *ledger) slots() int { return or(l.instance.limits.concurrency, l.cfg.Concurrency) }
 
-// suspectMayStart reports whether a suspect is due, nothing comes, and nothing else is held or at work.
-// It tells the gate, which admits no suspect otherwise.
+// suspectMayStart reports whether a suspect is due, nothing comes, and nothing else is held or
+// running. It opens the gate for the suspect only then.
 func (l *ledger) suspectMayStart() bool {
 	s := l.instance.limits.suspects
 	if s == nil || s.Due() == nil {
@@ -77,9 +77,8 @@ func (l *ledger) suspectMayStart() bool {
 	return ready
 }
 
-// probeBreaker lets an open breaker probe when its time is up: nothing else would, for nothing comes.
-// The unstarted deliveries must be back at the broker first, because a RabbitMQ channel begins to count
-// its prefetch when it resumes.
+// probeBreaker lets an open breaker probe when its wait is over. Unstarted deliveries must be at
+// the broker first, because a RabbitMQ channel begins to count its prefetch when it resumes.
 func (l *ledger) probeBreaker(ctx actor.Context) {
 	if !l.instance.limits.breakerOpen() {
 		return
@@ -87,13 +86,12 @@ func (l *ledger) probeBreaker(ctx actor.Context) {
 	l.lookAgain(ctx, l.instance.limits.breaker.Probe(time.Now(), l.unstarted() == 0))
 }
 
-// lookAgain lets reconcile run at the given time, if it would not run before. The zero time is never.
+// lookAgain makes reconcile run at the given time at the latest. The zero time means never.
 func (l *ledger) lookAgain(ctx actor.Context, at time.Time) {
 	l.alarm.set(at, func(wait time.Duration) *time.Timer { return process.SendAfter(ctx, wait, &alarmed{at}) })
 }
 
-// unstarted returns how many deliveries are held and neither at work nor refused: they wait, or are on
-// their way back.
+// unstarted returns how many deliveries are held, and neither running nor refused.
 func (l *ledger) unstarted() int {
 	n := l.held.Len() - l.refusals.held()
 	for e := range l.busy.All() {
@@ -104,8 +102,8 @@ func (l *ledger) unstarted() int {
 	return n
 }
 
-// reconcileIntake lets the broker send, or not, as the consumer takes work or doesn't. While one of the
-// two is being asked for, the other has to wait: a resume might overtake a cancel.
+// reconcileIntake makes the broker send while the consumer takes work. A change waits until the
+// last one is done: a resume might overtake a cancel.
 func (l *ledger) reconcileIntake() {
 	switch l.session.phase {
 	case phaseReceiving:
@@ -126,8 +124,8 @@ func (l *ledger) reconcileIntake() {
 	}
 }
 
-// giveBackUnstarted releases what waits, when nothing comes any more. Before that, the broker would send
-// it right here again. A suspect that is due stays: the others go for its sake.
+// giveBackUnstarted releases waiting deliveries when nothing comes any more. Before that, the
+// broker would send them here again. A suspect that is due stays: the others go for its sake.
 func (l *ledger) giveBackUnstarted() {
 	if l.session.phase != phasePaused || l.waiting.Len() == 0 || l.takesWork() {
 		return
@@ -144,25 +142,25 @@ func (l *ledger) giveBackUnstarted() {
 			l.waiting.Push(item)
 			continue
 		}
-		_ = entryOf(item).settle(Release(), nil) // it is undecided, as all that waits
+		_ = entryOf(item).settle(Release(), nil) // it is undecided, as all that wait
 	}
 }
 
-// reportBreakers tells of breakers whose state has changed.
+// reportBreakers reports the breakers whose state has changed.
 func (l *ledger) reportBreakers() {
 	for _, c := range l.instance.limits.breakerChanges() {
 		l.report.breaker(c)
 	}
 }
 
-// reconcileDrain goes on with a drain: it cancels what still runs when its time is over, closes the
-// session when everything is settled, and ends the consumer when that is closed.
+// reconcileDrain advances a drain. It cancels running jobs when the time is over, closes the
+// session when everything is settled, and ends the consumer when the session is closed.
 func (l *ledger) reconcileDrain(ctx actor.Context) {
 	d := l.drain
 	if d == nil || d.done {
 		return
 	}
-	// While the broker still sends, it would send right here again what is given back.
+	// While the broker still sends, cancelled jobs would come here again.
 	if d.over && !d.cut && l.session.phase != phaseReceiving && l.session.phase != phasePausing {
 		d.cancel(l.busy.Slice())
 	}
@@ -191,11 +189,12 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 	}
 }
 
-// publish lets the outside see how the consumer is, if that has changed.
+// publish updates the consumer's Health if it has changed.
 func (l *ledger) publish() {
 	lim := l.instance.limits
 	now := view{
-		state: stateOf(l.drain != nil, l.session.open(), l.saturated(), l.paused, lim.breakerState()), err: l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
+		state: stateOf(l.drain != nil, l.session.open(), l.saturated(), l.paused, lim.breakerState()),
+		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
 	}
 	if now.err == nil && l.refusals.held() > 0 {
@@ -231,8 +230,8 @@ func (l *ledger) onFlowing(k *sessionLink) {
 	}
 }
 
-// onBroken ends a session: what it held is lost, and the next one is opened after a while. A consumer that
-// never had a session gives up, if the broker refuses what was asked for: waiting doesn't mend a mistake.
+// onBroken ends a session: its deliveries are lost, and the next one is opened after a while. A
+// consumer that never had a session gives up if the broker refuses: waiting doesn't mend a mistake.
 func (l *ledger) onBroken(ctx actor.Context, k *sessionLink, reason error) {
 	if l.session.stale(k) {
 		return
@@ -247,7 +246,7 @@ func (l *ledger) onBroken(ctx actor.Context, k *sessionLink, reason error) {
 	}
 }
 
-// closeSession closes the session, within the given time, and loses what it held.
+// closeSession closes the session, within the given time, and loses its deliveries.
 func (l *ledger) closeSession(within time.Duration) {
 	if l.session.phase == phaseClosed || l.session.phase == phaseClosing {
 		return
@@ -273,14 +272,14 @@ func (l *ledger) onClosed(ctx actor.Context, k *sessionLink) {
 	}
 }
 
-// heal gives the session up.
+// heal gives up the session.
 func (l *ledger) heal(ctx actor.Context, reason error) {
 	l.report.healed(reason)
 	l.onBroken(ctx, l.session.link, reason)
 }
 
-// onTick looks for what must never be. Whatever it finds is a bug, of the library's, of a driver's or of
-// the user's; the node goes on all the same.
+// onTick checks for impossible states. They are bugs, of the library, of a driver or of the user,
+// and the node must go on all the same.
 func (l *ledger) onTick(ctx actor.Context) {
 	process.SendAfter(ctx, tickEvery, &tick{})
 	now := time.Now()
@@ -297,7 +296,7 @@ func (l *ledger) onTick(ctx actor.Context) {
 	l.listen(now)
 }
 
-// lookAtWorkers ends workers that hold a slot for nothing.
+// lookAtWorkers ends workers that hold a slot without working.
 func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
 	stuck := false
 	for _, e := range l.busy.Slice() {
@@ -320,8 +319,8 @@ func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
 	}
 }
 
-// endIdle takes slot and delivery from a worker of the user's that does nothing with them. Without a
-// decision the job has timed out, unless it was told to stop before.
+// endIdle takes slot and delivery from an idle worker of the user's. Without a decision the job has
+// timed out, unless it was stopped before.
 func (l *ledger) endIdle(e *entry) {
 	reason := e.toldCause()
 	if reason == nil {
@@ -333,9 +332,8 @@ func (l *ledger) endIdle(e *entry) {
 	l.onWorkerLost(e, reason)
 }
 
-// stalled reports whether the node is a zombie: the connection lives, the prefetch is full, nobody works,
-// and nothing is on its way to the broker or back. What a policy holds back is none: it knows when to go
-// on.
+// stalled reports whether the session lives, the prefetch is full, no job runs, and nothing is on
+// its way. Deliveries that a policy holds back don't count, because it goes on by itself.
 func (l *ledger) stalled(now time.Time) bool {
 	return l.full() && now.Sub(l.lastProgress) >= stillFor && !l.waiting.HeldBack() && !l.anyDecided()
 }
@@ -356,9 +354,8 @@ func (l *ledger) anyDecided() bool {
 	return false
 }
 
-// lookAtRefused tries again what has waited for its floor. When such deliveries fill the prefetch and
-// nothing runs, they wait for less, so that others get their turn: what is to be run again is run, and what
-// is decided is returned once more.
+// lookAtRefused tries again the deliveries whose floor is over. If such deliveries fill the
+// prefetch, others get a turn: undecided ones run, and decided ones are returned once more.
 func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
 	if !l.session.open() || !l.refusals.any() {
 		l.refusals.jammed = time.Time{}
@@ -380,7 +377,7 @@ func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
 	}
 }
 
-// listen asks for the broker's backlog, when nothing has come for a while although it could.
+// listen asks for the broker's backlog when nothing has come for a while although it could.
 func (l *ledger) listen(now time.Time) {
 	if l.session.phase != phaseReceiving || !l.takesWork() || l.held.Len() >= l.session.link.Prefetch() {
 		l.session.silence.expected(now)
@@ -393,8 +390,8 @@ func (l *ledger) listen(now time.Time) {
 	}
 }
 
-// onBacklog compares the broker's backlog with what comes. If it can't be had it is asked for again: whether
-// the broker lives is for the session to find out.
+// onBacklog compares the broker's backlog with the deliveries. After an error the question is
+// repeated: the session must detect a dead broker.
 func (l *ledger) onBacklog(ctx actor.Context, msg *backlogCounted) {
 	if !l.session.stale(msg.From) && l.session.silence.answered(msg) {
 		l.heal(ctx, ErrSilent)

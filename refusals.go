@@ -12,41 +12,38 @@ import (
 
 const (
 	// refusedTries and refusedFor are how often, and for how long, a settlement is tried before the
-	// delivery is returned. Both must be over: a leader that is being elected is back within seconds.
+	// delivery is returned. Both must be over: electing a leader takes a few seconds.
 	refusedTries = 3
 	refusedFor   = 5 * time.Second
 
 	// retryMost bounds the wait between two of these tries.
 	retryMost = 2 * time.Second
 
-	// manyTries is where the back-off is at its longest, for any base.
+	// manyTries is a number of tries after which the back-off no longer grows, for any base.
 	manyTries = 100
 
-	// jamFor is how long the prefetch may be full of deliveries that can neither be settled nor returned,
-	// until the session is ended. It is doubled each time, up to jamMost.
+	// jamFor is how long the prefetch may be full of deliveries that can neither be settled nor
+	// returned before the session is ended. It is doubled each time, up to jamMost.
 	jamFor  = 30 * time.Second
 	jamMost = 10 * time.Minute
 
-	// mostStuck is the most of such deliveries that the next session makes room for beside its prefetch.
+	// mostStuck bounds the additional prefetch of the next session for such deliveries.
 	mostStuck = 1000
 
-	// mostReturned is how many returned messages a consumer remembers. One that is forgotten runs again.
+	// mostReturned is how many returned messages a consumer remembers. A forgotten one runs again.
 	mostReturned = 5_000
 
-	// returnedFor is how long one is remembered after it could be back.
+	// returnedFor is how long a message is remembered after it could be back.
 	returnedFor = time.Hour
 
-	// floorBase and floorMost bound how long a returned message waits before it is tried again. The wait is
-	// doubled each time.
+	// floorBase and floorMost bound how long a returned message waits before it is tried again. The
+	// wait is doubled each time.
 	floorBase = time.Second
 	floorMost = 10 * time.Minute
 
-	// crowdMost bounds it while such messages fill the prefetch.
+	// crowdMost bounds that wait while such messages fill the prefetch.
 	crowdMost = time.Minute
 )
-
-// ErrJammed is the reason of a session that was given up because the prefetch was full of deliveries
-// that could neither be settled nor returned.
 
 // floor returns how long to wait after the given return, from 1.
 func floor(times int) time.Duration {
@@ -56,36 +53,36 @@ func floor(times int) time.Duration {
 	return min(floorBase<<min(times-1, 20), floorMost)
 }
 
-// refusal is what is known of a held delivery whose settlement was refused, or was refused the last time
-// that it was held.
+// refusal is the state of a held delivery whose settlement was refused, now or the last time that
+// it was held.
 type refusal struct {
 	since  time.Time // of the first refusal here
 	tries  int
 	reason error
-	due    time.Time // when it is tried again, for one that waits for its floor
-	handed bool      // it is with the driver
-	known  *returnee // it was returned before; nil if not
+	due    time.Time // when it is tried again, if it waits for its floor
+	handed bool      // the driver has it
+	known  *returnee // from an earlier return; nil if there was none
 	noWay  bool      // the driver could not return it
 	turned bool      // it is returned to make room for others, not for a new refusal
 }
 
-// returnee is what is remembered of a message whose delivery was returned to the broker, or lost, because
+// returnee is the memory of a message whose delivery was returned to the broker, or lost, because
 // its settlement was not taken.
 type returnee struct {
-	wish    Decision  // that was taken
+	wish    Decision  // the decision
 	reason  error     // of the decision
-	refusal error     // why it was not taken the last time
-	attempt int       // of the next delivery, by our own count
+	refusal error     // why the settlement was not taken the last time
+	attempt int       // of the next delivery, by the consumer's own count
 	seen    int       // Attempt of the delivery that was returned
-	lost    bool      // with its session, the last time
+	lost    bool      // the last delivery was lost with its session
 	times   int       // how often it was returned
-	turns   int       // how often besides, only to make room for others
-	until   time.Time // not to be tried again before
-	due     time.Time // when the wish wanted the next delivery; zero for at once
+	turns   int       // how often it was returned only to make room for others
+	until   time.Time // the end of its floor
+	due     time.Time // when the wish wants the next delivery; zero for at once
 }
 
-// attemptOf returns which attempt a delivery is. Unlike a return, the loss of a session costs one where
-// the broker counts it.
+// attemptOf returns the attempt of a delivery. The loss of a session costs an attempt where the
+// broker counts it; a return doesn't.
 func (r *returnee) attemptOf(d *queue.Delivery) int {
 	if r.lost {
 		return min(r.attempt, d.Attempt)
@@ -93,15 +90,15 @@ func (r *returnee) attemptOf(d *queue.Delivery) int {
 	return r.attempt
 }
 
-// refusals are the deliveries whose settlement the broker has refused: those that are held, and what is
-// remembered of those that were returned. The memory outlives a ledger that crashes.
+// refusals holds the deliveries whose settlement the broker has refused, and the memory of those
+// that were returned. The memory outlives a ledger that crashes.
 type refusals struct {
-	of     map[*entry]*refusal // held, and decided
+	of     map[*entry]*refusal // held and decided
 	memory *memo.Memo[admission.Identity, *returnee]
 	err    error     // the last refusal
-	jammed time.Time // since when the prefetch has been full of what can't be settled or returned
+	jammed time.Time // since when nothing in the prefetch can be settled or returned
 	jams   int       // sessions in a row that were given up for that
-	room   int       // for how many more the next session is to have room, beside what others need
+	room   int       // the additional prefetch that the next session should have
 }
 
 func newRefusals() *refusals {
@@ -110,7 +107,7 @@ func newRefusals() *refusals {
 	}
 }
 
-// reset forgets what an earlier ledger has held.
+// reset forgets the deliveries that an earlier ledger held.
 func (r *refusals) reset() {
 	clear(r.of)
 	r.err, r.jammed = nil, time.Time{}
@@ -122,11 +119,11 @@ func (r *refusals) held() int { return len(r.of) }
 // has reports whether e is one of them.
 func (r *refusals) has(e *entry) bool { return r.of[e] != nil }
 
-// any reports whether there is anything to look at.
+// any reports whether there is anything to check.
 func (r *refusals) any() bool { return len(r.of) > 0 || r.memory.Len() > 0 }
 
-// roomFor returns how much larger than Config.Prefetch that of the next session must be: twice what had
-// filled the last one that was jammed, as long as any of it is remembered.
+// roomFor returns how much the prefetch of the next session must exceed Config.Prefetch. That is
+// twice the number of deliveries that jammed a session last, as long as any of them is remembered.
 func (r *refusals) roomFor() int {
 	if r.memory.Len() == 0 {
 		r.room = 0
@@ -134,7 +131,7 @@ func (r *refusals) roomFor() int {
 	return r.room
 }
 
-// about returns the refusal of e, a new one if there is none.
+// about returns the refusal of e. It adds one if there is none.
 func (r *refusals) about(e *entry, now time.Time) *refusal {
 	one := r.of[e]
 	if one == nil {
@@ -144,8 +141,8 @@ func (r *refusals) about(e *entry, now time.Time) *refusal {
 	return one
 }
 
-// recalled returns what is known of a delivery that has come back; nil as a rule. A message that others
-// have had meanwhile is none of those.
+// recalled returns the memory of a delivery that has come back; nil if there is none. It is nil,
+// too, if another consumer had the message meanwhile.
 func (r *refusals) recalled(e *entry, now time.Time) *returnee {
 	if r.memory.Len() == 0 {
 		return nil
@@ -157,8 +154,8 @@ func (r *refusals) recalled(e *entry, now time.Time) *returnee {
 	return one
 }
 
-// refused notes that the broker has not taken the settlement of e, and reports whether its delivery
-// should be returned instead. late is true if the driver's call was cut.
+// refused records that the broker has not taken the settlement of e. It reports whether the
+// delivery should be returned instead. late is true if the driver's call was cut off.
 func (r *refusals) refused(e *entry, reason error, late bool, now time.Time) (hopeless bool) {
 	one := r.about(e, now)
 	if late && now.Add(-link.SettleTimeout).Before(one.since) {
@@ -176,14 +173,14 @@ func (r *refusals) await(e *entry, until time.Time, refusal error, now time.Time
 	r.err = refusal
 }
 
-// hopeless reports whether it is time to return the delivery of e.
+// hopeless reports whether the delivery of e should be returned.
 func (r *refusal) hopeless(e *entry, now time.Time) bool {
 	waited := now.Sub(r.since)
 	switch {
 	case r.times() > 0, r.noWay:
 		return true
 	case permanent(r.reason):
-		// One that comes back without being recognised would be run, refused and returned in a hot loop.
+		// If it came back unrecognised, it would be run, refused and returned in a hot loop.
 		return !e.delivery.Redelivered || waited >= floorBase
 	}
 	return r.tries >= refusedTries && waited >= refusedFor
@@ -212,8 +209,8 @@ func (r *refusals) tryAfter(e *entry, delay func(times int) time.Duration) time.
 	return wait
 }
 
-// hand notes that the settlement of e goes to the driver, and reports whether it may: it must not if it is
-// there already.
+// hand records that the settlement of e goes to the driver, and reports whether it may. It must not
+// if the driver has it already.
 func (r *refusals) hand(e *entry) bool {
 	one := r.of[e]
 	if one == nil {
@@ -226,8 +223,8 @@ func (r *refusals) hand(e *entry) bool {
 	return true
 }
 
-// give notes that the delivery of e is being returned, and returns what to ask of the driver. It is
-// remembered before: a broker may deliver it again before the driver has answered.
+// give records that the delivery of e is being returned, and returns the settlement for the driver.
+// It is remembered first, because a broker may deliver it again before the driver has answered.
 func (r *refusals) give(e *entry, now time.Time) queue.Settlement {
 	one := r.about(e, now)
 	one.handed, one.due = true, time.Time{}
@@ -242,11 +239,12 @@ func (r *refusals) give(e *entry, now time.Time) queue.Settlement {
 	return s
 }
 
-// remember keeps what was decided about the delivery of e, for when it comes back.
+// remember keeps the decision about the delivery of e for its return.
 func (r *refusals) remember(e *entry, one *refusal, now time.Time) *returnee {
 	d, reason := e.verdict()
 	kept := &returnee{
-		wish: d, reason: reason, refusal: one.reason, attempt: e.item.Attempt, seen: e.delivery.Attempt, times: one.times(),
+		wish: d, reason: reason, refusal: one.reason,
+		attempt: e.item.Attempt, seen: e.delivery.Attempt, times: one.times(),
 	}
 	if d.kind == decideRequeue {
 		kept.attempt++
@@ -261,8 +259,8 @@ func (r *refusals) remember(e *entry, one *refusal, now time.Time) *returnee {
 	return kept
 }
 
-// notReturned notes that the driver could not return the delivery of e. Both, the settlement and the
-// return, are tried on.
+// notReturned records that the driver could not return the delivery of e. Settlement and return are
+// both tried again.
 func (r *refusals) notReturned(e *entry) {
 	one := r.of[e]
 	if one.known == nil {
@@ -273,8 +271,8 @@ func (r *refusals) notReturned(e *entry) {
 	one.noWay, one.turned, one.handed = true, false, false
 }
 
-// settled forgets a delivery that is settled, unless it waits for its floor still and was given back
-// unstarted.
+// settled forgets a delivery that is settled. One that still waits for its floor and was given back
+// unstarted is remembered.
 func (r *refusals) settled(e *entry, how queue.Disposition) {
 	if r.memory.Len() > 0 && (r.has(e) || how != queue.Release || e.wasStarted()) {
 		r.memory.Drop(e.item.Identity)
@@ -283,7 +281,7 @@ func (r *refusals) settled(e *entry, how queue.Disposition) {
 	r.jams = 0
 }
 
-// lost is settled for a delivery that is lost: what was decided about it is remembered.
+// lost forgets a delivery that is lost. The decision about it is remembered.
 func (r *refusals) lost(e *entry, now time.Time) {
 	one := r.of[e]
 	if one == nil {
@@ -300,16 +298,16 @@ func (r *refusals) lost(e *entry, now time.Time) {
 	delete(r.of, e)
 }
 
-// returned takes out a delivery that is back at the broker, and returns what was known of it.
+// returned forgets a delivery that is back at the broker, and returns its refusal.
 func (r *refusals) returned(e *entry) *refusal {
 	one := r.of[e]
 	delete(r.of, e)
 	return one
 }
 
-// look goes through what is held, in its order. It returns what is to be tried again, because its floor
-// is over, and what is to be returned once more so that others get their turn: full says that such
-// deliveries fill the prefetch and nothing runs. jammed reports whether not even that is possible.
+// look returns the deliveries to try again because their floor is over, and those to return once
+// more because others need a turn. The held ones must be in order. full is true if such deliveries
+// fill the prefetch and nothing runs. jammed reports whether not even a return is possible.
 func (r *refusals) look(held []*entry, full bool, now time.Time) (again, back []*entry, jammed bool) {
 	noWay := 0
 	for _, e := range held {
@@ -329,8 +327,9 @@ func (r *refusals) look(held []*entry, full bool, now time.Time) (again, back []
 	return again, back, full && noWay == len(held)
 }
 
-// jam notes whether the prefetch is full of what can neither be settled nor returned, and reports whether
-// the session should be ended for it: the last resort, and less and less often.
+// jam records whether the prefetch is full of deliveries that can neither be settled nor returned.
+// It reports whether the session must be ended for it, as the last resort, and less often each
+// time.
 func (r *refusals) jam(jammed bool, held int, now time.Time) (end bool) {
 	switch {
 	case !jammed:
@@ -346,8 +345,8 @@ func (r *refusals) jam(jammed bool, held int, now time.Time) (end bool) {
 	return false
 }
 
-// waiting returns what waits for its floor, and marks it as returned for others, for a consumer that
-// drains.
+// waiting returns the deliveries that wait for their floor, and marks them as returned for others.
+// It is called when the consumer drains.
 func (r *refusals) waiting(held []*entry) []*entry {
 	var back []*entry
 	for _, e := range held {

@@ -14,8 +14,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// reporter tells the outside what happens in a consumer: as events, and in the log what an operator must
-// know. It changes nothing else.
+// reporter reports the events of a consumer, and logs the ones that an operator must see. It
+// changes nothing else.
 type reporter struct {
 	*Consumer
 	log *slog.Logger
@@ -25,13 +25,13 @@ func newReporter(c *Consumer) *reporter {
 	return &reporter{Consumer: c, log: c.cfg.Logger.With("consumer", c.cfg.Name)}
 }
 
-// about makes an event about an entry.
+// about returns an event about an entry.
 func about(kind EventKind, e *entry) Event {
 	d := e.delivery
 	return Event{Kind: kind, ID: d.ID, Attempt: e.item.Attempt, Redelivered: d.Redelivered}
 }
 
-// because is about with a reason.
+// because returns an event about an entry, with a reason.
 func because(kind EventKind, e *entry, reason error) Event {
 	ev := about(kind, e)
 	ev.Reason = reason
@@ -72,7 +72,7 @@ func (r *reporter) done(e *entry) {
 	}
 }
 
-// endOf makes the event at the end of a delivery.
+// endOf returns the event at the end of a delivery.
 func endOf(e *entry) Event {
 	ev := about(EventDone, e)
 	e.mu.Lock()
@@ -90,18 +90,6 @@ func endOf(e *entry) Event {
 	return ev
 }
 
-// queueTime returns how long the message waited until it was given to a worker; zero if it was not.
-func (e *entry) queueTime() time.Duration {
-	if !e.wasStarted() {
-		return 0
-	}
-	from := e.delivery.Time
-	if from.IsZero() {
-		from = e.received
-	}
-	return max(e.startedAt().Sub(from), 0)
-}
-
 // failureOf describes an entry that failed, for the log.
 func failureOf(e *entry) []slog.Attr {
 	_, reason := e.verdict()
@@ -114,8 +102,8 @@ func failureOf(e *entry) []slog.Attr {
 	return append(attrs, slog.Any("stack", stackOf{reason}))
 }
 
-// stackOf is the stack of a sealed error. Its text is made when it is written down. Without a stack the
-// attribute is left out.
+// stackOf is the stack of a sealed error. Its text is made when it is written. Without a stack the
+// attribute is omitted.
 type stackOf struct{ reason error }
 
 // LogValue implements slog.LogValuer.
@@ -132,8 +120,8 @@ func (r *reporter) opened() {
 	r.log.Info("gentask: session opened")
 }
 
-// noSession reports that there is no session. As long as there has never been one it is an error, because
-// it may be a mistake that waiting doesn't mend. The back-off limits how often.
+// noSession reports that there is no session. As long as there has never been one, it is an error:
+// it may be a mistake that waiting doesn't mend. The back-off limits how often it is logged.
 func (r *reporter) noSession(kind EventKind, reason error, never bool, held int) {
 	level := slog.LevelWarn
 	if never {
@@ -149,7 +137,7 @@ func (r *reporter) settleFailed(e *entry, reason error) {
 	r.log.Warn("gentask: settlement failed, will be tried again", "job", e.delivery.ID, "error", reason)
 }
 
-// notHeld reports that the driver does not hold a delivery which we took to be held.
+// notHeld reports that the driver does not hold a delivery that the ledger holds.
 func (r *reporter) notHeld(e *entry, reason error) {
 	r.log.Error("gentask: driver does not hold the delivery", "job", e.delivery.ID, "error", reason)
 	r.emit(because(EventSettleFailed, e, reason))
@@ -160,8 +148,8 @@ func (r *reporter) notReturned(e *entry, reason error) {
 	r.log.Warn("gentask: delivery not returned either", "job", e.delivery.ID, "error", reason)
 }
 
-// returned reports that a delivery was returned to the broker, unsettled: for what reason, and whether only
-// to make room for others.
+// returned reports that a delivery was returned to the broker, unsettled, and why. forOthers is
+// true if that was only to make room.
 func (r *reporter) returned(e *entry, s *queue.Settlement, reason error, forOthers bool) {
 	ev := because(EventReturned, e, reason)
 	ev.Disposition, ev.After = s.Disposition, s.After
@@ -208,8 +196,8 @@ func (r *reporter) abandoned(n int) {
 	r.log.Warn("gentask: task abandoned: it did not return within its grace", "abandoned", n)
 }
 
-// paused reports that the consumer takes no more work, or takes it again. job is the one that asked for it,
-// nil if none did.
+// paused reports that the consumer takes no more work, or takes it again. job is the one that asked
+// for it; nil if none did.
 func (r *reporter) paused(on bool, job *entry, reason error) {
 	kind := EventResumed
 	if on {
@@ -233,13 +221,13 @@ func (r *reporter) handleHangs(e *entry) {
 	r.emit(because(EventHealed, e, ErrHandleResult))
 }
 
-// workerIdle reports that a worker of the user's was idle for too long.
+// workerIdle reports that a user's worker was idle for too long.
 func (r *reporter) workerIdle(e *entry) {
 	r.log.Error("gentask: worker idle for too long, ended", "job", e.delivery.ID, "decided", e.decided())
 	r.emit(because(EventHealed, e, ErrWorkerIdle))
 }
 
-// healed reports that the watchdog has found what must never be.
+// healed reports that the watchdog has found and mended a fault.
 func (r *reporter) healed(reason error) { r.emit(Event{Kind: EventHealed, Reason: reason}) }
 
 // draining reports that the consumer begins to stop.
@@ -248,14 +236,14 @@ func (r *reporter) draining(running, held int) {
 	r.log.Info("gentask: draining", "running", running, "held", held)
 }
 
-// drained reports that it has stopped.
+// drained reports that the consumer has stopped.
 func (r *reporter) drained(report *DrainReport) {
 	r.log.Info("gentask: drained", "finished", report.Finished, "returned", report.Returned, "lost", report.Lost,
 		"cancelled", len(report.Cancelled), "abandoned", len(report.Abandoned))
 	r.emit(Event{Kind: EventDrained, Report: report})
 }
 
-// emit tells of something, if anybody listens.
+// emit emits an event if there are subscribers.
 func (c *Consumer) emit(ev Event) {
 	if !c.events.any() {
 		return
@@ -264,7 +252,7 @@ func (c *Consumer) emit(ev Event) {
 	c.events.tell(ev)
 }
 
-// turned notes that the ledger works.
+// turned records that the ledger has made a turn.
 func (c *Consumer) turned(now time.Time) { c.gauges.turn.Store(&now) }
 
 // show publishes a view, and the breakers that are not closed.
@@ -279,10 +267,10 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 	})
 }
 
-// view is what the ledger shows of itself, as far as it must be compared to see whether it has changed.
+// view is the part of the consumer's state that is compared to find out if Health has changed.
 type view struct {
 	state                          State
-	err                            error // sealed, or of our own: comparable
+	err                            error // sealed, or the library's own: comparable
 	abandoned, late, width, shared int
 	breaker                        breaker.State
 	keyBreakers                    int
@@ -300,8 +288,8 @@ func statusOf(e *entry) JobStatus {
 	return s
 }
 
-// inOrder returns what is held and what still runs, in the order in which it came: a job that was settled
-// early, or lost, may run on.
+// inOrder returns the held and the running entries, in the order of their receipt. A job that was
+// settled early, or lost, may still run.
 func inOrder(held, busy *list.List[entry]) []*entry {
 	entries := busy.Slice()
 	for e := range held.All() {
@@ -313,7 +301,7 @@ func inOrder(held, busy *list.List[entry]) []*entry {
 	return entries
 }
 
-// stateOf returns what a consumer does.
+// stateOf returns the state of a consumer.
 func stateOf(draining, connected, saturated, paused bool, b breaker.State) State {
 	switch {
 	case draining:

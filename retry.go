@@ -1,7 +1,6 @@
 package gentask
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -126,8 +125,6 @@ func WhenFailed(_ task.Status, reason error) bool {
 	return !undecodable(reason) && !guard.Is(reason, ErrCancelled)
 }
 
-func undecodable(reason error) bool { return has[*DecodeError](reason) }
-
 // defaultMaxAttempts is what zero means in Retry.MaxAttempts.
 const defaultMaxAttempts = 25
 
@@ -162,55 +159,4 @@ func (r Rule) check() error {
 		unfitIf(uncounted && r.MaxAttempts != 0, "MaxAttempts", r.MaxAttempts,
 			fmt.Sprintf("0, for there is nothing to count when Do is %s", r.Do.String())),
 		unfitIf(!uncounted && r.MaxAttempts < 0, "MaxAttempts", r.MaxAttempts, "0 for Retry.MaxAttempts, or more"))
-}
-
-// rule returns the first rule for a job that ended so; nil if there is none.
-func (e *entry) rule(s task.Status, reason error) *Rule {
-	rules := e.cfg.Retry.Rules
-	for i := range rules {
-		matches, _ := consult(e, e.cfg.hooks.match, func() bool { return rules[i].When(s, reason) })
-		if matches {
-			return &rules[i]
-		}
-	}
-	return nil
-}
-
-// decide is what the rule makes of a job.
-func (r *Rule) decide(e *entry, reason error) Decision {
-	tryAgain := r.Do.kind == undecided || r.Do.kind == decideRequeue
-	if attempt := e.item.Attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
-		return DeadLetter(&AttemptsError{Attempt: attempt, Max: r.MaxAttempts, Err: reason})
-	}
-	if r.Do.kind == undecided {
-		return Requeue(e.backoff(r, reason))
-	}
-	return r.Do
-}
-
-// backoff returns the wait before the next attempt: by the rule, if that is not nil and has one, or by
-// Retry.Backoff.
-func (e *entry) backoff(rule *Rule, reason error) time.Duration {
-	if rule != nil && rule.Backoff != nil {
-		d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return rule.Backoff(e.item.Attempt, reason) })
-		if ok {
-			return span(max(d, 0))
-		}
-	}
-	return e.plainBackoff()
-}
-
-// plainBackoff returns the wait before the next attempt by Retry.Backoff. It calls nothing of the user's.
-func (e *entry) plainBackoff() time.Duration {
-	return e.cfg.Retry.Backoff.delay(e.item.Attempt, e.cfg.random)
-}
-
-// consult calls a function of a rule, and reports whether it returned.
-func consult[T any](e *entry, hook *guard.Hook, f func() T) (T, bool) {
-	said, err := guard.Call(context.Background(), hook, func(context.Context) (T, error) { return f(), nil })
-	if err != nil {
-		e.cfg.Logger.Error("gentask: function of a retry rule failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
-			"function", hook.Name(), "reason", err, "stack", actor.Stack(err))
-	}
-	return said, err == nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// entryContext is the entry as the context that its task's derives from: never cancelled, and all that it holds is the entry.
+// entryContext is an entry as the parent of its task's context. It is never cancelled.
 type entryContext entry
 
 type entryKey struct{}
@@ -22,13 +22,13 @@ type entryKey struct{}
 // Deadline returns none.
 func (*entryContext) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
-// Done returns nil: the task's own context is what is cancelled.
+// Done returns nil: only the task's own context is cancelled.
 func (*entryContext) Done() <-chan struct{} { return nil }
 
 // Err returns nil.
 func (*entryContext) Err() error { return nil }
 
-// Value returns the entry for its key.
+// Value returns the entry if key is an entryKey.
 func (c *entryContext) Value(key any) any {
 	if _, ok := key.(entryKey); ok {
 		return (*entry)(c)
@@ -36,8 +36,7 @@ func (c *entryContext) Value(key any) any {
 	return nil
 }
 
-// TaskListener returns the worker, if it is one of the library's own. The spawn of the task calls it, in
-// run.
+// TaskListener returns the worker if it is the library's own. It is called in run, by Spawn.
 func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] {
 	if c.own == nil {
 		return nil
@@ -45,10 +44,10 @@ func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] {
 	return c.own
 }
 
-// errTaskRunning is returned by run for a job that has a task already.
+// errTaskRunning is returned by run if the job already has a task.
 var errTaskRunning = errors.New("gentask: a task of the job runs already")
 
-// run starts the job's task as spec says, which has its owner, unless the job is to stop.
+// run starts the job's task, which belongs to spec.Owner, unless the job must stop.
 func (e *entry) run(spec task.Spec) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -75,7 +74,7 @@ func (e *entry) run(spec task.Spec) error {
 	return nil
 }
 
-// stop makes the job end: its task is stopped, or never started. The first reason counts, and the grace runs from there.
+// stop stops the job's task, or prevents it. The first cause counts, and starts the grace.
 func (e *entry) stop(cause error) {
 	e.mu.Lock()
 	first, t := e.cause == nil, e.task
@@ -91,7 +90,7 @@ func (e *entry) stop(cause error) {
 	}
 }
 
-// decode turns the body into what into points to.
+// decode decodes the body into the value that into points to.
 func (e *entry) decode(into any) error {
 	return e.cfg.Decode(&e.delivery.Message, into)
 }
@@ -108,7 +107,7 @@ func (e *entry) keptPayload() any {
 	return e.payload
 }
 
-// heard notes how the task ended, or that it did not in time, for the event at the end, and that HandleResult is about to be asked.
+// heard records an outcome of the task, shortly before HandleResult is called.
 func (e *entry) heard(o *task.Outcome[any]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -116,7 +115,7 @@ func (e *entry) heard(o *task.Outcome[any]) {
 	e.note(o)
 }
 
-// ended says how the task ended, as far as that has been heard; zero if it hasn't.
+// ended returns how the task ended, as recorded so far. The status is zero before.
 func (e *entry) ended() (task.Status, error) {
 	e.mu.Lock()
 	s, t := e.status, e.task
@@ -130,7 +129,7 @@ func (e *entry) ended() (task.Status, error) {
 	return s, t.Yield(0).Reason
 }
 
-// learn notes what heard does for a worker of the user's, which hears the outcome itself, when its task is over. It is called with mu held.
+// learn is heard for a user's worker, once its task is over. It must be called with mu held.
 func (e *entry) learn() {
 	if e.status != 0 || e.task == nil || !e.task.Over() {
 		return
@@ -142,13 +141,12 @@ func (e *entry) learn() {
 	}
 }
 
-// note keeps what an outcome says about the way in which the run ended. A cause counts if it is that of the
-// entry; workers of the user's stop their tasks themselves when the time is over. It is called with mu held.
+// note records how a run ended. The cause counts if it is the entry's own or a timeout. mu is held.
 func (e *entry) note(o *task.Outcome[any]) {
 	e.ending, e.told = o.Ending, nil
 	switch {
 	case o.Status == task.OK, o.Cause == nil:
-	case o.Cause == e.cause, o.Cause == task.ErrTimeout: //nolint:errorlint // the cause itself
+	case o.Cause == e.cause, o.Cause == task.ErrTimeout: //nolint:errorlint // itself; user's workers pass the second
 		e.told = o.Cause
 	}
 	e.abandoned = e.abandoned || o.Ending == task.Abandoned
@@ -161,7 +159,7 @@ func (e *entry) wasAbandoned() bool {
 	return e.abandoned
 }
 
-// result describes the last run for the gates, as far as it has ended.
+// result describes the last run for the gates, as recorded so far.
 func (e *entry) result() admission.Result {
 	signal := e.signal()
 	e.mu.Lock()
@@ -169,20 +167,20 @@ func (e *entry) result() admission.Result {
 	return admission.Result{Signal: signal, Start: e.startedAt(), Took: e.runTime, Reason: e.reason}
 }
 
-// currentTask returns the job's task; nil if it has had none.
+// currentTask returns the job's last task; nil if there was none.
 func (e *entry) currentTask() *task.Task[any] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.task
 }
 
-// leftBehind reports whether the job's last task was abandoned: its goroutine may still run.
+// leftBehind reports whether the job's last task was abandoned. Its goroutine may still run.
 func (e *entry) leftBehind() bool {
 	t := e.currentTask()
 	return t != nil && t.Over() && t.Yield(0).Ending == task.Abandoned
 }
 
-// stopped says whether the job is to stop.
+// stopped reports whether the job must stop.
 func (e *entry) stopped() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -199,21 +197,21 @@ func (e *entry) unfinished() *task.Task[any] {
 	return e.task
 }
 
-// begun says whether a task of the job was started, or a decision taken.
+// begun reports whether a task was started, or a decision taken.
 func (e *entry) begun() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.task != nil || e.decision.kind != undecided
 }
 
-// owns says whether t is the job's own task.
+// owns reports whether t is the job's own task.
 func (e *entry) owns(t *task.Task[any]) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return t != nil && e.task == t
 }
 
-// facts returns those of the last run, which ended with s.
+// facts returns the facts of the last run, which ended with s.
 func (e *entry) facts(s task.Status) facts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -225,7 +223,7 @@ func (e *entry) facts(s task.Status) facts {
 	return f
 }
 
-// mark notes what the library has seen in the job's task.
+// mark adds facts that the library has seen in the job's task.
 func (e *entry) mark(f facts) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -238,15 +236,14 @@ func (e *entry) marked(f facts) bool {
 	return e.marks.has(f)
 }
 
-// toldCause returns why the job was told to stop; nil if it wasn't.
+// toldCause returns the cause with which the job was stopped; nil if it wasn't.
 func (e *entry) toldCause() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.cause
 }
 
-// watched is f with a look at the error that it returns, for the policies that judge by failures. It runs in the task: Policy.Failure is risky
-// code like f.
+// watched returns f, wrapped to classify its error for the policies. Both are user code in a task.
 func (e *entry) watched(f func(context.Context) (any, error)) func(context.Context) (any, error) {
 	p := &e.cfg.Policy
 	if !p.Breaker.on() && !p.KeyBreaker.on() && !p.Adaptive.on() {
@@ -262,12 +259,12 @@ func (e *entry) watched(f func(context.Context) (any, error)) func(context.Conte
 	}
 }
 
-// harmless reports whether the error is about the job alone, and not about what jobs depend on.
+// harmless reports whether an error is only the job's own, and so no failure for the policies.
 func (e *entry) harmless(err error) bool {
 	return e.marked(factUndecodable|factInterrupted) || decisionIn(err).settlesOtherwise() || !e.tellsOfTrouble(err)
 }
 
-// tellsOfTrouble asks Policy.Failure. If that does not return, the error tells of trouble.
+// tellsOfTrouble returns the answer of Policy.Failure; true without one, or if the call fails.
 func (e *entry) tellsOfTrouble(err error) bool {
 	if e.cfg.Policy.Failure == nil {
 		return true
@@ -289,7 +286,7 @@ func (e *entry) setUncounted(yes bool) {
 	e.uncounted = yes
 }
 
-// signal says what the last run of the job tells of what jobs depend on: nothing, if it was interrupted by us.
+// signal returns how the last run counts for the policies; Nothing if the library interrupted it.
 func (e *entry) signal() breaker.Result {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -308,21 +305,20 @@ func (e *entry) signal() breaker.Result {
 	return breaker.Nothing
 }
 
-// mayBeDone says that the delivery may be that of a job which was done. One that is delivered for the first time is not, nor is a copy: whoever made
-// it has given the message back, to be tried again.
+// mayBeDone reports whether the job may be done. A first delivery is not, nor a copy for a retry.
 func (e *entry) mayBeDone() bool {
 	_, copied := e.delivery.Headers[queue.HeaderAttempts]
 	return e.delivery.Redelivered && (!copied || e.item.Attempt > e.attemptsOfCopy()+1)
 }
 
-// looksUp notes that it is being found out whether the job is done, or that it isn't.
+// looksUp records whether the task is looking up if the job is done.
 func (e *entry) looksUp(on bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.looking = on
 }
 
-// markDuplicate notes that the job is not run, because it is done.
+// markDuplicate records that the job is not run because it is done.
 func (e *entry) markDuplicate() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -335,7 +331,7 @@ func (e *entry) isDuplicate() bool {
 	return e.duplicate
 }
 
-// unlessDone returns a run that only acknowledges the job if it is done, and otherwise calls f.
+// unlessDone returns a run that acknowledges the job if it is done, and otherwise calls f.
 func (e *entry) unlessDone(f func(context.Context) (any, error)) func(context.Context) (any, error) {
 	if e.incarnation.instance.dedup == nil || !e.mayBeDone() {
 		return f
@@ -352,23 +348,22 @@ func (e *entry) unlessDone(f func(context.Context) (any, error)) func(context.Co
 	}
 }
 
-// knownDone reports whether the job is done. It runs in the job's task.
+// knownDone reports whether the job is done. It must be called in the job's task.
 func (e *entry) knownDone(ctx context.Context) bool {
 	d := e.incarnation.instance.dedup
 	done, ask := d.known(e.item.Identity)
 	if !ask {
 		return done
 	}
-	key := storeKey(e.delivery)
-	done, err := guard.Call(ctx, e.cfg.hooks.done, func(ctx context.Context) (bool, error) { return d.store.Done(ctx, key) })
-	if err != nil && !e.stopped() { // else it was told to stop meanwhile
+	k := storeKey(e.delivery)
+	done, err := guard.Call(ctx, e.cfg.hooks.done, func(c context.Context) (bool, error) { return d.store.Done(c, k) })
+	if err != nil && !e.stopped() { // otherwise the job was stopped meanwhile
 		e.storeFailed("Done", err)
 	}
 	return err == nil && done
 }
 
-// noteDone remembers that the job is done, if d says so after a run that was. One that is to be tried again
-// is not. It is called with mu held, when d is taken, or too late.
+// noteDone remembers a job as done or failed, when d is taken or late. It is called with mu held.
 func (e *entry) noteDone(d Decision) {
 	known := e.incarnation.instance.dedup
 	switch {
@@ -389,7 +384,7 @@ func (e *entry) noteDone(d Decision) {
 	}
 }
 
-// saveDone tells the store that the job is done, and then calls saved.
+// saveDone stores in the background that the job is done, and then calls saved.
 func (e *entry) saveDone(saved func()) {
 	d := e.incarnation.instance.dedup
 	d.wg.Go(func() {

@@ -6,11 +6,11 @@ import (
 	"github.com/gentask/gentask/internal/link"
 )
 
-// phase is what the consumer's session does. The set is closed. The way through it is
+// phase is the phase of the consumer's session. The set is closed. The order is
 //
 //	closed, opening, receiving, pausing, paused, resuming, receiving, ...
 //
-// and from any of them but closed it leads to closing, and then to closed.
+// and any of them but closed may be followed by closing, and then by closed.
 type phase uint8
 
 const (
@@ -20,16 +20,16 @@ const (
 	phasePausing                // the broker was asked to send no more
 	phasePaused                 // nothing comes
 	phaseResuming               // the broker was asked to send again
-	phaseClosing                // what it held is lost; its goroutines may not be gone
+	phaseClosing                // its deliveries are lost; its goroutines may still run
 )
 
-// session is what the ledger remembers of its sessions: the phase of the present one, and how the last
+// session is the ledger's record of its sessions: the phase of the present one, and how the last
 // ones ended. It changes nothing but itself.
 type session struct {
 	phase    phase
 	since    time.Time    // when the phase began
 	link     *sessionLink // nil when closed
-	opened   time.Time    // when it was
+	opened   time.Time    // when it was opened
 	failures int          // sessions in a row that broke soon, and brought no delivery
 	err      error        // why the last one broke, or was not opened; nil while there is one
 	silence  silence
@@ -41,8 +41,8 @@ func (s *session) enter(p phase) { s.phase, s.since = p, time.Now() }
 // open reports whether there is a session.
 func (s *session) open() bool { return s.phase >= phaseReceiving && s.phase <= phaseResuming }
 
-// stale reports whether a message of k is of no interest any more: its session is over, and what it
-// held is lost.
+// stale reports whether a message of k must be ignored, because its session and its deliveries are
+// gone.
 func (s *session) stale(k *sessionLink) bool { return k != s.link || s.phase == phaseClosing }
 
 // begin is called when the session is open.
@@ -54,8 +54,8 @@ func (s *session) begin() {
 // brought is called when the session has brought a delivery.
 func (s *session) brought(now time.Time) { s.failures, s.silence.since = 0, now }
 
-// fail takes down why a session broke, or was not opened, and returns which of the two it is. A session
-// that lasted for longer than good was none of those that broke soon, though nothing came.
+// fail records why a session broke, or was not opened, and returns which of the two it is. A
+// session that lasted for longer than good is not counted as a failure, even if it brought nothing.
 func (s *session) fail(reason error, good time.Duration) EventKind {
 	s.err = reason
 	if !s.open() {
@@ -67,12 +67,12 @@ func (s *session) fail(reason error, good time.Duration) EventKind {
 	return EventSessionLost
 }
 
-// maxUnreachableBackoff is the most failures that count while nothing answers at the broker's address, or
-// for the queue. An attempt costs next to nothing then, and when the broker is back its consumers should
-// be, too: it must not be asked less often, the longer it was away.
+// maxUnreachableBackoff is the most failures that count while nothing answers at the broker's
+// address, or for the queue. An attempt costs next to nothing then. The interval must stay short,
+// so that consumers return together with the broker.
 const maxUnreachableBackoff = 4
 
-// failed counts a session that broke or was not opened, and returns how many did in a row.
+// failed counts a session that broke or was not opened. It returns how many did in a row.
 func (s *session) failed() int {
 	s.failures++
 	if unreachable(s.err) {
@@ -82,22 +82,22 @@ func (s *session) failed() int {
 }
 
 const (
-	// quietFor is how long nothing may come, with slots free, before the broker is asked for its backlog;
-	// and from one answer that nothing waits to the next question. It is doubled for each session in a row
-	// that brought nothing, up to quietDoublings times, for a consumer that the broker has reason to pass
-	// over.
+	// quietFor is how long nothing may come, with slots free, before the broker is asked for its
+	// backlog. It is also the interval after an answer that nothing waits. It is doubled for each
+	// session in a row that brought nothing, up to quietDoublings times. The broker may have a
+	// reason to pass over such a consumer.
 	quietFor       = 1500 * time.Millisecond
 	quietDoublings = 5
 
-	// silentGoodbye is how long a session may take to close that is found silent: its network may be dead.
+	// silentGoodbye is how long a silent session may take to close: its network may be dead.
 	silentGoodbye = 500 * time.Millisecond
 
-	// doubtsEnough is how many answers in a row must say that messages wait, a tick apart, with nothing
-	// received: one may have seen a message that was on its way.
+	// doubtsEnough is how many answers in a row, a tick apart, must report waiting messages while
+	// nothing is received. A single one may count a message that is on its way.
 	doubtsEnough = 2
 )
 
-// closeWithin returns how long a session may take to close that was given up for a reason.
+// closeWithin returns how long a session that was given up for a reason may take to close.
 func closeWithin(reason error) time.Duration {
 	if reason == ErrSilent { //nolint:errorlint // the reason itself
 		return silentGoodbye
@@ -105,23 +105,23 @@ func closeWithin(reason error) time.Duration {
 	return link.CloseTimeout
 }
 
-// silence is what is made of the fact that nothing comes.
+// silence is the state of a session that brings nothing.
 type silence struct {
 	since  time.Time // the last delivery, or another reason to expect none
 	asking bool      // the broker is being asked for its backlog
 	doubts int       // answers in a row that messages wait
 }
 
-// expected notes that nothing has to come.
+// expected records that no delivery is due.
 func (s *silence) expected(now time.Time) { s.since, s.doubts = now, 0 }
 
-// suspicious reports whether it is time to ask for the broker's backlog.
+// suspicious reports whether the broker should be asked for its backlog.
 func (s *session) suspicious(now time.Time) bool {
 	return !s.silence.asking && now.Sub(s.silence.since) >= quietFor<<min(s.failures, quietDoublings)
 }
 
-// answered takes the broker's answer down, and reports whether the session must be given up: messages
-// wait, and none comes.
+// answered records the broker's answer. It reports whether the session must be given up because
+// messages wait and none comes.
 func (s *silence) answered(msg *backlogCounted) (silent bool) {
 	s.asking = false
 	switch {

@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"context"
 	"errors"
 	"hash/maphash"
 	"log/slog"
@@ -13,7 +14,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// settings are a Config that has been checked, with its defaults filled in.
+// settings is a Config that has been checked, with its defaults filled in.
 type settings struct {
 	Config
 	random     func() float64
@@ -21,7 +22,7 @@ type settings struct {
 	hooks      *hooks
 	runFunc    RunFunc // the middleware; nil without any
 	byDefault  bool    // the Logger is slog.Default()
-	partitions int     // of the task supervisor; zero for one for each processor
+	partitions int     // of the task supervisor; zero for one per processor
 
 	behavior Behavior
 	kinds    map[*KindOptions]*settings // those of the kinds that have options; nil if none has
@@ -88,14 +89,14 @@ func (c Config) orDefaults() Config {
 	return c
 }
 
-// taskTimeout is what the task supervisor takes for Timeout: zero is never.
+// taskTimeout returns Timeout for the task supervisor, for which zero means never.
 func (s *settings) taskTimeout() time.Duration { return max(s.Timeout, 0) }
 
-// graceTime is how long Grace lasts.
+// graceTime returns the duration of Grace.
 func (s *settings) graceTime() time.Duration { return max(s.Grace, 0) }
 
-// stopLimit is how long a stop takes at the most, unless something stands still; bounded is false if it
-// may take for ever.
+// stopLimit returns how long a stop takes at most, unless something hangs. bounded is false if
+// there is no limit.
 func (s *settings) stopLimit() (limit time.Duration, bounded bool) {
 	const forever = 100 * 24 * time.Hour
 	drain, grace := max(s.DrainTimeout, 0), s.graceTime()
@@ -105,15 +106,16 @@ func (s *settings) stopLimit() (limit time.Duration, bounded bool) {
 	return drain + grace + flushTime + link.CloseTimeout + 2*link.DriverGrace + 2*hookTime + storeTime, true
 }
 
-// maxAbandoned is what the task supervisor takes for MaxAbandoned: zero is no limit.
+// maxAbandoned returns MaxAbandoned for the task supervisor, for which zero means no limit.
 func (s *settings) maxAbandoned() int { return max(s.MaxAbandoned, 0) }
 
-// lastAttempt says whether no attempt may follow this one.
+// lastAttempt reports whether no attempt may follow this one.
 func (s *settings) lastAttempt(attempt int) bool {
 	return s.Retry.MaxAttempts != never && attempt >= s.Retry.MaxAttempts
 }
 
-// spent says whether this attempt is one too many: earlier ones were lost with their session or process.
+// spent reports whether the attempt is one too many because earlier ones were lost with their
+// session or process.
 func (s *settings) spent(attempt int) bool {
 	return s.Retry.MaxAttempts != never && attempt > s.Retry.MaxAttempts
 }
@@ -122,10 +124,10 @@ func (s *settings) sessionOptions() queue.Options {
 	return queue.Options{Prefetch: s.Prefetch, Name: s.Name}
 }
 
-// defaultConcurrency is what zero means.
+// defaultConcurrency is the Concurrency if it is zero.
 const defaultConcurrency = 10
 
-// unknownVersion returns a *VersionError for a message of a version that isn't known.
+// unknownVersion returns a *VersionError for a message of a version that isn't supported.
 func (s *settings) unknownVersion(m *queue.Message) error {
 	if s.Versions == nil {
 		return nil
@@ -137,7 +139,7 @@ func (s *settings) unknownVersion(m *queue.Message) error {
 	return &VersionError{Version: version, Known: s.Versions}
 }
 
-// systemLog is the Logger of the actor system that Start makes.
+// systemLog returns the Logger of the actor system that Start makes.
 func (s *settings) systemLog() *slog.Logger {
 	if s.hooks.logs == nil {
 		return s.Logger
@@ -147,4 +149,9 @@ func (s *settings) systemLog() *slog.Logger {
 		foreign = foreign.AtLeast(slog.LevelWarn)
 	}
 	return slog.New(foreign)
+}
+
+// within calls run through the middleware. There must be one.
+func (s *settings) within(ctx context.Context, e *entry, payload any, run func(context.Context) (any, error)) (any, error) {
+	return s.runFunc(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
 }

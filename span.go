@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// forEver is the longest time that anything is reckoned with: a hundred years. Two of them, and
-// what the library adds, still fit a Duration, so that no sum overflows.
+// forEver is the longest duration that is used in calculations: a hundred years. Twice that, plus
+// the constants of the library, fits a Duration, so that no sum overflows.
 const forEver = 100 * 365 * 24 * time.Hour
 
-// span returns d, at most forEver. Every duration that a user hands in comes through here: in a
-// Config by clampSpans, in a decision by its constructor.
+// span returns d, at most forEver. Every duration from a user is bounded by it: in a Config by
+// clampSpans, in a decision by its constructor.
 func span(d time.Duration) time.Duration { return min(d, forEver) }
 
-// clampSpans puts each Duration of a struct through span, those of structs within it too. A field
-// that is added later is covered.
+// clampSpans applies span to each Duration of a struct and of the structs within it. Fields that
+// are added later are covered.
 func clampSpans(of reflect.Value) {
 	for i := range of.NumField() {
 		switch f := of.Field(i); {

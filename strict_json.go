@@ -11,18 +11,18 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// StrictJSON is a [Config.Decode] that takes what [DecodeJSON] takes, but refuses a body that is not
-// exactly what a job of that type can mean:
+// StrictJSON is a [Config.Decode] that accepts the input of [DecodeJSON], but rejects a body that
+// does not match the job's type exactly:
 //
-//   - null, for which DecodeJSON runs the job with the zero value; a null inside is taken
+//   - null, for which DecodeJSON runs the job with the zero value; a null inside is accepted
 //   - a field that the type does not have, unless the type decodes itself
 //   - a name that an object has twice, of which DecodeJSON takes the last
-//   - anything but white space behind the value, which DecodeJSON refuses too
+//   - anything but white space behind the value, which DecodeJSON rejects too
 //   - text that is not UTF-8, which DecodeJSON replaces
 //
-// Numbers that go into an any are json.Number and keep every digit, where DecodeJSON makes float64 of
-// them, which is not exact beyond 2^53. A *[]byte and a *string get the body as it is. A producer that
-// adds a field must wait until all consumers know it.
+// Numbers that go into an any become json.Number and keep every digit. DecodeJSON makes float64 of
+// them, which is not exact beyond 2^53. A *[]byte and a *string get the body as it is. A producer
+// that adds a field must wait until all consumers support it.
 func StrictJSON(msg *queue.Message, into any) error {
 	if takeBody(msg, into) {
 		return nil
@@ -46,7 +46,7 @@ func StrictJSON(msg *queue.Message, into any) error {
 	return namesOnce(body)
 }
 
-// namesOnce returns an error if an object in body, which is valid, has a name twice.
+// namesOnce returns an error if an object in body has a name twice. body must be valid.
 func namesOnce(body []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	var open []*object // the outer ones; nil for an array
@@ -76,13 +76,13 @@ func namesOnce(body []byte) error {
 	}
 }
 
-// object is one whose names are read.
+// object is the state of an object whose names are being read.
 type object struct {
 	names map[string]bool
-	value bool // comes next
+	value bool // a value comes next
 }
 
-// name reports whether token is a name, and not a value or the end. Names and values take turns.
+// name reports whether token is a name, and not a value or the end. Names and values alternate.
 func (o *object) name(token json.Token) bool {
 	if token == json.Delim('}') {
 		return false
@@ -91,7 +91,7 @@ func (o *object) name(token json.Token) bool {
 	return o.value
 }
 
-// add reports whether name is new.
+// add adds a name, and reports whether it is new.
 func (o *object) add(name string) bool {
 	if o.names == nil {
 		o.names = map[string]bool{}
@@ -101,7 +101,8 @@ func (o *object) add(name string) bool {
 	return !known
 }
 
-// takeBody gives a *[]byte and a *string the body as it is, and reports whether into is one.
+// takeBody stores the body in a *[]byte or *string as it is. It reports whether into is one of
+// them.
 func takeBody(msg *queue.Message, into any) bool {
 	switch into := into.(type) {
 	case *[]byte:

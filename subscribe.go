@@ -10,16 +10,16 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 )
 
-// mostEvents is how many events may wait for one subscriber: some 4 MB.
+// mostEvents is how many events may wait for one subscriber: about 4 MB.
 const mostEvents = 16 << 10
 
-// subscribers are those who are told of events. Each has a feed of its own.
+// subscribers is the set of functions that receive events. Each has a feed of its own.
 type subscribers struct {
 	mu  sync.Mutex
 	all atomic.Pointer[[]*feed.Feed[Event]] // replaced, never changed
 }
 
-// any reports whether anybody listens.
+// any reports whether there are subscribers.
 func (s *subscribers) any() bool { return s.all.Load() != nil }
 
 func (s *subscribers) list() []*feed.Feed[Event] {
@@ -50,7 +50,7 @@ func (s *subscribers) set(all []*feed.Feed[Event]) {
 	s.all.Store(&all)
 }
 
-// tell queues the event for each of them. Events of jobs leave room for those of the consumer itself.
+// tell queues the event for each subscriber. Events of jobs leave room for those of the consumer.
 func (s *subscribers) tell(ev Event) {
 	for _, one := range s.list() {
 		switch ev.Kind { //nolint:exhaustive // the others are the consumer's
@@ -62,10 +62,10 @@ func (s *subscribers) tell(ev Event) {
 	}
 }
 
-// wait returns when every subscriber has been told every event so far, but for those that do not return
-// from a call, or when ctx ends.
+// wait returns when every subscriber has received every event so far, or when ctx ends. It does not
+// wait for subscribers that do not return from a call.
 func (s *subscribers) wait(ctx context.Context) {
 	for _, one := range s.list() {
-		_ = one.Wait(ctx, hookTime) // in vain: it is counted
+		_ = one.Wait(ctx, hookTime) // an unfinished call is counted
 	}
 }

@@ -9,23 +9,28 @@ import (
 	"github.com/gentask/gentask/internal/memo"
 )
 
-// Unknown is what becomes of a message that this node can't do, and another may: its kind is none
-// of Mux's, its version none of Config.Versions, or the decoder's error wraps queue.ErrUnknown, as
-// that of package codec does for a content type or a compression that it doesn't know. While a new
-// release is rolled out, an old node meets what only new ones can do.
+// Unknown configures the handling of messages that this node can't do, and another node may. These
+// are:
+//
+//   - messages whose kind is none of [Mux]
+//   - messages whose version is none of [Config.Versions]
+//   - messages for which the decoder's error wraps [queue.ErrUnknown]; package codec returns such an
+//     error for an unknown content type or compression
+//
+// While a new release is rolled out, an old node receives messages that only new nodes can do.
 //
 // Such a message is put off, which costs no attempt and no slot, so that another node gets it.
-// Neither rules, middleware nor HandleResult are asked. When this node has met it for For it is
-// dead-lettered with an *UnknownError. Health.PutOff counts; the first is logged, and then one a
+// Rules, middleware and HandleResult are not called for it. After For it is dead-lettered with an
+// [*UnknownError]. [Health.PutOff] counts these messages. The first is logged, and then one a
 // minute.
 type Unknown struct {
-	// For is how long a message is put off, from when this node met it first: how long it waited in
-	// the queue before proves nothing, for it may have waited for the new nodes. It ought to be
-	// longer than a rollout takes. Zero means 15 min, -1 not at all: it is dead-lettered at once.
+	// For is how long a message is put off, since this node met it first. Its time in the queue
+	// before does not count, because it may have waited for the new nodes. For should be longer
+	// than a rollout takes. Zero means 15 min. -1 dead-letters such messages at once.
 	For time.Duration
 
-	// Wait says for how long each time: between half of its d and d. Its zero fields mean 10 s and
-	// 1 min, so that the first wait is 5 s at least.
+	// Wait is how long a message is put off each time: between half of its d and d. Zero fields
+	// mean 10 s and 1 min, so that the first wait is at least 5 s.
 	Wait Backoff
 }
 
@@ -34,11 +39,11 @@ const (
 	defaultUnknownWait = 10 * time.Second
 	mostUnknownWait    = time.Minute
 
-	// mostForeigners is how many messages are remembered that this node can't do. One that is
-	// forgotten is met anew.
+	// mostForeigners is how many messages are remembered that this node can't do. A forgotten
+	// message counts as a new one.
 	mostForeigners = 1 << 16
 
-	// foreignLogs is how often they are logged.
+	// foreignLogs is the interval at which they are logged.
 	foreignLogs = time.Minute
 )
 
@@ -54,7 +59,7 @@ func (u Unknown) orDefaults() Unknown {
 	return Unknown{For: or(u.For, defaultUnknown), Wait: u.Wait.or(defaultUnknownWait, mostUnknownWait)}
 }
 
-// foreigners is what a consumer knows of messages that it can't do. It outlives its ledgers.
+// foreigners is the consumer's memory of messages that it can't do. It outlives its ledgers.
 type foreigners struct {
 	met *memo.Memo[identity, meeting]
 
@@ -62,10 +67,10 @@ type foreigners struct {
 	putOff int
 	last   error
 	logged time.Time
-	silent int // put off since it was logged
+	silent int // put off since the last log
 }
 
-// meeting is what is known of one of them.
+// meeting records when and how often one of them came.
 type meeting struct {
 	first, last time.Time
 	times       int
@@ -75,8 +80,8 @@ func newForeigners() *foreigners {
 	return &foreigners{met: memo.New[identity, meeting](mostForeigners)}
 }
 
-// meet notes that the message is here once more. One that stayed away for longer than limit is met
-// anew.
+// meet records that the message has come once more. A message that stayed away for longer than
+// limit counts as a new one.
 func (f *foreigners) meet(m identity, now time.Time, limit time.Duration) meeting {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,8 +103,8 @@ func (f *foreigners) forget(m identity) {
 	f.met.Put(m, meeting{})
 }
 
-// count notes that one was put off, and reports whether that is to be logged, with how many weren't
-// since the last time.
+// count counts a message that was put off, and reports whether that must be logged. others is the
+// number of messages that were not logged since the last time.
 func (f *foreigners) count(reason error, now time.Time) (others int, logs bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,26 +118,27 @@ func (f *foreigners) count(reason error, now time.Time) (others int, logs bool) 
 	return others, true
 }
 
-// tell fills in Health.
+// tell fills in the fields of h.
 func (f *foreigners) tell(h *Health) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h.PutOff, h.Unknown = f.putOff, f.last
 }
 
-// UnknownError is the reason of a dead letter that this node has put off for as long as
-// Config.Unknown.For, and no other has done meanwhile.
+// UnknownError is the reason of a dead letter that this node has put off for [Unknown.For] without
+// another node doing it.
 type UnknownError struct {
-	// For is for how long this node has put it off, and Times how often.
+	// For is how long this node has put it off, and Times how often.
 	For   time.Duration
 	Times int
-	// Err is why it can't do it: a *KindError, a *VersionError, or what the decoder said.
+	// Err is why this node can't do it: a [*KindError], a [*VersionError], or the decoder's error.
 	Err error
 }
 
-// Error tells for how long it was put off.
+// Error returns how long the message was put off, and why.
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("gentask: put off %d times in %v, and no other node has done it: %v", e.Times, e.For.Round(time.Second), e.Err)
+	return fmt.Sprintf("gentask: put off %d times in %v, and no other node has done it: %v",
+		e.Times, e.For.Round(time.Second), e.Err)
 }
 
 // Unwrap returns Err.

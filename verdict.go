@@ -2,17 +2,19 @@ package gentask
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 
+	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
 )
 
-// beforeAdmission returns what becomes of a delivery that must not take a slot, and why: this node doesn't
-// know its kind or its version, it has come too early, or it has no attempt left. It returns the zero
-// Decision for all others.
+// beforeAdmission returns the decision for a delivery that must not take a slot, and why. That is
+// the case if this node doesn't support its kind or version, if it came too early, or if it has no
+// attempt left. It returns the zero Decision for all others.
 func (e *entry) beforeAdmission(b Behavior) (Decision, error) {
 	m := &e.delivery.Message
 	if reason := cmp.Or(b.unknownKind(m), e.cfg.unknownVersion(m)); reason != nil {
@@ -20,7 +22,7 @@ func (e *entry) beforeAdmission(b Behavior) (Decision, error) {
 		return orDecision(e.aside(), DeadLetter(reason)), reason
 	}
 	if wait := time.Until(e.delivery.NotBefore); !e.delivery.NotBefore.IsZero() && wait > 0 {
-		return Snooze(wait), nil // its broker could not keep it for as long as was asked
+		return Snooze(wait), nil // the broker could not delay it for as long as requested
 	}
 	if e.cfg.spent(e.item.Attempt) {
 		reason := &AttemptsError{Attempt: e.item.Attempt, Max: e.cfg.Retry.MaxAttempts}
@@ -29,7 +31,7 @@ func (e *entry) beforeAdmission(b Behavior) (Decision, error) {
 	return Decision{}, nil
 }
 
-// orDecision returns d, or the other if d is none.
+// orDecision returns d, or other if d is the zero Decision.
 func orDecision(d, other Decision) Decision {
 	if d.kind == undecided {
 		return other
@@ -37,8 +39,9 @@ func orDecision(d, other Decision) Decision {
 	return d
 }
 
-// aside is what becomes of a message that this node can't do: it is put off, or dead-lettered when
-// its time is over. It is the zero Decision for all others, and where nothing is to be put off.
+// aside returns the decision for a message that this node can't do: it is put off, or dead-lettered
+// when its time is over. It returns the zero Decision for all others, and if putting off is
+// disabled.
 func (e *entry) aside() Decision {
 	reason, unknown := e.whyForeign(), e.cfg.Unknown
 	if reason == nil || unknown.For == never {
@@ -53,30 +56,31 @@ func (e *entry) aside() Decision {
 	}
 	wait := min(unknown.Wait.delay(met.times, e.cfg.random), max(left, time.Second))
 	if others, logs := f.count(reason, now); logs {
-		e.cfg.Logger.Warn("gentask: message put off, which another node may be able to do", "consumer", e.cfg.Name, "id", e.delivery.ID,
-			"reason", reason, "after", wait, "until", met.first.Add(unknown.For), "others", others)
+		e.cfg.Logger.Warn("gentask: message put off, which another node may be able to do",
+			"consumer", e.cfg.Name, "id", e.delivery.ID, "reason", reason, "after", wait,
+			"until", met.first.Add(unknown.For), "others", others)
 	}
 	return Snooze(wait)
 }
 
-// setForeign notes that this node can't do the job, and why. It is a fact of the job's own
-// decoding, and not read from what a run returns.
+// setForeign records that this node can't do the job, and why. It is called by the job's own
+// decoding: an error that a run returns proves nothing.
 func (e *entry) setForeign(reason error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.foreign = reason
 }
 
-// whyForeign returns nil for what this node can do.
+// whyForeign returns why this node can't do the job; nil if it can.
 func (e *entry) whyForeign() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.foreign
 }
 
-// loops reports whether a delivery could be run and given back like this for ever. One that was not
-// started could not, nor one that is given back because it was interrupted; nor one that waits by itself,
-// or loses an attempt of those that it has.
+// loops reports whether a delivery could be run and given back like this for ever. That is
+// impossible if it was not started or was interrupted, and if d makes it wait or costs a limited
+// attempt.
 func (e *entry) loops(d Decision) bool {
 	if !e.wasStarted() || factsOfCause(e.toldCause()).has(factInterrupted) {
 		return false
@@ -97,7 +101,7 @@ func (e *entry) byDefault(reason error) (Decision, error) {
 	return e.decisionFor(e.facts(task.Exit)|factsOfCause(cause), task.Exit, reason, false), reason
 }
 
-// limit makes a requeue of the last attempt a dead letter.
+// limit turns a requeue of the last attempt into a dead letter.
 func (e *entry) limit(d Decision, reason error) (Decision, error) {
 	if d.kind != decideRequeue || !e.cfg.lastAttempt(e.item.Attempt) {
 		return d, reason
@@ -106,19 +110,20 @@ func (e *entry) limit(d Decision, reason error) (Decision, error) {
 	return DeadLetter(reason), reason
 }
 
-// holds reports whether a decision to give the delivery back is carried out here, as far as it concerns its kind.
+// holds reports whether d is carried out here instead of by the broker: see Order.Strict.
 func (e *entry) holds(d Decision) bool {
 	back := d.kind == decideRequeue || d.kind == decideRelease
-	return back && e.cfg.Policy.Order.Strict && e.item.OrderKey() != "" && e.whyForeign() == nil // else it is for another node
+	// A message that this node can't do is for another node.
+	return back && e.cfg.Policy.Order.Strict && e.item.OrderKey() != "" && e.whyForeign() == nil
 }
 
-// outlasts reports whether the next attempt, after wait, would be later than the delivery may be held.
+// outlasts reports whether the next attempt, after wait, would exceed the limit of the hold.
 func (e *entry) outlasts(wait time.Duration) bool {
 	hold := e.cfg.Policy.Order.hold()
 	return hold != never && wait > hold-time.Since(e.received)
 }
 
-// limitHold makes a dead letter of a requeue that would be held for too long.
+// limitHold turns a requeue that would be held for too long into a dead letter.
 func (e *entry) limitHold(d Decision, reason error) (Decision, error) {
 	if d.kind != decideRequeue || !e.holds(d) || !e.outlasts(d.wait()) {
 		return d, reason
@@ -141,4 +146,90 @@ func (e *entry) nextAttempt(d Decision) *entry {
 		next.item.Attempt++
 	}
 	return next
+}
+
+// defaultDecision is the table. ask says whether the user's functions may be asked.
+func (e *entry) defaultDecision(s task.Status, reason error, ask bool) Decision {
+	return e.decisionFor(e.facts(s), s, reason, ask)
+}
+
+func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Decision {
+	switch s {
+	case task.OK:
+		return Ack()
+	case task.Exit:
+		if d := e.aside(); d.kind != undecided {
+			return d
+		}
+		if f.has(factInterrupted) {
+			return Release()
+		}
+		if d := decisionIn(reason); d.kind != undecided {
+			return d
+		}
+	case task.Timeout:
+	}
+	if ask {
+		if rule := e.rule(s, f.explain(reason)); rule != nil {
+			return rule.decide(e, reason)
+		}
+	}
+	switch {
+	case s == task.Exit && f.has(factUndecodable|factCancelled):
+		return DeadLetter(reason)
+	case ask:
+		return Requeue(e.backoff(nil, reason))
+	}
+	return Requeue(e.plainBackoff())
+}
+
+// rule returns the first rule for a job that ended so; nil if there is none.
+func (e *entry) rule(s task.Status, reason error) *Rule {
+	rules := e.cfg.Retry.Rules
+	for i := range rules {
+		matches, _ := consult(e, e.cfg.hooks.match, func() bool { return rules[i].When(s, reason) })
+		if matches {
+			return &rules[i]
+		}
+	}
+	return nil
+}
+
+// decide is what the rule makes of a job.
+func (r *Rule) decide(e *entry, reason error) Decision {
+	tryAgain := r.Do.kind == undecided || r.Do.kind == decideRequeue
+	if attempt := e.item.Attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
+		return DeadLetter(&AttemptsError{Attempt: attempt, Max: r.MaxAttempts, Err: reason})
+	}
+	if r.Do.kind == undecided {
+		return Requeue(e.backoff(r, reason))
+	}
+	return r.Do
+}
+
+// backoff returns the wait before the next attempt: by the rule, if that is not nil and has one, or by
+// Retry.Backoff.
+func (e *entry) backoff(rule *Rule, reason error) time.Duration {
+	if rule != nil && rule.Backoff != nil {
+		d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return rule.Backoff(e.item.Attempt, reason) })
+		if ok {
+			return span(max(d, 0))
+		}
+	}
+	return e.plainBackoff()
+}
+
+// plainBackoff returns the wait before the next attempt by Retry.Backoff. It calls nothing of the user's.
+func (e *entry) plainBackoff() time.Duration {
+	return e.cfg.Retry.Backoff.delay(e.item.Attempt, e.cfg.random)
+}
+
+// consult calls a function of a rule, and reports whether it returned.
+func consult[T any](e *entry, hook *guard.Hook, f func() T) (T, bool) {
+	said, err := guard.Call(context.Background(), hook, func(context.Context) (T, error) { return f(), nil })
+	if err != nil {
+		e.cfg.Logger.Error("gentask: function of a retry rule failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
+			"function", hook.Name(), "reason", err, "stack", actor.Stack(err))
+	}
+	return said, err == nil
 }

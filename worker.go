@@ -10,30 +10,33 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// kernel is a behaviour with its types taken off.
+// kernel is a behaviour without its types.
 type kernel interface {
 	execute(ctx context.Context, e *entry) (any, error)
 	decide(e *entry, o *task.Outcome[any]) Decision
 }
 
-// worker is the transient actor that owns one delivery, for behaviours of which the library has both halves, Run and HandleResult. It never runs
-// risky code and never blocks: it has its task started, hears how it ended, and passes the decision on. Whatever else reaches its mailbox is
-// ignored.
+// worker is the transient actor that owns one delivery, for behaviours of which the library has
+// both halves, Run and HandleResult. It never runs risky code and never blocks. It starts its task,
+// receives the outcome, and passes the decision on. Any other message is ignored.
 //
-// The ledger supervises it: it is never started again, so there is nothing that another supervisor could decide. (Those of Actor are, and have
-// one.) That is why it can be a Cell: see docs/decisions/0015-workers-are-cells.md.
+// The ledger supervises it. It is never restarted, so another supervisor would have nothing to
+// decide. Workers made by Actor are restarted, and have a supervisor. The worker can therefore be a
+// Cell: see docs/decisions/0015-workers-are-cells.md.
 type worker struct {
 	cell.Cell
 	entry *entry
 	kernel
-	// afterTimeout is what was decided when the task timed out; nil if it hasn't. It counts when the task has been stopped without a value.
+	// afterTimeout is the decision that was taken when the task timed out; nil if it hasn't. It
+	// counts if the task was then stopped without a value.
 	afterTimeout *Decision
 }
 
-// notStarted says that the job was stopped before it began.
+// notStarted is posted to a worker whose job was stopped before it began.
 type notStarted struct{ reason error }
 
-// startWorker starts the worker of an entry, and its task, on the ledger's goroutine. Nothing of the user's runs there.
+// startWorker starts the worker of an entry, and its task, on the ledger's goroutine. No user code
+// runs there.
 func startWorker(e *entry, k kernel) {
 	w := &worker{entry: e, kernel: k}
 	w.Start(e.incarnation.sys, e.incarnation.workerName, w)
@@ -45,17 +48,18 @@ func startWorker(e *entry, k kernel) {
 		w.end(Release(), err)
 	case err == ErrSessionLost: //nolint:errorlint // the cause itself
 		w.end(Release(), err) // lost before it began: nothing has run, and nothing is owed
-	default: // by a message, for HandleResult must not hold up the ledger
+	default: // by a message, because HandleResult must not block the ledger
 		w.Post(&notStarted{reason: err})
 	}
 }
 
-// run is what the task runs.
+// run is the function of the task.
 func (w *worker) run(ctx context.Context) (any, error) {
 	return hostedRun(ctx, w.entry.cfg.hooks.Host, w)
 }
 
-// TaskOutcome implements cell.Listener. After the task's end the outcome is processed on its goroutine, which has nothing else to do.
+// TaskOutcome implements cell.Listener. The last outcome is processed on the task's goroutine,
+// which has nothing else to do.
 func (w *worker) TaskOutcome(o *task.Outcome[any], last bool) {
 	if last {
 		w.PostLast(o)
@@ -64,7 +68,7 @@ func (w *worker) TaskOutcome(o *task.Outcome[any], last bool) {
 	w.Post(o)
 }
 
-// Receive is one turn of the worker.
+// Receive handles one message.
 func (w *worker) Receive(msg any) {
 	switch msg := msg.(type) {
 	case *task.Outcome[any]:
@@ -76,7 +80,7 @@ func (w *worker) Receive(msg any) {
 	}
 }
 
-// Ended tells the ledger that the worker is gone, and with it, what it has decided.
+// Ended informs the ledger that the worker has ended, and so of its decision.
 func (w *worker) Ended(reason error) {
 	if reason != nil && crashed(reason) {
 		w.entry.cfg.hooks.handle.CountFailed()
@@ -88,7 +92,8 @@ func (w *worker) Ended(reason error) {
 // crashed reports whether err is a panic or a Goexit.
 func crashed(err error) bool { return has[*actor.PanicError](err) || guard.Is(err, actor.ErrGoexit) }
 
-// refused says that the task supervisor would not start a task: nothing has run, so it costs no attempt.
+// refused reports whether the task supervisor has refused to start a task. Nothing has run then, so
+// it costs no attempt.
 func refused(err error) bool {
 	return guard.Is(err, task.ErrMaxAbandoned) || guard.Is(err, task.ErrMaxChildren) || guard.Is(err, task.ErrClosed)
 }
@@ -111,7 +116,7 @@ func (w *worker) outcome(o *task.Outcome[any]) {
 	}
 }
 
-// timeout leaves the task running, or has it stopped: the next outcome is the last.
+// timeout extends the task, or stops it: the next outcome is the last.
 func (w *worker) timeout(o *task.Outcome[any]) {
 	d := w.ask(o)
 	if d.kind == decideExtend {
@@ -122,11 +127,12 @@ func (w *worker) timeout(o *task.Outcome[any]) {
 	w.entry.stop(task.ErrTimeout)
 }
 
-// ask is the one place where the user decides. A panic in it ends the worker, and the ledger decides.
+// ask is the only place where the user decides. If it panics the worker ends, and the ledger
+// decides.
 func (w *worker) ask(o *task.Outcome[any]) Decision {
 	w.entry.heard(o)
 	if w.entry.isDuplicate() {
-		return Ack() // it has been settled so
+		return Ack() // that is how it was settled
 	}
 	if d := w.entry.aside(); d.kind != undecided {
 		w.entry.answered()
@@ -138,12 +144,12 @@ func (w *worker) ask(o *task.Outcome[any]) Decision {
 }
 
 func (w *worker) end(d Decision, reason error) {
-	// Settled early, or lost: what follows is ignored.
+	// If it was settled early, or lost, d is ignored.
 	_ = w.entry.decide(d, reason)
 	w.Exit(nil)
 }
 
-// refuse is the worker of a payload that can't be decoded.
+// refuse returns the worker of a payload that can't be decoded.
 func refuse(e *entry, reason error) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
@@ -154,7 +160,7 @@ func refuse(e *entry, reason error) *actor.Props {
 	})
 }
 
-// crash is the worker of a factory that failed: a start that failed.
+// crash returns the worker of a factory that failed. It fails to start.
 func crash(reason error) *actor.Props {
 	return actor.FromFunc(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
@@ -163,16 +169,17 @@ func crash(reason error) *actor.Props {
 	})
 }
 
-// hostedRun runs a job, in its task. It is a frame of its own so that a Stop in it is recognized.
+// hostedRun runs a job, in its task. It has a stack frame of its own so that a Stop in it is
+// recognized.
 //
 //go:noinline
 func hostedRun(ctx context.Context, h *guard.Host, w *worker) (any, error) {
 	v, err := w.execute(ctx, w.entry)
-	runtime.KeepAlive(h) // or else a traceback might not know it any more
+	runtime.KeepAlive(h) // otherwise a traceback might have lost it
 	return v, err
 }
 
-// hostedAsk asks HandleResult.
+// hostedAsk calls HandleResult.
 //
 //go:noinline
 func hostedAsk(h *guard.Host, w *worker, o *task.Outcome[any]) Decision {

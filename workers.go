@@ -12,20 +12,20 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// workerPeriod is the time in which Config.Restarts counts.
+// workerPeriod is the period of Config.Restarts.
 const workerPeriod = 5 * time.Second
 
-// workers starts and ends the workers of one incarnation of the ledger, and keeps the tasks that have
-// lost theirs. It belongs to the ledger's goroutine.
+// workers starts and ends the workers of one incarnation of the ledger, and keeps the tasks that
+// have lost theirs. It belongs to the ledger's goroutine.
 //
-// The library's own workers are the ledger's to supervise. Those of the user's have a supervisor: each is
-// transient, so that a crash starts it again, but never while its old task still runs.
+// The ledger supervises the library's own workers. The user's workers have a supervisor. They are
+// transient: a crashed one is restarted, but never while its old task still runs.
 type workers struct {
 	*incarnation
 
 	cfg        *settings
-	supervisor *actor.PID // nil if the behaviour has no workers of the user's
-	made       uint64     // of the user's
+	supervisor *actor.PID // nil if the behaviour has no user's workers
+	made       uint64     // user's workers so far
 	orphans    map[uint64]*orphan
 }
 
@@ -33,7 +33,7 @@ type workers struct {
 type orphan struct {
 	entry  *entry
 	reason error            // of the worker's end
-	resume func(again bool) // starts the worker again when the task has ended; nil if it is gone for good
+	resume func(again bool) // restarts the worker after the task; nil if it is gone for good
 }
 
 // supervise starts the supervisor of the user's workers. It is called again when that is lost.
@@ -42,12 +42,12 @@ func (w *workers) supervise(ctx actor.Context) {
 		ChildIntensity: &supervision.Intensity{Restarts: max(w.cfg.Restarts, 0), Period: workerPeriod},
 	})
 	if err != nil {
-		panic(err) // there is nothing of the user's in it
+		panic(err) // the spec does not depend on the user
 	}
 	w.supervisor = actor.Spawn(ctx, props, actor.SpawnOptions{Name: "workers", Monitor: true})
 }
 
-// start gives an entry a worker.
+// start starts the worker of an entry.
 func (w *workers) start(e *entry, b Behavior) {
 	if b.kernel != nil {
 		startWorker(e, b.kernel)
@@ -56,7 +56,7 @@ func (w *workers) start(e *entry, b Behavior) {
 	w.startChild(e, b.props)
 }
 
-// startChild starts a worker of the user's.
+// startChild starts a user's worker.
 func (w *workers) startChild(e *entry, props func(*entry) *actor.Props) {
 	w.made++
 	id := "job-" + strconv.FormatUint(w.made, 10)
@@ -68,7 +68,7 @@ func (w *workers) startChild(e *entry, props func(*entry) *actor.Props) {
 			return props(e)
 		},
 		Restart: supervision.Transient,
-		BeforeRestart: func(reason error, resume func(bool)) { // in the supervisor
+		BeforeRestart: func(reason error, resume func(bool)) { // called in the supervisor
 			w.tell(&workerCrashed{entry: e, reason: reason, resume: resume})
 		},
 		Notify: w.consumer,
@@ -84,7 +84,7 @@ func (w *workers) stop(e *entry, reason error) {
 	actor.Send(w.sys, w.supervisor, &supervise.Terminate{ID: e.receiver.id})
 }
 
-// replace leaves the supervisor behind, as if it had ended.
+// replace abandons the supervisor, as if it had ended, and starts another.
 func (w *workers) replace(ctx actor.Context) {
 	old := w.supervisor
 	actor.Kill(w.sys, old)
@@ -92,7 +92,7 @@ func (w *workers) replace(ctx actor.Context) {
 	process.Abandon(ctx, old)
 }
 
-// crashed starts a crashed worker again, if it still has a job, when its old task has ended.
+// crashed restarts a crashed worker that still has a job, once its old task has ended.
 func (w *workers) crashed(msg *workerCrashed) {
 	e := msg.entry
 	t := e.unfinished()
@@ -112,9 +112,9 @@ func (w *workers) crashed(msg *workerCrashed) {
 	}
 }
 
-// restart starts a crashed worker again: at once as often as Config.Restarts says, and then after a wait
-// that grows, because it may crash for ever without ever being too fast. It is limited like an idle one
-// meanwhile.
+// restart restarts a crashed worker: at once for the first Config.Restarts times, and then after a
+// growing wait. The wait is needed because a worker may crash for ever without exceeding the
+// intensity. Meanwhile the time limit of an idle worker applies.
 func (w *workers) restart(msg *workerCrashed) {
 	r := msg.entry.receiver
 	r.restarts = min(r.restarts, 1000) + 1
@@ -133,7 +133,7 @@ func (w *workers) restartNow(msg *restartDue) {
 	msg.resume(e.busy() && !e.decided() && !e.stopped() && !e.leftBehind())
 }
 
-// orphanOf returns the orphan of an entry, nil if its task is none.
+// orphanOf returns the orphan of an entry; nil if its task is none.
 func (w *workers) orphanOf(e *entry) *orphan {
 	t := e.currentTask()
 	if t == nil {
@@ -142,12 +142,12 @@ func (w *workers) orphanOf(e *entry) *orphan {
 	return w.orphans[t.ID()]
 }
 
-// lost is called when the worker of an entry is gone. It reports whether the slot is free: a task that
-// still runs is stopped first, so that the job never runs twice at the same time.
+// lost is called when the worker of an entry has ended. It reports whether the slot is free. A task
+// that still runs is stopped first, so that the job never runs twice at the same time.
 func (w *workers) lost(e *entry, reason error) (free bool) {
 	if o := w.orphanOf(e); o != nil {
-		o.resume = nil // its supervisor is gone, too
-		return false   // its outcome is still to come, though the task may be over
+		o.resume = nil // its supervisor has ended, too
+		return false   // its outcome has yet to come, though the task may be over
 	}
 	if t := e.unfinished(); t != nil {
 		w.adopt(e, t, reason)
@@ -161,14 +161,14 @@ func (w *workers) adopt(e *entry, t *task.Task[any], reason error) *orphan {
 	o := &orphan{entry: e, reason: reason}
 	w.orphans[t.ID()] = o
 	t.Adopt(w.consumer)
-	if !e.stopped() { // else its grace runs
+	if !e.stopped() { // otherwise its grace is running
 		t.Stop(workerLost(reason), w.cfg.Grace)
 	}
 	return o
 }
 
-// ended is called with the outcome of an orphan. It returns the orphan if its worker is gone for good;
-// nil if the worker goes on, or the outcome is not the end of an orphan.
+// ended is called with the outcome of an orphan. It returns the orphan if its worker is gone for
+// good. It returns nil if the worker is restarted, or if the outcome is not the end of an orphan.
 func (w *workers) ended(o *task.Outcome[any]) *orphan {
 	if o.Task == nil || o.Status == task.Timeout {
 		return nil // forged, or not the end
@@ -192,7 +192,7 @@ func (w *workers) ended(o *task.Outcome[any]) *orphan {
 	return nil
 }
 
-// workerLost returns the reason of a job whose worker is gone.
+// workerLost returns the reason of a job whose worker has ended without a decision.
 func workerLost(reason error) error {
 	if reason == nil {
 		return ErrWorkerLost

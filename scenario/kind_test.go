@@ -138,7 +138,8 @@ func TestKind_Attempts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				fails := func(context.Context, mail) error { return errOwn }
-				r.Start(gentask.MuxKinds(mails.Handle(fails, gentask.KindOptions{MaxAttempts: c.options})), gentask.Config{Retry: gentask.Retry{MaxAttempts: forConsumer}})
+				cfg := gentask.Config{Retry: gentask.Retry{MaxAttempts: forConsumer}}
+				r.Start(gentask.MuxKinds(mails.Handle(fails, gentask.KindOptions{MaxAttempts: c.options})), cfg)
 				publishAs(r, mails, mail{})
 				r.Finish()
 				ends := r.Events(gentask.EventDone)
@@ -152,7 +153,8 @@ func TestKind_Attempts(t *testing.T) {
 			require.NoError(t, err)
 			for lost, runs := range map[int]bool{c.want - 1: true, c.want: false} {
 				result := gentasktest.Run(t, gentask.MuxKinds(mails.Handle(func(context.Context, mail) error { return nil },
-					gentask.KindOptions{MaxAttempts: c.options})), gentasktest.Attempt(msg, lost+1), gentask.Config{Retry: gentask.Retry{MaxAttempts: forConsumer}})
+					gentask.KindOptions{MaxAttempts: c.options})), gentasktest.Attempt(msg, lost+1),
+					gentask.Config{Retry: gentask.Retry{MaxAttempts: forConsumer}})
 				require.Equal(t, runs, result.Disposition == queue.Ack, "after %d attempts that were lost", lost)
 			}
 		})
