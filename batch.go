@@ -28,9 +28,9 @@ type BatchConfig struct {
 	// Wait is how long the first job of a batch waits for others. Zero means 1 s.
 	Wait time.Duration
 
-	// Key returns which batch a message belongs to: jobs of different keys are never handled together.
-	// The empty key is one like any other, and nil means that all belong together. It is called in the
-	// job's task, and may fail as the job may.
+	// Key returns which batch a message belongs to: jobs with different keys are never handled
+	// together. The empty key is one like any other, and nil means that all belong together. Key is
+	// called in the job's task, and fails the job if it fails.
 	Key KeyFunc
 }
 
@@ -47,22 +47,23 @@ func AllDone[J any](jobs []Job[J]) Results {
 	return r
 }
 
-// Batch makes a behaviour of a function that handles several jobs at a time. Each of them is
-// decided as by [Handle], by its own result. A job that is not among the results failed with the
-// error that the function returns, or with [ErrNoResult]. A panic, a Goexit or a timeout fails all
-// of them, those with a result too. A job in its second attempt, or a later one, is handled in a
-// batch of one. So a job that makes every batch fail costs its neighbours one attempt each, and
-// then fails alone.
+// Batch returns a behaviour of a function that handles several jobs at a time. Each job is decided
+// as by [Handle], by its own result. A job that is not among the results failed with the error that
+// the function returns, or with [ErrNoResult]. A panic, a Goexit or a timeout fails all of the
+// jobs, those with a result too. A job in its second attempt, or a later one, is handled in a batch
+// of one. So a job that makes every batch fail costs its neighbours one attempt each, and then
+// fails alone.
 //
-// Each job keeps a task of its own. The function runs in that of one of them, and the others wait.
-// Its ctx has the values of that task's context, as middleware has left it, and ends with that
-// task. An end that middleware has set for a job, such as a deadline, is that job's alone. It ends
-// ctx only when every job of the batch was told to stop. [Config.Timeout] counts from when the
+// Each job keeps a task of its own. The function runs in the task of one of them, and the others
+// wait. Its ctx has the values of that task's context, as middleware has left it, and ends with
+// that task. An end that middleware has set for a job, such as a deadline, concerns that job alone.
+// It ends ctx only when every job of the batch was stopped. [Config.Timeout] counts from when the
 // batch is handled.
 //
-// A job that is cancelled before its batch is handled leaves it. One that is cancelled meanwhile is
-// let go when the function returns or the grace is almost over. If the function runs in its task,
-// ctx is cancelled. The others that get no result go back to the queue then, and lose no attempt.
+// A job that is cancelled before its batch is handled leaves it. A job that is cancelled meanwhile
+// stops waiting when the function returns, or when the grace is almost over. If the function runs
+// in its task, ctx is cancelled. The other jobs that get no result then go back to the queue, and
+// lose no attempt.
 func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, error), cfg BatchConfig) Behavior {
 	if handle == nil {
 		return Behavior{}
@@ -85,20 +86,21 @@ func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, erro
 	}}}
 }
 
-// check refuses what makes no sense.
+// check returns all errors in the fields, joined.
 func (c BatchConfig) check(s *settings) error {
 	return badFields("BatchConfig.", errors.Join(
 		unfitIf(c.Size < 0, "Size", c.Size, "0 for as many as Concurrency, or more"),
-		unfitIf(s.Concurrency > 0 && c.Size > s.Concurrency, "Size", c.Size, fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency)),
+		unfitIf(s.Concurrency > 0 && c.Size > s.Concurrency, "Size", c.Size,
+			fmt.Sprintf("Concurrency, which is %d, at most", s.Concurrency)),
 		unfitIf(c.Bytes < 0, "Bytes", c.Bytes, "0 for no limit, or more"),
 		c.Key.check(),
 		unfitIf(c.Wait < 0, "Wait", c.Wait, "0 for 1s, or more")))
 }
 
-// batchKernel is the kernel of Batch: that of functions, whose task's own context is kept at hand.
+// batchKernel is the kernel of Batch: that of functions, with the task's own context kept in ctx.
 type batchKernel[J any] struct{ *functions[J, struct{}] }
 
-// execute runs in the task.
+// execute is called in the task.
 func (k batchKernel[J]) execute(ctx context.Context, e *entry) (any, error) {
 	return k.functions.execute(batching.WithTask(ctx), e)
 }
@@ -114,7 +116,8 @@ func jobEntry(m *batching.Member) *entry {
 	return e
 }
 
-// join runs in the task of a job: the job joins a batch, and its error is that of its result.
+// join is called in the task of a job. The job joins a batch, and the error of its result is
+// returned.
 func (b *batcher) join(ctx context.Context, payload any) error {
 	job, _ := FromContext(ctx)
 	e := job.entry
@@ -138,10 +141,10 @@ func (b *batcher) join(ctx context.Context, payload any) error {
 }
 
 // errInterrupted is the reason of a job that got no result because another job of its batch was
-// told to stop.
+// stopped.
 var errInterrupted = errors.New("gentask: batch interrupted, because another job of it was stopped")
 
-// decide runs in the worker: a batch has as much time as a job, from when it is handled.
+// decide is called in the worker. A batch has as much time as a job, from when it is handled.
 func (b *batcher) decide(e *entry, s task.Status) Decision {
 	if s == task.Timeout {
 		if left := e.incarnation.batches.TimeLeft(e, e.cfg.taskTimeout()); left > 0 {
@@ -152,8 +155,8 @@ func (b *batcher) decide(e *entry, s task.Status) Decision {
 }
 
 // stoppedWith returns the reason of a job without a result, because the job that led its batch was
-// told to stop. If that was for a reason of its own, this one is only interrupted. Otherwise the
-// reason concerns both: time, a drain, or a goroutine of the function that failed.
+// stopped. If that was for a reason of the leader's own, this job is only interrupted. Otherwise
+// the reason concerns both: time, a drain, or a goroutine of the function that failed.
 func stoppedWith(e *entry, r batching.Result) error {
 	f := factsOfCause(jobEntry(r.Leader).toldCause())
 	if f.has(factCancelled) || guard.Is(r.Cause, ErrWorkerLost) {

@@ -15,8 +15,9 @@ import (
 
 // Consumer runs the jobs of one queue. Its methods are safe for concurrent use.
 //
-// It lives as a small supervision tree, made by Start at the root of a system, or by Props wherever it is to live: a supervisor that starts
-// the ledger anew if it crashes, the ledger, and below that the supervisors of workers and tasks.
+// It is a small supervision tree, which [Consumer.Start] spawns at the root of a system, and
+// [Consumer.Props] anywhere else. The root of the tree is a supervisor that restarts the ledger if
+// it crashes. Below it is the ledger, and below that are the supervisors of workers and tasks.
 type Consumer struct {
 	cfg        *settings
 	source     queue.Source
@@ -28,19 +29,23 @@ type Consumer struct {
 	health     atomic.Pointer[Health]
 
 	mu       sync.Mutex
-	instance *instance // the last that has begun, or else was offered; nil before the first
+	instance *instance // the last one that has begun, or else was offered; nil before the first
 	stops    int       // how often Stop was called
 }
 
-// New returns a consumer that is not running yet. It returns an error that wraps ErrConfig if source or behavior is missing, or cfg makes no sense:
-// a line for each mistake, with what is wrong and what would be right. A duration that is longer than a hundred years is taken for that.
+// New returns a consumer that is not running yet. It returns an error that wraps [ErrConfig] if
+// source or behavior is missing, or if cfg makes no sense. The error has a line for each mistake,
+// with the wrong value and the right ones. A duration of more than a hundred years is taken for a
+// hundred years.
 func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) {
 	var errs []error
 	if source == nil {
-		errs = append(errs, fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig))
+		errs = append(errs,
+			fmt.Errorf("%w: source is nil; want a queue, for example embedded's Broker.Queue(name)", ErrConfig))
 	}
 	if behavior.empty() {
-		errs = append(errs, fmt.Errorf("%w: behavior is empty; want one made by Handle, Work or Actor of something that is not nil", ErrConfig))
+		errs = append(errs, fmt.Errorf(
+			"%w: behavior is empty; want one made by Handle, Work or Actor of something that is not nil", ErrConfig))
 	}
 	if named, ok := source.(queue.Named); ok && cfg.Name == "" {
 		cfg.Name = named.Name()
@@ -54,14 +59,16 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 		return nil, err
 	}
 	s.forBehavior(behavior)
-	c := &Consumer{cfg: s, source: source, behavior: behavior, dedup: newDedup(s.Policy.Dedup), foreigners: newForeigners()}
+	c := &Consumer{
+		cfg: s, source: source, behavior: behavior, dedup: newDedup(s.Policy.Dedup), foreigners: newForeigners(),
+	}
 	if s.OnEvent != nil {
 		c.events.add(s.hooks.onEvent, s.OnEvent)
 	}
 	return c, nil
 }
 
-// Run is [New] and [Consumer.Run]. It returns their errors.
+// Run calls [New] and [Consumer.Run], and returns their errors.
 func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config) error {
 	c, err := New(source, behavior, cfg)
 	if err != nil {
@@ -70,19 +77,19 @@ func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config
 	return c.Run(ctx)
 }
 
-// Run starts the consumer, consumes until ctx ends, and then drains as [Consumer.Stop] does. It returns
-// nil when the consumer was drained, however the running jobs ended, and when Stop was called
-// elsewhere. Otherwise it returns why the consumer could not go on, or never began, in an error that
-// wraps one of these:
+// Run starts the consumer, consumes until ctx ends, and then drains as [Consumer.Stop] does. It
+// returns nil when the consumer was drained, however the running jobs ended, and when Stop was
+// called elsewhere. Otherwise it returns the reason why the consumer could not go on, or never
+// began. The error wraps one of these:
 //
-//   - ErrRunning: the consumer runs already, and goes on
-//   - queue.ErrConfig: the broker refuses a setting, before the first session
-//   - ErrNoSession, and why the last attempt failed: until ctx ended, no session could be opened at
-//     all; see [Config.FailFast]
-//   - supervision.ErrIntensity: the consumer's ledger crashed too often
-//   - ErrStanding: the consumer did not stop, 10 s after all of its limits
+//   - [ErrRunning]: the consumer runs already, and goes on
+//   - [queue.ErrConfig]: the broker refuses a setting, before the first session
+//   - [ErrNoSession], with the error of the last attempt: until ctx ended, no session could be
+//     opened at all; see [Config.FailFast]
+//   - [supervision.ErrIntensity]: the consumer's ledger crashed too often
+//   - [ErrStanding]: the consumer did not stop, 10 s after all of its limits
 //
-// When Run has returned, the consumer can be run again.
+// After Run has returned, the consumer can be run again.
 func (c *Consumer) Run(ctx context.Context) error {
 	l, err := c.start()
 	if err != nil {
@@ -97,23 +104,26 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 }
 
-// Props makes the consumer's tree, for whoever wants it in a tree of his own; it fits supervision.ChildSpec.Props. Told to stop, the tree
-// drains the consumer, so it wants a Shutdown of more than DrainTimeout and Grace, or supervision.Infinity.
+// Props returns the props of the consumer's tree, to spawn it in another tree. As a method value it
+// fits [supervision.ChildSpec.Props]. When the tree is stopped, it drains the consumer. Therefore
+// [supervision.ChildSpec.Shutdown] should be longer than [Config.DrainTimeout] and [Config.Grace]
+// together, or [supervision.Infinity].
 //
-// One tree of a consumer lives at a time: a further one, and one that is spawned after Start, ends
-// at once with an error that wraps ErrRunning, and the consumer goes on. When the tree has ended,
-// Start, Props of a new call, or the same Props again begin the next instance. Props that are spawned
-// after a Stop that they are older than end at once, normally.
+// Only one tree of a consumer lives at a time. A further tree, and one that is spawned after Start,
+// ends at once with an error that wraps [ErrRunning], and the consumer goes on. When the tree has
+// ended, the next instance can begin, by Start, by a new call of Props, or by the same Props. Props
+// that were made before a Stop and are spawned after it end at once, normally.
 //
-// The parent should be a supervisor of package supervision, which starts the consumer again when a strategy
-// such as OneForAll or RestForOne stops it. A strategy of protoactor-go's own (actor.NewAllForOneStrategy, for
-// example) restarts children in place, which no actor of this module can do without losing what it holds:
-// told so, the consumer drains and ends, and Err returns an error that wraps actor.ErrRestart. A parent that
-// keeps such a strategy must spawn the consumer again, with Props, when it hears of the end.
+// The parent should be a supervisor of package supervision. It starts the consumer again when a
+// strategy such as OneForAll or RestForOne stops it. The strategies of protoactor-go, such as
+// actor.NewAllForOneStrategy, restart children in place. No actor of this module can do that
+// without losing its state. The consumer drains and ends instead, and [Consumer.Err] returns an
+// error that wraps [actor.ErrRestart]. A parent that keeps such a strategy must spawn the consumer
+// again, with Props, when it ends.
 func (c *Consumer) Props() *actor.Props { return c.offer().props() }
 
-// Start spawns the consumer at the root of Config.System and returns at once: see Health for how it gets on. It returns ErrRunning if the
-// consumer runs.
+// Start spawns the consumer at the root of [Config.System] and returns at once. [Consumer.Health]
+// reports its progress. Start returns [ErrRunning] if the consumer runs.
 func (c *Consumer) Start() error {
 	_, err := c.start()
 	return err
@@ -135,7 +145,7 @@ func (c *Consumer) start() (*instance, error) {
 	return l, nil
 }
 
-// Name returns the consumer's name: [Config.Name], or what stands for it when that is empty.
+// Name returns the consumer's name: [Config.Name], or its default if that is empty.
 func (c *Consumer) Name() string { return c.cfg.Name }
 
 // current returns the instance that was started last; nil before the first.
@@ -145,7 +155,8 @@ func (c *Consumer) current() *instance {
 	return c.instance
 }
 
-// Done returns a channel that is closed when a started consumer has ended, by Stop or because it gave up; nil before Start.
+// Done returns a channel that is closed when a started consumer has ended, because of Stop or
+// because it gave up. It returns nil before Start.
 func (c *Consumer) Done() <-chan struct{} {
 	if l := c.current(); l != nil {
 		return l.done
@@ -161,14 +172,17 @@ func (c *Consumer) Err() error {
 	return nil
 }
 
-// Stop drains the consumer: it takes no more, gives back what has not been started, lets running jobs finish for Config.DrainTimeout, or as
-// long as ctx leaves beside the grace, cancels the rest, and closes the session when everything is settled. It returns the report when all of
-// the consumer is gone. If ctx ends first it returns ctx.Err(), and the drain goes on. A second Stop joins the first. Stopping a consumer that
-// is not running does nothing.
+// Stop drains the consumer. The consumer receives nothing more, gives back unstarted deliveries,
+// and lets running jobs finish. They have [Config.DrainTimeout], or as long as ctx leaves beside
+// the grace; then they are cancelled. The session is closed when everything is settled. Stop
+// returns the report when all of the consumer is gone. If ctx ends first, it returns ctx.Err(), and
+// the drain goes on. A second Stop joins the first. Stopping a consumer that is not running does
+// nothing.
 //
-// From inside a job of the same consumer, whose end the drain waits for, and from inside any function that was
-// handed in, Stop starts the drain and returns at once with an empty report, whatever ctx is. A subscriber or a
-// Logger that does not return from a call for 5 s is not waited for.
+// Stop may be called from inside a job of the same consumer, or any function that the consumer was
+// given. There it starts the drain and returns at once with an empty report, whatever ctx is,
+// because the drain waits for that job. A subscriber or a Logger that does not return from a call
+// for 5 s is not waited for.
 func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
 	l := c.revoke(nil)
 	if l == nil {
@@ -177,43 +191,49 @@ func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
 	return l.stop(ctx)
 }
 
-// Pause makes the consumer take no more work, from now on: what has not been started goes back to the queue, what runs goes on. It lasts until
-// Resume, or the consumer's end. It returns ErrNotRunning or ctx.Err().
+// Pause stops the consumer from taking more work: unstarted deliveries go back to the queue, and
+// running jobs go on. A pause lasts until [Consumer.Resume], or until the consumer ends. Pause
+// returns [ErrNotRunning] or ctx.Err().
 func (c *Consumer) Pause(ctx context.Context) error {
 	return c.ask(ctx, func(answer func(error)) message { return &pauseRequest{on: true, answer: answer} })
 }
 
-// Resume undoes Pause.
+// Resume undoes [Consumer.Pause]. It returns [ErrNotRunning] or ctx.Err().
 func (c *Consumer) Resume(ctx context.Context) error {
 	return c.ask(ctx, func(answer func(error)) message { return &pauseRequest{answer: answer} })
 }
 
-// Cancel stops the job with this message ID: see Job.Cancel. A job that waits for its slot is never run; its worker hears the cancellation when
-// its turn comes. A worker made by Actor that runs no task is ended, and the default policy decides. Where messages share an ID, all of
-// them are cancelled. It returns ErrUnknownJob if no such delivery is held here, ErrNotRunning or ctx.Err().
+// Cancel stops the job with this message ID: see [Job.Cancel]. A job that waits for its slot is
+// never run; its worker gets the cancellation when the job gets its slot. A worker made by [Actor]
+// that runs no task is ended, and the default policy decides. If messages share an ID, all of them
+// are cancelled. Cancel returns [ErrUnknownJob] if no such delivery is held here, [ErrNotRunning]
+// or ctx.Err().
 func (c *Consumer) Cancel(ctx context.Context, id string) error {
 	return c.ask(ctx, func(answer func(error)) message { return &cancelRequest{id: id, answer: answer} })
 }
 
-// Jobs describes what the consumer holds and runs, in the order in which it came. It returns ErrNotRunning or ctx.Err().
+// Jobs returns the status of each job that the consumer holds or runs, in the order in which they
+// were received. It returns [ErrNotRunning] or ctx.Err().
 func (c *Consumer) Jobs(ctx context.Context) ([]JobStatus, error) {
 	return askLedger(ctx, c.current(), func(answer func([]JobStatus)) message { return &jobsRequest{answer: answer} })
 }
 
-// Worker returns the address of the worker of the job with this message ID, for tools that ask it
-// something: with [actor.Ask] in [Config.System], a worker made by [Actor] answers as it is programmed;
-// those of the library's own ignore what is sent to them. Where messages share an ID it is that of the
-// first that has a worker. The worker may end at any time. Worker returns ErrUnknownJob if no such
-// delivery is held here, ErrNoWorker if it has no worker, ErrNotRunning or ctx.Err().
+// Worker returns the address of the worker of the job with this message ID, for tools. With
+// [actor.Ask] in [Config.System], a worker made by [Actor] answers as it is programmed. The
+// library's own workers ignore such messages. If messages share an ID, the address is that of the
+// first one that has a worker. The worker may end at any time. Worker returns [ErrUnknownJob] if no
+// such delivery is held here, [ErrNoWorker] if it has no worker, [ErrNotRunning] or ctx.Err().
 func (c *Consumer) Worker(ctx context.Context, id string) (*actor.PID, error) {
-	found, err := askLedger(ctx, c.current(), func(answer func(workerAnswer)) message { return &workerRequest{id: id, answer: answer} })
+	found, err := askLedger(ctx, c.current(), func(answer func(workerAnswer)) message {
+		return &workerRequest{id: id, answer: answer}
+	})
 	if err != nil {
 		return nil, err
 	}
 	return found.pid, found.err
 }
 
-// Health says how the consumer is. It doesn't block.
+// Health returns a snapshot of the consumer's state. It doesn't block.
 func (c *Consumer) Health() Health {
 	var now Health
 	if h := c.health.Load(); h != nil {
@@ -231,7 +251,7 @@ func (c *Consumer) Health() Health {
 	return now
 }
 
-// Alive is [Health.Alive] of now.
+// Alive reports whether the process is worth keeping: see [Health.Alive].
 func (c *Consumer) Alive() bool { return c.Health().Alive() }
 
 func (c *Consumer) ask(ctx context.Context, request func(answer func(error)) message) error {
@@ -267,12 +287,12 @@ func askLedger[T any](ctx context.Context, l *instance, request func(answer func
 	return a, err
 }
 
-// Subscribe calls f for each [Event] from now on, as [Config.OnEvent] is called: one after the other, in
-// order, on a goroutine of its own. Any number of subscribers may come and go, before Start and after;
-// one that blocks holds up no other. Subscribe(nil) does nothing.
+// Subscribe calls f for each [Event] from now on, as [Config.OnEvent] is called: one after the
+// other, in order, on a goroutine of its own. Subscribers can be added and removed at any time,
+// before Start and after. A subscriber that blocks delays no other. Subscribe(nil) does nothing.
 //
-// The returned function ends the subscription. It does not wait for a call that has begun; it may be
-// called from anywhere, more than once.
+// The returned function ends the subscription. It does not wait for a call that has begun. It may
+// be called from anywhere, more than once.
 func (c *Consumer) Subscribe(f func(Event)) (cancel func()) {
 	if f == nil {
 		return func() {}
@@ -280,16 +300,16 @@ func (c *Consumer) Subscribe(f func(Event)) (cancel func()) {
 	return c.events.add(c.cfg.hooks.subscribe, f)
 }
 
-// flush returns when subscribers and Logger have been told everything, but for those that hang, or when
-// ctx ends.
+// flush returns when all events and records have reached the subscribers and the Logger, except
+// those that hang, or when ctx ends.
 func (c *Consumer) flush(ctx context.Context) {
 	c.events.wait(ctx)
 	if logs := c.cfg.hooks.logs; logs != nil {
-		_ = logs.Wait(ctx, hookTime) // in vain: it is counted
+		_ = logs.Wait(ctx, hookTime) // a Logger that hangs is counted
 	}
 }
 
-// hooksHealth returns what there is to tell of the functions that were handed in, by name.
+// hooksHealth returns the failures of the user's functions, by name; nil if there are none.
 func (c *Consumer) hooksHealth() map[string]HookHealth {
 	h := c.cfg.hooks
 	var all map[string]HookHealth

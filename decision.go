@@ -9,25 +9,25 @@ import (
 )
 
 // Decision is what becomes of a delivery. Make one with [Ack], [Requeue], [Release], [Snooze],
-// [PauseConsumer], [DeadLetter] or [Extend]. The zero Decision is none, and the default policy decides
+// [PauseConsumer], [DeadLetter] or [Extend]. With the zero Decision, the default policy decides
 // instead.
 //
-// HandleResult returns a Decision. The functions of [Handle], [Work], [Batch] and [Middleware], which
-// return an error, return it as that:
+// HandleResult returns a Decision. The functions of [Handle], [Work], [Batch] and [Middleware],
+// which return an error, can return it as that error:
 //
 //	return gentask.Snooze(10 * time.Minute)
 //	return gentask.DeadLetter(err)
 //	return fmt.Errorf("server busy: %w", gentask.Requeue(retryAfter))
 //
-// [DefaultDecision] finds it as errors.As does, before it asks a rule. Of several in one error, the
-// outermost counts. A job that fails with [Requeue] has failed, for breakers as well; one that fails
-// with any other has not. An error with a Decision that settles nothing, which is the zero Decision or
-// [Extend], is an error like any other.
+// [DefaultDecision] finds it as errors.As does, before it calls a rule. Of several in one error,
+// the outermost counts. A job that fails with [Requeue] counts as failed, for breakers as well; a
+// job that fails with any other Decision does not. A Decision that settles nothing, which is the
+// zero Decision or [Extend], makes an error like any other.
 //
-// It does not matter where in the error a Decision comes from. If a job calls something that returns
-// one, such as a function shared with another job, and passes that error on, it decides by it. So do
-// not pass on the reasons of other jobs, as in [Event] or task.Outcome.
-type Decision struct { //nolint:errname // it is a decision, which can be returned as an error
+// It does not matter where in the error a Decision comes from. If a job calls a function that
+// returns one, and passes that error on, it decides the job. So do not pass on the reasons of other
+// jobs, as in [Event] or task.Outcome.
+type Decision struct { //nolint:errname // a decision, which can be returned as an error
 	kind   decisionKind
 	after  time.Duration
 	reason error
@@ -45,44 +45,49 @@ const (
 	decideExtend
 )
 
-// Ack takes the message out of the queue: the job is done.
+// Ack removes the message from the queue: the job is done.
 func Ack() Decision { return Decision{kind: decideAck} }
 
-// Requeue gives the message back, to be tried again no earlier than after from now; zero or less means at once. It costs an attempt: at
-// Retry.MaxAttempts it becomes a dead letter. Job.Backoff says how long to wait by the configured back-off. From the 25th attempt on,
-// where Retry.MaxAttempts allows for more, at once means what it means for Release.
+// Requeue gives the message back, to be tried again no earlier than after from now. Zero or less
+// means at once. It costs an attempt: at [Retry.MaxAttempts] it becomes a dead letter.
+// [Job.Backoff] returns the wait by the configured back-off. From the 25th attempt on, if
+// Retry.MaxAttempts allows more, at once means the same as in [Release].
 func Requeue(after time.Duration) Decision {
 	return Decision{kind: decideRequeue, after: span(max(after, 0))}
 }
 
-// Release gives the message back at once, and costs no attempt: the job was not started, or interrupted through no fault of its own. A message that
-// is released again and again after it was started waits from the second time on: 100 ms, and each time twice as long, up to a minute. That does not
-// concern what was interrupted by a drain or with its session.
+// Release gives the message back at once, and costs no attempt. It is for a job that was not
+// started, or was interrupted through no fault of its own. A message that is released again and
+// again after it was started waits from the second time on. The wait is 100 ms, and doubles each
+// time, up to a minute. An interruption by a drain or with its session does not count.
 func Release() Decision { return Decision{kind: decideRelease} }
 
-// Snooze gives the message back, to be tried again no earlier than after from now, and costs no attempt: it isn't time for it yet. A job that is
-// snoozed again and again never ends. Zero or less is a Release, and less than 100 ms makes the message wait longer from time to time as that does.
+// Snooze gives the message back, to be tried again no earlier than after from now, and costs no
+// attempt. It is for a job whose time has not come yet. A job that is snoozed again and again never
+// ends. Zero or less is a [Release], and less than 100 ms makes the message wait longer from time
+// to time as Release does.
 func Snooze(after time.Duration) Decision {
 	return Decision{kind: decideRelease, after: span(max(after, 0))}
 }
 
-// PauseConsumer gives the message back, as Release does, and pauses the consumer, as Consumer.Pause
-// does: what it needs is wrong for every job, and somebody has to look before it is resumed.
+// PauseConsumer gives the message back, as [Release] does, and pauses the consumer, as
+// [Consumer.Pause] does. It is for a problem that concerns every job, and that an operator must
+// look at before resuming.
 func PauseConsumer() Decision { return Decision{kind: decidePauseConsumer} }
 
-// DeadLetter takes the message out of the queue and keeps it in the dead-letter queue with reason,
-// and its stack if it has one. A nil reason becomes the outcome's. Returned as an error, it means that
-// the job will never succeed, whatever attempts it has left; DeadLetter(nil) does so too. DeadLetter reads reason once,
-// methods and all, on the calling goroutine; one that misbehaves is replaced by a text that says
-// so.
+// DeadLetter removes the message from the queue and keeps it in the dead-letter queue with reason,
+// and its stack if it has one. A nil reason becomes the outcome's. Returned as an error, also as
+// DeadLetter(nil), it means that the job will never succeed, whatever attempts it has left.
+// DeadLetter reads reason once, methods and all, on the calling goroutine. A reason that misbehaves
+// is replaced by a text that states so.
 func DeadLetter(reason error) Decision {
 	return Decision{kind: decideDeadLetter, reason: guard.Seal(reason)}
 }
 
-// Extend leaves a task that has timed out running for more: if it still runs then, the worker hears
-// the next Timeout. It is only for a Timeout, and more must be positive; otherwise the default
-// policy decides. Less than 10 ms is taken for that: a worker that waits for next to nothing would
-// do nothing else.
+// Extend leaves a task that has timed out running for more. If it still runs then, the worker gets
+// the next Timeout. Extend is only for a Timeout, and more must be positive; otherwise the default
+// policy decides. Less than 10 ms is taken for 10 ms, because a worker that waits for next to
+// nothing would do nothing else.
 func Extend(more time.Duration) Decision {
 	if more > 0 {
 		more = max(more, leastExtension)
@@ -90,7 +95,7 @@ func Extend(more time.Duration) Decision {
 	return Decision{kind: decideExtend, after: span(more)}
 }
 
-// leastExtension is the floor of Extend.
+// leastExtension is the least time of an Extend.
 const leastExtension = 10 * time.Millisecond
 
 // Error returns the text of String after the package's name.
@@ -129,7 +134,8 @@ func (d Decision) String() string {
 // MarshalText returns the text of String, for a [JobStatus] in JSON or a log.
 func (d Decision) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// disposition returns what the decision means to a queue; ok is false for those that settle nothing.
+// disposition returns the decision's meaning for a queue; ok is false for those that settle
+// nothing.
 func (d Decision) disposition() (disposition queue.Disposition, ok bool) {
 	switch d.kind {
 	case decideAck:

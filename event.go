@@ -8,59 +8,72 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// EventKind says what an Event is about. The set is closed.
+// EventKind is the kind of an [Event]. The set is closed.
 type EventKind uint8
 
 const (
-	// EventReceived is told once for each delivery, when it is received.
+	// EventReceived is emitted once for each delivery, when it is received.
 	EventReceived EventKind = iota + 1
-	// EventStarted is told when a delivery gets its slot and a worker, at most once. Its run follows,
-	// unless the payload can't be decoded or [Policy].Dedup knows the message. A delivery that goes back
-	// unstarted has none.
+	// EventStarted is emitted when a delivery gets its slot and a worker, at most once. Its run
+	// follows, unless the payload can't be decoded or [Policy.Dedup] finds that the message was
+	// done before. A delivery that goes back unstarted has none.
 	EventStarted
-	// EventDone is told once for each delivery, when it has been settled or lost, and its worker and task are gone.
+	// EventDone is emitted once for each delivery, when it has been settled or lost, and its worker
+	// and task are gone.
 	EventDone
-	// EventSessionOpened says that deliveries flow.
+	// EventSessionOpened is emitted when a session is open: deliveries flow.
 	EventSessionOpened
-	// EventSessionLost says that the session is over, for Reason; what it held is lost. The next one is opened after a while.
+	// EventSessionLost is emitted when the session is over, for Reason. The deliveries that it held
+	// are lost. The next session is opened after a wait.
 	EventSessionLost
-	// EventOpenFailed says that no session could be opened, for Reason. It is tried again after a while.
+	// EventOpenFailed is emitted when no session could be opened, for Reason. It is tried again
+	// after a wait.
 	EventOpenFailed
-	// EventSettleFailed says that the broker did not take a settlement, for Reason. The delivery is held, and it is tried again after a while.
+	// EventSettleFailed is emitted when the broker did not take a settlement, for Reason. The
+	// delivery is held, and its settlement is tried again after a wait.
 	EventSettleFailed
-	// EventAbandoned says that a task did not return within its grace; Count is how many of them still run.
+	// EventAbandoned is emitted when a task did not return within its grace. Count is how many such
+	// tasks still run.
 	EventAbandoned
-	// EventWorkersLost says that the worker supervisor ended, for Reason, and was started anew.
+	// EventWorkersLost is emitted when the worker supervisor ended, for Reason, and was started
+	// again.
 	EventWorkersLost
-	// EventHealed says that the watchdog found what must never be, in Reason, and mended it: ErrWorkerIdle and ErrHandleResult tell of a worker.
+	// EventHealed is emitted when the watchdog found and mended an impossible state, given in
+	// Reason. [ErrWorkerIdle] and [ErrHandleResult] concern a worker.
 	EventHealed
-	// EventPaused follows Pause and PauseConsumer; Reason is that of the job whose decision it was, if one's was.
+	// EventPaused follows [Consumer.Pause] and [PauseConsumer]. Reason is that of the job that
+	// decided to pause, if one did.
 	EventPaused
-	// EventResumed follows Resume.
+	// EventResumed follows [Consumer.Resume].
 	EventResumed
-	// EventBreakerOpened says that Policy.Breaker takes no more work, or Policy.KeyBreaker none of Key, because of failures like Reason; it probes
-	// after After.
+	// EventBreakerOpened is emitted when [Policy.Breaker] takes no more work, or
+	// [Policy.KeyBreaker] none of Key, because of failures like Reason. The breaker probes after
+	// After.
 	EventBreakerOpened
-	// EventBreakerProbing says that the breaker lets one job at a time run.
+	// EventBreakerProbing is emitted when the breaker lets one job at a time run.
 	EventBreakerProbing
-	// EventBreakerClosed says that the breaker lets everything run again.
+	// EventBreakerClosed is emitted when the breaker lets everything run again.
 	EventBreakerClosed
-	// EventDraining says that the consumer has begun to stop.
+	// EventDraining is emitted when the consumer has begun to stop.
 	EventDraining
-	// EventDrained says that the consumer has stopped, with Report.
+	// EventDrained is emitted when the consumer has stopped, with Report.
 	EventDrained
-	// EventGaveUp says that the consumer ends by itself, for Reason.
+	// EventGaveUp is emitted when the consumer ends by itself, for Reason.
 	EventGaveUp
-	// EventDedupFailed says that the store of Policy.Dedup failed, for Reason; the job is run, or acknowledged, all the same.
+	// EventDedupFailed is emitted when the store of [Policy.Dedup] failed, for Reason. The job is
+	// run, or acknowledged, all the same.
 	EventDedupFailed
-	// EventSuspect says that a delivery is run alone: see Policy.IsolateSuspects.
+	// EventSuspect is emitted when a delivery is run alone: see [Policy.IsolateSuspects].
 	EventSuspect
-	// EventDriverStuck says that the driver does not return, although its context ended more than 5 s ago: a bug of its own. The session is left
-	// behind, and with it a goroutine; the broker may go on to count what it held as held. The next one is opened all the same.
+	// EventDriverStuck is emitted when the driver has not returned 5 s after its context ended,
+	// because of a bug of its own. The session is left behind, and a goroutine with it. The broker
+	// may go on to count its deliveries as held. The next session is opened all the same.
 	EventDriverStuck
-	// EventReturned is told when the broker has not taken a settlement and the delivery was returned to it instead, unsettled and by a way that
-	// needs no copy. Disposition is what was wanted, After how long the message should stay away, Reason why it was refused. The broker
-	// delivers the message again; see docs/life-of-a-job.md for what becomes of it. Its EventDone follows.
+	// EventReturned is emitted when the broker has not taken a settlement, and the delivery was
+	// returned to it instead. It is returned unsettled, by a way that needs no copy. Disposition is
+	// the settlement that was wanted, After how long the message should stay away, and Reason why
+	// it was refused. The broker delivers the message again; docs/life-of-a-job.md describes what
+	// becomes of it. Its EventDone follows.
 	EventReturned
 )
 
@@ -115,7 +128,7 @@ func (k EventKind) String() string {
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
 
-// Event is something that happened in a consumer. Fields that say nothing about its kind are zero.
+// Event is something that happened in a consumer. Fields that its kind doesn't use are zero.
 type Event struct {
 	Kind     EventKind
 	Time     time.Time
@@ -127,28 +140,32 @@ type Event struct {
 	Attempt     int
 	Redelivered bool
 
-	// Disposition is how the delivery was settled, for EventDone; zero if it was lost with its session, or returned unsettled (Reason wraps
-	// ErrReturned then). After is the delay of a requeue.
+	// Disposition is how the delivery was settled, for EventDone. It is zero if the delivery was
+	// lost with its session, or returned unsettled; Reason wraps [ErrReturned] then. After is the
+	// delay of a requeue.
 	Disposition queue.Disposition
 	After       time.Duration
 
-	// InPlace says that a requeue or a release was carried out here, for the sake of Order.Strict: the delivery is still held, and its next
-	// EventReceived follows. The broker heard nothing.
+	// InPlace reports whether a requeue or a release was carried out here, for [Order.Strict]. The
+	// delivery is still held then, and its next EventReceived follows. The broker is not involved.
 	InPlace bool
 
-	// Outcome is how its task ended, for EventDone; zero if it did not run, as when Policy.Dedup knew it (Reason is ErrDuplicate then).
+	// Outcome is how the task ended, for EventDone. It is zero if the job did not run, as with a
+	// duplicate found by [Policy.Dedup]; Reason is [ErrDuplicate] then.
 	Outcome task.Status
 
-	// QueueTime is from the message's publishing, or if that is unknown from its receipt, until it was
-	// given to a worker, for EventStarted and EventDone; zero if it was not. RunTime is how long its
-	// task ran, for EventDone.
+	// QueueTime is the time until the message was given to a worker, for EventStarted and
+	// EventDone. It counts from when the message was published, or from its receipt if that is
+	// unknown. It is zero if the message was given to no worker. RunTime is how long the task ran,
+	// for EventDone.
 	QueueTime time.Duration
 	RunTime   time.Duration
 
-	// Reason is why: of the settlement, or of what the kind says.
+	// Reason is the reason of the settlement, or of what happened.
 	Reason error
 
-	// Key is whose breaker it is, for EventBreakerOpened and what follows it; empty for the consumer's own.
+	// Key is the key of the breaker, for EventBreakerOpened, EventBreakerProbing and
+	// EventBreakerClosed. It is empty for the consumer's own.
 	Key string
 
 	// Count is for EventAbandoned, Report for EventDrained.
@@ -156,7 +173,7 @@ type Event struct {
 	Report *DrainReport
 }
 
-// DrainReport says how a consumer was drained.
+// DrainReport is the result of draining a consumer.
 type DrainReport struct {
 	// Finished is how many running jobs ended by themselves, and were settled.
 	Finished int
@@ -164,8 +181,10 @@ type DrainReport struct {
 	Returned int
 	// Cancelled are the IDs of the jobs that did not finish in time and were cancelled.
 	Cancelled []string
-	// Abandoned are the IDs of those among them whose task did not return within the grace either: its goroutine still runs.
+	// Abandoned are the IDs of those among them whose task did not return within the grace either.
+	// The goroutines of these tasks still run.
 	Abandoned []string
-	// Lost is how many deliveries were lost because their session ended, or would not take their settlement; the broker delivers them again.
+	// Lost is how many deliveries were lost because their session ended, or would not take their
+	// settlement. The broker delivers them again.
 	Lost int
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// One call for up to three jobs, and an outcome for each of them.
+// A batch is one call for up to three jobs, with an outcome for each of them.
 func ExampleBatch() {
 	q := outbox("anna", "bert", "cora")
 	defer q.Close()

@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// ledgerTable is a DedupStore. A real one is a table, or a cache whose entries expire when no message can be that old.
+// ledgerTable is a DedupStore. A real one is a table, or a cache whose entries expire when no
+// message can be that old.
 type ledgerTable struct{ done sync.Map }
 
 func (t *ledgerTable) Done(_ context.Context, id string) (bool, error) {
@@ -22,7 +23,8 @@ func (t *ledgerTable) Remember(_ context.Context, id string) error {
 	return nil
 }
 
-// The connection breaks when the work is done, before the broker hears of it. The message comes again, and is only acknowledged.
+// The connection breaks when the work is done, before the broker gets the acknowledgement. The
+// message comes again, and is only acknowledged.
 func ExampleDedup() {
 	q := outbox("anna")
 	defer q.Close()

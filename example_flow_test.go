@@ -12,7 +12,7 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// The mail server is down. After two failures nothing is tried but single probes, and the third one finds it up.
+// The mail server is down. After two failures only single probes run, until the third one succeeds.
 func ExampleBreaker() {
 	q := outbox("anna", "bert", "cora", "dora")
 	defer q.Close()
@@ -54,7 +54,8 @@ func ExampleBreaker() {
 	// <nil>
 }
 
-// Twenty runs begin each second, five of them at once. The rate is changed while the consumer runs.
+// At most twenty runs start each second, five of them at once. The rate is changed while the
+// consumer runs.
 func ExampleConsumer_SetRate() {
 	q := outbox("anna", "bert", "cora")
 	defer q.Close()
@@ -81,7 +82,7 @@ func ExampleConsumer_SetRate() {
 	// gentask: bad config: SetRate: PerSecond is -1; want 0 for no limit, or more
 }
 
-// At night more jobs may run.
+// More jobs may run at night.
 func ExampleConsumer_SetConcurrency() {
 	q := outbox("anna")
 	defer q.Close()
@@ -103,7 +104,8 @@ func ExampleConsumer_SetConcurrency() {
 	// gentask: bad config: SetConcurrency to 500; want 1 to 50, which is Config.Prefetch
 }
 
-// Between two and a hundred jobs run at a time: as many as the mail server takes without becoming slower.
+// Between two and a hundred jobs run at a time: as many as the mail server takes without becoming
+// slower.
 func ExampleAdaptive() {
 	q := outbox("anna", "bert", "cora")
 	defer q.Close()
@@ -128,7 +130,7 @@ func ExampleAdaptive() {
 	// Output: for a beginning: 2
 }
 
-// Two queues share four places. While both have work, urgent mail has three of them.
+// Two queues share four slots. While both have work, urgent mail has three of them.
 func ExamplePool() {
 	pool := gentask.NewPool(4)
 	ctx := context.Background()

@@ -10,7 +10,7 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// Each account may book twice a second. Another account doesn't wait for it.
+// Each account may book twice a second. Other accounts don't wait for it.
 func ExampleKeyRate() {
 	q := account(booking("1001", "open"), booking("1001", "pay in"), booking("1002", "open"))
 	defer q.Close()
@@ -20,7 +20,7 @@ func ExampleKeyRate() {
 		return nil
 	}), gentask.Config{
 		Concurrency: 1,
-		Prefetch:    10, // what waits here is what can be overtaken
+		Prefetch:    10, // only held messages can be overtaken
 		Policy: gentask.Policy{
 			KeyRate: gentask.KeyRate{Key: gentask.KeyHeader("account"), Rate: gentask.Rate{PerSecond: 2, Burst: 1}},
 		},
@@ -32,7 +32,8 @@ func ExampleKeyRate() {
 	// <nil>
 }
 
-// The bank of account 1001 is closed for a while. After two failures its bookings are given back until the next probe, and the other account goes on.
+// The bank of account 1001 is closed for a while. After two failures its bookings are given back
+// until the next probe, and the other account goes on.
 func ExampleKeyBreaker() {
 	q := account(booking("1001", "open"), booking("1001", "pay in"), booking("1002", "open"))
 	defer q.Close()

@@ -9,7 +9,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// A middleware is around each run, inside its task. Those of the library come in the same form.
+// A middleware wraps each run, inside its task. The middleware of the library has the same form.
 func ExampleMiddleware() {
 	q := outbox("anna")
 	defer q.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// One queue for messages of several kinds, each with its own behaviour and its own type.
+// A queue holds messages of several kinds, each with its own behaviour and its own type.
 func ExampleMux() {
 	q := memory.New(memory.Config{})
 	defer q.Close()
@@ -30,7 +30,8 @@ func ExampleMux() {
 			return nil
 		}),
 		gentask.AnyKind: gentask.Handle(func(_ context.Context, _ []byte) error {
-			return gentask.DeadLetter(errors.New("nobody here can do this")) // else it is left to other nodes
+			// Without AnyKind it is left to other nodes.
+			return gentask.DeadLetter(errors.New("nobody here can do this"))
 		}),
 	}), gentask.Config{}))
 	// Unordered output:
@@ -42,7 +43,8 @@ func ExampleMux() {
 	// <nil>
 }
 
-// Publishers and consumers share the kinds of a queue: their names, and the types of their payloads.
+// Publishers and consumers share the kinds of a queue: their names, and the types of their
+// payloads.
 func ExampleNewKind() {
 	emails, sizes := gentask.NewKind[Email]("email"), gentask.NewKind[int]("resize")
 

@@ -40,8 +40,8 @@ func worked(q *memory.Queue, behavior gentask.Behavior, cfg gentask.Config) erro
 	return err
 }
 
-// What belongs to the same account is booked in order: while a booking waits for its next attempt, whatever comes after it waits, too. Other
-// accounts go on.
+// Bookings of the same account run in order: while a booking waits for its next attempt, later ones
+// wait, too. Other accounts go on.
 func ExampleOrder() {
 	q := account(booking("1001", "open"), booking("1001", "pay in"), booking("1001", "pay out"), booking("1002", "open"))
 	defer q.Close()
@@ -54,7 +54,7 @@ func ExampleOrder() {
 		return nil
 	}), gentask.Config{
 		Concurrency: 1,
-		Prefetch:    10, // what waits here is what is in order
+		Prefetch:    10, // only held messages are in order
 		Retry:       gentask.Retry{Backoff: gentask.Backoff{Base: 100 * time.Millisecond}},
 		Policy:      gentask.Policy{Order: gentask.Order{Key: gentask.KeyHeader("account"), Strict: true}},
 	}))
@@ -81,7 +81,7 @@ func ExampleFairness() {
 		return nil
 	}), gentask.Config{
 		Concurrency: 1,
-		Prefetch:    10, // what waits here takes turns
+		Prefetch:    10, // only held messages take turns
 		Policy:      gentask.Policy{Fairness: gentask.Fairness{Key: gentask.KeyHeader("account")}},
 	}))
 	// Output:

@@ -14,7 +14,7 @@ var (
 	errBusy       = errors.New("server busy")
 )
 
-// A function returns a decision in the place of an error, or in one.
+// A function returns a decision as its error, or wrapped in one.
 func ExampleDecision() {
 	q := outbox("anna", "bert", "cora")
 	defer q.Close()
@@ -28,7 +28,8 @@ func ExampleDecision() {
 		case e.To == "bert":
 			return fmt.Errorf("quiet hours: %w", gentask.Snooze(time.Millisecond))
 		}
-		return errors.Join(errBusy, gentask.Requeue(time.Millisecond)) // they said when to come again
+		// The server asked for this wait.
+		return errors.Join(errBusy, gentask.Requeue(time.Millisecond))
 	}), gentask.Config{Concurrency: 1}))
 	// Unordered output:
 	// anna: exit, dead letter: no such user
@@ -40,7 +41,7 @@ func ExampleDecision() {
 	// <nil>
 }
 
-// The first rule that matches decides. What no rule is for goes on as it would without.
+// The first rule that matches decides. Without a match, the default policy goes on.
 func ExampleRetry() {
 	q := outbox("anna", "bert", "cora", "dora")
 	defer q.Close()
@@ -48,9 +49,12 @@ func ExampleRetry() {
 		MaxAttempts: 10,
 		Backoff:     gentask.Backoff{Base: time.Millisecond, Max: time.Second},
 		Rules: []gentask.Rule{
-			{When: gentask.WhenErrorIs(errNoSuchUser), Do: gentask.Ack()},                                // nothing is left to do
-			{When: gentask.WhenErrorIs(errBusy), Backoff: gentask.ConstantBackoff(2 * time.Millisecond)}, // they said when to come again
-			{When: gentask.WhenPanic, MaxAttempts: 1},                                                    // a bug: it won't go away by itself
+			// Nothing is left to do.
+			{When: gentask.WhenErrorIs(errNoSuchUser), Do: gentask.Ack()},
+			// The server asked for this wait.
+			{When: gentask.WhenErrorIs(errBusy), Backoff: gentask.ConstantBackoff(2 * time.Millisecond)},
+			// A panic is a bug, which another attempt doesn't mend.
+			{When: gentask.WhenPanic, MaxAttempts: 1},
 		},
 	}
 	fmt.Println(consumed(q, gentask.Handle(func(ctx context.Context, e Email) error {

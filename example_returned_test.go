@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// The queue for dead letters takes none for a while. The message goes back to the broker, and its slot is free. When it comes back the job is
-// not run again: it was decided, and is dead-lettered as soon as there is room.
+// The queue for dead letters is unavailable for a while. The message goes back to the broker, and
+// its slot is free. When the message comes back, the job is not run again: it was decided, and is
+// dead-lettered as soon as there is room.
 func ExampleEventKind_returned() {
 	ctx, cancel := context.WithCancel(context.Background())
 	q := memory.New(memory.Config{Faults: memory.Faults{MaxBody: 4}})

@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// The probes of a service. Its process is restarted for LivenessHandler only: while the broker is away the consumer is unready and alive.
+// A service has two probes. Only LivenessHandler restarts its process: while the broker is away,
+// the consumer is unready and alive.
 func ExampleHealthHandler() {
 	q := memory.New(memory.Config{})
 	defer q.Close()
@@ -24,7 +25,8 @@ func ExampleHealthHandler() {
 	mux.Handle("GET /readyz", gentask.HealthHandler(c))
 	mux.Handle("GET /livez", gentask.LivenessHandler(c))
 
-	for _, path := range []string{"/readyz", "/livez"} { // as kubelet would ask, before the consumer runs
+	// A kubelet would send these requests. The consumer doesn't run yet.
+	for _, path := range []string{"/readyz", "/livez"} {
 		answer := httptest.NewRecorder()
 		mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
 		fmt.Println(path, answer.Code)
@@ -34,7 +36,7 @@ func ExampleHealthHandler() {
 	// /livez 200
 }
 
-// A consumer of its own, whose health can be asked while Run runs.
+// A consumer reports its health while Run runs.
 func ExampleConsumer_Run() {
 	q := outbox("anna")
 	defer q.Close()
@@ -55,10 +57,10 @@ func ExampleConsumer_Run() {
 	// <nil> stopped
 }
 
-// howFar is a question to a worker.
+// howFar asks a worker for its progress.
 type howFar struct{ answer func(percent int) }
 
-// A tool asks the worker of a job, an actor of one's own, how far it is.
+// A tool asks the worker of a job, which is a custom actor, for its progress.
 func ExampleConsumer_Worker() {
 	q := outbox("anna")
 	defer q.Close()

@@ -11,7 +11,7 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// Each subscriber has a queue of its own, so one that is slow or panics disturbs nobody.
+// Each subscriber has a queue of its own, so that a slow or panicking one disturbs no other.
 func ExampleConsumer_Subscribe() {
 	q := memory.New(memory.Config{})
 	defer q.Close()
@@ -46,7 +46,8 @@ func ExampleConsumer_Subscribe() {
 	// subscriber panicked: true
 }
 
-// With FailFast a consumer gives up when the broker refuses it, instead of trying again until it is stopped.
+// With FailFast, a consumer gives up when the broker refuses it, instead of trying again until it
+// is stopped.
 func ExampleConfig_failFast() {
 	q := memory.New(memory.Config{Faults: memory.Faults{RefuseOpen: memory.Times(-1)}})
 	defer q.Close()

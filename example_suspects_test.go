@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// A process dies with two messages in its hands. One of them may have killed it: the next process runs them alone, one after the other.
+// A process dies while it holds two messages. One of them may have killed it: the next process runs
+// them alone, one after the other.
 func ExamplePolicy_suspectsAlone() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

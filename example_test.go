@@ -142,7 +142,7 @@ func ExampleWork() {
 	// <nil>
 }
 
-// The worker is an actor of one's own: it hears the outcome as a message, next to any other.
+// The worker is an actor of one's own: it gets the outcome as a message, like any other.
 func ExampleActor() {
 	q := outbox("anna")
 	defer q.Close()

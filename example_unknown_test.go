@@ -10,7 +10,7 @@ import (
 )
 
 // A program that reads versions 1 and 2 of a payload leaves version 3 to a newer release. It puts
-// the message off, and costs it no attempt.
+// the message off, which costs no attempt.
 func ExampleUnknown() {
 	q := memory.New(memory.Config{})
 	defer q.Close()
@@ -29,7 +29,7 @@ func ExampleUnknown() {
 	err := gentask.Run(ctx, q, gentask.Handle(func(context.Context, string) error { return nil }), gentask.Config{
 		Concurrency: 1,
 		Versions:    []string{"1", "2"},
-		Unknown:     gentask.Unknown{}, // for 15 minutes, then it is a dead letter
+		Unknown:     gentask.Unknown{}, // for 15 minutes, then as a dead letter
 		OnEvent: func(ev gentask.Event) {
 			if ev.Kind != gentask.EventDone {
 				return

@@ -6,25 +6,28 @@ import (
 	"time"
 )
 
-// State says what a consumer does. The set is closed.
+// State is the phase of a consumer. The set is closed.
 type State uint8
 
 const (
-	// Stopped says that it was not started, or ended.
+	// Stopped means that the consumer was not started, or has ended.
 	Stopped State = iota
-	// Connecting says that there is no session; one is being opened, or will be after a while.
+	// Connecting means that there is no session: one is being opened, or will be after a wait.
 	Connecting
-	// Consuming says that deliveries flow. The normal state.
+	// Consuming means that deliveries flow. It is the normal state.
 	Consuming
-	// Paused follows Pause; what runs goes on.
+	// Paused follows [Consumer.Pause] and [PauseConsumer]. Running jobs go on.
 	Paused
-	// Saturated says that so many abandoned tasks still run (Config.MaxAbandoned) that no work is taken.
+	// Saturated means that as many abandoned tasks still run as [Config.MaxAbandoned] allows. No
+	// work is taken.
 	Saturated
-	// BreakerOpen says that Policy.Breaker takes no work, because most runs have failed; what runs goes on.
+	// BreakerOpen means that [Policy.Breaker] takes no work, because most runs have failed. Running
+	// jobs go on.
 	BreakerOpen
-	// Probing says that Policy.Breaker lets one job at a time run, to see whether it may close.
+	// Probing means that [Policy.Breaker] lets one job at a time run, to find out whether it may
+	// close.
 	Probing
-	// Draining says that it is on the way to its end.
+	// Draining means that the consumer is ending.
 	Draining
 )
 
@@ -51,57 +54,65 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint8(s))
 }
 
-// Health is how a consumer is. It is a snapshot, at most a second old.
+// Health is a snapshot of a consumer, at most a second old.
 type Health struct {
 	State State
 
 	// Since is when the state began.
 	Since time.Time
 
-	// Error is why there is no session, or why the last settlement was not taken; nil when all is well.
+	// Error is why there is no session, or why the broker did not take the last settlement. Nil
+	// means that all is well.
 	Error error
 
-	// Running is how many jobs have a worker or a task, Held how many deliveries are unsettled, and Abandoned how many abandoned tasks still
-	// run.
+	// Running is how many jobs have a worker or a task. Held is how many deliveries are unsettled.
+	// Abandoned is how many abandoned tasks still run.
 	Running, Held, Abandoned int
 
-	// Late is how many abandoned tasks have returned after all; their results were dropped.
+	// Late is how many abandoned tasks have returned after all. Their results were dropped.
 	Late int
 
-	// Concurrency is how many jobs may run at a time: what the user said, or Policy.Adaptive has come to. Zero when stopped.
+	// Concurrency is how many jobs may run at a time, as configured or as found by
+	// [Policy.Adaptive]. It is zero when stopped.
 	Concurrency int
 
-	// SharedIDs counts the deliveries whose ID another message had that came shortly before. A publisher who means well gives each message its
-	// own: Cancel, Jobs and events can't tell apart those that share one, and a Batch takes one of them at a time.
+	// SharedIDs counts the deliveries with an ID that another message had shortly before.
+	// Publishers should give each message an ID of its own. [Consumer.Cancel], [Consumer.Jobs] and
+	// events can't distinguish messages that share one, and a [Batch] takes one of them at a time.
 	SharedIDs int
 
-	// Breakers are the breakers that are not closed: the consumer's own, and at most 100 of Policy.KeyBreaker, those that come first by key.
-	// KeyBreakers counts all of those.
+	// Breakers are the breakers that are not closed: the consumer's own, and at most 100 of
+	// [Policy.KeyBreaker], the first ones by key. KeyBreakers counts all of those.
 	Breakers    []BreakerHealth
 	KeyBreakers int
 
-	// Turn is when the consumer's ledger last made its round, which it does twice a second; zero before
-	// the start and after the end.
+	// Turn is when the consumer's ledger last made its round, which it does twice a second. It is
+	// zero before the start and after the end.
 	Turn time.Time
 
-	// Hooks is how functions that were handed in misbehave, by name, such as "Config.OnEvent" or
-	// "Order.Key". Those whose calls all returned in time are left out; nil if all are.
+	// Hooks are the failures of the functions that the consumer was given, by name, such as
+	// "Config.OnEvent" or "Order.Key". A function whose calls all returned in time is left out. Nil
+	// means that there are no failures.
 	Hooks map[string]HookHealth
-	// PutOff is how often a message was put off that this node can't do, and another may: see Config.Unknown. Unknown is why the last of them was;
-	// nil if none was. When PutOff grows on every node, nobody can.
+
+	// PutOff is how often a message was put off because this node can't do it and another may: see
+	// [Config.Unknown]. Unknown is the reason of the last of them; nil if there was none. If PutOff
+	// grows on every node, no node can do the message.
 	PutOff  int
 	Unknown error
 }
 
-// turnLimit is how old the last turn of a ledger that works may be.
+// turnLimit is how old the last turn of a working ledger may be.
 const turnLimit = 2 * time.Second
 
 // stands reports whether the ledger has not turned for too long.
 func (h Health) stands() bool { return !h.Turn.IsZero() && time.Since(h.Turn) > turnLimit }
 
-// Healthy says whether the consumer does what it was told: it consumes, or is paused, or its breaker is open, and its settlements are taken. What a
-// breaker tells of is for an alarm; to start the process anew doesn't mend it, and forgets what the breaker knows. A Health whose Turn is more than
-// 2 s ago is not healthy, whatever else it says.
+// Healthy reports whether the consumer works as configured. That is the case if it consumes, is
+// paused, or its breaker is open or probes, and if the broker takes its settlements. An open
+// breaker should raise an alarm: a restart of the process doesn't mend the cause, and loses the
+// breaker's state. A Health whose Turn is more than 2 s ago is not healthy, whatever its other
+// fields are.
 func (h Health) Healthy() bool {
 	if h.stands() {
 		return false
@@ -115,24 +126,24 @@ func (h Health) Healthy() bool {
 }
 
 const (
-	// standLimit is for how long a ledger may make no turn before it is worth restarting the process. A
-	// machine that is suspended or short of CPU comes back by itself in less.
+	// standLimit is how long a ledger may make no turn before the process should be restarted. A
+	// machine that is suspended or short of CPU recovers in less.
 	standLimit = 10 * time.Second
 
-	// saturationLimit is how long abandoned tasks may take all that MaxAbandoned allows. Those of an
+	// saturationLimit is how long abandoned tasks may use all that MaxAbandoned allows. Those of an
 	// outage return when their connections time out.
 	saturationLimit = 10 * time.Minute
 )
 
-// Alive reports whether the process is worth keeping, for a liveness probe. It is false in three cases,
-// which a restart ends and nothing else may:
+// Alive reports whether the process is worth keeping, for a liveness probe. It returns false in
+// three cases, which a restart ends and nothing else may:
 //
 //   - the consumer has given up: it is stopped, with an Error
 //   - it stands: its Turn is more than 10 s ago
 //   - it has been Saturated for more than 10 minutes, by tasks that ignore their context
 //
-// A consumer that was not started, connects to a broker that is away, is paused, drains, or was stopped
-// is alive, whether it is [Health.Healthy] or not.
+// A consumer is alive, healthy or not, while it connects to a broker that is away, is paused, or
+// drains. It is also alive if it was not started, or was stopped.
 func (h Health) Alive() bool {
 	switch {
 	case h.State == Stopped:
@@ -151,21 +162,21 @@ type gauges struct {
 	turn          atomic.Pointer[time.Time] // of the ledger's last round
 }
 
-// set lets the outside see how many jobs run, and how many deliveries are held.
+// set publishes how many jobs run, and how many deliveries are held.
 func (g *gauges) set(running, held int) {
 	g.running.Store(int64(running))
 	g.held.Store(int64(held))
 }
 
-// HookHealth is how the calls of a function that was handed in have ended, where that was not by
-// returning in time.
+// HookHealth counts the calls of a function that did not return in time, or were not made. The
+// function is one that the consumer was given.
 type HookHealth struct {
-	// Failed is how many calls panicked or called runtime.Goexit, and Late how many did not return in
-	// time.
+	// Failed is how many calls panicked or called runtime.Goexit. Late is how many did not return
+	// in time.
 	Failed, Late int
 
-	// Hung is how many of the late ones still run. At 16 the function is not called any more until one of
-	// them returns.
+	// Hung is how many of the late ones still run. At 16 the function is not called again until one
+	// of them returns.
 	Hung int
 
 	// Refused is how many calls were not made for that reason.

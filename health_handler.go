@@ -7,23 +7,25 @@ import (
 )
 
 // HealthHandler returns a handler for a readiness probe. Its status is 200 while every consumer is
-// [Health.Healthy], and otherwise 503, also without any consumer. It answers every method and path, and
-// does not block. The body is JSON:
+// [Health.Healthy], and 503 otherwise, also without any consumer. It answers every method and path,
+// and does not block. The body is JSON:
 //
-//	{"ok": true, "consumers": [{"name": "emails", "state": "consuming", "healthy": true, "alive": true,
-//	  "since": "2026-03-01T12:00:00Z", "running": 3, "held": 3, "concurrency": 10, "abandoned": 0}]}
+//	{"ok": true, "consumers": [{"name": "emails", "state": "consuming", "healthy": true,
+//	  "alive": true, "since": "2026-03-01T12:00:00Z", "running": 3, "held": 3,
+//	  "concurrency": 10, "abandoned": 0}]}
 //
-// A consumer that has something to say also has "error" (of [Health.Error]), "put_off" and "breakers"
-// (how many are not closed). An error may name hosts and queues, so show the body to operators only.
+// The fields "error" (of [Health.Error]), "put_off" and "breakers" (how many are not closed) are
+// left out when they are empty. An error may name hosts and queues, so show the body to operators
+// only.
 //
-// While the broker is away the status is 503: don't take a server out of its load balancer for that if
-// it works without the consumer. See [LivenessHandler] for a probe that restarts the process.
+// While the broker is away the status is 503. If a server works without the consumer, don't take it
+// out of its load balancer for that. See [LivenessHandler] for a probe that restarts the process.
 func HealthHandler(consumers ...*Consumer) http.Handler {
 	return &healthHandler{consumers: consumers, well: Health.Healthy}
 }
 
 // LivenessHandler returns a handler for a liveness probe. Its status is 200 while every consumer is
-// [Health.Alive], and otherwise 503: then a restart of the process helps. Without consumers it is 200.
+// [Health.Alive], and without consumers. Otherwise it is 503: a restart of the process helps then.
 // The body is that of [HealthHandler].
 func LivenessHandler(consumers ...*Consumer) http.Handler {
 	return &healthHandler{consumers: consumers, well: Health.Alive, orNone: true}
@@ -32,7 +34,7 @@ func LivenessHandler(consumers ...*Consumer) http.Handler {
 type healthHandler struct {
 	consumers []*Consumer
 	well      func(Health) bool
-	orNone    bool // it is well to have no consumers
+	orNone    bool // well without consumers, too
 }
 
 // healthBody is the JSON of a healthHandler.
@@ -74,8 +76,9 @@ func (h *healthHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 func (h Health) summary(name string) consumerHealth {
 	s := consumerHealth{
-		Name: name, State: h.State.String(), Healthy: h.Healthy(), Alive: h.Alive(), Since: h.Since.UTC(), Running: h.Running,
-		Held: h.Held, Concurrency: h.Concurrency, Abandoned: h.Abandoned, PutOff: h.PutOff, Breakers: len(h.Breakers),
+		Name: name, State: h.State.String(), Healthy: h.Healthy(), Alive: h.Alive(), Since: h.Since.UTC(),
+		Running: h.Running, Held: h.Held, Concurrency: h.Concurrency, Abandoned: h.Abandoned, PutOff: h.PutOff,
+		Breakers: len(h.Breakers),
 	}
 	if h.Error != nil {
 		s.Error = h.Error.Error()

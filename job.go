@@ -9,14 +9,15 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// Job is one delivery, as its functions see it. It is a small value, to be copied; its methods are safe
-// for concurrent use. See [ActorJob] for workers made by [Actor].
+// Job is one delivery, as its functions see it. It is a small value that may be copied. Its methods
+// are safe for concurrent use. See [ActorJob] for workers made by [Actor].
 type Job[J any] struct {
 	entry   *entry
 	payload J
 }
 
-// FromContext returns the job that a task's context belongs to. Its payload is what Run got, or nil if Actor runs it.
+// FromContext returns the job of a task's context, and reports whether there is one. The job's
+// payload is the one passed to Run, or nil if [Actor] runs the job.
 func FromContext(ctx context.Context) (Job[any], bool) {
 	e, ok := ctx.Value(entryKey{}).(*entry)
 	if !ok {
@@ -25,29 +26,30 @@ func FromContext(ctx context.Context) (Job[any], bool) {
 	return Job[any]{entry: e, payload: e.keptPayload()}, true
 }
 
-// ID names the message, over all of its attempts.
+// ID returns the message's ID, which is the same in all of its attempts.
 func (j Job[J]) ID() string { return j.entry.delivery.ID }
 
-// Attempt says which delivery of the message this is, from 1.
+// Attempt returns which delivery of the message this is, from 1.
 func (j Job[J]) Attempt() int { return j.entry.item.Attempt }
 
-// Redelivered says that the broker delivered the message before, or must assume so.
+// Redelivered reports whether the broker delivered the message before, or must assume so.
 func (j Job[J]) Redelivered() bool { return j.entry.delivery.Redelivered }
 
-// Payload is the decoded body. In HandleResult it is the zero value if the payload could not be decoded.
+// Payload returns the decoded body. In HandleResult it is the zero value if the payload could not
+// be decoded.
 func (j Job[J]) Payload() J { return j.payload }
 
-// Body is the body as it was delivered. It must not be changed.
+// Body returns the body as it was delivered. It must not be changed.
 func (j Job[J]) Body() []byte { return j.entry.delivery.Body }
 
 // Headers returns a copy of the message's headers.
 func (j Job[J]) Headers() map[string]string { return maps.Clone(j.entry.delivery.Headers) }
 
-// Published is when the message was published; zero if unknown.
+// Published returns when the message was published; zero if unknown.
 func (j Job[J]) Published() time.Time { return j.entry.delivery.Time }
 
-// Backoff returns how long to wait before the next attempt: in HandleResult, by the rule that
-// matches how this one ended; otherwise by [Retry.Backoff].
+// Backoff returns how long to wait before the next attempt. In HandleResult that is by the rule
+// that matches how this one ended, and otherwise by [Retry.Backoff].
 func (j Job[J]) Backoff() time.Duration {
 	e := j.entry
 	s, reason := e.ended()
@@ -57,23 +59,24 @@ func (j Job[J]) Backoff() time.Duration {
 	return e.backoff(e.rule(s, reason), reason)
 }
 
-// Settle ends the delivery now, whatever its task still does; what is decided later is ignored. It returns ErrSettled if the delivery was
-// settled before, ErrSessionLost if its session is over, and ErrUndecided for a decision that settles nothing. It doesn't wait for the
-// broker.
+// Settle ends the delivery now, whatever its task still does. Later decisions are ignored. It
+// returns [ErrSettled] if the delivery was settled before, [ErrSessionLost] if its session is over,
+// and [ErrUndecided] for a decision that settles nothing. It doesn't wait for the broker.
 func (j Job[J]) Settle(d Decision) error { return j.entry.settle(d, nil) }
 
-// Cancel stops the job: its task's context is cancelled with ErrCancelled, and after the grace it is abandoned. The worker hears the outcome.
-// After the job's end it does nothing.
+// Cancel stops the job: its task's context is cancelled with [ErrCancelled], and after the grace
+// the task is abandoned. The worker gets the outcome. After the job's end Cancel does nothing.
 func (j Job[J]) Cancel() { j.entry.stop(ErrCancelled) }
 
-// ActorJob is the job of a worker made by [Actor]. It is a Job that can run a task whose outcome the
+// ActorJob is the job of a worker made by [Actor]: a [Job] that can run a task, whose outcome the
 // worker gets as a message.
 type ActorJob[J any] struct{ Job[J] }
 
-// Run runs f in a task. The worker calls it from its own Receive, and gets the *task.Outcome[any]. After
-// a Timeout it decides: task.Extend, task.Stop, or Settle. Run returns an error if a task of the job
-// runs already, the job has been stopped (then the error is the cause), or no task can be started; the
-// worker then settles, or ends and leaves it to the default policy.
+// Run runs f in a task. The worker must call it in its own Receive, and gets the *task.Outcome[any]
+// as a message. After a Timeout the worker must decide: by task.Extend, task.Stop, or [Job.Settle].
+// Run returns an error if a task of the job runs already, or if no task can be started. If the job
+// has been stopped, the error is the cause. The worker should then settle, or end and leave the
+// decision to the default policy.
 func (j ActorJob[J]) Run(ctx actor.Context, f func(context.Context) (any, error)) error {
 	e, run := j.entry, f
 	if e.cfg.runFunc != nil {

@@ -9,14 +9,16 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// AnyKind is the kind in a Mux that stands for those that it doesn't name.
+// AnyKind is the kind in a [Mux] that stands for all kinds without an entry.
 const AnyKind = "*"
 
-// Mux makes a behaviour of several, for a queue with messages of several kinds: the value of a
-// header says which of them a message is for. They keep their own types, and may be made by Handle,
-// Work, Actor, Batch or Mux. The kind "" is for messages without the header, and AnyKind for
-// those whose kind isn't named. Without an AnyKind they are put off, for another node may know
-// them, and dead-lettered with a *KindError in the end: see Unknown.
+// Mux returns a behaviour made of several, for a queue with messages of several kinds. The value of
+// a header selects the behaviour of a message. Each behaviour has its own type of payload, and may
+// be made by [Handle], [Work], [Actor], [Batch] or Mux.
+//
+// The kind "" is for messages without the header, and [AnyKind] for all kinds without an entry.
+// Without an AnyKind such messages are put off, because another node may support them, and
+// dead-lettered with a [*KindError] in the end: see [Unknown].
 func Mux(header string, kinds map[string]Behavior) Behavior {
 	if len(kinds) == 0 {
 		return Behavior{}
@@ -25,9 +27,9 @@ func Mux(header string, kinds map[string]Behavior) Behavior {
 	return Behavior{mux: m, check: m.check}
 }
 
-// MuxKinds is [Mux] for kinds made by [NewKind], told apart by the header [queue.HeaderKind]. Each may
-// have a timeout and a number of attempts of its own. [New] refuses a kind that is named twice or not at
-// all, and one whose options make no sense.
+// MuxKinds returns a [Mux] of kinds made by [NewKind], selected by the header [queue.HeaderKind].
+// Each kind may have its own timeout and number of attempts. [New] rejects a kind that is given
+// twice, a kind without a name, and options that make no sense.
 func MuxKinds(handlers ...KindHandler) Behavior {
 	if len(handlers) == 0 {
 		return Behavior{}
@@ -39,14 +41,15 @@ func MuxKinds(handlers ...KindHandler) Behavior {
 		errs = append(errs,
 			unfitIf(h.name == "", "name of a kind in MuxKinds", `""`, "the value that its messages have in the header"),
 			unfitIf(twice, fmt.Sprintf("kind %q in MuxKinds", h.name), "named twice", "each kind once"),
-			unfitIf(len(h.options) > 1, fmt.Sprintf("kind %q: options", h.name), len(h.options), "one KindOptions at most"))
+			unfitIf(
+				len(h.options) > 1, fmt.Sprintf("kind %q: options", h.name), len(h.options), "one KindOptions at most"))
 		m.kinds[h.name] = h.limited(&errs)
 	}
 	m.unfit = errors.Join(errs...)
 	return Behavior{mux: m, check: m.check}
 }
 
-// limited returns the behaviour with its options, and adds what makes no sense of them to errs.
+// limited returns the behaviour with its options. It adds the errors of the options to errs.
 func (h KindHandler) limited(errs *[]error) Behavior {
 	b := h.behavior
 	if len(h.options) == 0 {
@@ -57,18 +60,19 @@ func (h KindHandler) limited(errs *[]error) Behavior {
 	b.options = &o
 	*errs = append(*errs, inField(fmt.Sprintf("kind %q: KindOptions.", h.name), errors.Join(
 		unfitIf(o.Timeout < never, "Timeout", o.Timeout, "0 for Config.Timeout, -1 for never, or more"),
-		unfitIf(o.MaxAttempts < never, "MaxAttempts", o.MaxAttempts, "0 for Config.MaxAttempts, -1 for no end, or more"))))
+		unfitIf(
+			o.MaxAttempts < never, "MaxAttempts", o.MaxAttempts, "0 for Retry.MaxAttempts, -1 for no end, or more"))))
 	return b
 }
 
-// mux is what Mux and MuxKinds make.
+// mux holds the behaviours of a Mux or MuxKinds.
 type mux struct {
 	header string
 	kinds  map[string]Behavior
-	unfit  error // what made no sense to MuxKinds
+	unfit  error // mistakes in the arguments of MuxKinds
 }
 
-// of is the behaviour for a message. It is a mux if that has none for it.
+// of returns the behaviour for a message. It returns a mux if that has none for the message.
 func (b Behavior) of(msg *queue.Message) Behavior {
 	for b.mux != nil {
 		kind, ok := b.mux.kinds[msg.Headers[b.mux.header]]
@@ -86,7 +90,8 @@ func (b Behavior) of(msg *queue.Message) Behavior {
 	return b
 }
 
-// unknownKind returns a *KindError if b, which of has returned, is a mux that has no behaviour for the message.
+// unknownKind returns a *KindError if b, which of has returned, is a mux that has no behaviour for
+// the message. It returns nil otherwise.
 func (b Behavior) unknownKind(m *queue.Message) error {
 	if b.mux == nil {
 		return nil
@@ -94,7 +99,7 @@ func (b Behavior) unknownKind(m *queue.Message) error {
 	return &KindError{Header: b.mux.header, Kind: m.Headers[b.mux.header], Known: b.mux.names()}
 }
 
-// restarts says whether the behaviour, or one of its kinds, has workers of the user's.
+// restarts reports whether the behaviour, or one of its kinds, has workers of the user's own.
 func (b Behavior) restarts() bool {
 	if b.props != nil {
 		return true
@@ -105,10 +110,11 @@ func (b Behavior) restarts() bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(b.mux.kinds)), Behavior.restarts)
 }
 
-// empty says whether the behaviour was made of nothing.
+// empty reports whether the behaviour was made of nothing.
 func (b Behavior) empty() bool { return b.kernel == nil && b.props == nil && b.mux == nil }
 
-// variants adds the settings of each kind that has options, also within another, to those of the consumer.
+// variants adds the settings of each kind with options, also of nested ones, to those of the
+// consumer.
 func (b Behavior) variants(s *settings) {
 	if b.options != nil {
 		s.kinds[b.options] = s.with(b.options)
@@ -125,12 +131,14 @@ func (b Behavior) variants(s *settings) {
 func (m *mux) check(s *settings) error {
 	errs := []error{badFields("", m.unfit)}
 	if m.header == "" {
-		errs = append(errs, fmt.Errorf("%w: header of Mux is empty; want the name of the header that holds the kind", ErrConfig))
+		errs = append(errs,
+			fmt.Errorf("%w: header of Mux is empty; want the name of the header that holds the kind", ErrConfig))
 	}
 	for _, name := range m.names() {
 		b := m.kinds[name]
 		if b.empty() {
-			errs = append(errs, fmt.Errorf("%w: kind %q of Mux is empty; want a behavior made of something that is not nil", ErrConfig, name))
+			errs = append(errs, fmt.Errorf(
+				"%w: kind %q of Mux is empty; want a behavior made of something that is not nil", ErrConfig, name))
 		} else if b.check == nil {
 			continue
 		} else if err := b.check(s); err != nil {

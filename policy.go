@@ -16,12 +16,12 @@ type Policy struct {
 	// KeyBreaker gives back messages of keys of which most runs fail.
 	KeyBreaker KeyBreaker
 
-	// Failure reports whether an error that a run returned is a sign of trouble with what jobs depend
-	// on. If it isn't, the run counts neither as a failure nor as a success for the breakers and
-	// Adaptive. The job's task waits for it, for a second at most; if it takes longer or panics, the
-	// error counts. Nil means that every error does. It is not asked about panics and timeouts, which
-	// count, nor about decode errors, interruptions and a [Decision] other than [Requeue], which
-	// don't.
+	// Failure reports whether an error that a run returned is a sign of trouble with what jobs
+	// depend on. If it isn't, the run counts neither as a failure nor as a success for the breakers
+	// and Adaptive. The job's task waits for it, for a second at most; if it takes longer or
+	// panics, the error counts. Nil means that every error does. It is not asked about panics and
+	// timeouts, which count, nor about decode errors, interruptions and a [Decision] other than
+	// [Requeue], which don't.
 	Failure func(err error) bool
 
 	// Rate limits how many runs start.
@@ -46,8 +46,8 @@ type Policy struct {
 	Dedup Dedup
 
 	// IsolateSuspects runs suspects alone, one at a time. A suspect is a delivery that the broker
-	// has counted as an attempt before, without a requeue that explains it. Its process may have
-	// died of it. If it kills this process too, no other message loses an attempt. Before a suspect
+	// has counted as an attempt before, without a requeue that explains it. It may have killed its
+	// process. If it kills this process too, no other message loses an attempt. Before a suspect
 	// runs, the intake is cancelled, unstarted deliveries go back, and running jobs end.
 	IsolateSuspects bool
 }

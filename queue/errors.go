@@ -7,42 +7,51 @@ import (
 )
 
 var (
-	// ErrSettled is returned when a delivery was settled before, or is not of this session. Nothing was sent to the broker.
+	// ErrSettled is returned when a delivery was settled before, or is not of this session. Nothing
+	// was sent to the broker.
 	ErrSettled = errors.New("queue: delivery already settled")
 
-	// ErrSessionLost is returned when the session is over: what it held and did not settle is delivered again by the broker, to anyone.
+	// ErrSessionLost is returned when the session is over. The broker delivers again, to any
+	// session, the deliveries that it held and did not settle.
 	ErrSessionLost = errors.New("queue: session lost")
 
-	// ErrCancelled is returned by Receive after Cancel, when nothing is left to hand out.
+	// ErrCancelled is returned by [Session.Receive] after [Session.Cancel], when no delivery is
+	// left to hand out.
 	ErrCancelled = errors.New("queue: session cancelled")
 
-	// ErrClosed is returned by every method of a session, source or publisher that was closed by its user.
+	// ErrClosed is returned by every method of a session, source or publisher that was closed by
+	// its user.
 	ErrClosed = errors.New("queue: closed")
 
-	// ErrUnavailable is wrapped by the error of an Open that nobody has refused: the broker answers nothing, or says that whoever keeps the queue (a
-	// node, a leader that is being elected) is not there just now. It is worth asking again soon. See also Source.Open.
+	// ErrUnavailable is wrapped by the error of an Open that was not refused: the broker does not
+	// answer, or the node or leader that keeps the queue is not there at the moment. It is worth
+	// another attempt soon. See also [Source.Open].
 	ErrUnavailable = errors.New("queue: unavailable at the moment")
 
-	// ErrConfig is wrapped by every error about a value that the user gave: it names the field, what it was and what would be right.
+	// ErrConfig is wrapped by every error about a value that the user gave. The text names the
+	// field, its value and the valid values.
 	ErrConfig = errors.New("queue: bad config")
 
-	// ErrUnsupported is wrapped by the error of a message or a settlement that asks for what the broker, or its driver, can't do, so that no
-	// order is silently dropped: it says what, and what would be right. The message was not published, the delivery is still held.
+	// ErrUnsupported is wrapped by the error of a message or a settlement that asks for something
+	// that the broker, or its driver, can't do. No request is silently ignored: the text names it,
+	// and a valid alternative. The message was not published, the delivery is still held.
 	ErrUnsupported = errors.New("queue: unsupported")
 
-	// ErrTooLarge is wrapped by the error of a message or a settlement whose copy is larger than the broker takes. The message was not published,
-	// the delivery is still held.
+	// ErrTooLarge is wrapped by the error of a message or a settlement whose copy exceeds the
+	// broker's limit. The message was not published, the delivery is still held.
 	ErrTooLarge = errors.New("queue: too large for the broker")
 )
 
-// ErrUnknown is wrapped by the error about a message that this program can't read, and that another version of it may: of a kind, a version, a
-// content type or a compression that it doesn't know. A decoder that meets such a thing wraps it. The consumer puts the message off, so that another
-// node gets it.
+// ErrUnknown is wrapped by the error about a message that this program can't read, but another
+// version of it may: a kind, a version, a content type or a compression that it doesn't know. A
+// decoder that meets such a message wraps ErrUnknown. The consumer snoozes the message, so that
+// another node gets it.
 var ErrUnknown = errors.New("queue: unknown to this node")
 
-// SettleError says which settlements of a batch were not applied.
+// SettleError lists the settlements of a batch that were not applied.
 type SettleError struct {
-	// Failed has one element for each settlement that was not applied, in no particular order. It is never empty.
+	// Failed has one element for each settlement that was not applied, in no particular order. It
+	// is never empty.
 	Failed []SettleFailure
 }
 
@@ -52,7 +61,7 @@ type SettleFailure struct {
 	Err error
 }
 
-// Error names the first few.
+// Error names the first three.
 func (e *SettleError) Error() string {
 	names := make([]string, 0, maxNamed)
 	for i, f := range e.Failed {
@@ -64,7 +73,7 @@ func (e *SettleError) Error() string {
 	return fmt.Sprintf("queue: %d not settled: %s", len(e.Failed), strings.Join(names, "; "))
 }
 
-// Unwrap gives errors.Is and errors.As access to every reason.
+// Unwrap returns every reason, for errors.Is and errors.As.
 func (e *SettleError) Unwrap() []error {
 	errs := make([]error, len(e.Failed))
 	for i, f := range e.Failed {
@@ -73,9 +82,10 @@ func (e *SettleError) Unwrap() []error {
 	return errs
 }
 
-// PublishError says which messages have no confirm of the broker.
+// PublishError lists the messages that the broker has not confirmed.
 type PublishError struct {
-	// Failed has one element for each message without a confirm, in the order of publishing. It is never empty.
+	// Failed has one element for each message without a confirm, in the order of publishing. It is
+	// never empty.
 	Failed []PublishFailure
 }
 
@@ -85,7 +95,7 @@ type PublishFailure struct {
 	Err error
 }
 
-// Error names the first few.
+// Error names the first three.
 func (e *PublishError) Error() string {
 	names := make([]string, 0, maxNamed)
 	for i, f := range e.Failed {
@@ -97,7 +107,7 @@ func (e *PublishError) Error() string {
 	return fmt.Sprintf("queue: %d not confirmed: %s", len(e.Failed), strings.Join(names, "; "))
 }
 
-// Unwrap gives errors.Is and errors.As access to every reason.
+// Unwrap returns every reason, for errors.Is and errors.As.
 func (e *PublishError) Unwrap() []error {
 	errs := make([]error, len(e.Failed))
 	for i, f := range e.Failed {
@@ -106,5 +116,5 @@ func (e *PublishError) Unwrap() []error {
 	return errs
 }
 
-// maxNamed bounds how many failures an error text names; the fields have them all.
+// maxNamed is the most failures that an error text names; the fields have all of them.
 const maxNamed = 3

@@ -23,7 +23,8 @@ func TestErrorsAboutMany(t *testing.T) {
 
 func TestDispositionsHaveNames(t *testing.T) {
 	names := map[queue.Disposition]string{
-		queue.Ack: "ack", queue.Requeue: "requeue", queue.Release: "release", queue.DeadLetter: "dead letter", 0: "disposition(0)",
+		queue.Ack: "ack", queue.Requeue: "requeue", queue.Release: "release", queue.DeadLetter: "dead letter",
+		0: "disposition(0)",
 	}
 	for disposition, name := range names {
 		require.Equal(t, name, disposition.String())

@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// A session hands out deliveries and takes one settlement for each. This is what a consumer does with every driver.
+// A session hands out deliveries and takes one settlement for each. This is what a consumer does
+// with every driver.
 func Example() {
 	ctx := context.Background()
 	emails := memory.New(memory.Config{Name: "emails"})
@@ -97,7 +98,10 @@ func ExampleLetters() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if err := session.Settle(ctx, []queue.Settlement{{Delivery: delivery, Disposition: queue.DeadLetter, Reason: reason}}); err != nil {
+		if err := session.Settle(ctx, []queue.Settlement{{
+			Delivery: delivery, Disposition: queue.DeadLetter,
+			Reason: reason,
+		}}); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -7,13 +7,17 @@ import (
 	"strings"
 )
 
-// fingerprintFrames is how many functions make a fingerprint: enough to tell callers apart, few enough that a new caller far up makes no new one.
+// fingerprintFrames is the number of functions in a fingerprint. It is large enough to distinguish
+// callers, and small enough that a new caller far up does not change the fingerprint.
 const fingerprintFrames = 5
 
-// Fingerprint names the place of a panic by its stack, as HeaderStack holds it or debug.Stack writes it: the same place has the same twelve
-// characters, in every process and after every build that leaves the names of its functions alone. It is made of the names of the functions
-// that were called last, at most five, those of the runtime and of this library left out; goroutines, arguments, addresses, files and
-// lines don't count. It is empty for a stack that names no function, so also for none.
+// Fingerprint returns twelve characters that identify the place of a panic by its stack, as
+// [HeaderStack] holds it or debug.Stack writes it. The same place has the same fingerprint in every
+// process, and after every build that doesn't change the names of its functions. It is empty for a
+// stack without a function, and so for an empty stack.
+//
+// The fingerprint is made of the names of the last five functions called, without those of the
+// runtime and of this library. Goroutines, arguments, addresses, files and lines don't count.
 func Fingerprint(stack string) string {
 	frames := blamed(functions(stack))
 	if len(frames) == 0 {
@@ -23,12 +27,13 @@ func Fingerprint(stack string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// functions returns the names of the functions on a stack, the one called last first.
+// functions returns the names of the functions on a stack, the last one called first.
 func functions(stack string) []string {
 	var names []string
 	for line := range strings.Lines(stack) {
 		line = strings.TrimRight(line, "\r\n")
-		if line == "" || line[0] == '\t' || strings.HasPrefix(line, "goroutine ") || strings.HasPrefix(line, "created by ") {
+		if line == "" || line[0] == '\t' || strings.HasPrefix(line, "goroutine ") ||
+			strings.HasPrefix(line, "created by ") {
 			continue
 		}
 		if i := strings.LastIndexByte(line, '('); i > 0 && strings.HasSuffix(line, ")") {
@@ -39,7 +44,8 @@ func functions(stack string) []string {
 	return names
 }
 
-// blamed leaves out what every stack has: what ran after the panic, the runtime, and what called the user's code.
+// blamed leaves out the functions that every stack has: those that ran after the panic, the
+// runtime, and the callers of the user's code.
 func blamed(names []string) []string {
 	isPanic := func(name string) bool { return name == "panic" || name == "runtime.gopanic" }
 	names = names[slices.IndexFunc(names, isPanic)+1:]
@@ -55,8 +61,9 @@ func blamed(names []string) []string {
 	return frames
 }
 
-// ofLibrary reports whether a function is one of those by which this library calls the user's code. The compiler may have put what Handle and
-// Batch return into the function that called them, and then it has that one's name before its own.
+// ofLibrary reports whether this library calls the user's code by this function. The compiler may
+// have inlined the function that Handle or Batch returns; its name then begins with that of the
+// function that called Handle or Batch.
 func ofLibrary(name string) bool {
 	if strings.Contains(name, ".Handle[...].func") || strings.Contains(name, ".Batch[...].func") {
 		return true

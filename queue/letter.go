@@ -10,43 +10,49 @@ import (
 	"time"
 )
 
-// HeaderHistory holds the earlier deaths of a message that was re-driven, in JSON: see Letter.History.
+// HeaderHistory holds the earlier deaths of a message that was re-driven, as JSON: see
+// [Letter.History].
 const HeaderHistory = "gentask-history"
 
-// MaxHistory is how many of its earlier deaths a message remembers, the last ones; their number it remembers beyond that.
+// MaxHistory is the most earlier deaths that a message keeps, the last ones. Their number is kept
+// beyond that.
 const MaxHistory = 10
 
-// Letter is a dead letter: a message that was given up, and what is known about why. What the headers of a stranger's message do not tell is zero.
+// Letter is a dead letter: a message that was given up, and the reason as far as it is known. A
+// field is zero if the headers don't have it, as in a message that another program wrote.
 type Letter struct {
-	// Message is the letter as it lies there, with all its headers. A foreign message without an id has none, or one that its driver made up.
+	// Message is the letter as it is stored, with all its headers. A foreign message without an ID
+	// has an empty one, or one that its driver made.
 	Message
 
 	// Queue is the name of the queue that it was dead-lettered from.
 	Queue string
 
-	// Attempts is how many attempts it had used up, from 0.
+	// Attempts is the number of attempts that it had used up, from 0.
 	Attempts int
 
-	// Reason is why it was dead-lettered: the error's text, cut to MaxReason bytes.
+	// Reason is the error's text, cut to [MaxReason] bytes.
 	Reason string
 
-	// Stack is the stack that belongs to Reason, cut to MaxStack bytes; empty when there is none.
+	// Stack is the stack that belongs to Reason, cut to [MaxStack] bytes. It is empty if there is
+	// none.
 	Stack string
 
-	// Fingerprint names the place where it panicked: Fingerprint(Stack).
+	// Fingerprint identifies the place of the panic: see the function [Fingerprint] of Stack.
 	Fingerprint string
 
-	// DeadAt is when it was dead-lettered.
+	// DeadAt is the time at which it was dead-lettered.
 	DeadAt time.Time
 
-	// Deaths is how often the message was dead-lettered, this time included: one more than it was re-driven.
+	// Deaths is the number of times that the message was dead-lettered, including this one: one
+	// more than it was re-driven.
 	Deaths int
 
-	// History is how it was dead-lettered before, the oldest first, at most MaxHistory times.
+	// History holds the earlier deaths, the oldest first, at most [MaxHistory] of them.
 	History []Death
 }
 
-// Death is an earlier time at which a message was dead-lettered, and how that ended.
+// Death describes one earlier time at which a message was dead-lettered, and how it was re-driven.
 type Death struct {
 	DeadAt      time.Time `json:"dead_at,omitzero"`
 	RedrivenAt  time.Time `json:"redriven_at,omitzero"`
@@ -54,33 +60,36 @@ type Death struct {
 	Reason      string    `json:"reason,omitempty"` // its first 200 bytes
 	Fingerprint string    `json:"fingerprint,omitempty"`
 
-	// Redrive names the call of Letters.Redrive that gave it back.
+	// Redrive identifies the call of [Letters.Redrive] that gave it back.
 	Redrive string `json:"redrive,omitempty"`
 }
 
-// history is what HeaderHistory holds.
+// history is the content of HeaderHistory.
 type history struct {
 	Deaths int     `json:"deaths"` // all of them
 	Last   []Death `json:"last"`
 }
 
 const (
-	// maxHistory is more than the JSON of a history takes. What is longer was not written by this library.
+	// maxHistory is more than the JSON of a history needs. A longer one was not written by this
+	// library.
 	maxHistory = 16 << 10
 
-	// maxDeathReason is how many bytes of a reason a history keeps.
+	// maxDeathReason is the most bytes of a reason that a history keeps.
 	maxDeathReason = 200
 
-	// maxCount bounds what is believed of a counter that anybody may have written.
+	// maxCount is the upper limit for a counter from a header, which any program may have written.
 	maxCount = math.MaxInt32 / 4
 )
 
-// ReadLetter returns what the headers of a dead letter say. Whatever a stranger has written there, it is read as far as it can be.
+// ReadLetter returns the dead letter that the headers of m describe. Fields of headers that are
+// missing or malformed are zero.
 func ReadLetter(m Message) Letter {
 	past := readHistory(m.Headers[HeaderHistory])
 	letter := Letter{
-		Message: m, Queue: m.Headers[HeaderQueue], Attempts: readCount(m.Headers[HeaderAttempts]), Reason: m.Headers[HeaderReason],
-		Stack: m.Headers[HeaderStack], Deaths: past.Deaths + 1, History: past.Last,
+		Message: m, Queue: m.Headers[HeaderQueue], Attempts: readCount(m.Headers[HeaderAttempts]),
+		Reason: m.Headers[HeaderReason],
+		Stack:  m.Headers[HeaderStack], Deaths: past.Deaths + 1, History: past.Last,
 	}
 	letter.Fingerprint = Fingerprint(letter.Stack)
 	if at, err := time.Parse(time.RFC3339Nano, m.Headers[HeaderDeadAt]); err == nil {
@@ -89,7 +98,8 @@ func ReadLetter(m Message) Letter {
 	return letter
 }
 
-// again says how the headers of a letter change when it is re-driven by the call of that name: it begins anew, and its death is history.
+// again returns the changes to the headers of a letter that the call of that name re-drives. The
+// message starts again with its first attempt, and its death is added to its history.
 func (l *Letter) again(redrive string, now time.Time) Rewrite {
 	last := append(slices.Clone(l.History), Death{
 		DeadAt: l.DeadAt, RedrivenAt: now.UTC(), Attempts: l.Attempts, Fingerprint: l.Fingerprint, Redrive: redrive,
@@ -97,19 +107,20 @@ func (l *Letter) again(redrive string, now time.Time) Rewrite {
 	})
 	past, err := json.Marshal(history{Deaths: l.Deaths, Last: last[max(0, len(last)-MaxHistory):]})
 	if err != nil {
-		past = nil // a time beyond the year 9999: a stranger's joke costs the message its history
+		past = nil // a time beyond the year 9999, which another program wrote: the history is dropped
 	}
 	return Rewrite{
-		HeaderAttempts: "", HeaderReason: "", HeaderStack: "", HeaderQueue: "", HeaderDeadAt: "", HeaderHistory: string(past),
+		HeaderAttempts: "", HeaderReason: "", HeaderStack: "", HeaderQueue: "", HeaderDeadAt: "",
+		HeaderHistory: string(past),
 	}
 }
 
-// redrivenBy reports whether it was the call of that name that gave the message back last.
+// redrivenBy reports whether the call of that name was the last to give the message back.
 func (l *Letter) redrivenBy(redrive string) bool {
 	return len(l.History) > 0 && l.History[len(l.History)-1].Redrive == redrive
 }
 
-// readHistory believes what this library can have written.
+// readHistory reads a history and limits it to values that this library can have written.
 func readHistory(text string) history {
 	var past history
 	if text == "" || len(text) > maxHistory || json.Unmarshal([]byte(text), &past) != nil {
@@ -125,7 +136,7 @@ func readHistory(text string) history {
 	return past
 }
 
-// readCount reads a counter that anybody may have written.
+// readCount reads a counter that any program may have written.
 func readCount(text string) int {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {

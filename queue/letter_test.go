@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// A place has one fingerprint, however its stack was written and wherever the runtime noticed; another place has another.
+// A place has one fingerprint, however its stack was written and wherever the runtime noticed the
+// panic; another place has another one.
 func TestFingerprint(t *testing.T) {
 	const want = "example.com/shop.(*Mailer).send\nmain.run"
 	same := map[string]string{
@@ -54,22 +55,25 @@ func crash(i int) string {
 	return <-stack
 }
 
-// Whatever the headers hold, the letter is bounded and makes sense.
-func TestReadLetterBelievesNobody(t *testing.T) {
+// Whatever the headers hold, the letter is bounded and valid.
+func TestReadLetterBoundsHeaders(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`-?[0-9]{1,30}`), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string {
-			return string(b)
-		}), rapid.Map(rapid.SliceOfN(rapid.Int(), 0, 20), func(deaths []int) string {
-			doc := map[string]any{"deaths": len(deaths) / 2, "last": []any{}}
-			for _, n := range deaths {
-				doc["last"] = append(doc["last"].([]any), map[string]any{"attempts": n, "reason": strings.Repeat("r", n&0xfff)})
-			}
-			all, _ := json.Marshal(doc)
-			return string(all)
-		}))
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`-?[0-9]{1,30}`),
+			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string {
+				return string(b)
+			}), rapid.Map(rapid.SliceOfN(rapid.Int(), 0, 20), func(deaths []int) string {
+				doc := map[string]any{"deaths": len(deaths) / 2, "last": []any{}}
+				for _, n := range deaths {
+					doc["last"] = append(doc["last"].([]any),
+						map[string]any{"attempts": n, "reason": strings.Repeat("r", n&0xfff)})
+				}
+				all, _ := json.Marshal(doc)
+				return string(all)
+			}))
 		m := queue.Message{Headers: map[string]string{}}
 		for _, name := range []string{
-			queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, queue.HeaderHistory,
+			queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt,
+			queue.HeaderHistory,
 		} {
 			m.Headers[name] = text.Draw(t, name)
 		}
@@ -84,11 +88,12 @@ func TestReadLetterBelievesNobody(t *testing.T) {
 	})
 }
 
-// A letter says what is in its headers.
+// A letter has the values of its headers.
 func TestReadLetter(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	l := queue.ReadLetter(queue.Message{ID: "1", Headers: map[string]string{
-		queue.HeaderAttempts: "3", queue.HeaderReason: "why", queue.HeaderStack: "main.run\n\t/x:1\n", queue.HeaderQueue: "emails",
+		queue.HeaderAttempts: "3", queue.HeaderReason: "why", queue.HeaderStack: "main.run\n\t/x:1\n",
+		queue.HeaderQueue:   "emails",
 		queue.HeaderDeadAt:  at.Format(time.RFC3339Nano),
 		queue.HeaderHistory: `{"deaths":12,"last":[{"attempts":5,"reason":"before","redrive":"X"}]}`,
 	}})

@@ -9,34 +9,37 @@ import (
 	"strings"
 )
 
-// Letters are the dead letters of one queue, for the operator: to be looked at, given back to the queue, or thrown away. Every driver's queue
-// has them. All methods are safe for concurrent use, also beside consumers and other operators.
+// Letters is an operator's access to the dead letters of one queue: to list them, give them back to
+// the queue, or remove them. Every driver's queue has it. All methods are safe for concurrent use,
+// also beside consumers and other operators.
 //
-// Each call goes over the letters that lie there when it begins, the oldest first. Those that somebody else looks at meanwhile are not seen
-// where the broker hides them (RabbitMQ): call again.
+// Each call goes over the letters that are present when it begins, the oldest first. Some brokers,
+// such as RabbitMQ, hide the letters that another call is reading; call again to get those.
 type Letters struct {
 	box LetterBox
 }
 
-// NewLetters is for drivers.
+// NewLetters returns the Letters of a driver's box. It is called by drivers.
 func NewLetters(box LetterBox) *Letters { return &Letters{box: box} }
 
-// LetterFilter chooses among dead letters. Each field that is set has to fit; the zero value chooses all.
+// LetterFilter selects dead letters. A letter must match each field that is set; the zero value
+// selects all.
 type LetterFilter struct {
-	// ID is the message's.
+	// ID is the message's ID.
 	ID string
 
-	// Reason is a part of the reason.
+	// Reason is a substring of the reason.
 	Reason string
 
-	// Fingerprint is the whole fingerprint of the panic.
+	// Fingerprint is the whole fingerprint of the panic: see [Fingerprint].
 	Fingerprint string
 
-	// Match decides whatever else there is to decide. It must not keep the letter, nor change it.
+	// Match, if not nil, reports whether the letter is selected. It must neither keep nor change
+	// the letter.
 	Match func(*Letter) bool
 }
 
-// fits reports whether the filter chooses l.
+// fits reports whether the filter selects l.
 func (f LetterFilter) fits(l *Letter) bool {
 	return (f.ID == "" || f.ID == l.ID) &&
 		(f.Reason == "" || strings.Contains(l.Reason, f.Reason)) &&
@@ -44,19 +47,20 @@ func (f LetterFilter) fits(l *Letter) bool {
 		(f.Match == nil || f.Match(l))
 }
 
-// RedriveOptions say how letters are given back. The zero value is all at once.
+// RedriveOptions limits [Letters.Redrive]. The zero value sets no limits.
 type RedriveOptions struct {
-	// PerSecond is the most letters that are given back in a second, evenly spread. Zero means as fast as the broker takes them.
+	// PerSecond is the most letters per second, evenly spaced. Zero means no limit.
 	PerSecond float64
 
 	// Limit is the most letters that are given back. Zero means all.
 	Limit int
 }
 
-// check names the field that is not right.
+// check returns an error that names the invalid field.
 func (o RedriveOptions) check() error {
-	if !(o.PerSecond >= 0) { // so that it is true for what is no number
-		return fmt.Errorf("%w: RedriveOptions.PerSecond is %v, want a positive number, or 0 for no limit", ErrConfig, o.PerSecond)
+	if !(o.PerSecond >= 0) { // negated, because a NaN must fail too
+		return fmt.Errorf("%w: RedriveOptions.PerSecond is %v, want a positive number, or 0 for no limit", ErrConfig,
+			o.PerSecond)
 	}
 	if o.Limit < 0 {
 		return fmt.Errorf("%w: RedriveOptions.Limit is %d, want a positive number, or 0 for all", ErrConfig, o.Limit)
@@ -64,8 +68,12 @@ func (o RedriveOptions) check() error {
 	return nil
 }
 
-// All goes over the letters that fit, one at a time and without keeping them, so that there may be any number. It takes none out. An error is the
-// last that it yields, with a zero letter. What a loop does with a letter should not take long: see the driver for what it keeps from others.
+// All returns an iterator over the letters that match filter. It yields one at a time and keeps
+// none, so their number doesn't matter. It takes none out. After an error, All yields that with a
+// zero letter and ends.
+//
+// The loop should handle each letter quickly, because some drivers hide letters from other calls
+// meanwhile: see the driver.
 func (l *Letters) All(ctx context.Context, filter LetterFilter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
 		more := true
@@ -79,12 +87,16 @@ func (l *Letters) All(ctx context.Context, filter LetterFilter) iter.Seq2[Letter
 	}
 }
 
-// Redrive gives the letters that fit back to the queue, the oldest first, each once, also when it dies again meanwhile. It returns how many.
+// Redrive gives the letters that match filter back to the queue, the oldest first, and returns
+// their number. Each is given back once, even if it is dead-lettered again during the call.
 //
-// The message is the original: its id, body, headers, content type and time are kept. It begins anew, as a first attempt, with neither the
-// reason nor the stack of its death in its headers; they are in HeaderHistory. A letter is taken out when the broker has confirmed the message:
-// a crash in between leaves both, never neither. What dies more than a minute after the call began is left. Redrive ends with the first error,
-// and the letter that it is about stays.
+// The message is the original: its ID, body, headers, content type and time are kept. It starts
+// again with its first attempt. The reason and the stack of its death move from their headers to
+// [HeaderHistory]. A letter is removed after the broker has confirmed the message: a crash in
+// between leaves both, never neither.
+//
+// Letters that are dead-lettered more than a minute after the call began are left. Redrive ends
+// with the first error; the letter that caused it stays.
 func (l *Letters) Redrive(ctx context.Context, filter LetterFilter, opts RedriveOptions) (int, error) {
 	if err := opts.check(); err != nil {
 		return 0, err
@@ -101,7 +113,8 @@ func (l *Letters) Redrive(ctx context.Context, filter LetterFilter, opts Redrive
 	return r.n, nil
 }
 
-// Purge takes the letters that fit out for good, and returns how many. What comes meanwhile stays, unless it fits too.
+// Purge removes the letters that match filter for good, and returns their number. Letters that
+// arrive during the call may stay; they are removed if they match and the walk reaches them.
 func (l *Letters) Purge(ctx context.Context, filter LetterFilter) (int, error) {
 	n := 0
 	err := l.walk(ctx, filter.fits, func(_ *Letter, walk LetterWalk) (bool, error) {
@@ -114,8 +127,10 @@ func (l *Letters) Purge(ctx context.Context, filter LetterFilter) (int, error) {
 	return n, err
 }
 
-// walk calls visit for each letter that fits, until it wants no more.
-func (l *Letters) walk(ctx context.Context, fits func(*Letter) bool, visit func(*Letter, LetterWalk) (more bool, err error)) (err error) {
+// walk calls visit for each letter that fits, until visit returns false or an error.
+func (l *Letters) walk(ctx context.Context, fits func(*Letter) bool,
+	visit func(*Letter, LetterWalk) (more bool, err error),
+) (err error) {
 	walk, err := l.box.OpenLetters(ctx)
 	if err != nil {
 		return err

@@ -27,11 +27,14 @@ func kill(t *testing.T, q *memory.Queue, n int) {
 		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: fmt.Sprint(i)}))
 		d, err := s.Receive(t.Context())
 		require.NoError(t, err)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "why"}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{
+			Delivery: d, Disposition: queue.DeadLetter,
+			Reason: "why",
+		}}))
 	}
 }
 
-// A rate is kept to the instant, the first letter goes at once, and nobody waits after the last.
+// The rate is exact to the instant, the first letter goes at once, and no wait follows the last.
 func TestRedriveKeepsItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(memory.Config{})
@@ -46,7 +49,8 @@ func TestRedriveKeepsItsRate(t *testing.T) {
 	})
 }
 
-// A context that ends ends the wait for the next letter; what was given back is counted, and the rest stays.
+// A context that ends ends the wait for the next letter; what was given back is counted, and the
+// rest stays.
 func TestRedriveEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(memory.Config{})
@@ -64,7 +68,8 @@ func TestRedriveEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A consumer that keeps failing can't keep a slow re-drive alive: what dies meanwhile is left, and a time of death that is made up changes nothing.
+// A consumer that keeps failing can't keep a slow re-drive alive: letters that die meanwhile are
+// left, and a made-up time of death changes nothing.
 func TestRedriveEndsThoughLettersKeepComing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := memory.New(memory.Config{})
@@ -77,9 +82,13 @@ func TestRedriveEndsThoughLettersKeepComing(t *testing.T) {
 		box.onRedrive = func(m queue.Message) { // it dies again, and another one with it
 			at := time.Now().UTC().Format(time.RFC3339Nano)
 			m.Headers[queue.HeaderDeadAt] = at
-			box.letters = append(box.letters, m, queue.Message{ID: "new", Headers: map[string]string{queue.HeaderDeadAt: at}})
+			box.letters = append(box.letters, m, queue.Message{
+				ID:      "new",
+				Headers: map[string]string{queue.HeaderDeadAt: at},
+			})
 		}
-		n, err := queue.NewLetters(box).Redrive(t.Context(), queue.LetterFilter{}, queue.RedriveOptions{PerSecond: 0.01})
+		n, err := queue.NewLetters(box).Redrive(t.Context(), queue.LetterFilter{},
+			queue.RedriveOptions{PerSecond: 0.01})
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, n, 11)
 		require.LessOrEqual(t, n, 12, "the one that died at once may be among them")
@@ -88,8 +97,9 @@ func TestRedriveEndsThoughLettersKeepComing(t *testing.T) {
 	})
 }
 
-// The first error ends it, with what was done until then; the walk is closed whatever happens.
-func TestLettersTellWhatWentWrong(t *testing.T) {
+// The first error ends the call, with the work that was done until then; the walk is closed in any
+// case.
+func TestLettersReturnTheFirstError(t *testing.T) {
 	box := &fakeBox{letters: []queue.Message{{ID: "a"}, {ID: "b"}, {ID: "c"}}}
 	box.fail = func(call string, m queue.Message) error {
 		if m.ID == "b" && call != "next" {
@@ -125,7 +135,8 @@ func TestLettersTellWhatWentWrong(t *testing.T) {
 	require.Equal(t, box.opened, box.closed)
 }
 
-// fakeBox is a broker whose walks go on to whatever comes, as RabbitMQ's do, and that can fail.
+// fakeBox is a broker whose walks continue with letters that come later, as those of RabbitMQ do,
+// and that can fail.
 type fakeBox struct {
 	letters        []queue.Message
 	onRedrive      func(m queue.Message)

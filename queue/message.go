@@ -5,67 +5,85 @@ import (
 	"time"
 )
 
-// Message is what is published. The zero value is an empty message, which is legal.
+// Message is a message to publish, or one that was published. The zero value is an empty message,
+// which is valid.
 type Message struct {
-	// ID names the message for as long as it lives, over all of its attempts. Publishers fill an empty one with a random, unique value.
-	// A message of a foreign publisher may have none; the driver then makes up one that is unique to the delivery.
+	// ID names the message during its life, over all of its attempts. Publishers replace an empty
+	// ID by a random, unique one. A message of a foreign publisher may have none; the driver then
+	// makes one that is unique to the delivery.
 	ID string
 
-	// Body is the payload, opaque to the library. Nobody may change it after publishing or receiving it.
+	// Body is the payload, opaque to the library. It must not be changed after publishing or
+	// receiving.
 	Body []byte
 
-	// Headers travel with the message. Names that start with "gentask-" belong to the library and its drivers (see HeaderAttempts and
-	// its siblings). Values that a broker holds in another type are written as text.
+	// Headers travel with the message. Names that start with "gentask-" belong to the library and
+	// its drivers: see [HeaderAttempts] and its siblings. Values that a broker holds in another
+	// type are converted to text.
 	Headers map[string]string
 
-	// ContentType is the media type of Body, for example "application/json". Empty means unsaid.
+	// ContentType is the media type of Body, for example "application/json". Empty means
+	// unspecified.
 	ContentType string
 
-	// Time is when the message was published, as far as the broker or the publisher said; zero when unknown. Publishers fill a zero one.
+	// Time is the time of publishing, as the broker or the publisher gave it, and zero if it is
+	// unknown. Publishers replace a zero one by the present.
 	Time time.Time
 
-	// NotBefore has the broker keep the message until then: it is delivered no earlier, takes nobody's slot meanwhile, and is as durable as any
-	// other. Zero, and what has passed, means at once. It is an order to the publisher: a dead letter has none, and a delivery has one only
-	// if it comes too early, because the broker could not keep it for as long as a settlement has asked. It is to be released again until then.
+	// NotBefore is the earliest time of delivery. Until then the broker keeps the message, as
+	// durably as any other, and it occupies no slot. Zero, or a time that has passed, means at
+	// once.
+	//
+	// NotBefore is an instruction to the publisher. A dead letter has none. A delivery has one only
+	// if it comes too early, because the broker could not keep it for as long as a settlement
+	// asked. It must then be released again until that time.
 	NotBefore time.Time
 
-	// Priority lets the message overtake those of a lower one that wait: from 0, which is what most messages have, to MaxPriority. What is
-	// already on its way to a session is not overtaken. It stays with the message as long as that lives.
+	// Priority is from 0, the normal one, to [MaxPriority]. A message overtakes waiting messages of
+	// a lower priority, but none that are already on their way to a session. The priority stays the
+	// same over all attempts.
 	Priority int
 
-	// UniqueKey makes repetitions harmless: within the queue's window, of which the driver's Config tells, only the first message with the
-	// key is enqueued; the others are confirmed and dropped, whatever else they say. It is an order to the publisher: a delivery and a
-	// dead letter have none. Empty means that the message is not to be compared with others.
+	// UniqueKey suppresses duplicates. Within the queue's window (see the driver's Config) only the
+	// first message with the key is enqueued. The others are confirmed and dropped, whatever their
+	// content. Empty means that the message is not compared with others.
+	//
+	// UniqueKey is an instruction to the publisher: deliveries and dead letters have none.
 	UniqueKey string
 }
 
-// MaxPriority is the highest Message.Priority.
+// MaxPriority is the highest [Message.Priority].
 const MaxPriority = 9
 
-// Check returns an error that wraps ErrConfig when m can't be right, whoever is to publish it. Publishers call it.
+// Check returns an error that wraps [ErrConfig] if m is invalid for any publisher. Publishers call
+// it.
 func (m *Message) Check() error {
 	if m.Priority < 0 || m.Priority > MaxPriority {
-		return fmt.Errorf("%w: Message.Priority is %d: right would be 0, for most messages, to %d", ErrConfig, m.Priority, MaxPriority)
+		return fmt.Errorf("%w: Message.Priority is %d: want 0, for most messages, to %d", ErrConfig,
+			m.Priority, MaxPriority)
 	}
 	return nil
 }
 
-// Headers of the library. They are written by drivers, and shown to users in Message.Headers.
+// Headers of the library. Drivers write them, and users find them in [Message.Headers].
 const (
-	// HeaderAttempts holds how many attempts were used up before this copy of the message was published, as a decimal number. A driver
-	// that must publish a copy to requeue, release or dead-letter writes it, so that Delivery.Attempt goes on where it was.
+	// HeaderAttempts holds the number of attempts that were used up before this copy of the message
+	// was published, in decimal. A driver that must publish a copy to requeue, release or
+	// dead-letter writes it, so that [Delivery.Attempt] continues.
 	HeaderAttempts = "gentask-attempts"
 
-	// HeaderReason holds why a message was requeued last or dead-lettered: the error's text.
+	// HeaderReason holds the error's text of the last requeue or of the dead letter.
 	HeaderReason = "gentask-reason"
 
-	// HeaderStack holds the stack of the panic that led to the dead letter, cut to MaxStack bytes.
+	// HeaderStack holds the stack of the panic that led to the dead letter, cut to [MaxStack]
+	// bytes.
 	HeaderStack = "gentask-stack"
 
 	// HeaderQueue holds the name of the queue that a dead letter comes from.
 	HeaderQueue = "gentask-queue"
 
-	// HeaderVersion holds the version of the payload, which is the publisher's to choose: see gentask.Config.Versions. No driver writes it.
+	// HeaderVersion holds the version of the payload, which the publisher chooses: see Versions of
+	// gentask.Config. No driver writes it.
 	HeaderVersion = "gentask-version"
 
 	// HeaderKind holds the kind of the message, which is the publisher's to choose: see gentask.NewKind. No driver writes it.
@@ -75,28 +93,33 @@ const (
 	HeaderDeadAt = "gentask-dead-at"
 )
 
-// MaxStack is the most bytes of a stack that travel in HeaderStack. MaxReason is the same for HeaderReason.
+// MaxStack is the most bytes of a stack in [HeaderStack], and MaxReason the most bytes of a reason
+// in [HeaderReason].
 const (
 	MaxStack  = 8 << 10
 	MaxReason = 2 << 10
 )
 
-// Delivery is one message held, not yet settled. It belongs to the Session that handed it out. It is safe for concurrent reading.
+// Delivery is one message held, not yet settled. It belongs to the [Session] that handed it out. It
+// is safe for concurrent reading.
 type Delivery struct {
 	Message
 
-	// Tag names the delivery within its session, never beyond it.
+	// Tag identifies the delivery within its session only.
 	Tag uint64
 
-	// Attempt says which delivery of the message this is, from 1. A release does not count. A delivery that was lost with its session or
-	// its process does, where the broker tells.
+	// Attempt is the number of this delivery among those of its message, from 1. A release does not
+	// count. A delivery that was lost with its session or its process counts if the broker counts
+	// it.
 	Attempt int
 
-	// Redelivered says that the broker knows, or must assume, that the message was delivered before.
+	// Redelivered reports whether the broker knows, or must assume, that the message was delivered
+	// before.
 	Redelivered bool
 
-	// Sequence is the broker's own number of the message, from 1, where it has one that stays the same over all deliveries and copies of the
-	// message; otherwise zero. Together with ID, Time and Body, which stay the same, too, it tells the deliveries of one message from those of
-	// another that was published under the same ID.
+	// Sequence is the broker's own number of the message, from 1. It is zero if the broker has none
+	// that stays the same over all deliveries and copies. Together with ID, Time and Body, which
+	// stay the same too, it distinguishes the message from another one that was published with the
+	// same ID.
 	Sequence uint64
 }

@@ -7,39 +7,41 @@ import (
 	"time"
 )
 
-// maxWalk is for how long a re-drive goes on with one walk. What it has passed over may be held at the broker, which has a limit for that:
-// half an hour at RabbitMQ, unless it is set lower.
+// maxWalk is the longest time for which a re-drive continues with one walk. The broker may hold the
+// letters that the walk has passed over, and limits the time for that: half an hour on RabbitMQ by
+// default.
 const maxWalk = 5 * time.Minute
 
-// maxSkew is by how much the clock of whoever dead-lettered a message may be ahead.
+// maxSkew is the tolerated clock skew of the program that dead-lettered a message.
 const maxSkew = time.Minute
 
-// redrive is one call of Letters.Redrive.
+// redrive is one call of [Letters.Redrive].
 type redrive struct {
-	name   string // in the history of every message that it gives back
+	name   string // in the history of every message that this call gives back
 	filter LetterFilter
 	opts   RedriveOptions
 	begun  time.Time
 
 	n     int
-	last  time.Time  // when a letter was given back last
-	walk  LetterWalk // the one under way
-	since time.Time  // when that began
-	again bool       // another walk has to follow: this one took too long
+	last  time.Time  // the time at which the last letter was given back
+	walk  LetterWalk // the present walk
+	since time.Time  // the time at which walk began
+	again bool       // reports whether another walk must follow, because this one took too long
 }
 
 func newRedrive(filter LetterFilter, opts RedriveOptions) *redrive {
 	return &redrive{name: rand.Text(), filter: filter, opts: opts, begun: time.Now()}
 }
 
-// fits reports whether l is to be given back. What was given back by this very call is not, when it has died again. Nor is what has died since the
-// call began, or it would never end where letters come faster than they may be given back; a time that is still to come proves nothing.
+// fits reports whether l must be given back. A letter is left if this call gave it back before, and
+// it died again. It is also left if it died since the call began; otherwise the call would never
+// end where letters come faster than the rate. A time of death in the future proves nothing.
 func (r *redrive) fits(l *Letter) bool {
 	since := l.DeadAt.After(r.begun.Add(maxSkew)) && l.DeadAt.Before(time.Now().Add(maxSkew))
 	return !since && !l.redrivenBy(r.name) && r.filter.fits(l)
 }
 
-// giveBack gives l back when it is its time. It reports whether the walk goes on.
+// giveBack waits for the rate and gives l back. It reports whether the walk continues.
 func (r *redrive) giveBack(ctx context.Context, l *Letter, walk LetterWalk) (more bool, err error) {
 	now := time.Now()
 	if r.walk != walk {
@@ -60,12 +62,13 @@ func (r *redrive) giveBack(ctx context.Context, l *Letter, walk LetterWalk) (mor
 	return r.opts.Limit == 0 || r.n < r.opts.Limit, err
 }
 
-// pace waits until the next letter may be given back.
+// pace waits until the rate allows the next letter.
 func (r *redrive) pace(ctx context.Context, now time.Time) error {
 	if r.opts.PerSecond == 0 || r.last.IsZero() {
 		return ctx.Err()
 	}
-	gap := min(float64(time.Second)/r.opts.PerSecond, math.MaxInt64/2) // a duration has its limits
+	// bounded, because the result must fit a time.Duration
+	gap := min(float64(time.Second)/r.opts.PerSecond, math.MaxInt64/2)
 	next := r.last.Add(time.Duration(gap))
 	timer := time.NewTimer(next.Sub(now))
 	defer timer.Stop()

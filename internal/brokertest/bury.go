@@ -10,10 +10,10 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Bury puts messages into a stream as a stranger does: id, body and headers, and nothing that the driver would add. It returns when they are
-// stored, or when ctx ends.
+// Bury publishes messages to a stream as another program would: with ID, body and headers, and
+// without anything that the driver adds. It returns when they are stored, or when ctx ends.
 func Bury(ctx context.Context, js jetstream.JetStream, subject string, msgs []queue.Message) error {
-	for some := range slices.Chunk(msgs, 1000) { // the client's limit is 4,000 that are not confirmed
+	for some := range slices.Chunk(msgs, 1000) { // the client allows 4,000 without a confirm
 		for _, m := range some {
 			header := natsgo.Header{}
 			for name, value := range m.Headers {

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// natsEnv names the variable that says which NATS server the tests are to use.
+	// natsEnv is the variable with the URL of the NATS server for the tests.
 	natsEnv = "GENTASK_NATS_URL"
 
 	natsDefault = "nats://127.0.0.1:4222"
 )
 
-// NATS returns the URL of a NATS server with JetStream: the one that GENTASK_NATS_URL names, else the one on this machine's standard port, else
-// that of a server of the test's own, in this process, on a free port, which ends with the test. Without any of them the test fails and says
-// what was tried.
+// NATS returns the URL of a NATS server with JetStream: the one in GENTASK_NATS_URL, else the one
+// on this machine's standard port, else one in this process, as [OwnNATS] starts it. If there is
+// none of them, the test fails with the reasons.
 func NATS(t testing.TB) string {
 	t.Helper()
 	if named := os.Getenv(natsEnv); named != "" {
@@ -33,12 +33,13 @@ func NATS(t testing.TB) string {
 	}
 	at, err := startNATS(t)
 	if err != nil {
-		t.Fatalf("brokertest: no NATS server: %s is not set, 127.0.0.1:4222 says %v, and one of the test's own says: %v", natsEnv, probed, err)
+		t.Fatalf("brokertest: no NATS server: %s is not set, 127.0.0.1:4222: %v, one of the test's own: %v", natsEnv,
+			probed, err)
 	}
 	return at
 }
 
-// probeNATS connects and leaves again.
+// probeNATS connects and disconnects.
 func probeNATS(at string) error {
 	conn, err := natsgo.Connect(at, natsgo.Timeout(probeTime), natsgo.NoReconnect())
 	if err != nil {
@@ -48,8 +49,8 @@ func probeNATS(at string) error {
 	return nil
 }
 
-// OwnNATS returns the URL of a NATS server with JetStream of the test's own, as NATS starts it where
-// there is no other. It is for what older servers do wrong: its version is that of go.mod.
+// OwnNATS starts a NATS server with JetStream in this process, on a free port, and returns its URL.
+// It stops with the test. Its version is that of go.mod, for tests that an older server would fail.
 func OwnNATS(t testing.TB) string {
 	t.Helper()
 	at, err := startNATS(t)
@@ -59,7 +60,7 @@ func OwnNATS(t testing.TB) string {
 	return at
 }
 
-// startNATS starts a server for one test: it takes a few milliseconds, and none of its goroutines is left for the others.
+// startNATS starts a server for one test. It takes a few milliseconds, and leaves no goroutine.
 func startNATS(t testing.TB) (string, error) {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Proxy stands between a client and its broker, for a test that cuts the network. It ends with the test.
+// Proxy is a TCP proxy between a client and its broker, for a test that cuts the network. It ends
+// with the test.
 type Proxy struct {
 	listener net.Listener
 	broker   *url.URL
@@ -39,14 +40,14 @@ func NewProxy(t testing.TB, at string) *Proxy {
 	return p
 }
 
-// URL is the broker's, by way of the proxy.
+// URL returns the broker's URL with the address of the proxy.
 func (p *Proxy) URL() string {
 	at := *p.broker
 	at.Host = p.listener.Addr().String()
 	return at.String()
 }
 
-// Cut closes every connection that there is: nothing is flushed, and nobody says goodbye. New ones are passed on as before.
+// Cut closes every connection without a flush or a protocol's close. New ones are still accepted.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,7 +61,7 @@ func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
-			p.Cut() // what was accepted while the test cut for the last time
+			p.Cut() // the connections that were accepted during the last Cut
 			return
 		}
 		server, err := net.Dial("tcp", p.broker.Host)
@@ -76,7 +77,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// pass copies until one side ends, and then ends the other.
+// pass copies until one side ends, and then closes the other.
 func (p *Proxy) pass(from, to net.Conn) {
 	_, _ = io.Copy(to, from)
 	from.Close()

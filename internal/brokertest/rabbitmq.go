@@ -12,20 +12,21 @@ import (
 )
 
 const (
-	// rabbitEnv names the variable that says which broker the tests are to use.
+	// rabbitEnv is the variable with the URL of the broker for the tests.
 	rabbitEnv = "GENTASK_RABBITMQ_URL"
 
 	rabbitDefault = "amqp://guest:guest@127.0.0.1:5672/"
 
-	// probeTime bounds the question whether a broker answers.
+	// probeTime is the most time to find out whether a broker answers.
 	probeTime = 5 * time.Second
 )
 
-// rabbit is found once for each test process: a private broker takes seconds to start.
+// rabbit is found once for each test process, because a private broker takes seconds to start.
 var rabbit = sync.OnceValues(findRabbitMQ)
 
-// RabbitMQ returns the URL of a RabbitMQ server: the one that GENTASK_RABBITMQ_URL names, else the one on this machine's standard port, else
-// a private one, which is started for this test process and ends with it. Without any of them the test fails and says what was tried.
+// RabbitMQ returns the URL of a RabbitMQ server: the one in GENTASK_RABBITMQ_URL, else the one on
+// this machine's standard port, else a private one, which is started for this test process and ends
+// with it. If there is none of them, the test fails with the reasons.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
 	url, err := rabbit()
@@ -35,7 +36,7 @@ func RabbitMQ(t testing.TB) string {
 	return url
 }
 
-// FindRabbitMQ is RabbitMQ for an Example, which has no testing.TB.
+// FindRabbitMQ is [RabbitMQ] for an Example, which has no testing.TB.
 func FindRabbitMQ() (string, error) { return rabbit() }
 
 func findRabbitMQ() (string, error) {
@@ -51,12 +52,13 @@ func findRabbitMQ() (string, error) {
 	}
 	private, err := startRabbitMQ()
 	if err != nil {
-		return "", fmt.Errorf("brokertest: no RabbitMQ: %s is not set, 127.0.0.1:5672 says %w, and a private one says: %w", rabbitEnv, probed, err)
+		return "", fmt.Errorf("brokertest: no RabbitMQ: %s is not set, 127.0.0.1:5672: %w, a private one: %w",
+			rabbitEnv, probed, err)
 	}
 	return private, nil
 }
 
-// probe logs in at url and leaves again.
+// probe connects and disconnects.
 func probe(at string) error {
 	conn, err := amqp.DialConfig(at, amqp.Config{Dial: amqp.DefaultDial(probeTime)})
 	if err != nil {
@@ -65,7 +67,7 @@ func probe(at string) error {
 	return conn.CloseDeadline(time.Now().Add(probeTime))
 }
 
-// redacted is at without its password.
+// redacted returns at without its password.
 func redacted(at string) string {
 	u, err := url.Parse(at)
 	if err != nil {

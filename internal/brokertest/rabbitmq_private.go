@@ -12,11 +12,13 @@ import (
 	"time"
 )
 
-// startTime bounds the start of a private broker; on a busy machine with two cores it takes ten seconds.
+// startTime is the most time for a private broker to start. On a busy machine with two cores it
+// takes ten seconds.
 const startTime = 90 * time.Second
 
-// guard starts the broker and waits for its own standard input to end, which happens when the test process ends, however it ends: then it
-// kills the broker and removes its directory. It needs no help from TestMain.
+// guard starts the broker and waits until its own standard input ends, which happens when the test
+// process ends, in any way. Then it kills the broker and removes its directory. It needs no help
+// from TestMain.
 const guard = `"$1" >"$2/stdout" 2>"$2/stderr" </dev/null & broker=$!; cat >/dev/null; kill $broker; wait $broker; rm -rf "$2"`
 
 // startRabbitMQ starts a broker with its own node name, ports and directory.
@@ -35,7 +37,7 @@ func startRabbitMQ() (string, error) {
 	}
 	cmd := exec.Command("/bin/sh", "-c", guard, "guard", server, dir)
 	cmd.Env = append(os.Environ(), settings(dir, ports[0], ports[1])...)
-	if _, err := cmd.StdinPipe(); err != nil { // Never closed by us: its end is the end of this process.
+	if _, err := cmd.StdinPipe(); err != nil { // Never closed by this process, so that it ends with the process.
 		return "", err
 	}
 	if err := cmd.Start(); err != nil {
@@ -48,7 +50,8 @@ func startRabbitMQ() (string, error) {
 	return at, nil
 }
 
-// findServer prefers the server itself to Debian's wrapper, which insists on its own user and directories.
+// findServer prefers the server itself to Debian's wrapper, which requires its own user and
+// directories.
 func findServer() (string, error) {
 	direct := "/usr/lib/rabbitmq/bin/rabbitmq-server"
 	if _, err := os.Stat(direct); err == nil {
@@ -61,7 +64,7 @@ func findServer() (string, error) {
 	return found, nil
 }
 
-// settings are the environment of a broker that shares nothing with another one on the machine.
+// settings returns the environment of a broker that shares nothing with others on the machine.
 func settings(dir string, port, distPort int) []string {
 	return []string{
 		"HOME=" + dir,
@@ -79,7 +82,7 @@ func settings(dir string, port, distPort int) []string {
 	}
 }
 
-// await returns when the broker at the URL answers, or with its last refusal.
+// await returns nil when the broker at the URL answers, and the last error after startTime.
 func await(at string) error {
 	deadline := time.Now().Add(startTime)
 	for {
@@ -93,8 +96,8 @@ func await(at string) error {
 
 var errNoPorts = errors.New("brokertest: no free ports between 20000 and 32000")
 
-// freePorts returns n ports of loopback that nobody listens on. They are below those that the system gives to clients, which could take the port of
-// a server that is down for a moment.
+// freePorts returns n loopback ports without a listener. They are below those that the system
+// assigns to clients, because a client could take the port of a server that is down for a moment.
 func freePorts(n int) ([]int, error) {
 	const first, count, tries = 20_000, 12_000, 1000
 	var ports []int

@@ -14,10 +14,11 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// startTimeout bounds how long a server may take to read its directory.
+// startTimeout is the most time for a server to read its directory.
 const startTimeout = time.Minute
 
-// Broker is a JetStream server in this process. It is safe for concurrent use.
+// Broker is a JetStream server in this process. It must be made by [Open]. It is safe for
+// concurrent use.
 type Broker struct {
 	queues *nats.Broker
 	server *server.Server
@@ -55,7 +56,7 @@ func Open(dir string, cfg ...Config) (*Broker, error) {
 	return b, nil
 }
 
-// one returns the only Config, or the zero one, checked.
+// one returns the only Config, or the zero one, validated.
 func one(cfg []Config) (Config, error) {
 	switch len(cfg) {
 	case 0:
@@ -66,7 +67,7 @@ func one(cfg []Config) (Config, error) {
 	return Config{}, fmt.Errorf("embedded: %w: %d Configs, must be one at most", queue.ErrConfig, len(cfg))
 }
 
-// start starts the server. What it has made is closed by Close, also after an error.
+// start starts the server. Close releases it, also after an error.
 func (b *Broker) start(dir string, c Config) error {
 	s, err := server.NewServer(options(dir, c))
 	if err != nil {
@@ -83,7 +84,8 @@ func (b *Broker) start(dir string, c Config) error {
 	return err
 }
 
-// options: no port, no signals, nothing but JetStream.
+// options returns those of a server with JetStream only, without a port and without signal
+// handlers.
 func options(dir string, c Config) *server.Options {
 	every := c.SyncInterval
 	if every == 0 {
@@ -100,13 +102,14 @@ func options(dir string, c Config) *server.Options {
 	}
 }
 
-// Queue returns the queue of that name; see nats.Broker.
+// Queue returns the queue of that name: see [nats.Broker.Queue].
 func (b *Broker) Queue(name string) *nats.Queue {
 	return b.queues.Queue(name)
 }
 
-// Close stops the server, waits until it has stopped, and frees the directory. Sessions that are open are lost; what they hold is delivered
-// by the next broker on the directory. A second Close does nothing.
+// Close stops the server, waits until it has stopped, and releases the directory. Open sessions are
+// lost; the next broker on the directory delivers their messages again. A second Close does
+// nothing, and returns the same error.
 func (b *Broker) Close() error {
 	b.once.Do(func() { b.err = b.close() })
 	return b.err

@@ -10,18 +10,19 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// Config is what a Broker may be told. The zero value is right for most.
+// Config configures a [Broker]. The zero value is valid.
 type Config struct {
-	// Queues holds for the queues; see nats.Config. Its Replicas must be zero or 1.
+	// Queues applies to all queues of the broker. Its Replicas must be zero or 1.
 	Queues nats.Config
 
-	// SyncInterval is how often files are synced to the disk: what a power cut can cost. Zero means 1 s; otherwise at least 10 ms.
+	// SyncInterval is the interval at which files are synced to the disk, and so the time whose
+	// messages a power cut can lose. Zero means 1 s; otherwise it must be at least 10 ms.
 	SyncInterval time.Duration
 
 	// SyncAlways syncs each message before it is confirmed.
 	SyncAlways bool
 
-	// Logger gets what the server has to say. Nil discards it.
+	// Logger receives the server's log. Nil discards it.
 	Logger *slog.Logger
 }
 

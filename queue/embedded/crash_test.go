@@ -19,11 +19,12 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// The child publishes crashJobs, acknowledges acked of them, holds one more, and waits to be killed.
+// The child publishes crashJobs, acknowledges acked of them, holds one more, and waits to be
+// killed.
 const (
 	crashJobs  = 50
 	crashAcked = 20
-	crashWork  = time.Second // of the job that is killed: the server writes down what it has delivered only after a moment
+	crashWork  = time.Second // of the job that is killed: the server records its deliveries only after a moment
 )
 
 var crashConfig = Config{Queues: nats.Config{Lease: time.Second, DoubleAck: true}}
@@ -72,7 +73,8 @@ func publishAndHold(dir string) error {
 	return nil
 }
 
-// A process that is killed loses no message that was confirmed, and frees its directory; what it held comes back as the next attempt.
+// A process that is killed loses no message that was confirmed, and releases its directory; the
+// deliveries that it held come back as the next attempt.
 func TestKilledProcessLosesNothing(t *testing.T) {
 	dir, ctx := t.TempDir(), soon(t)
 	kill := startChild(t, dir)

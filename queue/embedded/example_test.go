@@ -10,7 +10,7 @@ import (
 	"github.com/gentask/gentask/queue/embedded"
 )
 
-// A broker in a directory: nothing to install, nothing to start.
+// A broker in a directory, without an installation and without a server to start.
 func Example() {
 	dir, err := os.MkdirTemp("", "gentask-example-")
 	if err != nil {

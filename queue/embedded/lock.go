@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// lockName is the file whose lock says that the directory is in use. The operating system drops the lock with the process; the file stays.
+// lockName is the file that is locked while the directory is in use. The operating system drops the
+// lock with the process; the file stays.
 const lockName = "gentask.lock"
 
-// acquire locks the directory, and leaves the process id in the file for whoever finds it locked.
+// acquire locks the directory, and writes the process id to the file, for the error of others.
 func acquire(dir string) (*os.File, error) {
 	path, err := filepath.Abs(filepath.Join(dir, lockName))
 	if err != nil {
@@ -36,7 +37,7 @@ func acquire(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// sign writes the process id.
+// sign writes the process id to the lock file.
 func sign(f *os.File) error {
 	if err := f.Truncate(0); err != nil {
 		return err
@@ -45,7 +46,7 @@ func sign(f *os.File) error {
 	return err
 }
 
-// owner says who has the lock, as far as the file tells.
+// owner describes the holder of the lock, as far as the file has it.
 func owner(f *os.File) string {
 	text, err := io.ReadAll(io.LimitReader(f, 20))
 	pid := strings.TrimSpace(string(text))

@@ -11,7 +11,7 @@ import (
 
 // locked holds the lock files of this process by their paths. These systems have no flock, and a
 // record lock belongs to the process: it does not keep out the process itself, and ends when any
-// descriptor of the file is closed. So the process has to know what it has locked.
+// descriptor of the file is closed. So the process must remember its locks.
 var locked sync.Map
 
 // lockFile takes the exclusive lock of an open file, or fails at once.
@@ -24,9 +24,9 @@ func lockFile(f *os.File) error {
 	return nil
 }
 
-// lockedHere reports whether this process has the lock at path. It must be asked before the file is
-// opened a second time.
+// lockedHere reports whether this process has the lock at path. It must be called before the file
+// is opened a second time.
 func lockedHere(path string) bool {
 	f, found := locked.Load(path)
-	return found && f.(*os.File).Fd() != ^uintptr(0) // else it was closed
+	return found && f.(*os.File).Fd() != ^uintptr(0) // otherwise it was closed
 }

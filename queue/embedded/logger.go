@@ -7,12 +7,13 @@ import (
 	"sync"
 )
 
-// serverLog passes the server's log on, and remembers the first fatal line: it is the only place where the server says why it can't start.
+// serverLog forwards the server's log, and keeps the first fatal line, because the server reports
+// nowhere else why it can't start.
 type serverLog struct {
 	to *slog.Logger
 
-	// lock is here because the running server holds its log: a broker that its user has forgotten must not lose the lock to the garbage
-	// collector, which closes files.
+	// lock is here because the running server references its log. Otherwise the garbage collector,
+	// which closes files, would release the lock of a Broker that is no longer referenced.
 	lock *os.File
 
 	mu    sync.Mutex
@@ -42,7 +43,7 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 	}
 }
 
-// failure returns the fatal line, or "".
+// failure returns the first fatal line, or "".
 func (l *serverLog) failure() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -39,7 +39,7 @@ func newBroker(t testing.TB, dir string, cfg Config) *Broker {
 	return b
 }
 
-// soon bounds whatever a test waits for.
+// soon returns a context that bounds all waits of a test.
 func soon(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -56,9 +56,13 @@ func TestConformance(t *testing.T) {
 			Publisher:   q,
 			DeadLetters: func(ctx context.Context) ([]queue.Message, error) { return q.DeadLetters(ctx, 1000) },
 			Letters:     q.Letters(),
-			Bury:        func(ctx context.Context, msgs ...queue.Message) error { return bury(ctx, b.server, q.Name(), msgs) },
-			Break:       func() { kick(t, b.server) },
-			Lacks:       map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
+			Bury: func(ctx context.Context,
+				msgs ...queue.Message,
+			) error {
+				return bury(ctx, b.server, q.Name(), msgs)
+			},
+			Break: func() { kick(t, b.server) },
+			Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 		}
 	})
 }
@@ -86,6 +90,6 @@ func kick(t testing.TB, s *server.Server) {
 		if strings.HasSuffix(c.Name, " publisher") {
 			continue
 		}
-		_ = s.DisconnectClientByID(c.Cid) // it may have gone by itself
+		_ = s.DisconnectClientByID(c.Cid) // it may have ended already
 	}
 }

@@ -17,13 +17,20 @@ import (
 
 func TestBadValuesAreNamed(t *testing.T) {
 	for text, open := range map[string]func() (*Broker, error){
-		"dir is empty":               func() (*Broker, error) { return Open("") },
-		"2 Configs":                  func() (*Broker, error) { return Open(t.TempDir(), Config{}, Config{}) },
-		"Config.SyncInterval is 1ms": func() (*Broker, error) { return Open(t.TempDir(), Config{SyncInterval: time.Millisecond}) },
+		"dir is empty": func() (*Broker, error) { return Open("") },
+		"2 Configs":    func() (*Broker, error) { return Open(t.TempDir(), Config{}, Config{}) },
+		"Config.SyncInterval is 1ms": func() (*Broker,
+			error,
+		) {
+			return Open(t.TempDir(), Config{SyncInterval: time.Millisecond})
+		},
 		"Config.Queues.Replicas is 3": func() (*Broker, error) {
 			return Open(t.TempDir(), Config{Queues: nats.Config{Replicas: 3}})
 		},
-		"Config.Lease is -1ns": func() (*Broker, error) { return Open(t.TempDir(), Config{Queues: nats.Config{Lease: -1}}) },
+		"Config.Lease is -1ns": func() (*Broker, error) {
+			return Open(t.TempDir(),
+				Config{Queues: nats.Config{Lease: -1}})
+		},
 	} {
 		t.Run(text, func(t *testing.T) {
 			b, err := open()
@@ -67,14 +74,14 @@ func TestDirectoryThatCannotBeMadeOrWritten(t *testing.T) {
 }
 
 func TestUnwritableDirectory(t *testing.T) {
-	// No permission stops root, but nobody writes to a file that is a directory.
+	// No permission stops root, but no user can write to a file that is a directory.
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, lockName), 0o700))
 	_, err := Open(dir)
 	require.ErrorContains(t, err, "must be writable")
 }
 
-func TestServerThatCannotStartSaysWhy(t *testing.T) {
+func TestOpenReturnsTheServersReason(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "jetstream"), []byte("not a directory"), 0o600))
 	b, err := Open(dir)
@@ -102,7 +109,7 @@ func TestReopenedDirectoryGoesOn(t *testing.T) {
 	require.NoError(t, s.Close(ctx))
 }
 
-func TestClosedBrokerSaysSo(t *testing.T) {
+func TestClosedBrokerReturnsErrClosed(t *testing.T) {
 	ctx := soon(t)
 	b := newBroker(t, t.TempDir(), Config{})
 	s, err := b.Queue("jobs").Open(ctx, queue.Options{Prefetch: 1})

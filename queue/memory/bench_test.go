@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkPublishReceiveAck is one message's way through the queue, with 1,000 others waiting and 100 held.
+// BenchmarkPublishReceiveAck is one message's way through the queue, with 1,000 others waiting and
+// 100 held.
 func BenchmarkPublishReceiveAck(b *testing.B) {
 	ctx := context.Background()
 	q := memory.New(memory.Config{})
@@ -33,7 +34,8 @@ func BenchmarkPublishReceiveAck(b *testing.B) {
 	}
 }
 
-// BenchmarkReceiveSettle100 is receiving and acknowledging in batches of 100; the time is that of one message, publishing included.
+// BenchmarkReceiveSettle100 is receiving and acknowledging in batches of 100; the time is that of
+// one message, publishing included.
 func BenchmarkReceiveSettle100(b *testing.B) {
 	ctx := context.Background()
 	q := memory.New(memory.Config{})

@@ -7,12 +7,20 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Check goes over the books and returns nil when they balance, else an error that wraps ErrBooks and lists what is wrong. It checks that
-// nothing was lost or gained: published and duplicated = acknowledged + dead-lettered + still queued. With Config.Journal it also goes
-// through the journal and checks that every delivery was settled at most once, in the session that delivered it, while that session was
-// open; that it came back only when its session had ended; that no session held more than its prefetch; that the same holds for each
-// message id; and that the counts of Stats are those of the journal. Check may be called at any time; it takes as long as the journal
-// is.
+// Check returns nil if the queue's counts are consistent, and otherwise an error that wraps
+// [ErrBooks] and lists every mistake. It checks that no message was lost or gained: published and
+// duplicated = acknowledged + dead-lettered + still queued.
+//
+// With [Config.Journal] it also checks the journal:
+//
+//   - Every delivery was settled at most once, in the session that delivered it, while that session
+//     was open.
+//   - A delivery came back only after its session had ended.
+//   - No session held more than its prefetch.
+//   - The same holds for each message ID.
+//   - The counts of [Stats] are those of the journal.
+//
+// Check may be called at any time. Its duration is proportional to the journal.
 func (q *Queue) Check() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -30,31 +38,32 @@ func (q *Queue) Check() error {
 	return fmt.Errorf("%w: %w", ErrBooks, errors.Join(a.wrong...))
 }
 
-// audit is what the journal adds up to, kept apart from the state of the queue.
+// audit is the sum of the journal, kept apart from the state of the queue.
 type audit struct {
 	open   map[int]int         // prefetch by open session
-	held   map[delivery]string // message id by what is held
+	held   map[delivery]string // message id by delivery that is held
 	count  map[int]int         // deliveries held by session
 	byID   map[string]int      // deliveries held by message id
-	copies map[string]int      // how many of a message id are still in the queue, in whatever state
+	copies map[string]int      // how many of a message id are still in the queue, in any state
 	sum    Stats
 	wrong  []error
 }
 
-// delivery names a delivery for all time.
+// delivery identifies a delivery among those of all sessions.
 type delivery struct {
 	session int
 	tag     uint64
 }
 
-// newAudit makes an audit of nothing.
+// newAudit returns an empty audit.
 func newAudit() *audit {
 	return &audit{
-		open: map[int]int{}, held: map[delivery]string{}, count: map[int]int{}, byID: map[string]int{}, copies: map[string]int{},
+		open: map[int]int{}, held: map[delivery]string{}, count: map[int]int{}, byID: map[string]int{},
+		copies: map[string]int{},
 	}
 }
 
-// claim writes down what is wrong unless ok.
+// claim records a mistake unless ok.
 func (a *audit) claim(ok bool, format string, args ...any) {
 	if !ok {
 		a.wrong = append(a.wrong, fmt.Errorf(format, args...)) //nolint:err113 // wrapped by ErrBooks
@@ -115,13 +124,15 @@ func (a *audit) delivered(e Entry) {
 	prefetch, open := a.open[e.Session]
 	a.claim(open, "session %d: delivery %d after the session's end", e.Session, e.Tag)
 	a.count[e.Session]++
-	a.claim(!open || a.count[e.Session] <= prefetch, "session %d: holds %d, prefetch is %d", e.Session, a.count[e.Session], prefetch)
+	a.claim(!open || a.count[e.Session] <= prefetch, "session %d: holds %d, prefetch is %d", e.Session,
+		a.count[e.Session], prefetch)
 	d := delivery{e.Session, e.Tag}
 	_, twice := a.held[d]
 	a.claim(!twice, "session %d: tag %d was handed out while it was held", e.Session, e.Tag)
 	a.held[d] = e.ID
 	a.byID[e.ID]++
-	a.claim(a.byID[e.ID] <= a.copies[e.ID], "message %q is held %d times, but is %d times in the queue", e.ID, a.byID[e.ID], a.copies[e.ID])
+	a.claim(a.byID[e.ID] <= a.copies[e.ID], "message %q is held %d times, but is %d times in the queue", e.ID,
+		a.byID[e.ID], a.copies[e.ID])
 }
 
 // settled takes a delivery away from what its session holds.
@@ -147,7 +158,8 @@ func (a *audit) settled(e Entry) {
 func (a *audit) letGo(e Entry) {
 	d := delivery{e.Session, e.Tag}
 	id, held := a.held[d]
-	a.claim(held && id == e.ID, "session %d: delivery %d of message %q %v, but was not held", e.Session, e.Tag, e.ID, e.Op)
+	a.claim(held && id == e.ID, "session %d: delivery %d of message %q %v, but was not held", e.Session, e.Tag, e.ID,
+		e.Op)
 	if held {
 		delete(a.held, d)
 		a.count[e.Session]--
@@ -155,13 +167,13 @@ func (a *audit) letGo(e Entry) {
 	}
 }
 
-// gone takes a copy of a message out of the queue.
+// gone removes a copy of a message.
 func (a *audit) gone(id string) {
 	a.claim(a.copies[id] > 0, "message %q was settled for good more often than it came in", id)
 	a.copies[id]--
 }
 
-// compare checks that the queue's state and counts are what the journal adds up to.
+// compare checks that the queue's state and counts are the sum of the journal.
 func (a *audit) compare(q *Queue) {
 	s := q.count()
 	a.sum.Ready, a.sum.Delayed, a.sum.Held, a.sum.Sessions = s.Ready, s.Delayed, len(a.held), len(a.open)
@@ -177,7 +189,7 @@ func (a *audit) compare(q *Queue) {
 	}
 }
 
-// inside counts the messages in the queue by id, in whatever state they are.
+// inside counts the messages in the queue by id, in any state.
 func (q *Queue) inside() map[string]int {
 	left := map[string]int{}
 	for i := range q.ready.len() {

@@ -13,7 +13,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestConformance: the executable specification passes its own suite, with deliveries that are late and without, and its books balance.
+// TestConformance: the executable specification passes its own suite, with late deliveries and
+// without, and its counts are consistent.
 func TestConformance(t *testing.T) {
 	for name, faults := range map[string]memory.Faults{"prompt": {}, "late": {Late: 3}} {
 		t.Run(name, func(t *testing.T) {
@@ -30,7 +31,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// fixture shows q to the conformance suite.
+// fixture returns q for the conformance suite.
 func fixture(q *memory.Queue) queuetest.Fixture {
 	return queuetest.Fixture{
 		Source:      q,

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// delays holds what is delayed, the first that is due uppermost. What is due at the same time comes in
-// the order in which it was put off. It is guarded by the queue's mutex.
+// delays is a heap of the delayed messages, ordered by the time at which they are due, and then by
+// the order in which they were added. It is guarded by the queue's mutex.
 type delays struct {
 	all   []delayed
-	count uint64      // of all that were ever put off
-	timer *time.Timer // fires when the first is due; nil before there was one
+	count uint64      // of all that were ever added
+	timer *time.Timer // fires when the first is due; nil until it is needed
 }
 
-// delayed is a message that is put off.
+// delayed is one delayed message.
 type delayed struct {
 	item
 	due time.Time
@@ -41,7 +41,7 @@ func (d *delays) Pop() any {
 	return one
 }
 
-// delay puts it behind the tail after wait.
+// delay adds it; when wait has passed, it goes to the tail.
 func (q *Queue) delay(it item, wait time.Duration) {
 	d := &q.delayed
 	d.count++
@@ -51,7 +51,7 @@ func (q *Queue) delay(it item, wait time.Duration) {
 	}
 }
 
-// setDelay makes the timer fire after wait.
+// setDelay starts the timer, which fires after wait.
 func (q *Queue) setDelay(wait time.Duration) {
 	if d := &q.delayed; d.timer != nil {
 		d.timer.Reset(wait)
@@ -64,7 +64,7 @@ func (q *Queue) setDelay(wait time.Duration) {
 	})
 }
 
-// due ends the delays that are over. In a closed queue messages stay delayed.
+// due moves the messages that are due to the tail. In a closed queue messages stay delayed.
 func (q *Queue) due(now time.Time) {
 	d := &q.delayed
 	for len(d.all) > 0 && !q.closed {
@@ -79,7 +79,7 @@ func (q *Queue) due(now time.Time) {
 	}
 }
 
-// stop leaves no timer behind.
+// stop stops the timer.
 func (d *delays) stop() {
 	if d.timer != nil {
 		d.timer.Stop()

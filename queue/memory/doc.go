@@ -1,13 +1,17 @@
-// Package memory is a queue inside the process: the broker of tests, and the executable specification of package queue.
+// Package memory is a queue inside the process: the broker of tests, and the executable
+// specification of package queue.
 //
-// It delivers at least once, first in, first out, a higher priority before a lower one. A requeue at once goes to the tail, whatever is
-// delayed to the tail when its time has come, a release to the head, each among its priority; what a session held and did not settle returns
-// to the head, in the order in which it was delivered. Requeues and lost sessions count as attempts, releases do not.
+// It delivers at least once, first in, first out, a higher priority before a lower one. Within its
+// priority, a requeue at once goes to the tail, a delayed message to the tail when it is due, and a
+// release to the head. Deliveries that a session held and did not settle return to the head, in the
+// order in which they were delivered. Requeues and lost sessions count as attempts, releases do
+// not.
 //
-// Everything that goes wrong with a real broker can be made to go wrong here, by Faults and by LoseSession and Stall. What happened can be
-// asked: Stats counts, Held lists, Journal tells it step by step, and Check goes over the books. All randomness comes from Config.Seed, and
-// all time from package time, so that a test in a synctest bubble is fast and repeats itself; such a queue is made in the bubble. The
-// queue keeps no goroutine.
+// [Faults], [Queue.LoseSession] and [Queue.Stall] inject every failure of a real broker.
+// [Queue.Stats], [Queue.Held] and [Queue.Journal] report what happened, and [Queue.Check] verifies
+// it. All randomness comes from [Config.Seed], and all time from package time. A test in a synctest
+// bubble is therefore fast and deterministic; it must create the queue inside the bubble. The queue
+// keeps no goroutine.
 //
-// Nothing is durable: what is in the queue ends with the process.
+// Nothing is durable: the messages are gone when the process ends.
 package memory

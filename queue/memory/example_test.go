@@ -26,7 +26,8 @@ func Example() {
 	// 1 acknowledged
 }
 
-// An ack is lost with its session: the message comes back, though its consumer believes it done.
+// An ack is lost with its session: the message comes back, though its consumer believes that it is
+// settled.
 func ExampleFaults() {
 	ctx := context.Background()
 	q := memory.New(memory.Config{Faults: memory.Faults{LoseAck: memory.Times(1)}})
@@ -48,7 +49,7 @@ func ExampleFaults() {
 	// order-17 again, attempt 2
 }
 
-// The journal says what happened, and Check goes over it.
+// The journal lists the events, and Check verifies them.
 func ExampleQueue_Journal() {
 	ctx := context.Background()
 	q := memory.New(memory.Config{Journal: true})

@@ -2,7 +2,7 @@ package memory
 
 import "github.com/gentask/gentask/queue"
 
-// Bury puts messages among the dead letters, as a stranger would at a broker.
+// Bury adds messages to the dead letters, as another program would at a broker.
 func (q *Queue) Bury(msgs ...queue.Message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

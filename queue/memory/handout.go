@@ -2,7 +2,7 @@ package memory
 
 import "github.com/gentask/gentask/queue"
 
-// take takes the next message out of the queue: the first, unless a fault has it otherwise.
+// take takes the next message out of the queue: the first, unless a fault changes the order.
 func (q *Queue) take() item {
 	if n := min(q.ready.len(), reach); n > 1 && q.strikes(&q.faults.Reorder) {
 		first, other := q.ready.at(0), q.ready.at(1+q.rng.IntN(n-1))
@@ -20,9 +20,12 @@ func (q *Queue) take() item {
 }
 
 // handOut makes it a delivery of this session.
-func (s *Session) handOut(it item) *queue.Delivery {
+func (s *session) handOut(it item) *queue.Delivery {
 	s.lastTag++
-	d := &queue.Delivery{Message: it.Message, Tag: s.lastTag, Attempt: it.attempt, Redelivered: it.redelivered, Sequence: it.sequence}
+	d := &queue.Delivery{
+		Message: it.Message, Tag: s.lastTag, Attempt: it.attempt, Redelivered: it.redelivered,
+		Sequence: it.sequence,
+	}
 	if s.late > 0 {
 		s.late--
 	}

@@ -8,23 +8,24 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Op is what an Entry is about. The set is closed.
+// Op is the kind of an [Entry]. The set is closed.
 type Op uint8
 
-// The ops. Each says which fields of Entry it fills besides Time.
+// The ops. Each comment lists the fields of Entry that are set besides Time. The fields of a
+// delivery are Session, Tag, ID and Attempt.
 const (
 	Published  Op = iota + 1 // a message was accepted: ID, Attempt
-	Repeated                 // a message was dropped for its UniqueKey: ID
+	Repeated                 // a message was dropped because of its UniqueKey: ID
 	Duplicated               // a fault made a copy of a message: ID, Attempt
 	Due                      // the delay of a message has passed: ID, Attempt of its next delivery
 	Opened                   // a session was opened: Session, Prefetch
-	Delivered                // a delivery was handed out: Session, Tag, ID, Attempt
-	Settled                  // a settlement was applied: Session, Tag, ID, Attempt, Disposition
-	Refused                  // a settlement was not applied: Session to which it was given, Tag, ID, Attempt, Disposition, Err
+	Delivered                // a delivery was handed out: those of a delivery
+	Settled                  // a settlement was applied: those of a delivery, Disposition
+	Refused                  // a settlement was not applied: as Settled, and Err
 	Lost                     // a session was lost: Session
 	Closed                   // a session was closed: Session
-	Returned                 // an unsettled delivery came back after its session's end: Session, Tag, ID, Attempt
-	GivenBack                // a delivery was given back by Session.Return: Session, Tag, ID, Attempt, Disposition that was wanted
+	Returned                 // a delivery came back after its session's end: those of a delivery
+	GivenBack                // a delivery was given back by Return: as Settled
 )
 
 // String returns the op's name.
@@ -58,7 +59,7 @@ func (o Op) String() string {
 	return fmt.Sprintf("op(%d)", uint8(o))
 }
 
-// Entry is one line of the journal. Fields that its Op does not fill are zero.
+// Entry is one record of the journal. Fields that its Op does not set are zero.
 type Entry struct {
 	Time        time.Time
 	Op          Op
@@ -71,14 +72,14 @@ type Entry struct {
 	Err         error
 }
 
-// Journal returns a copy of everything that has happened so far, in order; nothing unless Config.Journal is set.
+// Journal returns a copy of the journal, in order. It is empty unless [Config.Journal] is set.
 func (q *Queue) Journal() []Entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.journal)
 }
 
-// note writes an entry, when there is a journal.
+// note appends an entry if there is a journal.
 func (q *Queue) note(e Entry) {
 	if !q.cfg.Journal {
 		return

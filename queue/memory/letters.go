@@ -12,27 +12,28 @@ import (
 // letters are the dead letters of a queue, the oldest first.
 type letters struct {
 	all  []letter
-	last uint64 // the number of the youngest ever
+	last uint64 // the highest number ever given
 }
 
-// letter is a dead letter. The numbers rise from one to the next.
+// letter is a dead letter. Numbers increase.
 type letter struct {
 	queue.Message
 	number uint64
 }
 
-// add puts m behind the youngest.
+// add appends m.
 func (l *letters) add(m queue.Message) {
 	l.last++
 	l.all = append(l.all, letter{m, l.last})
 }
 
-// find returns where the letter of that number is, or would be, and whether it is there.
+// find returns the index of the letter with that number, or the index at which it would be, and
+// whether it is there.
 func (l *letters) find(number uint64) (int, bool) {
 	return slices.BinarySearchFunc(l.all, number, func(one letter, n uint64) int { return cmp.Compare(one.number, n) })
 }
 
-// remove takes out the letter at place i.
+// remove removes the letter at index i.
 func (l *letters) remove(i int) { l.all = slices.Delete(l.all, i, i+1) }
 
 // DeadLetters returns a copy of the dead-letter queue, the oldest first.
@@ -46,8 +47,10 @@ func (q *Queue) DeadLetters() []queue.Message {
 	return all
 }
 
-// Letters returns the dead letters for the operator. A letter that is given back counts as published once more in Stats. In a closed queue letters
-// can be looked at and purged; to give them back is queue.ErrClosed. They hide nothing from each other and from DeadLetters.
+// Letters returns the operator's access to the dead letters. In [Stats] a letter that is given back
+// counts as published again. In a closed queue letters can be listed and purged, but Redrive
+// returns [queue.ErrClosed]. Letters hides no letter from another call, nor from
+// [Queue.DeadLetters].
 func (q *Queue) Letters() *queue.Letters { return queue.NewLetters(letterBox{q}) }
 
 // letterBox implements queue.LetterBox.

@@ -6,17 +6,18 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// levels is what waits: a double-ended queue for each priority, the higher one first. The zero value is empty.
+// levels holds the waiting messages: a double-ended queue for each priority, the higher one first.
+// The zero value is empty.
 type levels struct {
 	rings [queue.MaxPriority + 1]ring[item]
-	used  uint16 // bit p: there is something of priority p
+	used  uint16 // bit p is set if there is a message of priority p
 	n     int
 }
 
-// len returns how many items there are.
+// len returns the number of items.
 func (l *levels) len() int { return l.n }
 
-// at returns the place of the i-th item in the order of popFront, from 0.
+// at returns a pointer to the i-th item in the order of popFront, from 0.
 func (l *levels) at(i int) *item {
 	p := l.top()
 	for i >= l.rings[p].len() {
@@ -26,13 +27,14 @@ func (l *levels) at(i int) *item {
 	return l.rings[p].at(i)
 }
 
-// pushBack puts it behind all of its priority.
+// pushBack adds it behind all items of its priority.
 func (l *levels) pushBack(it item) {
 	l.count(it)
 	l.rings[it.Priority].pushBack(it)
 }
 
-// pushFront puts it before all of its priority, but for those that were handed out before it and have come back, too.
+// pushFront adds it before all items of its priority, except those that were handed out before it
+// and have also come back.
 func (l *levels) pushFront(it item) {
 	l.count(it)
 	r := &l.rings[it.Priority]
@@ -42,13 +44,13 @@ func (l *levels) pushFront(it item) {
 	}
 }
 
-// count notes one item more.
+// count records one more item.
 func (l *levels) count(it item) {
 	l.used |= 1 << it.Priority
 	l.n++
 }
 
-// popFront takes the first item of the highest priority there is. There must be one.
+// popFront removes and returns the first item of the highest priority. levels must not be empty.
 func (l *levels) popFront() item {
 	p := l.top()
 	it := l.rings[p].popFront()
@@ -59,5 +61,5 @@ func (l *levels) popFront() item {
 	return it
 }
 
-// top is the highest priority of which there is something.
+// top returns the highest priority that has items.
 func (l *levels) top() int { return bits.Len16(l.used) - 1 }

@@ -14,7 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel: whatever is done to a queue, in whatever order, every delivery is the one that a plain list predicts, and the books balance.
+// TestModel: after any operations in any order, every delivery is the one that a plain list
+// predicts, and the counts are consistent.
 func TestModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A bubble has no deadline to be asked for, so rapid must not see that t has one.
@@ -29,7 +30,7 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// model is a queue and what it should be like.
+// model is a queue and its expected contents.
 type model struct {
 	ctx      context.Context
 	q        *memory.Queue
@@ -38,20 +39,20 @@ type model struct {
 	delayed  []message // the next one due first
 	sessions []*sessionModel
 	settled  []settledModel
-	handed   map[*queue.Delivery]int // which hand-out each delivery was
+	handed   map[*queue.Delivery]int // number of the hand-out of each delivery
 	stats    memory.Stats
 }
 
-// message is what the next delivery of a message should say.
+// message is the expected next delivery of a message.
 type message struct {
 	id          string
 	attempt     int
 	redelivered bool
 	due         time.Time
-	back        int // which hand-out it has come back from, to the head; zero if it hasn't
+	back        int // number of the hand-out from which it has returned to the head; zero if it hasn't
 }
 
-// sessionModel is an open session and what it should hold, in the order of delivery.
+// sessionModel is an open session and the deliveries that it should hold, in their order.
 type sessionModel struct {
 	queue.Session
 	prefetch  int
@@ -65,7 +66,7 @@ type settledModel struct {
 	d *queue.Delivery
 }
 
-// newModel makes an empty queue and its model.
+// newModel returns an empty queue and its model.
 func newModel(ctx context.Context) *model {
 	return &model{ctx: ctx, handed: map[*queue.Delivery]int{}, q: memory.New(memory.Config{Journal: true})}
 }
@@ -152,7 +153,7 @@ func (m *model) delay(t *rapid.T) time.Duration {
 	return time.Duration(rapid.IntRange(1, 50).Draw(t, "ms"))*time.Millisecond + time.Duration(m.n)*time.Microsecond
 }
 
-// apply does with the model what the queue should have done.
+// apply applies batch to the model, as the queue should have done.
 func (m *model) apply(s *sessionModel, batch []queue.Settlement) {
 	var released []*queue.Delivery
 	for _, st := range batch {
@@ -180,18 +181,22 @@ func (m *model) apply(s *sessionModel, batch []queue.Settlement) {
 	m.giveBack(released, 0)
 }
 
-// giveBack puts ds before the head, in the order in which they were handed out, also among those that have come back there before.
+// giveBack puts ds before the head, in the order in which they were handed out, also among those
+// that have come back there before.
 func (m *model) giveBack(ds []*queue.Delivery, attempts int) {
 	for _, d := range ds {
 		back, at := m.handed[d], 0
 		for at < len(m.ready) && m.ready[at].back > 0 && m.ready[at].back < back {
 			at++
 		}
-		m.ready = slices.Insert(m.ready, at, message{id: d.ID, attempt: d.Attempt + attempts, redelivered: true, back: back})
+		m.ready = slices.Insert(m.ready, at, message{
+			id: d.ID, attempt: d.Attempt + attempts, redelivered: true,
+			back: back,
+		})
 	}
 }
 
-// settleAgain is refused, whether the session lives or not.
+// settleAgain is refused, whether the session is open or not.
 func (m *model) settleAgain(t *rapid.T) {
 	if len(m.settled) == 0 {
 		t.Skip("nothing settled")
@@ -209,12 +214,12 @@ func (m *model) settleAgain(t *rapid.T) {
 	require.NotErrorIs(t, err, queue.ErrSettled)
 }
 
-// end closes or breaks a session: what it holds returns to the head.
+// end closes or breaks a session: its deliveries return to the head.
 func (m *model) end(t *rapid.T) {
 	s := m.pick(t)
 	want := queue.ErrClosed
 	if rapid.Bool().Draw(t, "break") {
-		require.True(t, m.q.LoseSession(s.Session.(*memory.Session).Number()))
+		require.True(t, m.q.LoseSession(m.q.Held()[slices.Index(m.sessions, s)].Session))
 		want = queue.ErrSessionLost
 		m.stats.Lost++
 	} else {
@@ -227,7 +232,7 @@ func (m *model) end(t *rapid.T) {
 	m.sessions = slices.DeleteFunc(m.sessions, func(other *sessionModel) bool { return other == s })
 }
 
-// cancel stops a session's flow, or lets it flow again.
+// cancel stops a session's flow, or resumes it.
 func (m *model) cancel(t *rapid.T) {
 	s := m.pick(t)
 	s.cancelled = !s.cancelled
@@ -238,13 +243,13 @@ func (m *model) cancel(t *rapid.T) {
 	}
 }
 
-// sleep lets delays pass.
+// sleep waits until delays have passed.
 func (m *model) sleep(t *rapid.T) {
 	time.Sleep(time.Duration(rapid.IntRange(1, 30).Draw(t, "ms")) * time.Millisecond)
 	m.advance()
 }
 
-// advance moves what is due to the tail.
+// advance moves the messages that are due to the tail.
 func (m *model) advance() {
 	synctest.Wait()
 	slices.SortFunc(m.delayed, func(a, b message) int { return a.due.Compare(b.due) })
@@ -255,7 +260,7 @@ func (m *model) advance() {
 	}
 }
 
-// check compares the counts, and goes over the books.
+// check compares the counts, and verifies the queue.
 func (m *model) check(t *rapid.T) {
 	require.NoError(t, m.q.Check())
 	got := m.q.Stats()

@@ -34,9 +34,9 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 }
 
 // start adds a session to the open ones.
-func (q *Queue) start(opts queue.Options) *Session {
+func (q *Queue) start(opts queue.Options) *session {
 	q.stats.Opened++
-	s := &Session{
+	s := &session{
 		q:      q,
 		number: q.stats.Opened,
 		opts:   opts,
@@ -49,7 +49,7 @@ func (q *Queue) start(opts queue.Options) *Session {
 	return s
 }
 
-// orRefused returns err, or ErrRefused when there is none.
+// orRefused returns err, or ErrRefused if it is nil.
 func orRefused(err error) error {
 	if err == nil {
 		return ErrRefused

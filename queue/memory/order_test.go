@@ -9,12 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestScenario33_NotBefore: to the nanosecond in a bubble, behind what waits then, and as the first attempt.
+// TestScenario33_NotBefore: to the nanosecond in a bubble, behind what waits then, and as the first
+// attempt.
 func TestScenario33_NotBefore(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		start := time.Now()
 		require.NoError(t, q.Publish(t.Context(),
-			queue.Message{ID: "hour", NotBefore: start.Add(time.Hour)}, queue.Message{ID: "past", NotBefore: start.Add(-time.Hour)},
+			queue.Message{ID: "hour", NotBefore: start.Add(time.Hour)},
+			queue.Message{ID: "past", NotBefore: start.Add(-time.Hour)},
 			queue.Message{ID: "minute", NotBefore: start.Add(time.Minute)}))
 		require.Equal(t, 2, q.Stats().Delayed)
 		s := open(t, q, 3)
@@ -32,7 +34,8 @@ func TestScenario33_NotBefore(t *testing.T) {
 	})
 }
 
-// TestScenario33_ReleaseWithADelay: it comes back when it is due, at the tail, and has cost no attempt.
+// TestScenario33_ReleaseWithADelay: it comes back when it is due, at the tail, and has cost no
+// attempt.
 func TestScenario33_ReleaseWithADelay(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "a", "b")
@@ -51,20 +54,26 @@ func TestScenario33_ReleaseWithADelay(t *testing.T) {
 	})
 }
 
-// TestScenario33_Priority: the higher first, in the order of publishing among equals, and a message keeps what it has whatever becomes of it.
+// TestScenario33_Priority: the higher first, in the order of publishing among equals, and a message
+// keeps its priority after any settlement.
 func TestScenario33_Priority(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}, queue.Message{ID: "b", Priority: 5},
-			queue.Message{ID: "c", Priority: queue.MaxPriority}, queue.Message{ID: "d", Priority: 5}, queue.Message{ID: "e"}))
+			queue.Message{ID: "c", Priority: queue.MaxPriority}, queue.Message{
+				ID:       "d",
+				Priority: 5,
+			}, queue.Message{ID: "e"}))
 		s := open(t, q, 5)
 		ds := receive(t, s, 3)
 		require.Equal(t, []string{"c", "b", "d"}, ids(ds))
-		require.NoError(t, s.Settle(t.Context(), append(all(queue.Release, ds[2], ds[1]), all(queue.Requeue, ds[0])...)))
+		require.NoError(t, s.Settle(t.Context(), append(all(queue.Release, ds[2], ds[1]),
+			all(queue.Requeue, ds[0])...)))
 		require.Equal(t, []string{"c", "b", "d", "a", "e"}, ids(receive(t, s, 5)))
 	})
 }
 
-// TestUniqueKey: once within the window, counted from the one that was enqueued, whatever became of that.
+// TestUniqueKey: once within the window, counted from the message that was enqueued, however that
+// one was settled.
 func TestUniqueKey(t *testing.T) {
 	bubble(t, memory.Config{Unique: time.Minute}, func(t *testing.T, q *memory.Queue) {
 		s := open(t, q, 5)
@@ -80,11 +89,13 @@ func TestUniqueKey(t *testing.T) {
 	})
 }
 
-// TestWhatCanNotBeOrdered is refused, with all that was to be published with it.
-func TestWhatCanNotBeOrdered(t *testing.T) {
+// TestUnsupported: one message with a request that is not supported is refused, with all messages
+// of its call.
+func TestUnsupported(t *testing.T) {
 	bubble(t, memory.Config{Unique: -1}, func(t *testing.T, q *memory.Queue) {
 		for want, bad := range map[error]queue.Message{
-			queue.ErrConfig: {ID: "a", Priority: queue.MaxPriority + 1}, queue.ErrUnsupported: {ID: "a", UniqueKey: "key"},
+			queue.ErrConfig:      {ID: "a", Priority: queue.MaxPriority + 1},
+			queue.ErrUnsupported: {ID: "a", UniqueKey: "key"},
 		} {
 			err := q.Publish(t.Context(), bad, queue.Message{ID: "b"})
 			require.ErrorIs(t, err, want)

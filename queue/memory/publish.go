@@ -12,8 +12,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Publish puts messages behind the tail of their priority, when their time has come, all or none. It copies the headers. It returns a
-// *queue.PublishError when ctx ends before, also while Faults block it, when the queue is closed, or when one of the messages can't be right.
+// Publish adds all messages or none: to the tail of their priority, at once or when they are due.
+// It copies the headers. It returns a [*queue.PublishError] if ctx ends before, also while [Faults]
+// block it, if the queue is closed, or if one of the messages is invalid.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return q.publish(ctx, msgs, nil)
 }
@@ -57,7 +58,7 @@ func (q *Queue) publish(ctx context.Context, msgs []queue.Message, results []que
 	return nil
 }
 
-// admit waits until Faults let a publisher in, and without the lock while it waits.
+// admit waits while Faults delay or block publishers. It releases the lock while it waits.
 func (q *Queue) admit(ctx context.Context) error {
 	for q.faults.BlockPublish && !q.closed {
 		changed := q.changed
@@ -112,7 +113,8 @@ func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 	return m.ID, false
 }
 
-// used returns how many attempts were used up before this copy of a message was published; 0 when the headers do not tell.
+// used returns the number of attempts that were used up before this copy of a message was
+// published, and 0 if the headers don't have it.
 func used(headers map[string]string) int {
 	text, ok := headers[queue.HeaderAttempts]
 	if !ok {
@@ -125,10 +127,11 @@ func used(headers map[string]string) int {
 	return int(max(0, min(n, maxUsed))) // out of range: the nearest number
 }
 
-// maxUsed bounds what is believed of a counter that anybody may have written, so that counting on does not overflow.
+// maxUsed is the upper limit for a counter from a header, which any program may have written, so
+// that adding to it does not overflow.
 const maxUsed = math.MaxInt32 / 4
 
-// notPublished names every message of a publish that failed.
+// notPublished returns an error for every message of a publish that failed.
 func notPublished(err error, msgs []queue.Message) error {
 	if len(msgs) == 0 {
 		return err

@@ -10,27 +10,30 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Config says how a queue begins. The zero value is right.
+// Config configures a [Queue]. The zero value is valid.
 type Config struct {
 	// Name is the queue's name in errors and dead letters. Empty means "memory".
 	Name string
 
-	// Seed is where all randomness of the queue comes from: its faults and its message ids. Queues of one name and one seed draw alike.
+	// Seed seeds all randomness of the queue: its faults and its message ids. Queues with the same
+	// name and seed draw the same values.
 	Seed uint64
 
-	// Faults are in force from the start. The zero value is none.
+	// Faults are the faults at the start. The zero value is none. See [Queue.SetFaults].
 	Faults Faults
 
-	// Unique is how long a Message.UniqueKey is remembered. Zero means 2 minutes; -1 never, and a message with a key is refused then, with
-	// queue.ErrUnsupported, as by a broker that can't.
+	// Unique is how long a [queue.Message.UniqueKey] is remembered. Zero means 2 minutes. With -1
+	// keys are not supported: a message with a key is refused with [queue.ErrUnsupported].
 	Unique time.Duration
 
-	// Journal keeps an Entry of everything that happens, for Journal and Check. It grows without bound.
+	// Journal keeps an [Entry] of every event, for [Queue.Journal] and [Queue.Check]. The journal
+	// grows without bound.
 	Journal bool
 }
 
-// Queue is a queue inside the process; it is a queue.Source and a queue.Publisher. All methods are safe for concurrent use. Make one with
-// New, and Close it when delayed messages may be left.
+// Queue is a queue inside the process; it is a [queue.Source] and a [queue.Publisher]. It must be
+// made by [New]. Close it if delayed messages may be left, because they need a timer. All methods
+// are safe for concurrent use.
 type Queue struct {
 	cfg Config
 	bad error // what is wrong with it
@@ -38,28 +41,28 @@ type Queue struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	faults   Faults
-	changed  chan struct{} // closed when the faults change or the queue is closed, for those who wait for it
+	changed  chan struct{} // closed when the faults change or the queue is closed
 	closed   bool
 	ready    levels
 	delayed  delays
 	keys     keys
 	letters  letters
-	sessions []*Session // the open ones, in the order of opening
-	waiting  int        // how many of their Receives wait
+	sessions []*session // the open ones, in the order of opening
+	waiting  int        // number of their Receives that wait
 	emptied  chan struct{}
 	sequence uint64 // of the last message
 	stats    Stats
 	journal  []Entry
 }
 
-// item is a message in the queue, with what the next delivery will say of it.
+// item is a message in the queue, with the fields of its next delivery.
 type item struct {
 	queue.Message
 	attempt     int
 	redelivered bool
 	sequence    uint64 // of its publishing
-	back        int    // which hand-out it has come back from, to the head; zero if it hasn't
-	copied      bool   // made by the duplicate fault, which leaves it alone from now on
+	back        int    // number of the hand-out from which it has returned to the head; zero if it hasn't
+	copied      bool   // made by Faults.Duplicate, and not to be copied again
 }
 
 // New makes an empty queue. A cfg that makes no sense is an error of Open, Publish and Inspect: it wraps queue.ErrConfig and names every field
@@ -73,7 +76,7 @@ func New(cfg Config) *Queue {
 		cfg.Unique = defaultUnique
 	}
 	name := fnv.New64a()
-	_, _ = name.Write([]byte(cfg.Name)) // a hash takes everything
+	_, _ = name.Write([]byte(cfg.Name)) // Write of a hash never fails
 	return &Queue{
 		cfg:     cfg,
 		bad:     bad,
@@ -109,10 +112,10 @@ func (q *Queue) WaitEmpty(ctx context.Context) error {
 	}
 }
 
-// left returns how many messages are in the queue, in whatever state.
+// left returns the number of messages in the queue, in any state.
 func (q *Queue) left() int { return q.ready.len() + q.delayed.Len() + q.stats.Held }
 
-// tell wakes those who wait for an empty queue, when it is.
+// tell wakes the calls of WaitEmpty if the queue is empty.
 func (q *Queue) tell() {
 	if q.emptied != nil && q.left() == 0 {
 		close(q.emptied)
@@ -120,8 +123,9 @@ func (q *Queue) tell() {
 	}
 }
 
-// Close ends the queue as a broker does that shuts down: its sessions are lost, Open and Publish return queue.ErrClosed, and delayed
-// messages stay delayed. What is in the queue can still be asked. A second Close does nothing.
+// Close ends the queue as a broker does that shuts down. Its sessions are lost, Open and Publish
+// return [queue.ErrClosed], and delayed messages stay delayed. The other methods still report its
+// state. A second Close does nothing.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,7 +140,7 @@ func (q *Queue) Close() {
 	close(q.changed)
 }
 
-// sleep waits for d. It returns ctx.Err() when ctx ends before, and nil at once when done is closed.
+// sleep waits for d. It returns ctx.Err() if ctx ends before, and nil at once when done is closed.
 func sleep(ctx context.Context, d time.Duration, done <-chan struct{}) error {
 	if d <= 0 {
 		return ctx.Err()

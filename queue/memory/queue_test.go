@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOrder: publishing and requeuing go to the tail, releases to the head in the order of delivery, whatever the order in the batch.
+// TestOrder: publishing and requeuing go to the tail, releases to the head in the order of
+// delivery, in any order of the batch.
 func TestOrder(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "a", "b", "c", "d", "e")
@@ -25,7 +26,7 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestDelay: to the nanosecond in a bubble, whatever the order of delays.
+// TestDelay: to the nanosecond in a bubble, in any order of delays.
 func TestDelay(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "long", "short")
@@ -45,10 +46,12 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-// maxCounted is the attempt that a forged counter leads to: as many as can be counted on without an overflow.
+// maxCounted is the attempt that a forged counter leads to, the maximum that can be incremented
+// without an overflow.
 const maxCounted = math.MaxInt32/4 + 1
 
-// TestAttemptsOfACopy: a message that says how many attempts it has used goes on from there; nonsense is none.
+// TestAttemptsOfACopy: a message with used attempts in its headers continues from there; nonsense
+// counts as none.
 func TestAttemptsOfACopy(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		s := open(t, q, 9)
@@ -72,13 +75,17 @@ func TestHeadersAreCopied(t *testing.T) {
 		s := open(t, q, 1)
 		d := receive(t, s, 1)[0]
 		require.Equal(t, map[string]string{"k": "v"}, d.Headers)
-		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "bad"}}))
+		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{
+			Delivery: d, Disposition: queue.DeadLetter,
+			Reason: "bad",
+		}}))
 		require.Equal(t, map[string]string{"k": "v"}, d.Headers)
 		require.Equal(t, "bad", q.DeadLetters()[0].Headers[queue.HeaderReason])
 	})
 }
 
-// TestClose: a queue that closes loses its sessions, refuses new ones, and starts no delayed message any more. Its books stay.
+// TestClose: a queue that closes loses its sessions, refuses new ones, and delivers no delayed
+// message any more. Its counts stay.
 func TestClose(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "a", "b")
@@ -120,7 +127,8 @@ func TestWaitEmpty(t *testing.T) {
 	})
 }
 
-// TestManyReceivers: goroutines that share a session, and sessions that share a queue, all wake up: no wake-up is lost.
+// TestManyReceivers: goroutines that share a session, and sessions that share a queue, all wake up:
+// no wake-up is lost.
 func TestManyReceivers(t *testing.T) {
 	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
 		results := make(chan error, 12)
@@ -142,7 +150,8 @@ func TestManyReceivers(t *testing.T) {
 	})
 }
 
-// TestWakes: a Receive that waits hears of whatever makes a delivery possible: a free slot, and a message that comes back elsewhere.
+// TestWakes: a waiting Receive wakes up when a delivery becomes possible: a slot is free, or a
+// message comes back elsewhere.
 func TestWakes(t *testing.T) {
 	settle := func(disposition queue.Disposition) func(*testing.T, queue.Session, *queue.Delivery) {
 		return func(t *testing.T, s queue.Session, d *queue.Delivery) {

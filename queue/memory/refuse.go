@@ -37,8 +37,9 @@ func (q *Queue) refusal(st *queue.Settlement) error {
 	return nil
 }
 
-// unblocked waits while the faults block a settlement of batch, without the lock. It returns ctx.Err() if ctx ends before.
-func (s *Session) unblocked(ctx context.Context, batch []queue.Settlement) error {
+// unblocked waits while the faults block a settlement of batch, without the lock. It returns
+// ctx.Err() if ctx ends before.
+func (s *session) unblocked(ctx context.Context, batch []queue.Settlement) error {
 	blocked := false
 	for i := range batch {
 		blocked = blocked || copies(&batch[i])

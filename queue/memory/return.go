@@ -7,11 +7,12 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-var _ queue.Returner = (*Session)(nil)
+var _ queue.Returner = (*session)(nil)
 
-// Return gives deliveries back as they are: to the head, or after a delay to the tail, and without costing an attempt. With
-// Faults.CrudeReturn it is to the head in any case, and costs one. See queue.Returner.
-func (s *Session) Return(ctx context.Context, batch []queue.Settlement) error {
+// Return implements [queue.Returner]. It gives deliveries back to the head, or after a delay to the
+// tail, without costing an attempt. With [Faults.CrudeReturn] it always gives them back to the
+// head, at the cost of an attempt.
+func (s *session) Return(ctx context.Context, batch []queue.Settlement) error {
 	q := s.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -26,7 +27,7 @@ func (s *Session) Return(ctx context.Context, batch []queue.Settlement) error {
 		return s.refuseAll(batch, err)
 	}
 	var failed []queue.SettleFailure
-	for i := range slices.Backward(batch) { // the last one is to be the first to go to the head
+	for i := range slices.Backward(batch) { // the last one must go to the head first
 		if err := s.giveBack(&batch[i]); err != nil {
 			failed = append(failed, s.refuse(&batch[i], err))
 		}
@@ -39,7 +40,7 @@ func (s *Session) Return(ctx context.Context, batch []queue.Settlement) error {
 }
 
 // giveBack gives the delivery of st back.
-func (s *Session) giveBack(st *queue.Settlement) error {
+func (s *session) giveBack(st *queue.Settlement) error {
 	q, d := s.q, st.Delivery
 	switch h, ok := s.held[tagOf(st)]; {
 	case !ok || h.Delivery != d:
@@ -49,7 +50,10 @@ func (s *Session) giveBack(st *queue.Settlement) error {
 	}
 	h := s.release(d.Tag)
 	q.stats.GivenBack++
-	q.note(Entry{Op: GivenBack, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Disposition: st.Disposition})
+	q.note(Entry{
+		Op: GivenBack, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt,
+		Disposition: st.Disposition,
+	})
 	it := h.back(h.Attempt)
 	switch {
 	case q.faults.CrudeReturn:

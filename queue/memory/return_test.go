@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReturn: deliveries go back to the head in their order, or after a delay to the tail, and cost no attempt, unless the broker is a crude one.
+// TestReturn: deliveries go back to the head in their order, or after a delay to the tail, and cost
+// no attempt without CrudeReturn.
 func TestReturn(t *testing.T) {
 	for _, crude := range []bool{false, true} {
 		bubble(t, memory.Config{Faults: memory.Faults{CrudeReturn: crude}}, func(t *testing.T, q *memory.Queue) {
@@ -46,7 +47,7 @@ func TestReturn(t *testing.T) {
 	}
 }
 
-// TestFailReturn: what can't be returned is held still.
+// TestFailReturn: a delivery whose return was refused is still held.
 func TestFailReturn(t *testing.T) {
 	bubble(t, memory.Config{Faults: memory.Faults{FailReturn: memory.Times(1)}}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "a")
@@ -60,7 +61,8 @@ func TestFailReturn(t *testing.T) {
 	})
 }
 
-// TestRefusedCopies: each switch refuses what needs a copy, and nothing else; the delivery is held still.
+// TestRefusedCopies: each switch refuses the settlements that need a copy, and nothing else; the
+// delivery is still held.
 func TestRefusedCopies(t *testing.T) {
 	full := errors.New("full")
 	for name, tc := range map[string]struct {
@@ -89,7 +91,8 @@ func TestRefusedCopies(t *testing.T) {
 	}
 }
 
-// TestBlockCopy: a batch with a copy waits until its context ends, or the alarm does; acks go on.
+// TestBlockCopy: a batch with a copy waits until its context ends, or the alarm does; acks
+// continue.
 func TestBlockCopy(t *testing.T) {
 	bubble(t, memory.Config{Faults: memory.Faults{BlockCopy: true}}, func(t *testing.T, q *memory.Queue) {
 		publish(t, q, "a", "b")

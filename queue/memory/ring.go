@@ -10,17 +10,17 @@ type ring[T any] struct {
 // len returns how many elements there are.
 func (r *ring[T]) len() int { return r.n }
 
-// at returns the place of the i-th element from the head, from 0.
+// at returns a pointer to the i-th element from the head, from 0.
 func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
 
-// pushBack puts v behind the tail.
+// pushBack adds v behind the tail.
 func (r *ring[T]) pushBack(v T) {
 	r.grow()
 	r.n++
 	*r.at(r.n - 1) = v
 }
 
-// pushFront puts v before the head.
+// pushFront adds v before the head.
 func (r *ring[T]) pushFront(v T) {
 	r.grow()
 	r.head = (r.head - 1) & (len(r.buf) - 1)
@@ -28,16 +28,16 @@ func (r *ring[T]) pushFront(v T) {
 	*r.at(0) = v
 }
 
-// popFront takes the head, which must exist.
+// popFront removes and returns the head, which must exist.
 func (r *ring[T]) popFront() T {
 	var zero T
 	p := r.at(0)
 	v := *p
-	*p = zero // the collector may have what v points to
+	*p = zero // v must not keep memory alive
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
 	if r.n == 0 && len(r.buf) > maxIdle {
-		r.buf, r.head = nil, 0 // a burst must not be paid for ever
+		r.buf, r.head = nil, 0 // a burst must not occupy memory for ever
 	}
 	return v
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestSequence: a message keeps its number however it comes back, and no other has it, whatever their ids.
+// TestSequence: a message keeps its number whenever it comes back, and no other has it, even with
+// the same id.
 func TestSequence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := New(Config{})

@@ -8,17 +8,17 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Session is a session of a Queue. Beyond the contract of queue.Session, many goroutines may receive.
-type Session struct {
+// session is a session of a [Queue].
+type session struct {
 	q      *Queue
-	number int
+	number int // in the order of opening, from 1
 	opts   queue.Options
-	wake   chan struct{} // has a token when a waiting Receive should look again
+	wake   chan struct{} // holds a token when a waiting Receive should look again
 	done   chan struct{} // closed when the session is over
 
-	// All below is guarded by q.mu.
+	// All fields below are guarded by q.mu.
 
-	over      error // queue.ErrSessionLost or queue.ErrClosed; nil while it lives
+	over      error // queue.ErrSessionLost or queue.ErrClosed; nil while it is open
 	held      map[uint64]holding
 	lastTag   uint64
 	waiting   int
@@ -31,20 +31,18 @@ type Session struct {
 type holding struct {
 	*queue.Delivery
 	copied   bool
-	handed   int // which hand-out of the queue it is, from 1
+	handed   int // number of the hand-out in the queue, from 1
 	attempts int // used up, once it is settled
 }
 
-// back returns the message as it waits again, as the given attempt.
+// back returns the message as it waits again, for the given attempt.
 func (h holding) back(attempt int) item {
 	return item{Message: h.Message, attempt: attempt, redelivered: true, sequence: h.Sequence, copied: h.copied}
 }
 
-// Number says which session of its queue this is, in the order of opening, from 1.
-func (s *Session) Number() int { return s.number }
-
-// Receive waits for the next delivery. See queue.Session. Nobody may change what it returns, the headers included.
-func (s *Session) Receive(ctx context.Context) (*queue.Delivery, error) {
+// Receive implements [queue.Session]. The delivery that it returns must not be changed, and neither
+// must its headers.
+func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	q := s.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,8 +63,9 @@ func (s *Session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// next hands out a delivery, or says why there will be none. It returns neither when the caller has to wait.
-func (s *Session) next(ctx context.Context) (*queue.Delivery, error) {
+// next returns a delivery, or the reason why none will come. It returns neither if the caller must
+// wait.
+func (s *session) next(ctx context.Context) (*queue.Delivery, error) {
 	if s.over != nil {
 		return nil, s.gone()
 	}
@@ -86,13 +85,13 @@ func (s *Session) next(ctx context.Context) (*queue.Delivery, error) {
 	return s.handOut(s.q.take()), nil
 }
 
-// flows says whether a message waits and a slot is free for it.
-func (s *Session) flows() bool {
+// flows reports whether a message waits and a slot is free for it.
+func (s *session) flows() bool {
 	return s.q.ready.len() > 0 && len(s.held) < s.opts.Prefetch && !s.stalled && !s.q.faults.Silent
 }
 
-// wait releases the lock until something has happened that concerns this session, or ctx ends.
-func (s *Session) wait(ctx context.Context) {
+// wait releases the lock until an event concerns this session, or ctx ends.
+func (s *session) wait(ctx context.Context) {
 	s.waiting++
 	s.q.waiting++
 	s.q.mu.Unlock()
@@ -106,18 +105,18 @@ func (s *Session) wait(ctx context.Context) {
 	s.waiting--
 }
 
-// rouse lets a waiting Receive look again, when there is something to see.
-func (s *Session) rouse() {
+// rouse wakes a waiting Receive if there is something for it.
+func (s *session) rouse() {
 	if s.waiting == 0 || !s.cancelled && !s.flows() {
 		return
 	}
 	select {
 	case s.wake <- struct{}{}:
-	default: // it has been told
+	default: // it has a token already
 	}
 }
 
-// wake lets the waiting Receives of all sessions look again, after messages have come to the queue.
+// wake wakes the waiting Receives of all sessions after messages have come to the queue.
 func (q *Queue) wake() {
 	if q.waiting == 0 {
 		return
@@ -127,8 +126,9 @@ func (q *Queue) wake() {
 	}
 }
 
-// Cancel stops the flow. See queue.Session. Deliveries are on their way only when Faults.Late says so.
-func (s *Session) Cancel(context.Context) error {
+// Cancel implements [queue.Session]. Deliveries are on their way only as far as [Faults.Late]
+// allows.
+func (s *session) Cancel(context.Context) error {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
 	if s.over != nil {
@@ -142,42 +142,43 @@ func (s *Session) Cancel(context.Context) error {
 	return nil
 }
 
-// Resume lets it flow again. See queue.Session.
-func (s *Session) Resume(context.Context) error {
+// Resume implements [queue.Session].
+func (s *session) Resume(context.Context) error {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
 	if s.over != nil {
 		return s.gone()
 	}
-	s.cancelled, s.late = false, 0 // and nobody waits: Cancel has sent them away
+	s.cancelled, s.late = false, 0 // no Receive waits, because all return after Cancel
 	return nil
 }
 
-// Close ends the session: what it holds returns to the head of the queue. It never fails.
-func (s *Session) Close(context.Context) error {
+// Close ends the session: its deliveries return to the head of the queue. It never fails.
+func (s *session) Close(context.Context) error {
 	s.q.mu.Lock()
 	defer s.q.mu.Unlock()
 	s.end(Closed)
-	s.over = queue.ErrClosed // a lost session that is closed is a closed one
+	s.over = queue.ErrClosed // also if it was lost before
 	return nil
 }
 
 // lose ends the session as a network fault does.
-func (s *Session) lose() {
+func (s *session) lose() {
 	if s.end(Lost) {
 		s.over = queue.ErrSessionLost
 		s.q.stats.Lost++
 	}
 }
 
-// end gives back what the session holds, in the order of delivery. It reports whether the session lived; its caller says why it is over.
-func (s *Session) end(op Op) bool {
+// end gives back the deliveries that the session holds, in their order. It reports whether the
+// session was open; its caller sets the reason.
+func (s *session) end(op Op) bool {
 	if s.over != nil {
 		return false
 	}
 	q := s.q
 	q.note(Entry{Op: op, Session: s.number})
-	q.sessions = slices.DeleteFunc(q.sessions, func(other *Session) bool { return other == s })
+	q.sessions = slices.DeleteFunc(q.sessions, func(other *session) bool { return other == s })
 	for _, tag := range slices.Backward(s.tags()) {
 		h := s.release(tag)
 		q.stats.Returned++
@@ -191,7 +192,7 @@ func (s *Session) end(op Op) bool {
 	return true
 }
 
-// gone says that the session is over, and why.
-func (s *Session) gone() error {
+// gone returns the reason why the session is over, with its number.
+func (s *session) gone() error {
 	return fmt.Errorf("queue/memory: session %d of %q: %w", s.number, s.q.cfg.Name, s.over)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Settle ends the deliveries of batch. See queue.Session. When ctx ends before the batch is applied, which only Faults.SlowSettle makes
-// possible, nothing of it is, and all of it is still held.
-func (s *Session) Settle(ctx context.Context, batch []queue.Settlement) error {
+// Settle implements [queue.Session]. When ctx ends before the batch is applied, which only faults
+// make possible, nothing of it is applied, and all its deliveries are still held.
+func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	q := s.q
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -30,7 +30,7 @@ func (s *Session) Settle(ctx context.Context, batch []queue.Settlement) error {
 		return s.refuseAll(batch, err)
 	}
 	if s.over != nil {
-		_ = s.refuseAll(batch, s.over) // for the books; the caller hears of the session
+		_ = s.refuseAll(batch, s.over) // for the journal; the caller gets the session's error
 		return s.gone()
 	}
 	if len(batch) == 0 {
@@ -39,8 +39,8 @@ func (s *Session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	return s.settle(batch)
 }
 
-// settle applies batch, as far as the faults let it.
-func (s *Session) settle(batch []queue.Settlement) error {
+// settle applies batch as far as the faults allow.
+func (s *session) settle(batch []queue.Settlement) error {
 	q, f := s.q, &s.q.faults
 	if q.strikes(&f.LoseSession) {
 		s.lose()
@@ -62,8 +62,8 @@ func (s *Session) settle(batch []queue.Settlement) error {
 	return err
 }
 
-// applyAll applies every settlement of batch that can be.
-func (s *Session) applyAll(batch []queue.Settlement) error {
+// applyAll applies every valid settlement of batch.
+func (s *session) applyAll(batch []queue.Settlement) error {
 	var failed []queue.SettleFailure
 	var released []holding
 	for i := range batch {
@@ -87,12 +87,13 @@ func (s *Session) applyAll(batch []queue.Settlement) error {
 }
 
 // claim takes the delivery of st out of the session, once.
-func (s *Session) claim(st *queue.Settlement) (holding, error) {
+func (s *session) claim(st *queue.Settlement) (holding, error) {
 	if st.Delivery == nil {
 		return holding{}, fmt.Errorf("%w: Settlement.Delivery is nil, want what Receive returned", queue.ErrConfig)
 	}
 	if st.Disposition < queue.Ack || st.Disposition > queue.DeadLetter {
-		return holding{}, fmt.Errorf("%w: Settlement.Disposition is %v, want ack, requeue, release or dead letter", queue.ErrConfig, st.Disposition)
+		return holding{}, fmt.Errorf("%w: Settlement.Disposition is %v, want ack, requeue, release or dead letter",
+			queue.ErrConfig, st.Disposition)
 	}
 	if h, ok := s.held[st.Delivery.Tag]; !ok || h.Delivery != st.Delivery {
 		return holding{}, queue.ErrSettled
@@ -102,29 +103,32 @@ func (s *Session) claim(st *queue.Settlement) (holding, error) {
 	}
 	h := s.release(st.Delivery.Tag)
 	h.attempts = st.Attempts()
-	s.q.note(Entry{Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt, Disposition: st.Disposition})
+	s.q.note(Entry{
+		Op: Settled, Session: s.number, Tag: h.Tag, ID: h.ID, Attempt: h.Attempt,
+		Disposition: st.Disposition,
+	})
 	return h, nil
 }
 
 // release frees the slot of a delivery that is held.
-func (s *Session) release(tag uint64) holding {
+func (s *session) release(tag uint64) holding {
 	h := s.held[tag]
 	delete(s.held, tag)
 	s.q.stats.Held--
 	return h
 }
 
-// tags returns the tags of what is held, in the order of delivery.
-func (s *Session) tags() []uint64 { return slices.Sorted(maps.Keys(s.held)) }
+// tags returns the tags of the deliveries that are held, in their order.
+func (s *session) tags() []uint64 { return slices.Sorted(maps.Keys(s.held)) }
 
-// apply does what st says with a delivery that has left its session.
+// apply applies st to a delivery that has left its session.
 func (q *Queue) apply(h holding, st *queue.Settlement) {
 	switch st.Disposition {
 	case queue.Ack:
 		q.stats.Acked++
 	case queue.Requeue:
 		q.requeue(h, st)
-	case queue.Release: // one without a delay is in release, with the others of its batch
+	case queue.Release: // one without a delay is applied by release, with the others of its batch
 		q.stats.Released++
 		q.delay(h.back(h.attempts), st.After)
 	case queue.DeadLetter:
@@ -132,7 +136,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 	}
 }
 
-// requeue gives h back as the next attempt.
+// requeue gives h back for the next attempt.
 func (q *Queue) requeue(h holding, st *queue.Settlement) {
 	q.stats.Requeued++
 	it := h.back(h.attempts + 1)
@@ -175,7 +179,7 @@ func (q *Queue) bury(h holding, st *queue.Settlement) {
 }
 
 // refuseAll refuses every settlement of batch for the same reason.
-func (s *Session) refuseAll(batch []queue.Settlement, err error) error {
+func (s *session) refuseAll(batch []queue.Settlement, err error) error {
 	failed := make([]queue.SettleFailure, len(batch))
 	for i := range batch {
 		failed[i] = s.refuse(&batch[i], err)
@@ -186,8 +190,8 @@ func (s *Session) refuseAll(batch []queue.Settlement, err error) error {
 	return &queue.SettleError{Failed: failed}
 }
 
-// refuse writes down a settlement that was not applied.
-func (s *Session) refuse(st *queue.Settlement, err error) queue.SettleFailure {
+// refuse records a settlement that was not applied.
+func (s *session) refuse(st *queue.Settlement, err error) queue.SettleFailure {
 	e := Entry{Op: Refused, Session: s.number, Disposition: st.Disposition, Err: err}
 	if st.Delivery != nil {
 		e.Tag, e.ID, e.Attempt = st.Delivery.Tag, st.Delivery.ID, st.Delivery.Attempt

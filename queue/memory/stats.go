@@ -7,21 +7,21 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Stats are exact counts. At any moment
+// Stats are exact counts of one moment, for which
 //
 //	Published + Duplicated = Acked + DeadLettered + Ready + Delayed + Held
 //	Delivered = Acked + Requeued + Released + DeadLettered + Returned + GivenBack + Held
 type Stats struct {
-	// What is in the queue now.
+	// The present contents.
 
 	Ready   int // messages that wait to be delivered
 	Delayed int // messages whose delay has not passed
 	Held    int // deliveries that are not settled
 
-	// What has happened to messages so far.
+	// Messages so far.
 
 	Published    int // messages accepted from publishers
-	Repeated     int // messages confirmed and dropped, for one with their UniqueKey was published within the window
+	Repeated     int // messages confirmed and dropped, because one with their UniqueKey was published within the window
 	Duplicated   int // copies made by Faults.Duplicate
 	Delivered    int // deliveries handed out
 	Acked        int // settlements applied, by disposition
@@ -29,19 +29,19 @@ type Stats struct {
 	Released     int
 	DeadLettered int
 	Returned     int // deliveries that came back because their session ended
-	GivenBack    int // deliveries that were given back by Session.Return
-	Refused      int // settlements not applied, for whatever reason; see the journal for which and why
+	GivenBack    int // deliveries that were given back by Return
+	Refused      int // settlements not applied; the journal has each with its reason
 	LostAcks     int // settlements that Faults.LoseAck accepted and dropped
-	MaxHeld      int // the most that Held ever was, over all sessions
+	MaxHeld      int // the highest value of Held so far, over all sessions
 
-	// What has happened to sessions so far.
+	// Sessions so far.
 
 	Sessions int // open now
 	Opened   int // ever opened
 	Lost     int // ended without Close
 }
 
-// Stats returns the counts of one moment.
+// Stats returns the present counts.
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,14 +65,14 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 // Backlog implements queue.BacklogReporter. It returns ctx.Err() when ctx has ended.
 func (q *Queue) Backlog(ctx context.Context) (int, error) { return q.Stats().Ready, ctx.Err() }
 
-// count completes the running counts with what can be seen.
+// count adds the counts of the present contents to the running ones.
 func (q *Queue) count() Stats {
 	s := q.stats
 	s.Ready, s.Delayed, s.Sessions = q.ready.len(), q.delayed.Len(), len(q.sessions)
 	return s
 }
 
-// Holding is what one open session holds.
+// Holding lists the deliveries that one open session holds.
 type Holding struct {
 	Session    int    // its number, in the order of opening, from 1
 	Name       string // Options.Name
@@ -80,7 +80,8 @@ type Holding struct {
 	Deliveries []*queue.Delivery // in the order of delivery
 }
 
-// Held returns what every open session holds, those that hold nothing included, in the order of opening.
+// Held returns the holdings of all open sessions, in the order of opening, including those that
+// hold nothing.
 func (q *Queue) Held() []Holding {
 	q.mu.Lock()
 	defer q.mu.Unlock()

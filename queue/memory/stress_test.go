@@ -13,12 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStress: with every fault at once and consumers that reopen, no message is ever lost, and the books balance.
+// TestStress: with every fault at once and consumers that reopen, no message is ever lost, and the
+// counts are consistent.
 func TestStress(t *testing.T) {
 	const messages, consumers = 2000, 4
 	q := memory.New(memory.Config{Seed: 42, Journal: true, Faults: memory.Faults{
 		LoseSession: memory.Rate(0.01), LoseAck: memory.Rate(0.01), LoseReply: memory.Rate(0.01),
-		Duplicate: memory.Rate(0.02), Reorder: memory.Rate(0.2), RefuseOpen: memory.Rate(0.1), FailSettle: memory.Rate(0.02),
+		Duplicate: memory.Rate(0.02), Reorder: memory.Rate(0.2), RefuseOpen: memory.Rate(0.1),
+		FailSettle: memory.Rate(0.02),
 	}})
 	defer q.Close()
 	require.NoError(t, q.Publish(t.Context(), make([]queue.Message, messages)...))
@@ -35,12 +37,15 @@ func TestStress(t *testing.T) {
 	require.NoError(t, q.Check())
 	stats := q.Stats()
 	require.Equal(t, messages+stats.Duplicated, stats.Acked+stats.DeadLettered, "%+v", stats)
-	for _, n := range []int{stats.Duplicated, stats.LostAcks, stats.Lost, stats.Refused, stats.Released, stats.Requeued} {
+	for _, n := range []int{
+		stats.Duplicated, stats.LostAcks, stats.Lost, stats.Refused, stats.Released,
+		stats.Requeued,
+	} {
 		require.Positive(t, n, "%+v", stats)
 	}
 }
 
-// consume opens sessions, and settles what they hand out, until ctx ends.
+// consume opens sessions, and settles their deliveries, until ctx ends.
 func consume(ctx context.Context, q *memory.Queue, rng *rand.Rand) {
 	for ctx.Err() == nil {
 		s, err := q.Open(ctx, queue.Options{Prefetch: 10})

@@ -8,17 +8,18 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// defaultUnique is the window of a queue that was told none.
+// defaultUnique is the default of [Config.Unique].
 const defaultUnique = 2 * time.Minute
 
-// keys remembers which keys were published, for as long as the window is. The zero value is a window of nothing.
+// keys remembers the published keys for the length of the window. The zero value remembers none.
 type keys struct {
 	window time.Duration
 	seen   map[string]time.Time // when the window of a key ends
-	sweep  time.Time            // when it is worth to look for those that have ended
+	sweep  time.Time            // the time at which keys are next removed whose window has ended
 }
 
-// repeated says whether a message with that key was published within the window, and otherwise begins a window for it.
+// repeated reports whether a message with that key was published within the window. Otherwise it
+// starts a window for the key.
 func (k *keys) repeated(key string, now time.Time) bool {
 	if end, ok := k.seen[key]; ok && now.Before(end) {
 		return true
@@ -33,7 +34,7 @@ func (k *keys) repeated(key string, now time.Time) bool {
 	return false
 }
 
-// forget drops the keys whose window has ended.
+// forget removes the keys whose window has ended.
 func (k *keys) forget(now time.Time) {
 	for key, end := range k.seen {
 		if !now.Before(end) {
@@ -43,7 +44,7 @@ func (k *keys) forget(now time.Time) {
 	k.sweep = now.Add(k.window)
 }
 
-// check says what is wrong with msgs, or can't be done here.
+// check returns an error if one of msgs is invalid or not supported.
 func (q *Queue) check(msgs []queue.Message) error {
 	for i := range msgs {
 		if err := msgs[i].Check(); err != nil {
@@ -57,7 +58,7 @@ func (q *Queue) check(msgs []queue.Message) error {
 	return nil
 }
 
-// UniqueWindow implements queue.Deduplicator. It returns ctx.Err() when ctx has ended.
+// UniqueWindow implements [queue.Deduplicator]. It returns ctx.Err() if ctx has ended.
 func (q *Queue) UniqueWindow(ctx context.Context) (time.Duration, error) {
 	if q.keys.window < 0 {
 		return 0, fmt.Errorf("%w: Config.Unique is %v: right would be a window", queue.ErrUnsupported, q.keys.window)

@@ -13,21 +13,22 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Times of a question. What is asked of a cluster while it elects a leader is never answered, not even when there is one: the question has to be
-// put again. The earlier ones still count, for a server may be slow; whoever has none for long is asked less and less often.
+// Times of a request. A request to a cluster that is electing a leader is never answered, not even
+// once there is one, so it must be sent again. The earlier requests still count, because a server
+// may be slow. Without an answer the interval between requests grows.
 const (
 	askEvery = 300 * time.Millisecond
 	askQuick = 5 * time.Second
 	askMost  = 5 * time.Second
 )
 
-// answer is what comes back.
+// answer is the result of a request.
 type answer[T any] struct {
 	value T
 	err   error
 }
 
-// ask puts a question that may be put twice, again and again until it is answered or ctx ends.
+// ask sends an idempotent request again and again until it is answered or ctx ends.
 func ask[T any](ctx context.Context, l *link, question func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	answers := make(chan answer[T])
@@ -64,16 +65,17 @@ func ask[T any](ctx context.Context, l *link, question func(context.Context) (T,
 	}
 }
 
-// notAvailable is what JetStream answers while the cluster has no leader of its own.
+// notAvailable is the error code of JetStream while the cluster has no leader.
 const notAvailable jetstream.ErrorCode = 10008
 
-// notNow says that the cluster answers, and can't serve just now.
+// notNow reports whether the cluster answers, but can't serve at the moment.
 func notNow(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.ErrorCode == notAvailable
 }
 
-// unavailable marks the error of an Open that nobody has refused. That nobody answers on the API's subjects is how a server begins and ends.
+// unavailable marks the error of an Open that was not refused with [queue.ErrUnavailable]. A server
+// that starts or stops has no responders on the API's subjects.
 func unavailable(err error) error {
 	switch {
 	case errors.Is(err, ErrRefused):

@@ -10,7 +10,8 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// The two benchmarks do the same work with the same server: messages that are there are received and acknowledged, with a prefetch of 1,000.
+// The two benchmarks do the same work with the same server: they receive and acknowledge waiting
+// messages, with a prefetch of 1,000.
 const (
 	benchPrefetch = 1000
 	benchBody     = 256
@@ -34,7 +35,8 @@ func BenchmarkSession(b *testing.B) {
 	b.StopTimer()
 }
 
-// settleAll acknowledges what has come in meanwhile in one batch, as a consumer does.
+// settleAll acknowledges in one batch the deliveries that have come in meanwhile, as a consumer
+// does.
 func settleAll(b *testing.B, s queue.Session, acks <-chan *queue.Delivery) error {
 	var batch []queue.Settlement
 	for d := range acks {

@@ -11,20 +11,21 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// Broker is a JetStream server, or a cluster of them. It is safe for concurrent use.
+// Broker is a JetStream server, or a cluster of them. It must be made by [New] or [NewInProcess].
+// It is safe for concurrent use.
 type Broker struct {
 	addresses *address.Book
 	server    InProcessServer // nil: dial
 	config    Config
 
-	turn   chan struct{} // one element: held while the publishing connection is made
+	turn   chan struct{} // capacity 1: holds an element while the publishing connection is made
 	closed chan struct{}
 	once   sync.Once
 
 	mu    sync.Mutex
-	pub   *link           // for publishing and for questions; nil until it is needed
-	known map[string]bool // queues that are known to exist, by way of pub
-	dead  map[string]bool // dead-letter queues that a session has found in order
+	pub   *link           // for publishing and for requests; nil until it is needed
+	known map[string]bool // queues that were found by way of pub
+	dead  map[string]bool // dead-letter queues that a session has found valid
 }
 
 // InProcessServer is a server in this process, such as *server.Server of nats-server.
@@ -69,13 +70,15 @@ func newBroker(addresses *address.Book, server InProcessServer, cfg Config, err 
 	}, nil
 }
 
-// Queue returns the queue of that name. The name is checked when the queue is used: it has no white space and none of . * > / \ in it.
+// Queue returns the queue of that name. The name is validated when the queue is used: it must not
+// contain white space nor any of . * > / \.
 func (b *Broker) Queue(name string) *Queue {
 	return &Queue{broker: b, name: name}
 }
 
-// Close closes the connection for publishing. Every later call returns queue.ErrClosed. Open sessions have connections of their own, and go
-// on until they are closed. A second Close does nothing.
+// Close closes the connection for publishing. Every later call returns [queue.ErrClosed]. Open
+// sessions have their own connections, and continue until they are closed. A second Close does
+// nothing.
 func (b *Broker) Close() error {
 	b.once.Do(func() { close(b.closed) })
 	b.turn <- struct{}{}
@@ -90,7 +93,7 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// publisher returns the connection for publishing, and makes a new one if the last was lost.
+// publisher returns the connection for publishing. It makes a new one if the last was lost.
 func (b *Broker) publisher(ctx context.Context) (*link, error) {
 	if l := b.current(); l != nil {
 		return l, nil
@@ -105,7 +108,7 @@ func (b *Broker) publisher(ctx context.Context) (*link, error) {
 		return nil, fmt.Errorf("nats: broker: %w", queue.ErrClosed)
 	}
 	if l := b.current(); l != nil {
-		return l, nil // somebody else made it meanwhile
+		return l, nil // another call made it meanwhile
 	}
 	ctx, stop := b.untilClosed(ctx)
 	defer stop()
@@ -137,7 +140,8 @@ func (b *Broker) isClosed() bool {
 	}
 }
 
-// untilClosed returns a context that also ends when the broker is closed, so that Close never waits for a connection in the making.
+// untilClosed returns a context that also ends when the broker is closed, so that Close never waits
+// until a connection is made.
 func (b *Broker) untilClosed(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -155,7 +159,7 @@ func (b *Broker) untilClosed(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// knows reports whether the queue was seen to exist by way of l, and forgets or remembers that.
+// knows reports whether the queue was found by way of l.
 func (b *Broker) knows(l *link, name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,7 +174,7 @@ func (b *Broker) remember(l *link, name string, exists bool) {
 	}
 }
 
-// seen reports whether a dead-letter queue was there and in order before.
+// seen reports whether a dead-letter queue was found valid before.
 func (b *Broker) seen(name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,36 +14,47 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// Config is what a Broker may be told. The zero value is right for a single server.
+// Config configures a [Broker]. The zero value is valid for a single server.
 type Config struct {
-	// Lease is how long the server waits for a sign of life before it delivers a message again; sessions renew it several times within
-	// that. It is a property of the queue at the server, the same for all nodes. Zero means what the queue has, and 5 s when it has to be
-	// made. Otherwise at least 500 ms; a queue that exists with another lease is refused.
+	// Lease is the time after which the server delivers a message again, unless its session renews
+	// the lease, which it does several times within that time. The lease is a property of the queue
+	// at the server, the same for all nodes. Zero means the lease of an existing queue, and 5 s for
+	// a new one. Otherwise it must be at least 500 ms; an existing queue with another lease is
+	// refused.
 	Lease time.Duration
 
-	// DoubleAck makes Settle wait until the server has applied each settlement, instead of until it has read it.
+	// DoubleAck makes Settle wait until the server has applied each settlement, and not only read
+	// it.
 	DoubleAck bool
 
-	// Replicas is the number of servers of a cluster that keep each message, 1 to 5. Zero means what the queue has, and 1 when it has to be
-	// made.
+	// Replicas is the number of servers of a cluster that keep each message, 1 to 5. Zero means the
+	// number of an existing queue, and 1 for a new one.
 	Replicas int
 
-	// Duplicates is how long the server remembers Message.IDs and UniqueKeys: what is published again within that is confirmed, and not stored
-	// again, so that a publish without a confirm can be repeated. It is a property of the queue at the server. Zero means what the queue has,
-	// and 2 minutes when it has to be made; otherwise at least 100 ms. -1 means never: every publish stores a message, and one with a UniqueKey
-	// is refused with queue.ErrUnsupported.
+	// Duplicates is the time for which the server remembers [queue.Message.ID] and
+	// [queue.Message.UniqueKey]. A message that is published again within it is confirmed, and not
+	// stored again, so that a publish without a confirm can be repeated.
+	//
+	// Duplicates is a property of the queue at the server. Zero means that of an existing queue,
+	// and 2 minutes for a new one; otherwise it must be at least 100 ms. With -1 every publish
+	// stores a message, and one with a UniqueKey is refused with [queue.ErrUnsupported].
 	Duplicates time.Duration
 
-	// URLs, if it is set, says where the servers are, instead of the URL given to New. It is asked anew for each connection, so passwords and
-	// tokens may be rotated, and servers may come and go: the next connection follows. The client tries the URLs in random order, unless
-	// natsgo.DontRandomize is among the Options. The function is called by up to 16 goroutines at a time, and has to honour its context, which
-	// ends with the attempt. An error, a panic and a late answer fail the attempt like a server that refuses.
+	// URLs, if not nil, returns the URLs of the servers, instead of the URL given to [New]. It is
+	// called for each connection, so passwords and tokens may be rotated, and servers may be added
+	// and removed. The client tries the URLs in random order, unless natsgo.DontRandomize is among
+	// the Options.
+	//
+	// URLs may be called by up to 16 goroutines at a time. It must honour its context, which ends
+	// with the attempt. An error, a panic or a late return fails the attempt like a server that
+	// refuses.
 	URLs func(ctx context.Context) ([]string, error)
 
 	// Name is shown at the server as the name of the connections. Empty means "gentask".
 	Name string
 
-	// Options are passed on to the NATS client: credentials, TLS, and the like. Reconnecting and its handlers are the driver's own.
+	// Options are passed on to the NATS client, for credentials, TLS and others. The driver sets
+	// those for reconnecting and its handlers itself.
 	Options []natsgo.Option
 }
 
@@ -76,8 +87,8 @@ func (c Config) Check() error {
 	return errors.Join(errs...)
 }
 
-// dedup returns the name under which the server stores a message once; empty, if each publish counts. A dead letter that is published again is
-// not the message that died.
+// dedup returns the name under which the server stores a message once. It is empty if each publish
+// counts. A dead letter that is published again differs from the message that died.
 func (c Config) dedup(m queue.Message) string {
 	if c.Duplicates == neverDuplicates {
 		return ""
@@ -91,7 +102,7 @@ func (c Config) dedup(m queue.Message) string {
 	return m.ID
 }
 
-// name returns the connections' name, with what a session adds to it.
+// name returns the name of a connection, including the session's name.
 func (c Config) name(session string) string {
 	name := c.Name
 	if name == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// soon bounds whatever a test waits for.
+// soon returns a context that bounds all waits of a test.
 func soon(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -58,7 +58,10 @@ func TestErrorsShowNoPassword(t *testing.T) {
 
 func TestBadQueueNamesAreRefused(t *testing.T) {
 	b := newBroker(t, "nats://"+standard, nats.Config{})
-	for _, name := range []string{"", "a.b", "a b", "a*", "a>", "a/b", `a\b`, "a\x00", "$JS", "_INBOX-1", string(make([]byte, 300))} {
+	for _, name := range []string{
+		"", "a.b", "a b", "a*", "a>", "a/b", `a\b`, "a\x00", "$JS", "_INBOX-1",
+		string(make([]byte, 300)),
+	} {
 		_, err := b.Queue(name).Open(soon(t), queue.Options{Prefetch: 1})
 		require.ErrorIs(t, err, queue.ErrConfig, "%q", name)
 		require.ErrorContains(t, err, "queue name")
@@ -78,7 +81,10 @@ func TestStreamWithOtherPropertiesIsRefused(t *testing.T) {
 		var mismatch *nats.MismatchError
 		require.ErrorAs(t, err, &mismatch)
 		require.ErrorIs(t, err, queue.ErrConfig)
-		for _, text := range []string{"subjects are", "retention is Limits, must be WorkQueue", "storage is Memory, must be File", "max age is 1h"} {
+		for _, text := range []string{
+			"subjects are", "retention is Limits, must be WorkQueue",
+			"storage is Memory, must be File", "max age is 1h",
+		} {
 			require.ErrorContains(t, err, text)
 		}
 	}
@@ -89,7 +95,7 @@ func TestAnotherLeaseIsRefusedAndNoneIsTakenAsItIs(t *testing.T) {
 	require.NoError(t, open(t, q))
 	err := open(t, newBroker(t, "nats://"+standard, nats.Config{Lease: 3 * time.Second}).Queue(q.Name()))
 	require.ErrorIs(t, err, queue.ErrConfig)
-	require.ErrorContains(t, err, "ack wait is 2s, Config.Lease says 3s")
+	require.ErrorContains(t, err, "ack wait is 2s, Config.Lease is 3s")
 	require.NoError(t, open(t, newBroker(t, "nats://"+standard, nats.Config{}).Queue(q.Name())))
 }
 
@@ -103,12 +109,15 @@ func open(t testing.TB, q *nats.Queue) error {
 	return errors.Join(err, s.Close(soon(t)))
 }
 
-// TestAURLWithoutASchemeShowsNoPassword, nor does one with characters in it that make another URL of it.
+// TestAURLWithoutASchemeShowsNoPassword, nor does one with characters in it that make another URL
+// of it.
 func TestAURLWithoutASchemeShowsNoPassword(t *testing.T) {
 	for _, url := range []string{
 		"me:secret@127.0.0.1:4222", "secret@127.0.0.1", "secret", "//me:secret@127.0.0.1", "nats:me:secret@127.0.0.1",
-		"nats://127.0.0.1:4222,me:secret@127.0.0.1:4222", "nats://me:12/secret@127.0.0.1", "nats://me:12,secret@127.0.0.1",
-		"nats://me:1#secret@127.0.0.1", "nats://me:1?secret@127.0.0.1", "me:secret@127.0.0.1/http://x", "nats://me:secret@",
+		"nats://127.0.0.1:4222,me:secret@127.0.0.1:4222", "nats://me:12/secret@127.0.0.1",
+		"nats://me:12,secret@127.0.0.1",
+		"nats://me:1#secret@127.0.0.1", "nats://me:1?secret@127.0.0.1", "me:secret@127.0.0.1/http://x",
+		"nats://me:secret@",
 	} {
 		_, err := nats.New(url, nats.Config{})
 		require.ErrorIs(t, err, queue.ErrConfig, url)

@@ -26,7 +26,7 @@ func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
 	t.Helper()
 	p := newProxy(t, standard)
 	q := newQueue(t, p.url(), cfg)
-	// No Held: JetStream counts what waits to be delivered again with what is held.
+	// No Held: JetStream counts messages that wait to be delivered again as held.
 	return queuetest.Fixture{
 		Source:      q,
 		Publisher:   q,

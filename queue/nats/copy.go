@@ -14,8 +14,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// copies publishes what has to be published before its original may go, and waits for the confirms. It returns the claims that can be
-// answered now, and names those without a confirm, which are held again. A repeated attempt at the same copy is stored once.
+// copies publishes the copies that must be published before their originals are removed, and waits
+// for the confirms. It returns the claims that can be answered now, and the failures of those
+// without a confirm, which are held again. A repeated attempt at the same copy is stored once.
 func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.SettleFailure) {
 	p := publication{link: s.link}
 	var copied []claim
@@ -55,7 +56,8 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 	return s.giveBack(claims, failures), failures
 }
 
-// giveBackWhole makes of a release one that costs an attempt: the message is as large as can be, and a copy would not be the whole of it.
+// giveBackWhole changes a release into one that costs an attempt, because the message has the
+// maximum size, and a copy would be incomplete.
 func (s *session) giveBackWhole(c *claim) {
 	c.settlement.Disposition = queue.Requeue
 	c.settlement.After = 0
@@ -64,7 +66,8 @@ func (s *session) giveBackWhole(c *claim) {
 	delete(s.held, c.Tag)
 }
 
-// giveBackUncopied makes of a release at once, whose copy was not taken, one that costs an attempt. The session's mu is held.
+// giveBackUncopied changes a release at once, whose copy was refused, into one that costs an
+// attempt. The session's mu must be held.
 func (s *session) giveBackUncopied(claims []claim, tag uint64) {
 	for i := range claims {
 		if claims[i].Tag == tag {
@@ -74,7 +77,8 @@ func (s *session) giveBackUncopied(claims []claim, tag uint64) {
 	delete(s.held, tag)
 }
 
-// giveBack lets the failed deliveries be settled again, and returns the other claims. The session's mu is held.
+// giveBack makes the failed deliveries settleable again, and returns the other claims. The
+// session's mu must be held.
 func (s *session) giveBack(claims []claim, failures []queue.SettleFailure) []claim {
 	for _, f := range failures {
 		s.held[f.Tag].copying = false
@@ -88,7 +92,7 @@ func (s *session) giveBack(claims []claim, failures []queue.SettleFailure) []cla
 	return kept
 }
 
-// copyOf is the message that takes the place of the original.
+// copyOf returns the message that replaces the original.
 func (s *session) copyOf(c claim) *natsgo.Msg {
 	m := c.Message
 	m.Headers = make(map[string]string, len(c.Headers)+5)
@@ -106,8 +110,8 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	return encode(s.queue+deadSuffix, "dead:"+c.origin.dedup(), m)
 }
 
-// again is the copy for the queue that the original came from. The attempt is part of its name: a copy that came back and is given back once
-// more is another copy.
+// again returns the copy for the queue that the original came from. Its dedup name includes the
+// attempt, because a copy that comes back, and is given back once more, is another copy.
 func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	if c.settlement.Disposition == queue.Release {
 		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts() - 1)
@@ -121,14 +125,16 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Disposition, c.origin.dedup(), c.Attempt), m)
 }
 
-// attempts says how many are used up. What Close gives back has no Settlement.Delivery.
+// attempts returns the number of attempts used up. Claims of Close have no Settlement.Delivery.
 func (c claim) attempts() int { return max(c.Attempt-c.settlement.Uncounted, c.settlement.Attempt) }
 
-// shed drops headers, the largest first, until the server takes the message, whose max_payload is most. A stranger may fill that to its last
-// byte, and a copy that can't be published would keep the delivery, and its slot, for ever.
+// shed removes headers, the largest first, until the message fits a server whose max_payload is
+// most. Another program may have filled a message to that limit, and a copy that can't be published
+// would keep the delivery, and its slot, for ever.
 func shed(msg *natsgo.Msg, most int64) *natsgo.Msg {
 	takes := func(name string) int { return len(name) + len(msg.Header[name][0]) }
-	for _, name := range slices.SortedFunc(maps.Keys(msg.Header), func(a, b string) int { return takes(b) - takes(a) }) {
+	for _, name := range slices.SortedFunc(maps.Keys(msg.Header),
+		func(a, b string) int { return takes(b) - takes(a) }) {
 		if fits(msg, most) {
 			break
 		}
@@ -137,7 +143,7 @@ func shed(msg *natsgo.Msg, most int64) *natsgo.Msg {
 	return msg
 }
 
-// maxHeaders is how many bytes of headers JetStream stores with a message.
+// maxHeaders is the most bytes of headers that JetStream stores with a message.
 const maxHeaders = 1<<16 - 1
 
 // fits reports whether a server with that max_payload stores the message.
@@ -146,7 +152,7 @@ func fits(msg *natsgo.Msg, most int64) bool {
 	return n <= maxHeaders && int64(n+len(msg.Data)) <= most
 }
 
-// headerSize is how many bytes the headers take on the wire.
+// headerSize returns the size of the headers on the wire.
 func headerSize(msg *natsgo.Msg) int {
 	if len(msg.Header) == 0 {
 		return 0
@@ -158,7 +164,7 @@ func headerSize(msg *natsgo.Msg) int {
 	return n
 }
 
-// cut keeps the first limit bytes, and no half a character.
+// cut returns the first limit bytes, without half a character at the end.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -166,8 +172,8 @@ func cut(text string, limit int) string {
 	return strings.ToValidUTF8(text[:limit], "")
 }
 
-// releaseAll gives everything held back, for Close. What can't be copied is given back at the cost of an attempt, which is better than to
-// wait for its lease to end.
+// releaseAll releases all deliveries that are held, for Close. A delivery that can't be copied is
+// given back at the cost of an attempt, which is better than waiting until its lease ends.
 func (s *session) releaseAll(ctx context.Context) {
 	s.mu.Lock()
 	claims := make([]claim, 0, len(s.held))

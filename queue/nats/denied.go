@@ -9,15 +9,16 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 )
 
-// denials are the subjects on which a session publishes copies, and how often the server has refused that for want of rights. It tells so on
-// the side, and not in an answer; a session that may consume and not publish lives on, and settles what needs no copy.
+// denials counts, for each subject on which a session publishes copies, the server's refusals
+// because of missing rights. The server reports a refusal asynchronously, and not in an answer. A
+// session that may consume but not publish stays open, and settles deliveries that need no copy.
 type denials struct {
 	mu    sync.Mutex
 	times map[string]int
 	next  chan struct{} // closed with the next denial
 }
 
-// allow has denials of these subjects noted.
+// allow makes note count the denials of these subjects.
 func (d *denials) allow(subjects ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -27,10 +28,10 @@ func (d *denials) allow(subjects ...string) {
 	}
 }
 
-// publishing is how the server says which subject it was.
+// publishing matches the server's error, and captures the subject.
 var publishing = regexp.MustCompile(`(?i)violation for publish to "([^"]*)"`)
 
-// note notes a denial, and reports whether it is one of those.
+// note counts a denial, and reports whether err is one of these subjects.
 func (d *denials) note(err error) bool {
 	m := publishing.FindStringSubmatch(err.Error())
 	if m == nil {
@@ -47,19 +48,21 @@ func (d *denials) note(err error) bool {
 	return true
 }
 
-// of returns how often the subject was denied, and a channel that is closed with the next denial.
+// of returns the number of denials of the subject, and a channel that is closed with the next
+// denial.
 func (d *denials) of(subject string) (times int, next <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.times[subject], d.next
 }
 
-// denied is the error of a copy that may not be published.
+// denied returns the error of a copy that must not be published.
 func denied(subject string) error {
 	return fmt.Errorf("%w: publishing to %q: %w", ErrRefused, subject, natsgo.ErrPermissionViolation)
 }
 
-// lacksRight reports whether the last complaint of the server was about a right, that to publish copies aside.
+// lacksRight reports whether the server's last error was about a right, except that to publish
+// copies.
 func (d *denials) lacksRight(last error) bool {
 	if !errors.Is(last, natsgo.ErrPermissionViolation) {
 		return false

@@ -7,21 +7,26 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// JetStream delivers a message as soon as somebody asks. One that must not be delivered before its time says so in a header, and the session
-// that gets it too early gives it back with what is left of the delay, which the server keeps; it takes no slot meanwhile.
+// JetStream delivers a message as soon as a session requests one. A message with a NotBefore has it
+// in a header. The session that gets it too early gives it back with the remaining delay, which the
+// server keeps; it occupies no slot meanwhile.
 //
-// The server counts that delivery, so one is taken off its count. That is right if exactly one came too early. A second one does when the
-// server was restarted meanwhile, for it keeps the delay by the second: a copy, which nobody has counted yet, takes the place of the original.
-// None does when nobody asked before it was due. Then a requeue is a copy, because the count would be one short from then on; and it
-// is, if the session is lost instead.
+// The server counts that delivery, so one is subtracted from its count. That is correct if exactly
+// one delivery was too early. A second one is, if the server was restarted meanwhile, because it
+// keeps the delay only in seconds: then a copy, which has no count yet, replaces the original. None
+// is, if no session requested it before it was due. In that case a requeue is a copy, because the
+// count would be one too low from then on. If the session is lost instead, it is too low.
 
-// rounding is what is added to a delay, so that a message does not come a trifle too early and go back once more.
+// rounding is added to a delay, so that a message does not come slightly too early and go back once
+// more.
 const rounding = 2 * time.Millisecond
 
-// putOffTimeout bounds how long a copy may take that nobody waits for. After it the original goes back.
+// putOffTimeout is the most time for a copy that no caller waits for. After it the original goes
+// back.
 const putOffTimeout = 10 * time.Second
 
-// count sets which attempt this delivery is, the delivered-th of the server's, and returns by how much it is too early.
+// count sets the attempt of this delivery, the delivered-th at the server, and returns by how much
+// it is too early.
 func (h *holding) count(delivered int) (early time.Duration) {
 	if due := h.NotBefore; !due.IsZero() {
 		h.NotBefore = time.Time{}
@@ -38,14 +43,15 @@ func (h *holding) count(delivered int) (early time.Duration) {
 	return early
 }
 
-// bounce gives back what came too early. The session's mu is held.
+// bounce gives back a delivery that is too early. The session's mu must be held.
 func (s *session) bounce(h *holding, early time.Duration) {
 	if err := s.link.nc.Publish(h.reply, nakIn(early+rounding)); err != nil {
 		s.link.fail(err)
 	}
 }
 
-// putOff puts a copy in the place of what came too early once more. The session's mu is held, and it is not closing.
+// putOff replaces a message that was too early once more by a copy. The session's mu must be held,
+// and the session must not be closing.
 func (s *session) putOff(h *holding, early time.Duration) {
 	h.copying = true
 	c := claim{holding: h, settlement: queue.Settlement{Disposition: queue.Release, After: early}}

@@ -19,14 +19,17 @@ func later(t testing.TB, q queue.Publisher, id string, d time.Duration) time.Tim
 	return due
 }
 
-// requeue gives d back as the next attempt.
+// requeue gives d back for the next attempt.
 func requeue(t testing.TB, s queue.Session, d *queue.Delivery, after time.Duration) {
 	t.Helper()
-	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: d, Disposition: queue.Requeue, After: after, Reason: "again"}}))
+	require.NoError(t, s.Settle(soon(t), []queue.Settlement{{
+		Delivery: d, Disposition: queue.Requeue, After: after,
+		Reason: "again",
+	}}))
 }
 
-// Attempts count from the first delivery that somebody got, whether a session was there before the message was due or not, through requeues,
-// releases that were put off, and delays.
+// Attempts count from the first delivery that a caller received, whether a session was open before
+// the message was due or not, through requeues, releases with a delay, and delays.
 func TestAttemptsOfADelayedMessage(t *testing.T) {
 	const delay = 300 * time.Millisecond
 	for name, watched := range map[string]bool{"watched": true, "unwatched": false} {
@@ -51,14 +54,18 @@ func TestAttemptsOfADelayedMessage(t *testing.T) {
 				requeue(t, s, d, time.Duration(attempt%2)*delay)
 			}
 			start := time.Now()
-			require.NoError(t, s.Settle(soon(t), []queue.Settlement{{Delivery: receive(t, s), Disposition: queue.Release, After: delay}}))
+			require.NoError(t, s.Settle(soon(t), []queue.Settlement{{
+				Delivery:    receive(t, s),
+				Disposition: queue.Release, After: delay,
+			}}))
 			require.Equal(t, 7, receive(t, s).Attempt)
 			require.GreaterOrEqual(t, time.Since(start), delay)
 		})
 	}
 }
 
-// A delay outlives the server, which keeps it by the second: nothing comes early, and no attempt is counted for that.
+// A delay outlives the server, which keeps it in seconds: nothing comes early, and no attempt is
+// counted for that.
 func TestScenario33_DelayOutlivesTheServer(t *testing.T) {
 	opts := server.Options{JetStream: true, StoreDir: t.TempDir()}
 	for i, delay := range []time.Duration{1200 * time.Millisecond, 1700 * time.Millisecond, 2300 * time.Millisecond} {

@@ -66,7 +66,8 @@ func exampleServer() (url string, stopServer func()) {
 	}
 }
 
-// Where the servers are is asked anew for each connection, and a server that is down is passed over.
+// The function that returns the servers is called for each connection, and a server that is down is
+// skipped.
 func Example_urls() {
 	url, stop := exampleServer()
 	defer stop()

@@ -14,15 +14,17 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// FuzzWire: whatever header block a stranger puts on the wire, the attempt is at least 1 and can be counted on, and copies of the message go
-// over the wire: what is read of one is what was there before, with the counter where it should be.
+// FuzzWire: for any header block on the wire, the attempt is at least 1 and can be incremented, and
+// copies of the message can be sent. A copy is read as its original was, with the new counter.
 func FuzzWire(f *testing.F) {
 	for _, block := range []string{
 		"", "gentask-attempts: 3\r\n", "gentask-attempts: -1\r\n", "gentask-attempts: 9223372036854775807\r\n",
-		"gentask-attempts: 99999999999999999999\r\n", "gentask-attempts: many\r\n", "Nats-Msg-Id: \xff\xfe\r\n", "gentask-id: a\r\ngentask-id: b\r\n",
+		"gentask-attempts: 99999999999999999999\r\n", "gentask-attempts: many\r\n", "Nats-Msg-Id: \xff\xfe\r\n",
+		"gentask-id: a\r\ngentask-id: b\r\n",
 		"gentask-time: 0000-99-99T\r\n", "gentask-time: 9999-12-31T23:59:59.999999999Z\r\n", "gentask-esc-%zz: %41\r\n",
 		"gentask-esc-.Nats-TTL: 1s\r\n",
-		"gentask-esc-gentask-attempts: 7\r\n", "Content-Type: \r\n", "Nats-Rollup: all\r\n", "gentask-dead-at: never\r\n", "a:\r\n",
+		"gentask-esc-gentask-attempts: 7\r\n", "Content-Type: \r\n", "Nats-Rollup: all\r\n",
+		"gentask-dead-at: never\r\n", "a:\r\n",
 		"\xff: \xff\r\n", ": x\r\n",
 		"Status: 503\r\n",
 	} {
@@ -42,7 +44,10 @@ func FuzzWire(f *testing.F) {
 		s := &session{queue: "q"}
 		for _, disposition := range []queue.Disposition{queue.Release, queue.DeadLetter} {
 			h := &holding{Delivery: d, origin: origin{stream: "q", sequence: 1}}
-			c := claim{holding: h, settlement: queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason}}
+			c := claim{holding: h, settlement: queue.Settlement{
+				Disposition: disposition, Reason: reason,
+				Stack: reason,
+			}}
 			again := decode(s.copyOf(c).Header, body, "lost", time.Now())
 			require.Equal(t, m.ID, again.ID)
 			require.Equal(t, m.ContentType, again.ContentType)
@@ -54,15 +59,20 @@ func FuzzWire(f *testing.F) {
 			most := int64(len(body)) + int64(delivered%2048)
 			require.True(t, fits(shed(s.copyOf(c), most), most))
 		}
-		require.NotEmpty(t, claim{settlement: queue.Settlement{Disposition: queue.Requeue, After: time.Duration(after)}}.answer())
+		require.NotEmpty(t, claim{settlement: queue.Settlement{
+			Disposition: queue.Requeue,
+			After:       time.Duration(after),
+		}}.answer())
 	})
 }
 
-// FuzzURL: New takes a URL or says what is not right, and shows no password.
+// FuzzURL: New accepts a URL or returns an error, and shows no password.
 func FuzzURL(f *testing.F) {
 	for _, url := range []string{
-		"nats://localhost", "nats://u:hunter2@localhost:4222,tls://b", "ws://[::1]:80/x", "nats://hunter2@h", "nats://u:hunter2%zz@h", "://", "", ",",
-		"nats://\x00", "nats://u:hunter2@", "hunter2", "http://u:hunter2@h", "nats://u:p@h:99999", "NATS://h", "nats:u:hunter2@h",
+		"nats://localhost", "nats://u:hunter2@localhost:4222,tls://b", "ws://[::1]:80/x", "nats://hunter2@h",
+		"nats://u:hunter2%zz@h", "://", "", ",",
+		"nats://\x00", "nats://u:hunter2@", "hunter2", "http://u:hunter2@h", "nats://u:p@h:99999", "NATS://h",
+		"nats:u:hunter2@h",
 	} {
 		f.Add(url)
 	}
@@ -78,10 +88,12 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// FuzzQueueName: a name that is taken can be a stream, a subject and a file, and so can that of its dead-letter queue.
+// FuzzQueueName: a valid name is also one for a stream, a subject and a file, and so is that of its
+// dead-letter queue.
 func FuzzQueueName(f *testing.F) {
 	for _, name := range []string{
-		"emails", "", "a.b", "a b", "*", ">", "a/b", `a\b`, "\x00", "$JS", "_INBOX", "é", "\xff", "a\u200bb", strings.Repeat("x", 201),
+		"emails", "", "a.b", "a b", "*", ">", "a/b", `a\b`, "\x00", "$JS", "_INBOX", "é", "\xff", "a\u200bb",
+		strings.Repeat("x", 201),
 	} {
 		f.Add(name)
 	}

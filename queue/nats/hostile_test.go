@@ -20,7 +20,7 @@ import (
 // maxPayload is that of the hostile tests' server.
 const maxPayload = 10 << 20
 
-// hostile are messages as a stranger's client can send them.
+// hostile returns messages as another program's client can send them.
 func hostile() map[string]*natsgo.Msg {
 	h := func(pairs ...string) natsgo.Header {
 		all := natsgo.Header{}
@@ -32,32 +32,49 @@ func hostile() map[string]*natsgo.Msg {
 	return map[string]*natsgo.Msg{
 		"headers as large as can be": {Header: h("big", strings.Repeat("x", 1<<16-1-24)), Data: []byte(`{`)},
 		"a full payload":             {Data: bytes.Repeat([]byte("["), maxPayload)},
-		"a full payload, headers":    {Header: h("a", strings.Repeat("b", 1<<10-24)), Data: bytes.Repeat([]byte("["), maxPayload-1<<10)},
-		"negative attempts":          {Header: h(queue.HeaderAttempts, "-9223372036854775808"), Data: []byte(`1`)},
-		"attempts that overflow":     {Header: h(queue.HeaderAttempts, "9223372036854775807"), Data: []byte(`1`)},
-		"attempts beyond a number":   {Header: h(queue.HeaderAttempts, strings.Repeat("9", 1000)), Data: []byte(`1`)},
-		"attempts that are no text":  {Header: h(queue.HeaderAttempts, "\xff\xfe"), Data: []byte(`1`)},
-		"attempts, escaped":          {Header: h("gentask-esc-gentask-attempts", "%39%39"), Data: []byte(`1`)},
-		"bad escapes":                {Header: h("gentask-esc-%zz", "%zz", "gentask-esc-", "", "gentask-esc-.", "x"), Data: []byte(`1`)},
-		"no UTF-8":                   {Header: h("a", "\xff", "Content-Type", "\xc3\x28"), Data: []byte("\xff\xfe\xfd")},
-		"a time that is none":        {Header: h("gentask-time", "yesterday", "gentask-dead-at", "never", "gentask-id", ""), Data: []byte(`1`)},
-		"many of one name":           {Header: natsgo.Header{"gentask-id": {"a", "b"}, queue.HeaderAttempts: {"1", "99"}}, Data: []byte(`1`)},
-		"a status of the server's":   {Header: h("Status", "409", "Nats-Pending-Messages", "-7"), Data: []byte(`1`)},
-		"deep JSON":                  {Data: bytes.Repeat([]byte(`{"a":`), 1<<20)},
-		"nothing":                    {},
+		"a full payload, headers": {
+			Header: h("a", strings.Repeat("b", 1<<10-24)),
+			Data:   bytes.Repeat([]byte("["), maxPayload-1<<10),
+		},
+		"negative attempts":         {Header: h(queue.HeaderAttempts, "-9223372036854775808"), Data: []byte(`1`)},
+		"attempts that overflow":    {Header: h(queue.HeaderAttempts, "9223372036854775807"), Data: []byte(`1`)},
+		"attempts beyond a number":  {Header: h(queue.HeaderAttempts, strings.Repeat("9", 1000)), Data: []byte(`1`)},
+		"attempts that are no text": {Header: h(queue.HeaderAttempts, "\xff\xfe"), Data: []byte(`1`)},
+		"attempts, escaped":         {Header: h("gentask-esc-gentask-attempts", "%39%39"), Data: []byte(`1`)},
+		"bad escapes": {
+			Header: h("gentask-esc-%zz", "%zz", "gentask-esc-", "", "gentask-esc-.", "x"),
+			Data:   []byte(`1`),
+		},
+		"no UTF-8": {
+			Header: h("a", "\xff", "Content-Type", "\xc3\x28"),
+			Data:   []byte("\xff\xfe\xfd"),
+		},
+		"a time that is none": {Header: h("gentask-time", "yesterday", "gentask-dead-at", "never", "gentask-id",
+			""), Data: []byte(`1`)},
+		"many of one name": {Header: natsgo.Header{
+			"gentask-id":         {"a", "b"},
+			queue.HeaderAttempts: {"1", "99"},
+		}, Data: []byte(`1`)},
+		"a status of the server's": {Header: h("Status", "409", "Nats-Pending-Messages", "-7"), Data: []byte(`1`)},
+		"deep JSON":                {Data: bytes.Repeat([]byte(`{"a":`), 1<<20)},
+		"nothing":                  {},
 	}
 }
 
-// TestHostileMessagesAreHandledOrDeadLettered: whatever the bare client can publish ends acknowledged or dead-lettered: nothing is held for ever,
-// nothing is lost, and the good one behind is run.
+// TestHostileMessagesAreHandledOrDeadLettered: every message that the bare client can publish ends
+// acknowledged or dead-lettered. None is held for ever or lost, and the good one behind is run.
 func TestHostileMessagesAreHandledOrDeadLettered(t *testing.T) {
 	s := ownServer(t, server.Options{JetStream: true, MaxPayload: maxPayload})
 	q := newBroker(t, s.ClientURL(), nats.Config{}).Queue("hostile")
 	require.NoError(t, q.Publish(soon(t), queue.Message{Body: []byte(`1`)})) // makes the stream
 	all := hostile()
 	js := bare(t, s.ClientURL())
-	_, err := js.PublishMsg(soon(t), &natsgo.Msg{Subject: "hostile", Header: natsgo.Header{"big": {strings.Repeat("x", 9<<20)}}})
-	require.ErrorContains(t, err, "header size exceeds maximum allowed of 64k", "what the server refuses needs no test here")
+	_, err := js.PublishMsg(soon(t), &natsgo.Msg{
+		Subject: "hostile",
+		Header:  natsgo.Header{"big": {strings.Repeat("x", 9<<20)}},
+	})
+	require.ErrorContains(t, err, "header size exceeds maximum allowed of 64k",
+		"what the server refuses needs no test here")
 	for name, msg := range all {
 		msg.Subject = "hostile"
 		_, err := js.PublishMsg(soon(t), msg)
@@ -67,7 +84,7 @@ func TestHostileMessagesAreHandledOrDeadLettered(t *testing.T) {
 	var acked, dead atomic.Int64
 	ended := func() int { return int(acked.Load() + dead.Load()) }
 	c, err := gentask.New(q, gentask.Handle(func(context.Context, int) error { return nil }), gentask.Config{
-		Concurrency: 2, // fewer than what is hostile: a slot that stays taken would show
+		Concurrency: 2, // fewer than the hostile messages: a slot that stays taken would show
 		OnEvent: func(ev gentask.Event) {
 			switch {
 			case ev.Kind == gentask.EventDone && ev.Disposition == queue.Ack:
@@ -89,8 +106,8 @@ func TestHostileMessagesAreHandledOrDeadLettered(t *testing.T) {
 	require.GreaterOrEqual(t, acked.Load(), int64(8))
 }
 
-// TestACopyOfAFullMessageKeepsItsBody: release gives a message that fills max_payload back whole, at the cost of an attempt, and the dead letter
-// has its body, and as many headers as fit.
+// TestACopyOfAFullMessageKeepsItsBody: release gives a message that fills max_payload back whole,
+// at the cost of an attempt. The dead letter has its body, and as many headers as fit.
 func TestACopyOfAFullMessageKeepsItsBody(t *testing.T) {
 	s := ownServer(t, server.Options{JetStream: true, MaxPayload: 1 << 20})
 	q := newBroker(t, s.ClientURL(), nats.Config{}).Queue("full")

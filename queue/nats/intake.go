@@ -12,21 +12,22 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Times of a request for messages. The server forgets it after expiry, so that one of a dead client swallows nothing for long. While it
-// waits, the server sends heartbeats; without any for the time of silence, the session ends.
+// Times of a request for messages. The server drops it after expiry, so that the request of a dead
+// client takes no messages for long. While a request waits, the server sends heartbeats. The
+// session ends if none arrives for the time of silence.
 const (
 	expiry    = 10 * time.Second
 	heartbeat = 1500 * time.Millisecond
 	silence   = 4 * time.Second
 )
 
-// intake is the stream of messages from Open or Resume until Cancel: one inbox, and the requests that the server answers there. It is guarded
-// by the session's mu.
+// intake receives messages from Open or Resume until Cancel, by one inbox and the requests that the
+// server answers there. It is guarded by the session's mu.
 type intake struct {
 	sub      *natsgo.Subscription
-	wanted   int           // asked for and not yet arrived
+	wanted   int           // requested and not yet arrived
 	heard    time.Time     // the last sign of life, or request
-	stopping bool          // asks for nothing more
+	stopping bool          // requests nothing more
 	quiet    chan struct{} // closed when nothing more can arrive
 }
 
@@ -51,7 +52,8 @@ func (s *session) begin() error {
 	return nil
 }
 
-// stopIntake takes the server's interest away, so that it drops the requests, and waits until what was on its way has arrived.
+// stopIntake withdraws the interest, so that the server drops the requests, and waits until all
+// messages on their way have arrived.
 func (s *session) stopIntake(ctx context.Context) error {
 	s.mu.Lock()
 	in := s.intake
@@ -73,12 +75,13 @@ func (s *session) stopIntake(ctx context.Context) error {
 	}
 }
 
-// withdraw takes the interest in an intake's inbox away. A question about the consumer makes the
+// withdraw withdraws the interest in an intake's inbox. A request for the consumer's info makes the
 // server drop the requests for that inbox at once. Its answer is not awaited.
 //
-// Without that the requests stay until something is due. A server before 2.10.16 that then finds no
-// others loses a redelivery to them until its lease ends. Before 2.10.14 it also delivers the last
-// new message a second time. The flush before it lets the server serve a request that was just made.
+// Otherwise the requests stay until a redelivery is due. A server before 2.10.16 that then finds no
+// others loses the redelivery to them until its lease ends. Before 2.10.14 it also delivers the
+// last new message a second time. The flush before it lets the server serve a request that was just
+// made.
 func (s *session) withdraw(ctx context.Context, in *intake) error {
 	nc := s.link.nc
 	_ = flush(ctx, nc) // without it more may be lost
@@ -88,7 +91,7 @@ func (s *session) withdraw(ctx context.Context, in *intake) error {
 	return nc.PublishRequest("$JS.API.CONSUMER.INFO."+s.queue+"."+consumerName, nc.NewInbox(), nil)
 }
 
-// arrive takes what the server sends to the inbox.
+// arrive handles a message of the server to the inbox.
 func (s *session) arrive(in *intake, m *natsgo.Msg) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +104,7 @@ func (s *session) arrive(in *intake, m *natsgo.Msg) {
 	s.refill()
 }
 
-// admit takes a message in.
+// admit accepts a delivery.
 func (s *session) admit(in *intake, m *natsgo.Msg) {
 	from, ok := originOf(m.Reply)
 	if !ok {
@@ -137,21 +140,24 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 	s.ready <- &h.Delivery
 }
 
-// status takes a word of the server about a request: a heartbeat, its end with the number of messages that will not come, or bad news.
+// status handles the server's status of a request: a heartbeat, its end with the number of messages
+// that will not come, or an error.
 func (s *session) status(in *intake, m *natsgo.Msg) {
 	if m.Header.Get("Status") == "100" {
 		return
 	}
 	missing, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 	if err != nil {
-		s.link.fail(fmt.Errorf("nats: server ends the requests: %s %s", m.Header.Get("Status"), m.Header.Get("Description")))
+		s.link.fail(fmt.Errorf("nats: server ends the requests: %s %s", m.Header.Get("Status"),
+			m.Header.Get("Description")))
 		return
 	}
 	in.wanted = max(in.wanted-missing, 0)
 }
 
-// refill asks for as many messages as there are free slots: at once when nothing is under way, otherwise when a quarter of the prefetch is
-// free, so that requests are few and never run dry. The session's mu is held.
+// refill requests as many messages as there are free slots. It does so at once if no request is
+// under way. Otherwise it does so when a quarter of the prefetch is free, so that requests are few
+// and never run dry. The session's mu must be held.
 func (s *session) refill() {
 	in := s.intake
 	free := s.prefetch - s.taken - in.wanted
@@ -159,16 +165,19 @@ func (s *session) refill() {
 		return
 	}
 	if in.wanted == 0 {
-		in.heard = time.Now() // silence counts from here
+		in.heard = time.Now() // the time of silence starts here
 	}
 	in.wanted += free
-	request := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, expiry.Nanoseconds(), heartbeat.Nanoseconds())
-	if err := s.link.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+s.queue+"."+consumerName, in.sub.Subject, request); err != nil {
+	request := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, expiry.Nanoseconds(),
+		heartbeat.Nanoseconds())
+	if err := s.link.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+s.queue+"."+consumerName, in.sub.Subject,
+		request); err != nil {
 		s.link.fail(err)
 	}
 }
 
-// listen ends a session that waits for messages and hears nothing, not even heartbeats: its requests are lost. An idle queue is not silent.
+// listen ends a session that waits for messages and receives nothing, not even heartbeats, because
+// its requests are lost. An idle queue is not silent.
 func (s *session) listen(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,23 +12,24 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// The server's duplicate window knows what it has seen, but after a restart only what it still has: the ids of messages that are done are
-// forgotten. A key has to outlive its message, so each one that was enqueued leaves a record in a stream beside the queue, for as long as the
-// window. The record comes after the message: between the two, the server's own window holds.
+// After a restart the server's duplicate window has only the ids of messages that it still stores:
+// those of settled ones are forgotten. A key must outlive its message, so each one that was
+// enqueued leaves a record in a stream beside the queue, for the length of the window. The record
+// is written after the message; between the two, the server's own window holds.
 
-// keyed is a message with a unique key, on its way.
+// keyed is a message with a unique key that is being published.
 type keyed struct {
-	at      int    // its place in the publication
-	subject string // where its record lies
+	at      int    // its index in the publication
+	subject string // the subject of its record
 }
 
-// keySubject is where the record of a key lies. Keys have any length and any characters.
+// keySubject returns the subject of a key's record. Keys have any length and any characters.
 func keySubject(name, key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return name + keysSuffix + "." + hex.EncodeToString(sum[:])
 }
 
-// withKeys publishes what p has, each key once within the window.
+// withKeys publishes the messages of p, each key once within the window.
 func (q *Queue) withKeys(ctx context.Context, p *publication, keys []keyed) []queue.PublishFailure {
 	for _, k := range keys {
 		one := &p.pending[k.at]
@@ -47,12 +48,12 @@ func (q *Queue) withKeys(ctx context.Context, p *publication, keys []keyed) []qu
 	}
 	records.confirm(ctx)
 	for i, at := range recorded {
-		p.pending[at].err = records.pending[i].err // published again, it is dropped, and recorded
+		p.pending[at].err = records.pending[i].err // when it is published again, it is dropped, and recorded
 	}
 	return p.failures()
 }
 
-// known says whether there is a record.
+// known reports whether there is a record.
 func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error) {
 	if err := q.ensureKeys(ctx, l); err != nil {
 		return false, err
@@ -70,11 +71,12 @@ func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error
 	case "404":
 		return false, nil
 	default:
-		return false, fmt.Errorf("records of unique keys: %s %s", status, answer.Header.Get("Description")) //nolint:err113 // the server's words
+		return false, fmt.Errorf("records of unique keys: %s %s", status,
+			answer.Header.Get("Description")) //nolint:err113 // the server's words
 	}
 }
 
-// ensureKeys makes the stream of records, or gives it the window that the queue has now.
+// ensureKeys creates the stream of records, or updates its window to the queue's.
 func (q *Queue) ensureKeys(ctx context.Context, l *link) error {
 	name := q.name + keysSuffix
 	if q.broker.knows(l, name) {

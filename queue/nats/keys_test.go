@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// A key outlives its message, the server and the publisher: what was enqueued within the window, and is done, is not enqueued again.
+// A key outlives its message, the server and the publisher: a message that was enqueued within the
+// window, and is done, is not enqueued again.
 func TestScenario33_UniqueKeyOutlivesTheServer(t *testing.T) {
 	opts := server.Options{JetStream: true, StoreDir: t.TempDir()}
 	const window = 6 * time.Second
@@ -21,7 +22,8 @@ func TestScenario33_UniqueKeyOutlivesTheServer(t *testing.T) {
 		own := ownServer(t, opts)
 		q := newBroker(t, own.ClientURL(), cfg).Queue("unique")
 		s := newSession(t, q, 2)
-		require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a", UniqueKey: "key"}, queue.Message{ID: "b", UniqueKey: "key"}))
+		require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a", UniqueKey: "key"},
+			queue.Message{ID: "b", UniqueKey: "key"}))
 		if round == 0 {
 			settle(t, s, queue.Ack, receive(t, s))
 		}

@@ -2,12 +2,13 @@ package nats
 
 import "time"
 
-// renewals is how often a lease is renewed within its length, so that one or two that come late cost nothing.
+// renewals is how often a lease is renewed within its length, so that one or two late renewals do
+// no harm.
 const renewals = 4
 
 var inProgress = []byte("+WPI")
 
-// keep renews leases and listens for silence until the connection is over, and then stops the watch.
+// keep renews leases and checks for silence until the connection is over, and then stops the watch.
 func (s *session) keep(stopWatch func()) {
 	defer stopWatch()
 	tick := time.NewTicker(min(s.lease/renewals, heartbeat/2) / 2)
@@ -23,7 +24,8 @@ func (s *session) keep(stopWatch func()) {
 	}
 }
 
-// renew renews the leases that are due. It writes under mu: no renewal may follow a settlement to the server, where it would undo a delay.
+// renew renews the leases that are due. It writes under mu, because a renewal that follows a
+// settlement would undo its delay.
 func (s *session) renew(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,9 +13,10 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Letters returns the dead letters for the operator. They are read one by one from the stream "<queue>-dead", which hides them from nobody; also
-// from a consumer of that stream, if there is one: what it holds is given back all the same. Two calls that give back the same letter at once
-// store it once, for the server knows its second copy within the duplicate window.
+// Letters returns the operator's access to the dead letters. They are read one by one from the
+// stream "<queue>-dead", and are not hidden from other calls. That includes the letters that a
+// consumer of that stream holds. If two calls give back the same letter at once, it is stored once,
+// because the server recognizes the second copy within the duplicate window.
 func (q *Queue) Letters() *queue.Letters { return queue.NewLetters(letterBox{q}) }
 
 // letterBox implements queue.LetterBox.
@@ -27,7 +28,11 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 		return nil, err
 	}
 	w := &letterWalk{q: b.q, link: l}
-	w.dead, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, b.q.name+deadSuffix) })
+	w.dead, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream,
+		error,
+	) {
+		return l.js.Stream(ctx, b.q.name+deadSuffix)
+	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return w, nil // no session was ever opened
 	}
@@ -38,12 +43,12 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 	return w, nil
 }
 
-// letterWalk implements queue.LetterWalk. What dies meanwhile comes after the end.
+// letterWalk implements queue.LetterWalk. Letters that arrive meanwhile come after the end.
 type letterWalk struct {
 	q    *Queue
 	link *link
 	dead jetstream.Stream
-	end  uint64 // the last sequence to be seen; 0 for none
+	end  uint64 // the last sequence of the walk; 0 for none
 	raw  *jetstream.RawStreamMsg
 }
 
@@ -69,12 +74,12 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 	return w.message(), nil
 }
 
-// message is the last letter.
+// message returns the last letter.
 func (w *letterWalk) message() queue.Message {
 	return decode(w.raw.Header, w.raw.Data, fmt.Sprintf("%s:%d", w.raw.Subject, w.raw.Sequence), w.raw.Time)
 }
 
-// Redrive looks again first: the letter may have waited for its time, and gone meanwhile.
+// Redrive first checks that the letter is still there, because it may have waited for the rate.
 func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, error) {
 	there, err := w.there(ctx)
 	if err != nil || !there {
@@ -86,8 +91,9 @@ func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, 
 	return w.Remove(ctx)
 }
 
-// publish puts the message into the queue. Its name at the server is that of the letter: who gives the same letter back once more, because
-// somebody else does so too or was killed before the letter was removed, stores no second message.
+// publish publishes the message to the queue. Its dedup name is that of the letter. When the same
+// letter is given back twice, because two calls do so or one was killed before it removed the
+// letter, no second message is stored.
 func (w *letterWalk) publish(ctx context.Context, rewrite queue.Rewrite) error {
 	m := w.message()
 	m.Headers, m.NotBefore = rewrite.Apply(m.Headers), time.Time{}
@@ -95,7 +101,7 @@ func (w *letterWalk) publish(ctx context.Context, rewrite queue.Rewrite) error {
 	p := publication{link: w.link}
 	p.add(shed(encode(w.q.name, name, m), w.link.nc.MaxPayload()), m.ID)
 	if failed := p.confirm(ctx); len(failed) > 0 {
-		w.q.broker.remember(w.link, w.q.name, false) // the stream may be gone: the next call looks
+		w.q.broker.remember(w.link, w.q.name, false) // the stream may be gone: the next call checks it
 		return fmt.Errorf("nats: dead letter %q of %q: %w", m.ID, w.q.name, failed[0].Err)
 	}
 	return nil
@@ -112,7 +118,7 @@ func (w *letterWalk) Remove(ctx context.Context) (bool, error) {
 	return false, w.failed(ctx, err)
 }
 
-// there reports whether nobody has taken the last letter out.
+// there reports whether the last letter is still there.
 func (w *letterWalk) there(ctx context.Context) (bool, error) {
 	_, err := w.get(ctx, w.raw.Sequence)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -125,14 +131,20 @@ func (w *letterWalk) there(ctx context.Context) (bool, error) {
 }
 
 // get reads one message of the dead-letter queue.
-func (w *letterWalk) get(ctx context.Context, seq uint64, opts ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
-	return ask(ctx, w.link, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return w.dead.GetMsg(ctx, seq, opts...) })
+func (w *letterWalk) get(ctx context.Context, seq uint64, opts ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg,
+	error,
+) {
+	return ask(ctx, w.link, func(ctx context.Context) (*jetstream.RawStreamMsg,
+		error,
+	) {
+		return w.dead.GetMsg(ctx, seq, opts...)
+	})
 }
 
-// Close has nothing to give back.
+// Close does nothing, because the walk holds nothing.
 func (w *letterWalk) Close(context.Context) error { return nil }
 
-// failed says what was tried.
+// failed adds the operation to an error.
 func (w *letterWalk) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("nats: dead letters of %q: %w", w.q.name, w.link.answer(ctx, err))
 }

@@ -47,8 +47,8 @@ func walkTo(ctx context.Context, t *testing.T, q *Queue) *letterWalk {
 	return opened.(*letterWalk)
 }
 
-// A process that dies between the confirm and the removal leaves the letter, and who gives it back once more within the duplicate window stores
-// nothing: the message is there once.
+// A process that dies between the confirm and the removal leaves the letter. Giving it back again
+// within the duplicate window stores nothing: the message is there once.
 func TestALetterWhoseRemovalIsLostIsGivenBackOnce(t *testing.T) {
 	ctx := withTimeout(t)
 	q, s := letterQueue(ctx, t, queue.Message{ID: "a"}, queue.Message{ID: "b"})
@@ -66,7 +66,7 @@ func TestALetterWhoseRemovalIsLostIsGivenBackOnce(t *testing.T) {
 	require.Equal(t, queue.Stats{Held: 2, Delayed: queue.CountUnknown, Consumers: queue.CountUnknown}, stats)
 }
 
-// A letter that somebody else took out meanwhile is neither given back nor counted.
+// A letter that another call took out meanwhile is neither given back nor counted.
 func TestALetterThatIsGoneIsNotGivenBack(t *testing.T) {
 	ctx := withTimeout(t)
 	q, _ := letterQueue(ctx, t, queue.Message{ID: "a"})
@@ -107,7 +107,7 @@ func TestLettersTakeBoundedMemory(t *testing.T) {
 	require.Equal(t, letters, n)
 }
 
-// heap is how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

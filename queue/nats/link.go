@@ -16,34 +16,36 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// Times of a connection. They bound how long a dead network can look alive.
+// Times of a connection. They bound the time for which a dead network can seem alive.
 const (
 	dialTimeout  = 5 * time.Second         // one server of the list
-	startTimeout = 5 * time.Second         // all questions of an Open
+	startTimeout = 5 * time.Second         // all requests of an Open
 	pingInterval = 1500 * time.Millisecond // a dead network is noticed within three of them
 	maxPings     = 2
 	writeTimeout = 5 * time.Second       // one write that the network does not take
-	stuck        = 50 * time.Millisecond // a write that goes on after its context has ended
+	stuck        = 50 * time.Millisecond // a write that continues after its context has ended
 )
 
-// unbounded is the client's limit of unconfirmed messages, over which it stalls: each publication has its own.
+// unbounded is the client's limit of unconfirmed messages, above which it stalls. Each publication
+// has its own limit.
 const unbounded = 1 << 30
 
-// link is one connection that is never made again: when it is lost, it is lost.
+// link is one connection, which never reconnects.
 type link struct {
 	nc     *natsgo.Conn
 	js     jetstream.JetStream
 	socket *socket
-	lost   chan struct{} // closed when the connection is over, for whatever reason
-	strict atomic.Bool   // a right that is missing ends it: a session's, from its start on
+	lost   chan struct{} // closed when the connection is over, for any reason
+	strict atomic.Bool   // reports whether a missing right ends it: for a session, after its start
 
 	denials denials // of copies
 
 	mu    sync.Mutex
-	cause error // why the driver itself cut it; nil if it did not
+	cause error // the reason why the driver itself cut it; nil if it did not
 }
 
-// connect makes a link. It honours ctx also where the client does not, by closing the socket beneath it.
+// connect returns a new link. It honours ctx even where the client does not, by closing the socket
+// beneath it.
 func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 	at, err := b.where(ctx)
 	if err != nil {
@@ -60,7 +62,8 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 		err = fmt.Errorf("%w: %w", err, l.socket.refused) // the client forgets it
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nats: connect to %s: %w", address.Redact(at), address.ScrubError(within(ctx, explain(err))))
+		return nil, fmt.Errorf("nats: connect to %s: %w", address.Redact(at),
+			address.ScrubError(within(ctx, explain(err))))
 	}
 	l.nc = nc
 	if l.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(unbounded)); err != nil {
@@ -83,7 +86,8 @@ func (b *Broker) where(ctx context.Context) (string, error) {
 	return at, checkURL("a result of Config.URLs", at)
 }
 
-// options are the user's, and then those that make a connection what a session needs: one that does not heal itself.
+// options returns the user's options, followed by those of a session's connection, which must not
+// reconnect.
 func (b *Broker) options(l *link, name string) []natsgo.Option {
 	own := []natsgo.Option{
 		natsgo.Name(name),
@@ -103,7 +107,8 @@ func (b *Broker) options(l *link, name string) []natsgo.Option {
 	return append(append([]natsgo.Option{}, b.config.Options...), own...)
 }
 
-// write runs a function that writes, and cuts the connection if the network still does not take it when ctx is over.
+// write runs a function that writes. It cuts the connection if the write has not ended when ctx is
+// over.
 func (l *link) write(ctx context.Context, f func() error) error {
 	if ctx.Done() == nil {
 		return f()
@@ -112,7 +117,7 @@ func (l *link) write(ctx context.Context, f func() error) error {
 	defer close(written)
 	defer context.AfterFunc(ctx, func() {
 		select {
-		case <-written: // ctx ended in the middle of a write that went well
+		case <-written: // ctx ended during a write that succeeded
 		case <-time.After(stuck):
 			l.fail(context.Cause(ctx))
 		}
@@ -120,7 +125,8 @@ func (l *link) write(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// say writes one message without headers, and the subject that takes the reply, if there is one. The client has no one call for both.
+// say writes one message without headers, and with the subject for the reply, if there is one. The
+// client has no single call for both.
 func (l *link) say(subject, reply string, data []byte) error {
 	if reply == "" {
 		return l.nc.Publish(subject, data)
@@ -128,7 +134,7 @@ func (l *link) say(subject, reply string, data []byte) error {
 	return l.nc.PublishRequest(subject, reply, data)
 }
 
-// fail ends the connection without a goodbye. The first cause stays.
+// fail cuts the connection. The first cause stays.
 func (l *link) fail(cause error) {
 	l.mu.Lock()
 	if l.cause == nil && !l.over() {
@@ -138,7 +144,7 @@ func (l *link) fail(cause error) {
 	l.socket.cut()
 }
 
-// why says why the connection is over.
+// why returns the reason why the connection is over.
 func (l *link) why() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -168,7 +174,8 @@ func (l *link) lostIfOver() error {
 	return nil
 }
 
-// answer adds to the error of a request what the server said meanwhile: it tells of missing permissions on the side, not in an answer.
+// answer adds to the error of a request the error that the server sent meanwhile, because the
+// server reports missing permissions asynchronously, and not in an answer.
 func (l *link) answer(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -179,26 +186,28 @@ func (l *link) answer(ctx context.Context, err error) error {
 	return within(ctx, explain(err))
 }
 
-// forbidden says that the server has refused the last thing that was asked, for want of rights: there is no answer to wait for.
+// forbidden reports whether the server has refused the last request because of missing rights, so
+// that no answer will come.
 func (l *link) forbidden() bool { return l.denials.lacksRight(l.nc.LastError()) }
 
-// complains hears what the server says on the side. The connection remembers it, and whoever waits for an answer then shows it: nothing goes to the
-// standard output. A session whose rights are withdrawn would hear nothing more.
+// complains handles an asynchronous error of the server. The connection keeps it, and a caller that
+// waits for an answer then returns it. Nothing goes to the standard output. A session whose rights
+// are withdrawn ends, because it would receive nothing more.
 func (l *link) complains(err error) {
 	if l.strict.Load() && errors.Is(err, natsgo.ErrPermissionViolation) && !l.denials.note(err) {
 		l.fail(fmt.Errorf("%w: %w", ErrRefused, err))
 	}
 }
 
-// close flushes what was written, closes, and waits until the client has noticed.
+// close flushes earlier writes, closes, and waits until the client has ended.
 func (l *link) close() {
 	l.nc.Close()
 	<-l.lost
 }
 
-// socket dials for the client, and keeps hold of what it dialled.
+// socket dials for the client, and keeps the connection.
 type socket struct {
-	ctx    context.Context // of the connect call: the client's dialers take none
+	ctx    context.Context // of connect, because the client's dialers take none
 	server InProcessServer
 
 	mu      sync.Mutex
@@ -231,7 +240,7 @@ func (s *socket) keep(conn net.Conn, err error) (net.Conn, error) {
 	return conn, nil
 }
 
-// cut closes the socket: whoever reads or writes it returns with an error.
+// cut closes the socket, so that reads and writes return an error.
 func (s *socket) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// standard is where a server is looked for before the tests start their own.
+// standard is the address at which the tests look for a server before they start their own.
 const standard = "127.0.0.1:4222"
 
 func TestMain(m *testing.M) {
@@ -45,8 +45,8 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// keep keeps one stream at the standard server until end: with its last stream a server also deletes the directory in which another one is just
-// about to be made.
+// keep keeps one stream at the standard server until end, because with its last stream a server
+// also deletes the directory in which another one is being created.
 func keep() (end func(code int)) {
 	ctx, name := context.Background(), uniqueName()
 	standing(func(js jetstream.JetStream) error {
@@ -95,7 +95,7 @@ func stop(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// ownServer starts a server on a free port, for tests that stop it or want it otherwise.
+// ownServer starts a server on a free port, for tests that stop it or need other options.
 func ownServer(t testing.TB, opts server.Options) *server.Server {
 	t.Helper()
 	opts.Host = "127.0.0.1"
@@ -136,12 +136,12 @@ func deleteStreams(t testing.TB, names ...string) {
 	js := bare(t, "nats://"+standard)
 	for _, name := range names {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		_ = js.DeleteStream(ctx, name) // not every test has made both
+		_ = js.DeleteStream(ctx, name) // not every test has created both
 		cancel()
 	}
 }
 
-// bare returns the client as it comes.
+// bare returns the plain client.
 func bare(t testing.TB, url string) jetstream.JetStream {
 	t.Helper()
 	nc, err := natsgo.Connect(url)

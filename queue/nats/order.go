@@ -8,14 +8,15 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// checkOrder says what a message asks for that can't be done. The publication adds who says it.
+// checkOrder returns an error if a message requests something that is not supported. The
+// publication adds the message's ID.
 func (c Config) checkOrder(m *queue.Message) error {
 	switch err := m.Check(); {
 	case err != nil:
 		return err
 	case m.Priority != 0:
-		return fmt.Errorf("%w: Message.Priority is %d: JetStream keeps the order of publishing: right would be 0, or a queue for what is urgent",
-			queue.ErrUnsupported, m.Priority)
+		return fmt.Errorf("%w: Message.Priority is %d: JetStream keeps the order of publishing: "+
+			"right would be 0, or a queue for urgent messages", queue.ErrUnsupported, m.Priority)
 	case m.UniqueKey != "" && c.Duplicates == neverDuplicates:
 		return fmt.Errorf("%w: Message.UniqueKey is %q and Config.Duplicates is -1: right would be a window, or no key",
 			queue.ErrUnsupported, m.UniqueKey)
@@ -23,7 +24,8 @@ func (c Config) checkOrder(m *queue.Message) error {
 	return nil
 }
 
-// UniqueWindow implements queue.Deduplicator: it is the duplicate window of the stream, which is made if there is none.
+// UniqueWindow implements [queue.Deduplicator]. It returns the duplicate window of the stream,
+// which it creates if there is none.
 func (q *Queue) UniqueWindow(ctx context.Context) (time.Duration, error) {
 	if q.broker.config.Duplicates == neverDuplicates {
 		return 0, fmt.Errorf("nats: %w: Config.Duplicates is -1: right would be a window", queue.ErrUnsupported)

@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// origin is what the server says of a delivery in the subject that takes its answers.
+// origin is the information on a delivery in its reply subject.
 type origin struct {
 	stream    string
 	sequence  uint64 // in the stream
 	stored    time.Time
-	delivered int // how often, this time included
+	delivered int // number of deliveries, including this one
 }
 
-// ackPrefix begins the subjects that take answers.
+// ackPrefix is the prefix of reply subjects.
 const ackPrefix = "$JS.ACK."
 
-// originOf reads such a subject. The client's own reading is not used because it makes an object of all there is, for each message:
+// originOf parses a reply subject. It replaces the client's own parser, which allocates all fields
+// for each message:
 //
 //	$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer's sequence>.<time>.<pending>
 //	$JS.ACK.<domain>.<account>.<stream>.<consumer>.<delivered>.<sequence>.<consumer's sequence>.<time>.<pending>[.<more>]
@@ -44,7 +45,8 @@ func originOf(reply string) (o origin, ok bool) {
 	return o, ok && err1 == nil && err2 == nil && err3 == nil
 }
 
-// dedup names the message for ever: the sequence alone would not, because a stream that is made anew starts at 1.
+// dedup returns a unique name of the message. The sequence alone would not be unique, because a
+// stream that is created again starts at 1.
 func (o *origin) dedup() string {
 	return o.stream + ":" + strconv.FormatUint(o.sequence, 10) + ":" + strconv.FormatInt(o.stored.UnixNano(), 36)
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzOrigin: whatever a reply subject says, it is read as the client reads it.
+// FuzzOrigin: every reply subject is read as the client reads it.
 func FuzzOrigin(f *testing.F) {
 	for _, reply := range []string{
-		"$JS.ACK.jobs.gentask.1.2.3.1700000000000000000.5", "$JS.ACK.hub.hash.jobs.gentask.7.8.9.1700000000000000001.0.token",
-		"$JS.ACK._.hash.jobs.gentask.1.2.3.4.5", "$JS.ACK.", "$JS.ACK.a.b.c.d.e.f.g", "$JS.ACK.jobs.gentask.-1.2.3.4.5.6", "other.a.b.1.2.3.4.5", "",
+		"$JS.ACK.jobs.gentask.1.2.3.1700000000000000000.5",
+		"$JS.ACK.hub.hash.jobs.gentask.7.8.9.1700000000000000001.0.token",
+		"$JS.ACK._.hash.jobs.gentask.1.2.3.4.5", "$JS.ACK.", "$JS.ACK.a.b.c.d.e.f.g",
+		"$JS.ACK.jobs.gentask.-1.2.3.4.5.6", "other.a.b.1.2.3.4.5", "",
 	} {
 		f.Add(reply)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a broker and its server, to be cut.
+// proxy stands between a broker and its server, and can be cut.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -19,7 +19,7 @@ type proxy struct {
 	conns map[net.Conn]bool
 	held  bool // accepts connections and passes nothing on
 
-	back sync.RWMutex // locked while what the server sends is kept back
+	back sync.RWMutex // locked while data from the server is held back
 }
 
 func newProxy(t testing.TB, target string) *proxy {

@@ -13,15 +13,17 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// maxInFlight bounds the messages of one publication that wait for their confirms, so that a large batch does not flood the server.
+// maxInFlight is the most messages of one publication that wait for their confirms, so that a large
+// batch does not flood the server.
 const maxInFlight = 1024
 
-// publication is a batch of messages on its way, each of which is confirmed or fails by itself.
+// publication is a batch of messages that are being published. Each is confirmed or fails
+// separately.
 type publication struct {
 	link     *link
 	pending  []pendingMsg
-	patience *time.Timer // runs out when nothing is confirmed any more
-	over     bool        // it has
+	patience *time.Timer // fires when no more confirms arrive
+	over     bool        // reports whether patience has fired
 }
 
 // pendingMsg is one message, in the order of publishing.
@@ -31,7 +33,7 @@ type pendingMsg struct {
 	ack jetstream.PubAckFuture
 	err error
 
-	denials int // of its subject, before it was sent
+	denials int // number of denials of its subject before it was sent
 
 	done      bool // it is known to be there, and is not sent
 	duplicate bool // the server has dropped it
@@ -41,15 +43,16 @@ func (p *publication) add(msg *natsgo.Msg, id string) {
 	p.pending = append(p.pending, pendingMsg{msg: msg, id: id})
 }
 
-// refuse keeps the message that was added last from being sent, unless err is nil.
+// refuse prevents the message that was added last from being sent, unless err is nil.
 func (p *publication) refuse(err error) { p.pending[len(p.pending)-1].err = err }
 
-// confirmTimeout is how long nothing may be confirmed before what waits is given up: a leader that was lost takes what was sent to it along, and
-// nobody would ever say so. It is longer than a disk is slow, and starts anew with each confirm.
+// confirmTimeout is the time without any confirm after which the waiting messages fail. A leader
+// that was lost takes the messages sent to it along, and no error follows. The time is longer than
+// a disk is slow, and starts again with each confirm.
 const confirmTimeout = 5 * time.Second
 
-// confirm sends everything and waits for the confirms. It returns those that have none, in order. It does not outlast ctx, and ends confirmTimeout
-// after the last confirm.
+// confirm sends everything and waits for the confirms. It returns the failures, in order. It ends
+// when ctx ends, and confirmTimeout after the last confirm.
 func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 	for some := range slices.Chunk(p.pending, maxInFlight) {
 		p.send(ctx, some)
@@ -62,7 +65,7 @@ func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 	return p.failures()
 }
 
-// failures returns those that have no confirm, in order.
+// failures returns the messages without a confirm, in order.
 func (p *publication) failures() []queue.PublishFailure {
 	var failed []queue.PublishFailure
 	for _, one := range p.pending {
@@ -88,7 +91,7 @@ func (p *publication) send(ctx context.Context, some []pendingMsg) {
 	})
 }
 
-// hopeless says why nothing more is sent.
+// hopeless returns the reason why nothing more is sent, or nil.
 func (p *publication) hopeless(ctx context.Context) error {
 	if p.over {
 		return errUnconfirmed
@@ -144,19 +147,19 @@ func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 	}
 }
 
-// Codes of JetStream for a message that is larger than its stream takes.
+// Error codes of JetStream for a message that exceeds the limit of its stream.
 const (
 	messageTooLarge jetstream.ErrorCode = 10054
 	headerTooLarge  jetstream.ErrorCode = 10097
 )
 
-// tooLarge reports whether the server takes no message of that size.
+// tooLarge reports whether err is the refusal of a message because of its size.
 func tooLarge(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == messageTooLarge || api.ErrorCode == headerTooLarge)
 }
 
-// failure says what would be right, where that is known.
+// failure returns the error of one message, with the remedy if it is known.
 func (p *publication) failure(ctx context.Context, one *pendingMsg) error {
 	err := p.link.answer(ctx, one.err)
 	switch {
@@ -166,7 +169,8 @@ func (p *publication) failure(ctx context.Context, one *pendingMsg) error {
 	case tooLarge(err):
 		return fmt.Errorf("nats: %w: %w", queue.ErrTooLarge, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
-		return fmt.Errorf("nats: nobody stores subject %q: the stream was deleted, or JetStream is off: %w", one.msg.Subject, err)
+		return fmt.Errorf("nats: no stream stores subject %q: the stream was deleted, or JetStream is off: %w",
+			one.msg.Subject, err)
 	}
 	return fmt.Errorf("nats: %w", err)
 }

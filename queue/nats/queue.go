@@ -10,8 +10,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Queue is one queue of a Broker: a queue.Source and a queue.Publisher. It is made at the server when it is first used. It is safe for
-// concurrent use, and needs no closing.
+// Queue is one queue of a [Broker]: a [queue.Source] and a [queue.Publisher]. It is created at the
+// server when it is first used. It needs no closing. It is safe for concurrent use.
 type Queue struct {
 	broker *Broker
 	name   string
@@ -20,9 +20,10 @@ type Queue struct {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-// Publish implements queue.Publisher. It makes the queue if there is none. A message whose UniqueKey, or without one whose ID, was published
-// within Config.Duplicates is confirmed, and not stored again. When the server has confirmed nothing for 5 s, what is left fails, and may be
-// published again.
+// Publish implements [queue.Publisher]. It creates the queue if there is none. A message is
+// confirmed, and not stored again, if its UniqueKey was published within [Config.Duplicates].
+// Without a UniqueKey its ID is compared. If the server confirms nothing for 5 s, the remaining
+// messages fail, and may be published again.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	p, err := q.publish(ctx, msgs)
 	if p == nil && err != nil {
@@ -76,7 +77,7 @@ func (q *Queue) publish(ctx context.Context, msgs []queue.Message) (*publication
 	return p, &queue.PublishError{Failed: failed}
 }
 
-// failAll is the error of a Publish that sent nothing.
+// failAll returns the error of a Publish that sent nothing.
 func failAll(msgs []queue.Message, err error) error {
 	failed := make([]queue.PublishFailure, len(msgs))
 	for i, m := range msgs {
@@ -85,7 +86,7 @@ func failAll(msgs []queue.Message, err error) error {
 	return &queue.PublishError{Failed: failed}
 }
 
-// ready returns the publishing connection, with the queue made.
+// ready returns the publishing connection, after it has created or checked the queue.
 func (q *Queue) ready(ctx context.Context) (*link, error) {
 	if err := checkName(q.name); err != nil {
 		return nil, err
@@ -104,8 +105,9 @@ func (q *Queue) ready(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// Open implements queue.Source. It connects, makes or checks the queue and its dead-letter queue, and asks for the first messages.
-// Options.Name is shown at the server in the name of the connection.
+// Open implements [queue.Source]. It connects, creates or checks the queue and its dead-letter
+// queue, and requests the first messages. Options.Name is shown at the server in the name of the
+// connection.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {
 		return nil, err
@@ -128,7 +130,8 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	return s, nil
 }
 
-// start asks for all that a session needs. It does not wait long: whoever is not there now may be reached over the next connection.
+// start makes all requests that a session needs. It does not wait long, because a server that can't
+// be reached now may be reached over the next connection.
 func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -154,8 +157,8 @@ func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, err
 	return s, nil
 }
 
-// makeDead makes or checks the dead-letter queue. One that was there before may have no leader just now: jobs need not wait for it, only dead
-// letters do.
+// makeDead creates or checks the dead-letter queue. If it was found before, it may have no leader
+// at the moment, because only dead letters need it, and jobs do not.
 func (q *Queue) makeDead(ctx context.Context, l *link) error {
 	name := q.name + deadSuffix
 	if !q.broker.seen(name) {
@@ -174,7 +177,8 @@ func (q *Queue) makeDead(ctx context.Context, l *link) error {
 	return err
 }
 
-// DeadLetters returns the oldest dead letters, at most limit, and takes none out. Letters does more with them.
+// DeadLetters returns the oldest dead letters, at most limit, and removes none. See [Queue.Letters]
+// for other operations.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
 	if limit < 1 {
 		return nil, nil
@@ -205,8 +209,8 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	return stats, nil
 }
 
-// Backlog implements queue.BacklogReporter. It counts what was never delivered; what was lost with
-// another session is not among it. It asks by way of the connection for publishing.
+// Backlog implements [queue.BacklogReporter]. It counts the messages that were never delivered, and
+// not those that were lost with another session. It uses the connection for publishing.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	l, err := q.ready(ctx)
 	if err != nil {
@@ -236,12 +240,13 @@ func (q *Queue) inspect(ctx context.Context, l *link) (queue.Stats, error) {
 	if err != nil {
 		return stats, err
 	}
-	stats.Ready = max(left-stats.Held, 0) // of the stream's own count: a consumer that was just made does not know its own yet
+	// from the stream's own count, because a new consumer does not have its own yet
+	stats.Ready = max(left-stats.Held, 0)
 	stats.DeadLettered, err = stored(ctx, l, q.name+deadSuffix)
 	return stats, err
 }
 
-// stored returns how many messages a stream has; none, if it does not exist.
+// stored returns the number of messages in a stream; 0 if it does not exist.
 func stored(ctx context.Context, l *link, stream string) (int, error) {
 	s, err := l.js.Stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

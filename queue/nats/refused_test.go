@@ -46,8 +46,8 @@ func TestServerThatIsDownIsAnErrorAtOnce(t *testing.T) {
 	require.Equal(t, "a", failed.Failed[0].ID)
 }
 
-// A server that accepts and then says nothing holds nobody for longer than the context.
-func TestSilentServerHoldsNobody(t *testing.T) {
+// A server that accepts and then sends nothing holds no caller for longer than the context.
+func TestSilentServerHoldsNoCaller(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
@@ -61,14 +61,15 @@ func TestSilentServerHoldsNobody(t *testing.T) {
 	require.Less(t, time.Since(start), 2*time.Second)
 }
 
-func TestClosedBrokerSaysSo(t *testing.T) {
+func TestClosedBrokerReturnsErrClosed(t *testing.T) {
 	b := newBroker(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, b.Close())
 	require.ErrorIs(t, open(t, b.Queue("jobs")), queue.ErrClosed)
 	require.ErrorIs(t, b.Queue("jobs").Publish(soon(t), queue.Message{}), queue.ErrClosed)
 }
 
-// After the server has died and come back, its sessions are over, and a new one goes on: with the same broker, on the same files.
+// After the server has died and come back, its sessions are over, and a new one goes on: with the
+// same broker, on the same files.
 func TestServerRestarts(t *testing.T) {
 	dir, ctx := t.TempDir(), soon(t)
 	s := ownServer(t, server.Options{JetStream: true, StoreDir: dir})
@@ -84,7 +85,8 @@ func TestServerRestarts(t *testing.T) {
 	stop(s)
 	_, err = old.Receive(ctx)
 	require.ErrorIs(t, err, queue.ErrSessionLost)
-	require.ErrorIs(t, old.Settle(ctx, []queue.Settlement{{Delivery: held, Disposition: queue.Ack}}), queue.ErrSessionLost)
+	require.ErrorIs(t, old.Settle(ctx, []queue.Settlement{{Delivery: held, Disposition: queue.Ack}}),
+		queue.ErrSessionLost)
 	require.NoError(t, old.Close(ctx))
 
 	number, err := strconv.Atoi(port)

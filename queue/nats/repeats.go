@@ -2,20 +2,20 @@ package nats
 
 import "slices"
 
-// A server may deliver a message again to the session that has it: when the lease ended because
-// renewals came late, and before version 2.10.14 by mistake. Such a delivery must not be handed out,
-// because the first one settles the message.
+// A server may deliver a message again to the session that holds it: when the lease ended because
+// renewals came late, and before version 2.10.14 by mistake. Such a delivery must not be handed
+// out, because the first one settles the message.
 
-// repeats recognizes a message that the session holds, or has settled for good. It is guarded by the
-// session's mu.
+// repeats recognizes a message that the session holds, or has settled for good. It is guarded by
+// the session's mu.
 type repeats struct {
-	newest uint64       // the highest sequence of a delivery: what is above it was never delivered here
-	done   []messageKey // a ring of the last ones that were settled for good, as long as the prefetch
+	newest uint64       // the highest sequence of a delivery: those above it were never delivered here
+	done   []messageKey // a ring of the messages that were last settled for good, as long as the prefetch
 	oldest int          // in done
 }
 
-// messageKey identifies a message within its stream. The sequence alone would not, because a stream that
-// is made again starts at 1.
+// messageKey identifies a message within its stream. The sequence alone would not, because a stream
+// that is made again starts at 1.
 type messageKey struct {
 	sequence uint64
 	stored   int64
@@ -23,9 +23,9 @@ type messageKey struct {
 
 func (o *origin) key() messageKey { return messageKey{o.sequence, o.stored.UnixNano()} }
 
-// settled notes that the message of a delivery is settled for good. The server sends a repeated
-// delivery before it reads the settlement, for a request that was made before: of those there are no
-// more than prefetch.
+// settled records that the message of a delivery is settled for good. A server that has not read
+// the settlement yet can send a repeated delivery only for an earlier request, and so no more than
+// prefetch of them.
 func (r *repeats) settled(o *origin, prefetch int) {
 	if len(r.done) < prefetch {
 		r.done = append(r.done, o.key())
@@ -36,7 +36,7 @@ func (r *repeats) settled(o *origin, prefetch int) {
 }
 
 // repeated reports whether the delivery is of a message that is held here, or was settled here for
-// good. It answers the latter. Neither takes a slot. The session's mu is held.
+// good. It answers the latter. Neither occupies a slot. The session's mu must be held.
 func (s *session) repeated(reply string, from *origin) bool {
 	if from.sequence > s.repeats.newest {
 		s.repeats.newest = from.sequence
@@ -46,7 +46,7 @@ func (s *session) repeated(reply string, from *origin) bool {
 	for _, h := range s.held {
 		if h.origin.key() == m {
 			h.miscounted = h.miscounted || from.delivered > h.origin.delivered
-			return true // the server takes the answer to either delivery
+			return true // the server accepts the answer to either delivery
 		}
 	}
 	if !slices.Contains(s.repeats.done, m) {

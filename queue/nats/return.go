@@ -8,8 +8,8 @@ import (
 
 var _ queue.Returner = (*session)(nil)
 
-// Return gives deliveries back by -NAK, with their delay, which the server keeps. It publishes nothing. The server counts each as a
-// delivery. See queue.Returner.
+// Return implements [queue.Returner]. It gives deliveries back by -NAK, with their delay, which the
+// server keeps. It publishes nothing. The server counts each as a delivery.
 func (s *session) Return(ctx context.Context, batch []queue.Settlement) error {
 	claims, failures, err := s.claimReturns(ctx, batch)
 	if err != nil {
@@ -25,7 +25,8 @@ func (s *session) Return(ctx context.Context, batch []queue.Settlement) error {
 	return &queue.SettleError{Failed: failures}
 }
 
-// claimReturns makes the deliveries unsettleable for others, and names those that are not held. It adds to settles, unless it returns an error.
+// claimReturns claims the deliveries, and returns the failures of those that are not held. It adds
+// to settles, unless it returns an error.
 func (s *session) claimReturns(ctx context.Context, batch []queue.Settlement) ([]claim, []queue.SettleFailure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +47,7 @@ func (s *session) claimReturns(ctx context.Context, batch []queue.Settlement) ([
 			continue
 		}
 		delete(s.held, h.Tag)
-		one.Disposition = queue.Requeue // which is what the server hears
+		one.Disposition = queue.Requeue // sent as -NAK
 		claims = append(claims, claim{holding: h, settlement: one})
 	}
 	return claims, failures, nil

@@ -45,7 +45,8 @@ func settleOne(t *testing.T, s queue.Session, st queue.Settlement) error {
 	return s.Settle(soon(t), []queue.Settlement{st})
 }
 
-// TestFullStream: a snooze is refused, and can be returned with its delay; a release at once needs no copy then.
+// TestFullStream: a snooze is refused, and can be returned with its delay; a release at once needs
+// no copy then.
 func TestFullStream(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}, queue.Message{ID: "b"}))
@@ -56,7 +57,8 @@ func TestFullStream(t *testing.T) {
 	require.ErrorContains(t, err, "maximum messages exceeded")
 	require.NotErrorIs(t, err, queue.ErrTooLarge)
 	start := time.Now()
-	require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: a, Disposition: queue.Release, After: time.Second}}))
+	require.NoError(t, s.(queue.Returner).Return(soon(t),
+		[]queue.Settlement{{Delivery: a, Disposition: queue.Release, After: time.Second}}))
 	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Disposition: queue.Release}))
 	d := next(t, s)
 	require.Equal(t, "b", d.ID)
@@ -68,23 +70,28 @@ func TestFullStream(t *testing.T) {
 	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 }
 
-// TestReturnsAreUncounted: a requeue after a return counts on from the attempts that its holder knows of.
+// TestReturnsAreUncounted: a requeue after a return continues the attempts that its holder has
+// counted.
 func TestReturnsAreUncounted(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
 	s := begin(t, q, 1)
 	for range 3 {
-		require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: next(t, s), Disposition: queue.Release}}))
+		require.NoError(t, s.(queue.Returner).Return(soon(t),
+			[]queue.Settlement{{Delivery: next(t, s), Disposition: queue.Release}}))
 	}
 	d := next(t, s)
 	require.Equal(t, 4, d.Attempt)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Requeue, Attempt: 1, Uncounted: 3}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{
+		Delivery: d, Disposition: queue.Requeue, Attempt: 1,
+		Uncounted: 3,
+	}))
 	d = next(t, s)
 	require.Equal(t, 2, d.Attempt)
 	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 }
 
-// TestLargerThanTheStreamTakes: a limit that was lowered is told apart from trouble that passes.
+// TestLargerThanTheStreamTakes: a limit that was lowered is distinguished from a temporary failure.
 func TestLargerThanTheStreamTakes(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a", Body: make([]byte, 4096)}))
@@ -101,20 +108,23 @@ func TestLargerThanTheStreamTakes(t *testing.T) {
 	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack}))
 }
 
-// TestLongestDelay: a delay beyond what the server's clock can tell is long, and not over at once.
+// TestLongestDelay: a delay beyond the range of the server's clock is long, and not over at once.
 func TestLongestDelay(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
 	s := begin(t, q, 1)
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: next(t, s), Disposition: queue.Requeue, After: math.MaxInt64}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{
+		Delivery: next(t, s), Disposition: queue.Requeue,
+		After: math.MaxInt64,
+	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := s.Receive(ctx)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-// TestNoRightToPublish: whoever may consume and not publish keeps his session. What needs a copy fails at once, and says why; acks and returns
-// go on.
+// TestNoRightToPublish: a user who may consume and not publish keeps the session. Settlements that
+// need a copy fail at once, with the reason; acks and returns go on.
 func TestNoRightToPublish(t *testing.T) {
 	reader := &server.User{Username: "reader", Password: "r", Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{"$JS.API.>", "$JS.ACK.>"}},
@@ -138,8 +148,10 @@ func TestNoRightToPublish(t *testing.T) {
 	require.Len(t, failed.Failed, 2)
 	require.ErrorIs(t, err, nats.ErrRefused)
 	require.Less(t, time.Since(start), 3*time.Second)
-	require.NoError(t, s.(queue.Returner).Return(soon(t), []queue.Settlement{{Delivery: a, Disposition: queue.Release}}))
-	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Disposition: queue.Release}), "it costs an attempt")
+	require.NoError(t, s.(queue.Returner).Return(soon(t),
+		[]queue.Settlement{{Delivery: a, Disposition: queue.Release}}))
+	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: b, Disposition: queue.Release}),
+		"it costs an attempt")
 	for range 2 {
 		require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: next(t, s), Disposition: queue.Ack}))
 	}

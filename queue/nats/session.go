@@ -11,8 +11,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// session is one connection that competes for the messages of a queue. What it holds is in held, from the moment of arrival until the
-// settlement is claimed, so the lease of a delivery that waits in ready is renewed too.
+// session is one connection that competes for the messages of a queue. A delivery is in held from
+// its arrival until its settlement is claimed, so that its lease is renewed also while it waits in
+// ready.
 type session struct {
 	link      *link
 	queue     string
@@ -20,17 +21,17 @@ type session struct {
 	lease     time.Duration
 	doubleAck bool
 
-	ready  chan *queue.Delivery // has room for the prefetch: putting one in never blocks
-	closed chan struct{}        // closed when Close begins
-	keeper sync.WaitGroup       // the goroutines that renew leases and watch the queue
+	ready  chan *queue.Delivery // capacity is the prefetch, so that sending never blocks
+	closed chan struct{}        // closed when Close starts
+	keeper sync.WaitGroup       // waits for the goroutines that renew leases and watch the queue
 
 	settles sync.WaitGroup // calls of Settle that have not returned; added to under mu, while not closing
 
 	mu      sync.Mutex
 	closing bool
-	intake  *intake // from Open or Resume on; stays after Cancel, to be asked whether it is quiet
+	intake  *intake // set by Open and Resume; stays after Cancel, because its quiet is needed
 	held    map[uint64]*holding
-	taken   int // slots in use: held, and claimed but not yet answered
+	taken   int // slots in use, by deliveries that are held, or claimed but not yet answered
 	lastTag uint64
 	repeats repeats
 }
@@ -38,12 +39,13 @@ type session struct {
 // holding is one delivery, from its arrival until its settlement is claimed.
 type holding struct {
 	queue.Delivery
-	reply   string    // where its answers go
-	renewed time.Time // when its lease began
+	reply   string    // the subject for its answers
+	renewed time.Time // the start of its lease
 	origin  origin
-	copying bool // a copy is on its way: not to be claimed again
+	copying bool // a copy is being published: not to be claimed again
 
-	// miscounted says that the server's count of deliveries will not tell the attempt of the next one; see early.go.
+	// miscounted reports that the server's count of deliveries will not be the attempt of the next
+	// one; see early.go.
 	miscounted bool
 }
 
@@ -54,7 +56,7 @@ func newSession(l *link, name string, prefetch int, lease time.Duration, doubleA
 	}
 }
 
-// start asks for the first messages, and makes sure that the server has heard that.
+// start requests the first messages, and waits until the server has read the request.
 func (s *session) start(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return fmt.Errorf("nats: queue %q: %w", s.queue, err)
@@ -89,7 +91,8 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// last returns what is left after a Cancel, and then ErrCancelled; neither, if a Resume came meanwhile.
+// last returns a delivery that is left after a Cancel, and ErrCancelled after the last. It returns
+// neither if a Resume came meanwhile.
 func (s *session) last(quiet <-chan struct{}) (*queue.Delivery, error) {
 	select {
 	case d := <-s.ready:
@@ -100,7 +103,7 @@ func (s *session) last(quiet <-chan struct{}) (*queue.Delivery, error) {
 		return nil, nil
 	}
 	if s.link.nc.IsClosed() {
-		<-s.link.lost // follows at once; this is why it is quiet
+		<-s.link.lost // follows at once, because the connection's end closed quiet
 	}
 	return nil, s.orEnded(queue.ErrCancelled)
 }
@@ -121,7 +124,7 @@ func (s *session) cancelled() *intake {
 	return s.intake
 }
 
-// ended returns why the session hands out nothing more and takes no settlement, or nil.
+// ended returns the reason why the session is over, or nil.
 func (s *session) ended() error {
 	select {
 	case <-s.closed:
@@ -131,7 +134,7 @@ func (s *session) ended() error {
 	}
 }
 
-// orEnded prefers the end of the session to err.
+// orEnded returns the reason why the session is over, and otherwise err.
 func (s *session) orEnded(err error) error {
 	if end := s.ended(); end != nil {
 		return end
@@ -139,7 +142,7 @@ func (s *session) orEnded(err error) error {
 	return err
 }
 
-// Cancel implements queue.Session.
+// Cancel implements [queue.Session].
 func (s *session) Cancel(ctx context.Context) error {
 	if err := s.ended(); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (s *session) Cancel(ctx context.Context) error {
 	return s.stopIntake(ctx)
 }
 
-// Resume implements queue.Session.
+// Resume implements [queue.Session].
 func (s *session) Resume(ctx context.Context) error {
 	if err := s.ended(); err != nil {
 		return err
@@ -169,7 +172,8 @@ func (s *session) Resume(ctx context.Context) error {
 	return nil
 }
 
-// Close implements queue.Session. Everything held is released: it is there at once for other sessions, and has cost no attempt.
+// Close implements [queue.Session]. It releases all deliveries that are held, so that other
+// sessions can get them at once, without another attempt.
 func (s *session) Close(ctx context.Context) error {
 	if !s.close() {
 		return nil
@@ -199,12 +203,14 @@ func (s *session) close() bool {
 	return true
 }
 
-// flush returns when the server has read everything that was written before. The client has no flush without a deadline.
+// flush returns when the server has read all earlier writes. The client has no flush without a
+// deadline.
 func flush(ctx context.Context, nc *natsgo.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	return nc.FlushWithContext(ctx)
 }
 
-// flushTimeout bounds a flush whose caller gave no deadline; a connection this slow is lost to its pings before.
+// flushTimeout bounds a flush without a deadline. On a connection as slow as that the pings fail
+// before.
 const flushTimeout = 15 * time.Second

@@ -42,7 +42,7 @@ func nothing(t testing.TB, s queue.Session, long time.Duration) {
 	require.Nil(t, d)
 }
 
-// What is held, handed out or not, is nobody else's, for several leases.
+// Deliveries that are held, handed out or not, go to no other session, for several leases.
 func TestLeaseIsRenewed(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{Lease: time.Second})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}, queue.Message{ID: "b"}))
@@ -69,7 +69,7 @@ func TestLostDeliveryComesBackWithinTheLease(t *testing.T) {
 	require.True(t, d.Redelivered)
 }
 
-// A release by Close is there at once, whatever the lease, and has cost no attempt.
+// A release by Close is there at once, regardless of the lease, and has cost no attempt.
 func TestCloseGivesBackAtOnce(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{Lease: time.Minute})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"}))
@@ -85,7 +85,8 @@ func TestCloseGivesBackAtOnce(t *testing.T) {
 	nothing(t, next, 100*time.Millisecond)
 }
 
-// A network that takes everything and delivers nothing ends the session within 6 s, and holds no call for longer than its context.
+// A network that takes everything and delivers nothing ends the session within 6 s, and holds no
+// call for longer than its context.
 func TestSilentNetworkEndsTheSession(t *testing.T) {
 	p := newProxy(t, standard)
 	q := newQueue(t, p.url(), nats.Config{})
@@ -96,7 +97,8 @@ func TestSilentNetworkEndsTheSession(t *testing.T) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, holder.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), queue.ErrSessionLost)
+	require.ErrorIs(t, holder.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}),
+		queue.ErrSessionLost)
 	require.Error(t, q.Publish(ctx, queue.Message{ID: "b"}))
 	require.Less(t, time.Since(start), time.Second)
 	_, err := busy.Receive(soon(t))
@@ -104,8 +106,8 @@ func TestSilentNetworkEndsTheSession(t *testing.T) {
 	require.Less(t, time.Since(start), 6*time.Second)
 }
 
-// A publisher whose network takes nothing more ends with its context, with one small message and with more than the socket takes, and names each
-// message; the next one makes a new connection.
+// A publisher whose network takes nothing more ends with its context, with one small message and
+// with more than the socket takes, and names each message; the next one makes a new connection.
 func TestBlockedPublishHonoursTheContextAndNamesTheMessages(t *testing.T) {
 	p := newProxy(t, standard)
 	q := newQueue(t, p.url(), nats.Config{})
@@ -140,7 +142,7 @@ func TestIdleSessionLives(t *testing.T) {
 	require.Equal(t, "a", receive(t, s).ID)
 }
 
-// A deleted queue ends its sessions, and the next Open makes it anew.
+// A deleted queue ends its sessions, and the next Open creates it again.
 func TestDeletedQueueEndsTheSession(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	s := newSession(t, q, 1)
@@ -179,7 +181,8 @@ func TestRepeatedPublishIsStoredOnceUnlessNeverIsAsked(t *testing.T) {
 	}
 }
 
-// A dead letter can be run again: published once more, or from its queue, which is one like any other.
+// A dead letter can be run again: published once more, or from its queue, which is one like any
+// other.
 func TestDeadLetterRunsAgain(t *testing.T) {
 	b := newBroker(t, "nats://"+standard, nats.Config{})
 	name := uniqueName()

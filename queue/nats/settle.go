@@ -15,11 +15,12 @@ var (
 	answerTerm = []byte("+TERM")
 )
 
-// claim is a settlement that nobody else can apply any more, and the delivery as this session knows it.
+// claim is a settlement that no other call can apply any more, and the delivery as this session
+// holds it.
 type claim struct {
 	*holding
 	settlement queue.Settlement
-	copied     bool // a copy takes the place of the original
+	copied     bool // a copy replaces the original
 }
 
 // Settle implements queue.Session.
@@ -42,7 +43,8 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	return &queue.SettleError{Failed: failures}
 }
 
-// claim takes the settlements that can be applied, and names the others. It adds to settles, unless it returns an error.
+// claim claims the settlements that can be applied, and returns the failures of the others. It adds
+// to settles, unless it returns an error.
 func (s *session) claim(ctx context.Context, batch []queue.Settlement) ([]claim, []queue.SettleFailure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +65,8 @@ func (s *session) claim(ctx context.Context, batch []queue.Settlement) ([]claim,
 	return claims, failures, nil
 }
 
-// claimOne makes the delivery unsettleable for others. One that needs a copy stays held until that is confirmed: its lease goes on.
+// claimOne claims one delivery. A delivery that needs a copy stays held until that is confirmed, so
+// that its lease is renewed.
 func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding, error) {
 	h := s.held[tagOf(one)]
 	if h == nil || &h.Delivery != one.Delivery || h.copying {
@@ -83,7 +86,8 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding,
 	case queue.Release, queue.DeadLetter:
 		h.copying = true
 	default:
-		return nil, fmt.Errorf("nats: %w: Settlement.Disposition is %v, must be one of the dispositions", queue.ErrConfig, one.Disposition)
+		return nil, fmt.Errorf("nats: %w: Settlement.Disposition is %v, must be one of the dispositions",
+			queue.ErrConfig, one.Disposition)
 	}
 	return h, nil
 }
@@ -95,8 +99,9 @@ func tagOf(one queue.Settlement) uint64 {
 	return one.Delivery.Tag
 }
 
-// answer tells the server what becomes of the deliveries, frees their slots, and returns when the server has heard. Nobody could say what has
-// become of an answer that the network holds back, so the session ends with it.
+// answer sends the answers to the deliveries, frees their slots, and returns when the server has
+// read them. The session ends if the network holds the answers back, because their result would
+// remain unknown.
 func (s *session) answer(ctx context.Context, claims []claim) error {
 	if len(claims) == 0 {
 		return s.link.lostIfOver()
@@ -110,10 +115,11 @@ func (s *session) answer(ctx context.Context, claims []claim) error {
 	return nil
 }
 
-// restTime is how long the answers may take when the context has ended while copies were on their way: those that are confirmed must be answered.
+// restTime is the most time for the answers if the context has ended while copies were on their
+// way. The deliveries whose copies are confirmed must be answered.
 const restTime = 2 * time.Second
 
-// rest returns ctx, or if that has ended a short one.
+// rest returns ctx, or if it has ended a short one.
 func rest(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx.Err() == nil {
 		return ctx, func() {}
@@ -131,7 +137,8 @@ func (s *session) send(ctx context.Context, claims []claim) error {
 	return flush(ctx, s.link.nc)
 }
 
-// sendAndHear also waits for a word of the server on each answer. Who was answered does not matter: all are, or the session is over.
+// sendAndHear also waits for a reply of the server to each answer. It only counts the replies: all
+// arrive, or the session is over.
 func (s *session) sendAndHear(ctx context.Context, claims []claim) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
@@ -162,7 +169,8 @@ func (s *session) write(ctx context.Context, claims []claim, inbox string) error
 	})
 }
 
-// answer is what the server hears. A copy's original is done with; TERM instead of ACK lets the server tell operators of a dead letter.
+// answer returns the answer of the protocol. The original of a copy is removed; TERM instead of ACK
+// reports a dead letter to the server's operators.
 func (c claim) answer() []byte {
 	switch c.settlement.Disposition {
 	case queue.Ack, queue.Release:
@@ -181,16 +189,17 @@ func (c claim) answer() []byte {
 	return answerNak // claimOne refuses other dispositions
 }
 
-// nakIn has the server deliver again after d.
+// nakIn returns a -NAK with the delay d.
 func nakIn(d time.Duration) []byte {
 	return fmt.Appendf(nil, `%s {"delay": %d}`, answerNak, min(d, longestDelay).Nanoseconds())
 }
 
-// longestDelay is the longest delay that the server is asked for. Its clock counts nanoseconds, and ends in the year 2262: it would deliver at once
-// what is due later.
+// longestDelay is the longest delay that is sent to the server. Its clock counts nanoseconds, and
+// ends in the year 2262: messages that are due later would be delivered at once.
 const longestDelay = 100 * 365 * 24 * time.Hour
 
-// free gives slots back. It comes after the answers were written, so that the server never sees more than the prefetch unanswered.
+// free releases n slots. It must be called after the answers were written, so that the server never
+// sees more unanswered deliveries than the prefetch.
 func (s *session) free(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,17 +10,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// maxWaiting is how many requests for messages the server keeps per queue. A session has at most a handful there.
+// maxWaiting is the most requests for messages that the server keeps per queue. A session has at
+// most a handful.
 const maxWaiting = 4096
 
-// makeStream makes the stream of a queue, or checks the one that is there.
+// makeStream creates the stream of a queue, or checks the existing one.
 func (b *Broker) makeStream(ctx context.Context, l *link, name string) error {
 	look := func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, name) }
 	s, err := ask(ctx, l, look)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = l.js.CreateStream(ctx, b.streamConfig(name))
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = ask(ctx, l, look) // made by somebody else meanwhile, from another Config
+			s, err = ask(ctx, l, look) // created meanwhile, from another Config
 		}
 	}
 	if err != nil {
@@ -39,13 +40,15 @@ func (b *Broker) streamConfig(name string) jetstream.StreamConfig {
 		Subjects:    []string{name},
 		Retention:   jetstream.WorkQueuePolicy,
 		Storage:     jetstream.FileStorage,
-		Discard:     jetstream.DiscardNew, // if a limit is set by hand: an error for the publisher, never a lost message
-		Replicas:    max(b.config.Replicas, 1),
-		Duplicates:  max(b.config.Duplicates, 0), // 0: the server's default
+		// with a limit that was set by hand the publisher gets an error, and no message is lost
+		Discard:    jetstream.DiscardNew,
+		Replicas:   max(b.config.Replicas, 1),
+		Duplicates: max(b.config.Duplicates, 0), // 0: the server's default
 	}
 }
 
-// streamDifferences names what would lose messages or deliver none. Limits of size are the operator's affair.
+// streamDifferences lists the properties that would lose messages or deliver none. Limits of size
+// are the operator's decision.
 func (b *Broker) streamDifferences(have jetstream.StreamConfig) []string {
 	want := b.streamConfig(have.Name)
 	var diff differences
@@ -56,20 +59,22 @@ func (b *Broker) streamDifferences(have jetstream.StreamConfig) []string {
 	diff.add(have.MaxAge == 0, "max age is %v, must be unlimited", have.MaxAge)
 	diff.add(!have.NoAck, "no-ack is on, must be off")
 	diff.add(!have.Sealed, "it is sealed, must not be")
-	diff.add(b.config.Replicas == 0 || have.Replicas == want.Replicas, "replicas are %d, Config.Replicas says %d", have.Replicas, want.Replicas)
+	diff.add(b.config.Replicas == 0 || have.Replicas == want.Replicas, "replicas are %d, Config.Replicas is %d",
+		have.Replicas, want.Replicas)
 	diff.add(want.Duplicates == 0 || have.Duplicates == want.Duplicates,
-		"duplicate window is %v, Config.Duplicates says %v", have.Duplicates, want.Duplicates)
+		"duplicate window is %v, Config.Duplicates is %v", have.Duplicates, want.Duplicates)
 	return diff
 }
 
-// makeConsumer makes the consumer that all sessions of a queue share, or checks the one that is there. It returns the queue's lease.
+// makeConsumer creates the consumer that all sessions of a queue share, or checks the existing one.
+// It returns the queue's lease.
 func (b *Broker) makeConsumer(ctx context.Context, l *link, name string) (time.Duration, error) {
 	look := func(ctx context.Context) (jetstream.Consumer, error) { return l.js.Consumer(ctx, name, consumerName) }
 	c, err := ask(ctx, l, look)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		c, err = l.js.CreateConsumer(ctx, name, b.consumerConfig())
 		if errors.Is(err, jetstream.ErrConsumerExists) {
-			c, err = ask(ctx, l, look) // made by somebody else meanwhile, from another Config
+			c, err = ask(ctx, l, look) // created meanwhile, from another Config
 		}
 	}
 	if err != nil {
@@ -82,7 +87,8 @@ func (b *Broker) makeConsumer(ctx context.Context, l *link, name string) (time.D
 	return have.AckWait, nil
 }
 
-// consumerConfig: the prefetch is not MaxAckPending, because that is one number for all sessions together.
+// consumerConfig returns the consumer's configuration. The prefetch is not MaxAckPending, because
+// that is one number for all sessions together.
 func (b *Broker) consumerConfig() jetstream.ConsumerConfig {
 	lease := b.config.Lease
 	if lease == 0 {
@@ -105,16 +111,18 @@ func (b *Broker) consumerDifferences(have jetstream.ConsumerConfig) []string {
 	want := b.consumerConfig()
 	var diff differences
 	diff.add(have.AckPolicy == want.AckPolicy, "ack policy is %v, must be %v", have.AckPolicy, want.AckPolicy)
-	diff.add(have.DeliverPolicy == want.DeliverPolicy, "deliver policy is %v, must be %v", have.DeliverPolicy, want.DeliverPolicy)
+	diff.add(have.DeliverPolicy == want.DeliverPolicy, "deliver policy is %v, must be %v", have.DeliverPolicy,
+		want.DeliverPolicy)
 	diff.add(have.MaxDeliver <= 0, "max deliver is %d, must be unlimited (-1)", have.MaxDeliver)
 	diff.add(have.MaxAckPending <= 0, "max ack pending is %d, must be unlimited (-1)", have.MaxAckPending)
 	diff.add(len(have.BackOff) == 0, "back-off is %v, must be none", have.BackOff)
 	diff.add(have.FilterSubject == "" && len(have.FilterSubjects) == 0, "it has a filter, must have none")
-	diff.add(b.config.Lease == 0 || have.AckWait == want.AckWait, "ack wait is %v, Config.Lease says %v", have.AckWait, want.AckWait)
+	diff.add(b.config.Lease == 0 || have.AckWait == want.AckWait, "ack wait is %v, Config.Lease is %v", have.AckWait,
+		want.AckWait)
 	return diff
 }
 
-// differences collects the properties that are not as they must be.
+// differences collects the properties whose values are invalid.
 type differences []string
 
 func (d *differences) add(same bool, format string, args ...any) {

@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// TestURLsAreAskedForEachConnection: a password that was rotated is used by the next connection, and a server that is down is passed over.
+// TestURLsAreAskedForEachConnection: a password that was rotated is used by the next connection,
+// and a server that is down is passed over.
 func TestURLsAreAskedForEachConnection(t *testing.T) {
 	s := ownServer(t, server.Options{JetStream: true, Username: "me", Password: "new"})
 	down, err := net.Listen("tcp", "127.0.0.1:0")
@@ -25,7 +26,10 @@ func TestURLsAreAskedForEachConnection(t *testing.T) {
 	say := func(p string) { password.Store(&p) }
 	say("old-secret")
 	b := newBroker(t, "", nats.Config{URLs: func(context.Context) ([]string, error) {
-		return []string{"nats://" + down.Addr().String(), "nats://me:" + *password.Load() + "@" + s.Addr().String()}, nil
+		return []string{
+			"nats://" + down.Addr().String(),
+			"nats://me:" + *password.Load() + "@" + s.Addr().String(),
+		}, nil
 	}})
 	q := b.Queue("jobs")
 	_, err = q.Open(t.Context(), queue.Options{Prefetch: 1})
@@ -41,13 +45,20 @@ func TestURLsAreAskedForEachConnection(t *testing.T) {
 	require.NoError(t, session.Close(t.Context()))
 }
 
-// TestURLsMayFail: what goes wrong in the function is the error of the attempt, and shows no password.
+// TestURLsMayFail: a failure of the function is the error of the attempt, and shows no password.
 func TestURLsMayFail(t *testing.T) {
 	answers := map[string]func(context.Context) ([]string, error){
-		"vault is sealed":                func(context.Context) ([]string, error) { return nil, errors.New("vault is sealed") },
-		"no URL":                         func(context.Context) ([]string, error) { return nil, nil },
-		"panicked":                       func(context.Context) ([]string, error) { panic("oops") },
-		"a result of Config.URLs \"http": func(context.Context) ([]string, error) { return []string{"http://u:sesame@h"}, nil },
+		"vault is sealed": func(context.Context) ([]string, error) {
+			return nil,
+				errors.New("vault is sealed")
+		},
+		"no URL":   func(context.Context) ([]string, error) { return nil, nil },
+		"panicked": func(context.Context) ([]string, error) { panic("oops") },
+		"a result of Config.URLs \"http": func(context.Context) ([]string,
+			error,
+		) {
+			return []string{"http://u:sesame@h"}, nil
+		},
 		"did not return": func(ctx context.Context) ([]string, error) {
 			<-ctx.Done()
 			<-time.After(10 * time.Millisecond)

@@ -8,15 +8,17 @@ import (
 )
 
 const (
-	// watchEvery is how often a session looks whether its stream and its consumer are still what they were: nothing tells it that somebody has
-	// changed them, and some changes show in nothing but messages that are lost, or run twice, or do not come.
+	// watchEvery is the interval at which a session checks its stream and its consumer. The server
+	// does not report changes to them, and the only effect of some is that messages are lost, run
+	// twice, or do not come.
 	watchEvery = 3 * time.Second
 
-	// watchTime bounds the look. Whether the server lives is for others to find out.
+	// watchTime bounds the check. Other means find out whether the server is alive.
 	watchTime = time.Second
 )
 
-// watch ends the session when the queue is no longer what it was. The next one finds it as it is now, or says what is wrong.
+// watch ends the session when the queue has changed. The next session uses it as it is then, or
+// fails with the difference.
 func (s *session) watch(ctx context.Context, look func(context.Context) error) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -33,7 +35,8 @@ func (s *session) watch(ctx context.Context, look func(context.Context) error) {
 	}
 }
 
-// unchanged says what is no longer as it must be, or as it was when the session began; nil also when it can't be told.
+// unchanged returns an error if the queue is invalid, or has changed since the session began. It
+// returns nil also if the server does not answer.
 func (q *Queue) unchanged(ctx context.Context, l *link, lease time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, watchTime)
 	defer cancel()

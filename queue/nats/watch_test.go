@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// lostWithin returns why the session is lost.
+// lostWithin returns the reason why the session is lost.
 func lostWithin(t *testing.T, s queue.Session, d time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -24,9 +24,9 @@ func lostWithin(t *testing.T, s queue.Session, d time.Duration) error {
 	return err
 }
 
-// TestSomebodyElseChangesTheQueue: a session ends within 5 s of a change, and says which. Where the config doesn't say what it must be, the next
-// session takes it as it is; where it does, it is refused.
-func TestSomebodyElseChangesTheQueue(t *testing.T) {
+// TestChangedQueueEndsTheSession: a session ends within 5 s of a change, and names it. If the
+// config leaves the changed property open, the next session accepts it; otherwise it is refused.
+func TestChangedQueueEndsTheSession(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		change  func(ctx context.Context, js jetstream.JetStream, name string) error
@@ -71,7 +71,8 @@ func TestSomebodyElseChangesTheQueue(t *testing.T) {
 			pastLease := time.NewTimer(2 * time.Second)
 			<-pastLease.C // renewed as often as the new lease wants it
 			require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
-			require.EventuallyWithT(t, func(t *assert.CollectT) { // the server works acks off a moment after it has read them
+			// The server applies acks a moment after it has read them.
+			require.EventuallyWithT(t, func(t *assert.CollectT) {
 				stats, err := q.Inspect(context.Background())
 				assert.NoError(t, err)
 				assert.Zero(t, stats.Left()+stats.DeadLettered)
@@ -82,7 +83,9 @@ func TestSomebodyElseChangesTheQueue(t *testing.T) {
 	}
 }
 
-func changeConsumer(ctx context.Context, js jetstream.JetStream, name string, change func(*jetstream.ConsumerConfig)) error {
+func changeConsumer(ctx context.Context, js jetstream.JetStream, name string,
+	change func(*jetstream.ConsumerConfig),
+) error {
 	c, err := js.Consumer(ctx, name, "gentask")
 	if err != nil {
 		return err
@@ -93,16 +96,16 @@ func changeConsumer(ctx context.Context, js jetstream.JetStream, name string, ch
 	return err
 }
 
-// TestScenario22_NobodyConfirms: the server lives, and nobody stores the message, as when a stream has no leader. Publish ends all the same, and
-// names it.
-func TestScenario22_NobodyConfirms(t *testing.T) {
+// TestScenario22_NoConfirm: the server is alive, but does not store the message, as when a stream
+// has no leader. Publish ends nevertheless, with an error for the message.
+func TestScenario22_NoConfirm(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "stored"}))
 	deleteStreams(t, q.Name())
 	nc, err := natsgo.Connect("nats://" + standard)
 	require.NoError(t, err)
 	defer nc.Close()
-	_, err = nc.SubscribeSync(q.Name()) // so that the server does not say that there is nobody
+	_, err = nc.SubscribeSync(q.Name()) // so that the server does not report that there are no responders
 	require.NoError(t, err)
 	require.NoError(t, nc.Flush())
 	start := time.Now()

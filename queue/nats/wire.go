@@ -22,14 +22,15 @@ const (
 	headerNotBefore   = "gentask-not-before"
 	headerContentType = "Content-Type"
 
-	// escaped marks a header whose name or value the wire would change, or that would mean something to the server or to this driver: the
-	// rest of its name, and its value, are query-escaped.
+	// escaped is the prefix of a header whose name or value the wire would change, or that would
+	// mean something to the server or to this driver. The rest of its name, and its value, are
+	// query-escaped.
 	escaped = "gentask-esc-"
 
 	serverPrefix = "Nats-"
 )
 
-// complete fills in what the publisher left empty.
+// complete fills in the fields that the publisher left empty.
 func complete(m queue.Message) queue.Message {
 	if m.ID == "" {
 		m.ID = rand.Text()
@@ -44,7 +45,8 @@ func complete(m queue.Message) queue.Message {
 	return m
 }
 
-// encode makes the message for the wire. The server stores it once for each dedup within its duplicate window; always, when that is empty.
+// encode returns the message for the wire. The server stores it once for each dedup within its
+// duplicate window, and always if dedup is empty.
 func encode(subject, dedup string, m queue.Message) *natsgo.Msg {
 	h := make(natsgo.Header, len(m.Headers)+4)
 	for name, value := range m.Headers {
@@ -68,7 +70,7 @@ func encode(subject, dedup string, m queue.Message) *natsgo.Msg {
 	return &natsgo.Msg{Subject: subject, Header: h, Data: m.Body}
 }
 
-// put writes one header so that it arrives as it is.
+// put writes one header so that it arrives unchanged.
 func put(h natsgo.Header, name, value string) {
 	if plainName(name) && plainValue(value) {
 		h[name] = []string{value}
@@ -77,7 +79,8 @@ func put(h natsgo.Header, name, value string) {
 	h[escaped+url.QueryEscape(name)] = []string{url.QueryEscape(value)}
 }
 
-// putUser writes a header of the user's: it is no field of ours and no order to the server, whatever its name.
+// putUser writes a header of the user, so that it is neither a field of this driver nor an
+// instruction to the server, whatever its name.
 func putUser(h natsgo.Header, name, value string) {
 	if reserved(name) {
 		h[escaped+url.QueryEscape("."+name)] = []string{url.QueryEscape(value)}
@@ -86,14 +89,16 @@ func putUser(h natsgo.Header, name, value string) {
 	put(h, name, value)
 }
 
-// reserved reports whether a header of that name would be taken for something else.
+// reserved reports whether a header of that name has another meaning.
 func reserved(name string) bool {
 	lower := strings.ToLower(name)
-	return name == headerID || name == headerTime || name == headerNotBefore || name == headerContentType || strings.HasPrefix(name, ".") ||
+	return name == headerID || name == headerTime || name == headerNotBefore || name == headerContentType ||
+		strings.HasPrefix(name, ".") ||
 		strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, escaped)
 }
 
-// plainName reports whether the client writes a header of that name: it drops, silently, what is no token of HTTP.
+// plainName reports whether the client writes a header of that name. It silently drops names that
+// are no HTTP tokens.
 func plainName(name string) bool {
 	for i := range len(name) {
 		c := name[i]
@@ -104,12 +109,14 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-// plainValue reports whether a value survives the wire: line breaks become spaces there, and white space at the ends is cut.
+// plainValue reports whether a value arrives unchanged: line breaks become spaces, and white space
+// at the ends is cut.
 func plainValue(value string) bool {
 	return !strings.ContainsAny(value, "\r\n") && strings.Trim(value, " \t") == value
 }
 
-// decode makes the message from what came over the wire. A foreign message without an id gets fallback, and stored as its time.
+// decode returns the message that was received. A foreign message without an id gets fallback, and
+// stored as its time.
 func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) queue.Message {
 	m := queue.Message{ID: fallback, Body: body, Time: stored}
 	if id := h.Get(jetstream.MsgIDHeader); id != "" {
@@ -131,7 +138,7 @@ func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) que
 	return m
 }
 
-// setField reports whether the header carries a field of m, which it sets.
+// setField reports whether the header is a field of m, and sets it.
 func setField(m *queue.Message, name, value string) bool {
 	switch name {
 	case headerID:
@@ -152,7 +159,7 @@ func setField(m *queue.Message, name, value string) bool {
 	return true
 }
 
-// unescape undoes put and putUser, and reports whether the header must be the user's.
+// unescape reverses put and putUser, and reports whether the header must be the user's.
 func unescape(name, value string) (string, string, bool) {
 	rest, ok := strings.CutPrefix(name, escaped)
 	if !ok {
@@ -169,10 +176,12 @@ func unescape(name, value string) (string, string, bool) {
 	return plain, value, user
 }
 
-// maxAttempts bounds what is believed of a counter that anybody may have written, so that counting on does not overflow.
+// maxAttempts is the upper limit for a counter from a header, which any program may have written,
+// so that adding to it does not overflow.
 const maxAttempts = math.MaxInt32 / 4
 
-// usedUp returns how many attempts were used up before this copy was published, and whether it is a copy at all.
+// usedUp returns the number of attempts that were used up before this copy was published, and
+// reports whether the message is a copy.
 func usedUp(m queue.Message) (int, bool) {
 	text, ok := m.Headers[queue.HeaderAttempts]
 	if !ok {

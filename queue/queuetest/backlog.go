@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// backlogCases say what a source has to tell that is a queue.BacklogReporter. One that isn't is no worse a source: there is nothing to check then.
+// backlogCases are the cases of [queue.BacklogReporter]. They pass for a source that isn't one.
 func backlogCases() []testCase {
 	return []testCase{{"backlog/counts what waits", countsWaiting}}
 }
 
-// countsWaiting: what is held does not wait, and neither does what is settled.
+// countsWaiting: deliveries that are held do not count, and settled ones neither.
 func countsWaiting(b *bench) {
 	reporter, can := b.Source.(queue.BacklogReporter)
 	if !can {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bench is the work bench of one case: its queue, its deadline, and the few moves that all cases are made of. Each move fails the test
-// where it does not go as the contract says.
+// bench is the state of one case: its queue and its deadline, with the common operations of all
+// cases. Each operation fails the test if the contract is broken.
 type bench struct {
 	t   *testing.T
 	ctx context.Context // ends with the case; here, because every move needs it
@@ -84,20 +84,21 @@ func (b *bench) requeue(s queue.Session, d *queue.Delivery, after time.Duration)
 	require.NoError(b.t, s.Settle(b.ctx, batch), "Settle: requeue after %v", after)
 }
 
-// close closes s, which has to go well.
+// close closes s, which must succeed.
 func (b *bench) close(s queue.Session) {
 	b.t.Helper()
 	require.NoError(b.t, s.Close(b.ctx), "Close")
 }
 
-// cut breaks every session, and returns when s has noticed.
+// cut breaks every session, and returns when s reports it.
 func (b *bench) cut(s queue.Session) {
 	b.t.Helper()
 	b.Break()
 	b.ends(s, queue.ErrSessionLost)
 }
 
-// ends receives until s reports that it is over, for which it has to name want. What is handed out before stays unsettled.
+// ends receives until s reports that it is over, with an error that must wrap want. Deliveries that
+// are handed out before stay unsettled.
 func (b *bench) ends(s queue.Session, want error) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, arrival)
@@ -110,7 +111,8 @@ func (b *bench) ends(s queue.Session, want error) {
 	}
 }
 
-// empty requires that nothing is left in the queue for a new session. All older ones must be over, or hold nothing.
+// empty requires that nothing is left in the queue for a new session. All older ones must be over,
+// or hold nothing.
 func (b *bench) empty() {
 	b.t.Helper()
 	s := b.open(1)

@@ -10,7 +10,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// bug is a mistake of a driver that somebody has made before, and the case that finds it.
+// bug is a mistake that a driver has made before, and the case that finds it.
 type bug struct {
 	found   string
 	open    func(o *queue.Options)
@@ -30,7 +30,7 @@ func bugs() map[string]bug {
 	return all
 }
 
-// deliveryBugs are wrong before a delivery is settled.
+// deliveryBugs returns mistakes before a delivery is settled.
 func deliveryBugs() map[string]bug {
 	return map[string]bug{
 		"one more than the prefetch": {
@@ -102,7 +102,7 @@ func deliveryBugs() map[string]bug {
 	}
 }
 
-// settleBugs are wrong about what becomes of a delivery.
+// settleBugs returns mistakes of settlements.
 func settleBugs() map[string]bug {
 	return map[string]bug{
 		"acks are multiple": {
@@ -162,14 +162,14 @@ func settleBugs() map[string]bug {
 			found: "settle/only_the_first_counts",
 			after: without(queue.ErrSettled),
 		},
-		"a lost session says nothing": {
+		"a lost session returns no error": {
 			found: "loss/a_dead_session_settles_nothing",
 			after: without(queue.ErrSessionLost),
 		},
 	}
 }
 
-// trim returns headers, those without a value excepted.
+// trim returns headers without those that have no value.
 func trim(headers map[string]string) map[string]string {
 	kept := map[string]string{}
 	for name, value := range headers {
@@ -180,7 +180,7 @@ func trim(headers map[string]string) map[string]string {
 	return kept
 }
 
-// replace applies another disposition than was asked for.
+// replace applies another disposition than the requested one.
 func replace(asked, applied queue.Disposition) func(*session, []queue.Settlement) []queue.Settlement {
 	return func(_ *session, batch []queue.Settlement) []queue.Settlement {
 		for i := range batch {

@@ -5,7 +5,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cancelCases say how a session stops receiving, and starts again, while it holds deliveries.
+// cancelCases: a session stops receiving, and starts again, while it holds deliveries.
 func cancelCases() []testCase {
 	return []testCase{
 		{"cancel/sends no more", cancelStops},
@@ -18,7 +18,8 @@ func cancelCases() []testCase {
 	}
 }
 
-// cancelStops: after Cancel at most what was on its way arrives, then ErrCancelled, though slots are free and messages wait.
+// cancelStops: after Cancel at most the deliveries on their way arrive, then ErrCancelled, though
+// slots are free and messages wait.
 func cancelStops(b *bench) {
 	b.publish(names(10)...)
 	s := b.open(4)
@@ -31,7 +32,7 @@ func cancelStops(b *bench) {
 	b.ends(s, queue.ErrCancelled)
 }
 
-// cancelSettles: Cancel takes nothing away: every disposition still works.
+// cancelSettles: after Cancel every disposition still works.
 func cancelSettles(b *bench) {
 	b.publish(names(4)...)
 	s := b.open(4)
@@ -49,7 +50,7 @@ func cancelSettles(b *bench) {
 	b.dead(1)
 }
 
-// cancelUnblocks: a Receive that waits hears of the Cancel.
+// cancelUnblocks: Cancel wakes a Receive that waits.
 func cancelUnblocks(b *bench) {
 	s := b.open(1)
 	result := b.waiting(s)
@@ -57,7 +58,8 @@ func cancelUnblocks(b *bench) {
 	require.ErrorIs(b.t, <-result, queue.ErrCancelled)
 }
 
-// cancelLosesNothing: what was on its way and was not received comes back when the session is closed.
+// cancelLosesNothing: deliveries that were on their way and not received come back when the session
+// is closed.
 func cancelLosesNothing(b *bench) {
 	ids := names(10)
 	b.publish(ids...)
@@ -102,7 +104,8 @@ func resumeFlows(b *bench) {
 	b.silent(s)
 }
 
-// resumeAlone: Resume of a session that flows does nothing; its prefetch stays what it was.
+// resumeAlone: Resume of a session that was not cancelled does nothing; its prefetch stays the
+// same.
 func resumeAlone(b *bench) {
 	s := b.open(2)
 	require.NoError(b.t, s.Resume(b.ctx))
@@ -112,7 +115,7 @@ func resumeAlone(b *bench) {
 	b.silent(s)
 }
 
-// rest receives what was on its way until the session reports ErrCancelled.
+// rest receives the deliveries on their way until the session reports ErrCancelled.
 func (b *bench) rest(s queue.Session) []*queue.Delivery {
 	b.t.Helper()
 	var ds []*queue.Delivery

@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Capability is something that the contract asks for and that not every broker can do through its client. The set is closed.
+// Capability is a part of the contract that not every broker supports through its client. The set
+// is closed.
 type Capability string
 
 const (
-	// Keeping is to keep what is published while nobody listens, and what a session has not settled, and to share it between sessions.
+	// Keeping is to keep messages that are published without a consumer, and those that a session
+	// has not settled, and to share them between sessions.
 	Keeping Capability = "keeping"
 
 	// Delay is to keep a delayed message without a slot and beyond its session.
@@ -21,21 +23,21 @@ const (
 	// Loss is to end a session whose connection is cut.
 	Loss Capability = "loss"
 
-	// NotBefore is to keep a message from being delivered before its Message.NotBefore.
+	// NotBefore is to deliver a message no earlier than its [queue.Message.NotBefore].
 	NotBefore Capability = "not before"
 
-	// Priority is to deliver a message of a higher Message.Priority first.
+	// Priority is to deliver messages with a higher [queue.Message.Priority] first.
 	Priority Capability = "priority"
 
-	// Unique is to enqueue what has the same Message.UniqueKey once.
+	// Unique is to enqueue only one message with the same [queue.Message.UniqueKey].
 	Unique Capability = "unique"
 
-	// Letters is to show dead letters to an operator, to give them back and to purge them.
+	// Letters is to list dead letters, to give them back and to purge them: see [queue.Letters].
 	Letters Capability = "letters"
 )
 
-// lacks says what holds instead where a capability is missing. It takes the place of each case that needs it, so that what is declared as missing
-// is shown to be, and what is documented instead is what happens.
+// lacks returns, for each capability, the case that replaces those that need it. The replacement
+// shows that a capability declared as missing is missing, and that the documented behaviour holds.
 func lacks() map[Capability]func(b *bench) {
 	return map[Capability]func(b *bench){
 		Keeping: lacksKeeping, Delay: lacksDelay, Loss: lacksLoss, Letters: lacksLetters,
@@ -45,7 +47,8 @@ func lacks() map[Capability]func(b *bench) {
 	}
 }
 
-// lacksKeeping: what is published while nobody listens is gone, and so is what a session held that was closed.
+// lacksKeeping: messages that are published without a consumer are gone, and so are those that a
+// closed session held.
 func lacksKeeping(b *bench) {
 	b.publish("early")
 	s := b.open(1)
@@ -56,8 +59,8 @@ func lacksKeeping(b *bench) {
 	b.empty()
 }
 
-// lacksDelay: a delayed message comes no earlier than asked, keeps its slot meanwhile, and is back at once, as the same attempt, when its session
-// is closed.
+// lacksDelay: a delayed message comes no earlier than asked, keeps its slot meanwhile, and is back
+// at once, for the same attempt, when its session is closed.
 func lacksDelay(b *bench) {
 	const delay = 600 * time.Millisecond
 	s := b.open(1)
@@ -79,7 +82,8 @@ func lacksDelay(b *bench) {
 	require.Equal(b.t, 2, b.receive(b.open(1)).Attempt)
 }
 
-// lacksLoss: a session whose connection was cut goes on by itself; what it held may come again, though it settles it without an error.
+// lacksLoss: a session whose connection was cut continues by itself; its deliveries may come again,
+// though it settles them without an error.
 func lacksLoss(b *bench) {
 	s := b.open(1)
 	b.publish("a")
@@ -95,9 +99,9 @@ func lacksLoss(b *bench) {
 	}
 }
 
-// lacksLetters: there is nothing to look with, and a dead letter leaves the queue all the same.
+// lacksLetters: dead letters can't be listed, and still leave the queue.
 func lacksLetters(b *bench) {
-	require.Nil(b.t, b.Letters, "Fixture.Lacks says that there are no Letters")
+	require.Nil(b.t, b.Letters, "Fixture.Lacks has Letters")
 	s := b.open(1)
 	b.publish("a")
 	b.settle(s, queue.DeadLetter, b.receiveID(s, "a"))
@@ -105,30 +109,41 @@ func lacksLetters(b *bench) {
 	b.receiveID(s, "b")
 }
 
-// needs says which capabilities a case needs beside what every driver has.
+// needs returns the capabilities that cases need beside those of every driver.
 func needs() map[string][]Capability {
 	all := map[string][]Capability{}
 	for c, cases := range map[Capability][]string{
 		Keeping: {
-			"delivery/keeps the message", "delivery/fills in what is unsaid", "delivery/hostile headers", "delivery/line breaks in a header",
-			"delivery/tags are unique", "delivery/prefetch is never exceeded", "settle/ack removes", "settle/twice in one batch",
-			"settle/only the first counts", "settle/a settled one does not hold up the others", "settle/a delivery of another session is refused",
-			"settle/bad settlements are refused", "settle/a shuffled batch of all dispositions", "requeue/at once", "requeue/with a delay",
-			"requeue/keeps the message", "requeue/delays of different length", "requeue/a delay outlives its session", "release/costs no attempt",
-			"release/of a message that was requeued", "dead letter/keeps the message and why", "dead letter/without reason and stack",
-			"dead letter/long reason and stack are cut", "dead letter/is not delivered again", "dead letter/runs again when it is published again",
+			"delivery/keeps the message", "delivery/fills in what is unsaid", "delivery/hostile headers",
+			"delivery/line breaks in a header",
+			"delivery/tags are unique", "delivery/prefetch is never exceeded", "settle/ack removes",
+			"settle/twice in one batch",
+			"settle/only the first counts", "settle/a settled one does not hold up the others",
+			"settle/a delivery of another session is refused",
+			"settle/bad settlements are refused", "settle/a shuffled batch of all dispositions", "requeue/at once",
+			"requeue/with a delay",
+			"requeue/keeps the message", "requeue/delays of different length", "requeue/a delay outlives its session",
+			"release/costs no attempt",
+			"release/of a message that was requeued", "dead letter/keeps the message and why",
+			"dead letter/without reason and stack",
+			"dead letter/long reason and stack are cut", "dead letter/is not delivered again",
+			"dead letter/runs again when it is published again",
 			"session/close gives back", "session/close twice",
-			"session/after close", "session/two share a queue", "session/settled from many goroutines", "cancel/sends no more",
-			"cancel/held deliveries can be settled", "cancel/what was on its way is not lost", "cancel/resume", "cancel/resume without cancel",
-			"publish/many in one call", "publish/from many goroutines", "publish/to nobody", "release/put off",
+			"session/after close", "session/two share a queue", "session/settled from many goroutines",
+			"cancel/sends no more",
+			"cancel/held deliveries can be settled", "cancel/what was on its way is not lost", "cancel/resume",
+			"cancel/resume without cancel",
+			"publish/many in one call", "publish/from many goroutines", "publish/before the first session",
+			"release/put off",
 			"release/put off outlives its session",
 		},
 		Letters: letterNames(),
 		Delay: {
-			"requeue/with a delay", "requeue/a delay outlives its session", "release/put off", "release/put off outlives its session",
+			"requeue/with a delay", "requeue/a delay outlives its session", "release/put off",
+			"release/put off outlives its session",
 		},
 		NotBefore: {
-			"order/not before its time", "order/not before, with nobody there", "order/delays of different length",
+			"order/not before its time", "order/not before, without a session", "order/delays of different length",
 			"order/a time that has passed is at once",
 		},
 		Priority: {"order/priority overtakes", "order/priority stays with the message"},
@@ -148,7 +163,8 @@ func needs() map[string][]Capability {
 	return all
 }
 
-// instead returns the case to run in the place of tc: itself, when nothing is missing that it needs.
+// instead returns the case to run in place of tc: itself, unless a capability is missing that it
+// needs.
 func (f Fixture) instead(t *testing.T, tc testCase) func(b *bench) {
 	t.Helper()
 	for c, reason := range f.Lacks {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deadLetterCases say what becomes of a message that is given up.
+// deadLetterCases: messages are given up.
 func deadLetterCases() []testCase {
 	return []testCase{
 		{"dead letter/keeps the message and why", deadLetterKeeps},
@@ -20,10 +20,14 @@ func deadLetterCases() []testCase {
 	}
 }
 
-// deadLetterKeeps: the dead letter is the original, and says which queue it comes from, after how many attempts, when, and why.
+// deadLetterKeeps: the dead letter is the original, with its queue, attempts, time and reason.
 func deadLetterKeeps(b *bench) {
-	const reason, stack = "smtp: \"bad\" address: Zürich", "goroutine 7 [running]:\nmain.send(0x1)\n\t/src/main.go:12 +0x1d\n"
-	sent := queue.Message{ID: "poison", Body: []byte("skull"), Headers: map[string]string{"tenant": "acme"}, ContentType: "text/plain"}
+	const reason, stack = "smtp: \"bad\" address: Zürich",
+		"goroutine 7 [running]:\nmain.send(0x1)\n\t/src/main.go:12 +0x1d\n"
+	sent := queue.Message{
+		ID: "poison", Body: []byte("skull"), Headers: map[string]string{"tenant": "acme"},
+		ContentType: "text/plain",
+	}
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	s := b.open(1)
 	b.settle(s, queue.Requeue, b.receive(s))
@@ -85,7 +89,8 @@ func deadLetterStays(b *bench) {
 	require.ElementsMatch(b.t, []string{"a", "b"}, ids)
 }
 
-// deadLetterAgain: a dead letter that is published once more, without its attempts, is a first attempt; with them, it goes on where it was.
+// deadLetterAgain: a dead letter that is published once more, without its attempts, starts with the
+// first attempt; with them, it continues.
 func deadLetterAgain(b *bench) {
 	s := b.open(1)
 	b.publish("a")

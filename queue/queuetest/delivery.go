@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deliveryCases say what a delivery looks like, and how many a session holds.
+// deliveryCases: the fields of a delivery, and how many a session holds.
 func deliveryCases() []testCase {
 	return []testCase{
 		{"delivery/keeps the message", keepsMessage},
@@ -22,7 +22,8 @@ func deliveryCases() []testCase {
 	}
 }
 
-// keepsMessage: what is received is what was published. The time is a whole second, since some brokers know no finer one.
+// keepsMessage: the received message equals the published one. The time is a whole second, because
+// some brokers have no finer one.
 func keepsMessage(b *bench) {
 	sent := queue.Message{
 		ID:          "order-17",
@@ -54,7 +55,8 @@ func fillsIn(b *bench) {
 	}
 }
 
-// bodies: an empty body is legal, and one of nearly a MiB too. A little less, because the usual limit of 1 MiB includes the headers.
+// bodies: an empty body is valid, and one of nearly a MiB too. A little less, because the usual
+// limit of 1 MiB includes the headers.
 func bodies(b *bench) {
 	s := b.open(1)
 	for _, size := range []int{0, 1, 64 << 10, 1<<20 - 16<<10} {
@@ -80,7 +82,8 @@ func hostileHeaders(b *bench) {
 	require.Subset(b.t, b.receive(b.open(1)).Headers, sent)
 }
 
-// lineBreaks: a value that would be more than one header on some wires arrives whole, or is refused; it never becomes another message.
+// lineBreaks: a value that would be more than one header on some wires arrives whole, or is
+// refused; it never becomes another message.
 func lineBreaks(b *bench) {
 	sent := map[string]string{"note": "first\r\ngentask-attempts: 7\r\n\r\nbody"}
 	if err := b.Publisher.Publish(b.ctx, queue.Message{Headers: sent}); err != nil {
@@ -93,7 +96,7 @@ func lineBreaks(b *bench) {
 	require.Empty(b.t, d.Body)
 }
 
-// uniqueTags: within a session no tag is handed out twice, also not after it was settled.
+// uniqueTags: within a session no tag is handed out twice, even after it was settled.
 func uniqueTags(b *bench) {
 	b.publish(names(10)...)
 	s := b.open(2)
@@ -106,7 +109,8 @@ func uniqueTags(b *bench) {
 	}
 }
 
-// prefetchHolds: a session with all slots taken gets nothing more until one is free, whichever disposition frees it.
+// prefetchHolds: a session with all slots taken gets nothing more until one is free, by any
+// disposition.
 func prefetchHolds(b *bench) {
 	b.publish(names(8)...)
 	s := b.open(3)

@@ -1,5 +1,6 @@
-// Package queuetest checks that a driver keeps the contract of package queue, in the manner of testing/fstest: the driver's test hands
-// Run a function that makes a fresh queue, and Run does the rest.
+// Package queuetest checks that a driver implements the contract of package queue, in the manner of
+// testing/fstest. The driver's test passes [Run] a function that creates a new queue, and Run does
+// the rest.
 //
 //	func TestConformance(t *testing.T) {
 //		queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
@@ -9,6 +10,6 @@
 //		})
 //	}
 //
-// The suite knows nothing of any broker. Its time bounds are generous enough for a real one on a busy machine; what it waits for in vain is
-// short, so that the whole takes seconds.
+// The suite does not depend on any broker. Its time limits are generous enough for a real one on a
+// busy machine. It waits only briefly to see that nothing happens, so that the whole takes seconds.
 package queuetest

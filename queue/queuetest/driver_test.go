@@ -68,7 +68,7 @@ type session struct {
 	queue.Session
 	bug      bug
 	mu       sync.Mutex
-	byNumber map[uint64]*queue.Delivery // what is held
+	byNumber map[uint64]*queue.Delivery // deliveries that are held
 }
 
 // Receive receives with the bug.
@@ -100,7 +100,7 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	return err
 }
 
-// forget strikes what was settled from what is held.
+// forget removes settled deliveries from those that are held.
 func (s *session) forget(batch []queue.Settlement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *session) upTo(batch []queue.Settlement) []queue.Settlement {
 	return batch
 }
 
-// byTag takes for settled what has the same tag here.
+// byTag settles the delivery that has the same tag here.
 func (s *session) byTag(batch []queue.Settlement) []queue.Settlement {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,7 +20,9 @@ func ExampleRun() {
 				Publisher:   q,
 				DeadLetters: func(context.Context) ([]queue.Message, error) { return q.DeadLetters(), nil },
 				Break:       func() { q.LoseSessions() },
-				Lacks:       map[queuetest.Capability]string{queuetest.Letters: "nobody else can reach the letters of a queue in the process"},
+				Lacks: map[queuetest.Capability]string{
+					queuetest.Letters: "no other process can reach the letters of a queue in this one",
+				},
 			}
 		})
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slack is how much a broker's clock may round against a delay.
+// slack is the rounding of a broker's clock that is tolerated for a delay.
 const slack = 5 * time.Millisecond
 
 // expect waits for exactly one delivery of each of ids, in any order.
@@ -21,7 +21,7 @@ func (b *bench) expect(s queue.Session, ids []string) []*queue.Delivery {
 	return ds
 }
 
-// receiveID waits for a delivery, which has to be the one of the message id.
+// receiveID waits for a delivery, which must be the one of the message id.
 func (b *bench) receiveID(s queue.Session, id string) *queue.Delivery {
 	b.t.Helper()
 	d := b.receive(s)
@@ -48,7 +48,8 @@ func (b *bench) either(s1, s2 queue.Session) (queue.Session, *queue.Delivery) {
 	return nil, nil
 }
 
-// waiting starts a Receive that is to end with an error, most likely blocked when waiting returns, and returns where the error comes.
+// waiting starts a Receive that should end with an error. It is most likely blocked when waiting
+// returns. The error comes from the channel.
 func (b *bench) waiting(s queue.Session) <-chan error {
 	result := make(chan error, 1) // buffered: a case that has failed does not wait for it
 	go func() {
@@ -79,7 +80,8 @@ func (b *bench) dead(n int) []queue.Message {
 	return letters
 }
 
-// held waits until the broker calls exactly n deliveries unacknowledged. It reports whether the driver can tell at all.
+// held waits until the broker reports exactly n unacknowledged deliveries. It reports whether the
+// driver supports that at all.
 func (b *bench) held(n int) bool {
 	b.t.Helper()
 	if b.Held == nil {
@@ -95,7 +97,7 @@ func (b *bench) held(n int) bool {
 	return true
 }
 
-// poll asks until done says yes, or in vain.
+// poll calls done until it returns true or the time is over, and reports which.
 func (b *bench) poll(done func() bool) bool {
 	deadline := time.Now().Add(arrival)
 	for !done() {
@@ -113,7 +115,8 @@ func (b *bench) notBefore(start time.Time, delay time.Duration) {
 	require.GreaterOrEqual(b.t, time.Since(start), delay-slack, "came back earlier than asked")
 }
 
-// failures requires that err names exactly the failed settlements of want, each with an error that wraps the one given.
+// failures requires that err lists exactly the failed settlements of want, each with an error that
+// wraps the given one.
 func (b *bench) failures(err error, want map[uint64]error) {
 	b.t.Helper()
 	var failed *queue.SettleError
@@ -151,7 +154,7 @@ func idsOf(ds []*queue.Delivery) []string {
 	return ids
 }
 
-// without returns ids, those of gone excepted.
+// without returns ids without those of gone.
 func without(ids []string, gone ...string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(gone, id) })
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// letterCases say what an operator can do with dead letters.
+// letterCases: an operator's operations on dead letters.
 func letterCases() []testCase {
 	return []testCase{
 		{"letters/show what is known", letterShown},
 		{"letters/none", letterNone},
 		{"letters/a loop may end early", letterLoop},
-		{"letters/redrive begins anew", letterRedriven},
+		{"letters/redrive starts again", letterRedriven},
 		{"letters/redrive takes what fits", letterChosen},
 		{"letters/redrive keeps its rate", letterPaced},
 		{"letters/redrive takes each once", letterOnce},
@@ -25,7 +25,7 @@ func letterCases() []testCase {
 	}
 }
 
-// letterNames are the names of these cases.
+// letterNames returns the names of these cases.
 func letterNames() []string {
 	var all []string
 	for _, tc := range letterCases() {
@@ -34,25 +34,30 @@ func letterNames() []string {
 	return all
 }
 
-// The panics of two places, as a stack in a header tells them.
+// The panics of two places, as a stack in a header.
 const (
-	stackOfSend  = "runtime.gopanic\n\t/go/src/runtime/panic.go:1\nmain.send\n\t/src/main.go:12\nmain.run\n\t/src/main.go:3\n"
+	stackOfSend = "runtime.gopanic\n\t/go/src/runtime/panic.go:1\n" +
+		"main.send\n\t/src/main.go:12\nmain.run\n\t/src/main.go:3\n"
 	stackOfSend2 = "goroutine 9 [running]:\npanic({0x1, 0x2})\n\t/panic.go:7 +0x1\n" +
 		"main.send(0x1)\n\t/main.go:99 +0x1d\nmain.run()\n\t/main.go:3 +0x1\n"
-	stackOfParse = "runtime.gopanic\n\t/go/src/runtime/panic.go:1\nmain.parse\n\t/src/main.go:12\nmain.run\n\t/src/main.go:3\n"
+	stackOfParse = "runtime.gopanic\n\t/go/src/runtime/panic.go:1\n" +
+		"main.parse\n\t/src/main.go:12\nmain.run\n\t/src/main.go:3\n"
 )
 
-// die publishes a message for each of ids and dead-letters it in s, for a reason and with a stack.
+// die publishes a message for each of ids and dead-letters it in s, with a reason and a stack.
 func (b *bench) die(s queue.Session, reason, stack string, ids ...string) {
 	b.t.Helper()
 	for _, id := range ids {
 		b.publish(id)
-		settlement := queue.Settlement{Delivery: b.receiveID(s, id), Disposition: queue.DeadLetter, Reason: reason, Stack: stack}
+		settlement := queue.Settlement{
+			Delivery: b.receiveID(s, id), Disposition: queue.DeadLetter, Reason: reason,
+			Stack: stack,
+		}
 		require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	}
 }
 
-// letters waits until n letters fit, and returns them.
+// letters waits until n letters match, and returns them.
 func (b *bench) letters(n int, filter queue.LetterFilter) []queue.Letter {
 	b.t.Helper()
 	var all []queue.Letter
@@ -68,7 +73,7 @@ func (b *bench) letters(n int, filter queue.LetterFilter) []queue.Letter {
 	return all
 }
 
-// redrive gives letters back, and requires that n were.
+// redrive gives letters back, and requires that their number is n.
 func (b *bench) redrive(n int, filter queue.LetterFilter, opts queue.RedriveOptions) {
 	b.t.Helper()
 	got, err := b.Letters.Redrive(b.ctx, filter, opts)
@@ -84,13 +89,20 @@ func lettersIDs(all []queue.Letter) []string {
 	return ids
 }
 
-// letterShown: a letter is the message, and says from where, after how many attempts, when and why. Looking at it changes nothing.
+// letterShown: a letter is the message, with its queue, attempts, time and reason. Listing it
+// changes nothing.
 func letterShown(b *bench) {
-	sent := queue.Message{ID: "poison", Body: []byte("skull"), Headers: map[string]string{"tenant": "acme"}, ContentType: "text/plain"}
+	sent := queue.Message{
+		ID: "poison", Body: []byte("skull"), Headers: map[string]string{"tenant": "acme"},
+		ContentType: "text/plain",
+	}
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	s := b.open(1)
 	b.settle(s, queue.Requeue, b.receive(s))
-	settlement := queue.Settlement{Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: "smtp: bad address", Stack: stackOfSend}
+	settlement := queue.Settlement{
+		Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: "smtp: bad address",
+		Stack: stackOfSend,
+	}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	b.die(s, "", "", "bare")
 	for range 3 {
@@ -114,7 +126,8 @@ func letterShown(b *bench) {
 	b.silent(s)
 }
 
-// letterNone: a queue that was never used has no letters, and one that has lost its last one neither.
+// letterNone: a queue that was never used has no letters, and one whose last letter was removed
+// neither.
 func letterNone(b *bench) {
 	b.letters(0, queue.LetterFilter{})
 	b.redrive(0, queue.LetterFilter{}, queue.RedriveOptions{})
@@ -130,7 +143,7 @@ func letterNone(b *bench) {
 	b.silent(s)
 }
 
-// letterLoop: who looks at one letter has taken none, and hides none when the loop has ended.
+// letterLoop: a loop takes no letter, and hides none after its end.
 func letterLoop(b *bench) {
 	ids := names(10)
 	b.die(b.open(1), "why", "", ids...)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bury puts a message for each of ids into the dead-letter queue, as a stranger would.
+// bury puts a message for each of ids into the dead-letter queue, as another program would.
 func (b *bench) bury(ids ...string) {
 	b.t.Helper()
 	msgs := make([]queue.Message, len(ids))
@@ -20,7 +20,7 @@ func (b *bench) bury(ids ...string) {
 	require.NoError(b.t, b.Bury(b.ctx, msgs...))
 }
 
-// letterPurged: what fits is gone, and what comes meanwhile and does not fit is not.
+// letterPurged: matching letters are gone, and others that come meanwhile are not.
 func letterPurged(b *bench) {
 	s := b.open(1)
 	bad, good := names(10), []string{"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9"}
@@ -47,7 +47,7 @@ func letterPurged(b *bench) {
 	b.silent(s)
 }
 
-// letterRefused: what can't be meant is an error that names it, and nothing happens.
+// letterRefused: invalid options are an error that names them, and nothing happens.
 func letterRefused(b *bench) {
 	b.die(b.open(1), "why", "", "a")
 	for field, opts := range map[string]queue.RedriveOptions{
@@ -61,7 +61,7 @@ func letterRefused(b *bench) {
 	b.letters(1, queue.LetterFilter{})
 }
 
-// foreign are messages that anybody may have put among the dead letters.
+// foreign returns messages that any program may have put among the dead letters.
 func foreign() map[string]queue.Message {
 	many := map[string]string{}
 	for i := range 500 {
@@ -72,20 +72,25 @@ func foreign() map[string]queue.Message {
 		"no UTF-8": {Body: []byte("\xff\xfe"), Headers: map[string]string{
 			"name": "\xc3\x28", queue.HeaderReason: "\xff", queue.HeaderStack: "\xff(",
 		}},
-		"counters": {Headers: map[string]string{queue.HeaderAttempts: strings.Repeat("9", 500), "x-delivery-count": "9223372036854775807"}},
+		"counters": {Headers: map[string]string{
+			queue.HeaderAttempts: strings.Repeat("9", 500),
+			"x-delivery-count":   "9223372036854775807",
+		}},
 		"negative": {Headers: map[string]string{queue.HeaderAttempts: "-7"}},
 		"no times": {Headers: map[string]string{queue.HeaderDeadAt: "yesterday", queue.HeaderHistory: "{"}},
 		"a history that never was": {Headers: map[string]string{
 			queue.HeaderHistory: `{"deaths":-5,"last":[{"attempts":-1,"dead_at":"0000-01-01T00:00:00Z"},` +
 				`{"reason":"` + strings.Repeat("r", 5000) + `"}]}`,
 		}},
-		"a huge history":  {Headers: map[string]string{queue.HeaderHistory: `{"last":[` + strings.Repeat(`{},`, 10000) + `{}]}`}},
+		"a huge history": {Headers: map[string]string{queue.HeaderHistory: `{"last":[` + strings.Repeat(`{},`, 10000) +
+			`{}]}`}},
 		"from the future": {Headers: map[string]string{queue.HeaderDeadAt: "9999-12-31T23:59:59-23:59"}},
 		"many headers":    {Headers: many},
 	}
 }
 
-// letterForeign: whatever lies among the dead letters can be seen, given back as a first attempt, and purged.
+// letterForeign: every message among the dead letters can be listed, given back for a first
+// attempt, and purged.
 func letterForeign(b *bench) {
 	all := foreign()
 	s := b.open(len(all))
@@ -118,7 +123,7 @@ func letterForeign(b *bench) {
 	b.letters(0, queue.LetterFilter{})
 }
 
-// letterMany: any number of letters can be gone over, and taken out.
+// letterMany: any number of letters can be listed, and removed.
 func letterMany(b *bench) {
 	const letters = 5000
 	b.open(1)

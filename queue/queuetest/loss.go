@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lossCases say what is left when a session ends: everything that was not settled, and nothing that was.
+// lossCases: when a session ends, all unsettled messages are left, and no settled one.
 func lossCases() []testCase {
 	return []testCase{
 		{"loss/unsettled deliveries come back", comeBackAfterBreak},
@@ -23,7 +23,8 @@ func lossCases() []testCase {
 	}
 }
 
-// comeBackAfterBreak: what was held, and what was on its way, is delivered again and says so.
+// comeBackAfterBreak: deliveries that were held, or on their way, are delivered again and marked as
+// redelivered.
 func comeBackAfterBreak(b *bench) {
 	ids := names(6)
 	b.publish(ids...)
@@ -40,7 +41,7 @@ func comeBackAfterBreak(b *bench) {
 	b.silent(next)
 }
 
-// breakUnblocks: a Receive that waits hears of the loss, with every slot taken too.
+// breakUnblocks: the loss wakes a Receive that waits, even if every slot is taken.
 func breakUnblocks(b *bench) {
 	b.publish("a")
 	full := b.open(1)
@@ -51,7 +52,8 @@ func breakUnblocks(b *bench) {
 	require.ErrorIs(b.t, <-idleEnds, queue.ErrSessionLost)
 }
 
-// deadSessionSettles: a settlement of session 1 after its loss is refused, and never reaches session 2, where the same tags exist.
+// deadSessionSettles: a settlement of session 1 after its loss is refused, and never reaches
+// session 2, where the same tags exist.
 func deadSessionSettles(b *bench) {
 	ids := names(3)
 	b.publish(ids...)
@@ -70,7 +72,7 @@ func deadSessionSettles(b *bench) {
 	b.dead(0)
 }
 
-// sourceOutlives: a loss costs a session and nothing else: source and publisher go on.
+// sourceOutlives: after the loss of a session, source and publisher continue.
 func sourceOutlives(b *bench) {
 	for _, id := range names(3) {
 		s := b.open(1)
@@ -83,8 +85,9 @@ func sourceOutlives(b *bench) {
 	}
 }
 
-// outOfOrder: acks in any order never acknowledge a delivery that is still held. Rounds end by turns with Close, which flushes, so that
-// exactly the unsettled come back, and with a loss, where an ack on its way may be lost as well, unless the broker said that it has it.
+// outOfOrder: acks in any order never acknowledge a delivery that is still held. Rounds end
+// alternately with Close, which flushes, so that exactly the unsettled deliveries come back, and
+// with a loss. With a loss, an ack on its way may be lost as well, unless the broker reported it.
 func outOfOrder(b *bench) {
 	const rounds, n = 6, 24
 	for round := range rounds {
@@ -105,7 +108,8 @@ func outOfOrder(b *bench) {
 	}
 }
 
-// namesOf returns n message ids that no other round has: a broker may take an id that it saw a moment ago for a repeated publish.
+// namesOf returns n message ids that no other round has, because a broker may take an id that it
+// received a moment ago for a repeated publish.
 func namesOf(round, n int) []string {
 	ids := names(n)
 	for i := range ids {
@@ -124,7 +128,8 @@ func (b *bench) ackInPieces(s queue.Session, ds []*queue.Delivery) {
 	}
 }
 
-// unsettled requires that ids come back in a new session, and acknowledges them; when exact, that nothing else does.
+// unsettled requires that ids come back in a new session, and acknowledges them. If exact, it
+// requires that nothing else comes back.
 func (b *bench) unsettled(ids []string, exact bool) {
 	b.t.Helper()
 	s := b.open(1)
@@ -148,7 +153,7 @@ func (b *bench) unsettled(ids []string, exact bool) {
 	b.close(s)
 }
 
-// drain acknowledges what is left, until nothing arrives for a while.
+// drain acknowledges the rest, until nothing arrives for a while.
 func (b *bench) drain(s queue.Session) {
 	b.t.Helper()
 	for {
@@ -163,11 +168,11 @@ func (b *bench) drain(s queue.Session) {
 	}
 }
 
-// closeAfterBreak: a lost session can be closed, so that its user needs not tell.
+// closeAfterBreak: a lost session can be closed, so that its user need not distinguish it.
 func closeAfterBreak(b *bench) {
 	s := b.open(1)
 	b.cut(s)
-	_ = s.Close(b.ctx) // may say that there was nothing to close
+	_ = s.Close(b.ctx) // may return that it was lost before
 	require.NoError(b.t, s.Close(b.ctx))
 	require.NoError(b.t, b.ctx.Err())
 }

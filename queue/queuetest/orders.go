@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// orderCases say what a message may ask of the broker beside being kept: to come later, first, or once.
+// orderCases: the special requests of a message: to come later, first, or once.
 func orderCases() []testCase {
 	return []testCase{
 		{"order/not before its time", notBefore},
-		{"order/not before, with nobody there", notBeforeUnwatched},
+		{"order/not before, without a session", notBeforeUnwatched},
 		{"order/delays of different length", notBeforeOrder},
 		{"order/a time that has passed is at once", notBeforePast},
 		{"order/priority overtakes", priorityOvertakes},
@@ -26,13 +26,14 @@ func orderCases() []testCase {
 	}
 }
 
-// put publishes one message that asks for something.
+// put publishes one message with a special request.
 func (b *bench) put(m queue.Message) {
 	b.t.Helper()
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, m), "Publish")
 }
 
-// notBefore: a message arrives no earlier than it says, as the first attempt, and holds up nothing meanwhile.
+// notBefore: a message arrives no earlier than requested, for the first attempt, and delays no
+// others meanwhile.
 func notBefore(b *bench) {
 	s := b.open(1)
 	due := time.Now().Add(800 * time.Millisecond)
@@ -62,7 +63,7 @@ func (b *bench) countsOn(s queue.Session, d *queue.Delivery) {
 	b.silent(s)
 }
 
-// notBeforeUnwatched: the same, though no session was there before it was due.
+// notBeforeUnwatched: the same, though no session was open before it was due.
 func notBeforeUnwatched(b *bench) {
 	due := time.Now().Add(300 * time.Millisecond)
 	b.put(queue.Message{ID: "late", NotBefore: due})
@@ -81,7 +82,7 @@ func (b *bench) wait(then time.Time) {
 	}
 }
 
-// notBeforeOrder: a message with a long delay does not hold up one with a short delay behind it.
+// notBeforeOrder: a message with a long delay does not delay one with a short delay behind it.
 func notBeforeOrder(b *bench) {
 	start := time.Now()
 	b.put(queue.Message{ID: "long", NotBefore: start.Add(2 * time.Second)})
@@ -93,7 +94,7 @@ func notBeforeOrder(b *bench) {
 	b.notBefore(start, 2*time.Second)
 }
 
-// notBeforePast: what was to come before now comes now.
+// notBeforePast: a message whose time has passed comes at once.
 func notBeforePast(b *bench) {
 	b.put(queue.Message{ID: "a", NotBefore: time.Now().Add(-time.Hour)})
 	d := b.receive(b.open(1))
@@ -101,9 +102,14 @@ func notBeforePast(b *bench) {
 	require.False(b.t, d.Redelivered)
 }
 
-// priorityOvertakes: of what waits, the higher goes first, and equals in the order of publishing.
+// priorityOvertakes: of the waiting messages, the higher priority goes first, and equal ones in the
+// order of publishing.
 func priorityOvertakes(b *bench) {
-	for _, m := range []queue.Message{{ID: "low"}, {ID: "high 1", Priority: queue.MaxPriority}, {ID: "high 2", Priority: queue.MaxPriority}} {
+	for _, m := range []queue.Message{
+		{ID: "low"},
+		{ID: "high 1", Priority: queue.MaxPriority},
+		{ID: "high 2", Priority: queue.MaxPriority},
+	} {
 		b.put(m)
 	}
 	s := b.open(1)
@@ -112,7 +118,7 @@ func priorityOvertakes(b *bench) {
 	}
 }
 
-// priorityStays: a delivery and a dead letter say it, and what comes back is still urgent.
+// priorityStays: a delivery and a dead letter have it, and a message that comes back keeps it.
 func priorityStays(b *bench) {
 	b.put(queue.Message{ID: "high", Priority: queue.MaxPriority})
 	s := b.open(1)
@@ -130,7 +136,7 @@ func priorityStays(b *bench) {
 	require.Equal(b.t, queue.MaxPriority, b.dead(1)[0].Priority)
 }
 
-// badPriority: a priority that no broker has is an error of the user, and said so.
+// badPriority: an invalid priority is an error that wraps ErrConfig.
 func badPriority(b *bench) {
 	s := b.open(1)
 	for _, priority := range []int{-1, queue.MaxPriority + 1} {
@@ -175,7 +181,8 @@ func uniqueOnce(b *bench) {
 	}
 }
 
-// uniqueHolds: a key is used up for the window also when its message is done, has come back, or is dead; but a dead letter can run again.
+// uniqueHolds: a key is used up for the window also if its message is done, has come back, or is
+// dead; but a dead letter can run again.
 func uniqueHolds(b *bench) {
 	s := b.open(1)
 	for i, disposition := range []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
@@ -192,7 +199,8 @@ func uniqueHolds(b *bench) {
 	require.Equal(b.t, 2, b.receiveID(s, "m3").Attempt)
 }
 
-// releaseLater: a release that is put off costs no attempt and no slot, and comes back no earlier than asked.
+// releaseLater: a release with a delay costs no attempt and no slot, and comes back no earlier than
+// asked.
 func releaseLater(b *bench) {
 	const delay = 600 * time.Millisecond
 	b.publish("a", "b")
@@ -217,7 +225,7 @@ func (b *bench) putOff(s queue.Session, d *queue.Delivery, after time.Duration) 
 	require.NoError(b.t, s.Settle(b.ctx, batch), "Settle: release after %v", after)
 }
 
-// releaseOutlives: what is put off belongs to the queue and not to the session.
+// releaseOutlives: a delayed message belongs to the queue and not to the session.
 func releaseOutlives(b *bench) {
 	const delay = 500 * time.Millisecond
 	b.publish("a")
@@ -229,7 +237,8 @@ func releaseOutlives(b *bench) {
 	b.notBefore(start, delay)
 }
 
-// refused returns a check that a message is refused with a word about the field, and not enqueued, while another one of the same call is.
+// refused returns a check that a message is refused with an error that names the field, and not
+// enqueued, while another one of the same call is.
 func refused(field string, bad queue.Message) func(b *bench) {
 	return func(b *bench) {
 		s := b.open(2)

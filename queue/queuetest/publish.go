@@ -8,14 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// publishCases say what a confirmed publish is worth.
+// publishCases: the guarantees of a confirmed publish.
 func publishCases() []testCase {
 	return []testCase{
 		{"publish/none", publishNone},
 		{"publish/many in one call", publishMany},
 		{"publish/from many goroutines", publishConcurrently},
 		{"publish/with an ended context", publishEnded},
-		{"publish/to nobody", publishToNobody},
+		{"publish/before the first session", publishUnwatched},
 		{"publish/results", publishResults},
 		{"publish/results of what was refused", publishResultsOfRefused},
 	}
@@ -63,7 +63,7 @@ func (b *bench) publishInThree(msgs []queue.Message) error {
 	return nil
 }
 
-// publishEnded: without a confirm in time, the error names every message that has none.
+// publishEnded: without a confirm in time, the error lists every message that has none.
 func publishEnded(b *bench) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()
@@ -132,8 +132,8 @@ func publishResultsOfRefused(b *bench) {
 	}
 }
 
-// publishToNobody: messages wait for the first session that is ever opened.
-func publishToNobody(b *bench) {
+// publishUnwatched: messages wait for the first session that is ever opened.
+func publishUnwatched(b *bench) {
 	b.publish("early")
 	require.Equal(b.t, "early", b.receive(b.open(1)).ID)
 }

@@ -8,41 +8,50 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Fixture is one fresh, empty queue of the driver under test.
+// Fixture is one new, empty queue of the driver under test.
 type Fixture struct {
 	// Source opens sessions on the queue. Required.
 	Source queue.Source
 
-	// Publisher puts messages into the queue. Required.
+	// Publisher publishes to the queue. Required.
 	Publisher queue.Publisher
 
-	// DeadLetters returns what lies in the queue's dead-letter queue now, without taking it out, read as the driver reads messages.
-	// Required.
+	// DeadLetters returns the present contents of the queue's dead-letter queue, read as the driver
+	// reads messages, and removes none. Required.
 	DeadLetters func(ctx context.Context) ([]queue.Message, error)
 
-	// Letters are the queue's dead letters as an operator sees them. Required, unless Lacks names the capability Letters.
+	// Letters is the operator's access to the queue's dead letters. Required, unless Lacks has the
+	// capability [Letters].
 	Letters *queue.Letters
 
-	// Bury puts messages into the dead-letter queue as a stranger would: the id, if there is one, the body and the headers, and nothing that the
-	// driver writes. It is called after a session was opened. Required together with Letters.
+	// Bury puts messages into the dead-letter queue as another program would: with ID, if there is
+	// one, body and headers, and without anything that the driver adds. It is called after a
+	// session was opened. Required together with Letters.
 	Bury func(ctx context.Context, msgs ...queue.Message) error
 
-	// Break cuts the connection of every open session of Source, as a network fault would: nothing is flushed and nobody says goodbye.
-	// It returns when the connections are cut; the sessions need not have noticed. Required.
+	// Break cuts the connection of every open session of Source, as a network fault would, without
+	// a flush or a protocol's close. It returns when the connections are cut; the sessions need not
+	// have noticed. Required.
 	Break func()
 
-	// Held returns how many deliveries the broker calls unacknowledged; nil when the driver has no cheap way to tell. With it, the suite
-	// also checks that a settlement that was reported is one that the broker knows of.
+	// Held returns the number of deliveries that are unacknowledged at the broker; nil if the
+	// driver can't get it cheaply. With it, the suite also checks that the broker has received each
+	// settlement that was reported.
 	Held func(ctx context.Context) (int, error)
 
-	// Lacks says what the broker can't do through this driver, each with the reason; nil for a driver that keeps the whole contract. A case that
-	// needs what is missing is not skipped: in its place the suite checks what is documented to hold instead (see Capability).
+	// Lacks has the capabilities that the broker does not support through this driver, each with
+	// the reason. It is nil for a driver that implements the whole contract. A case that needs a
+	// missing capability is not skipped: the suite checks the documented behaviour instead. See
+	// [Capability].
 	Lacks map[Capability]string
 }
 
-// Run runs the suite, each case as a sub-test and one after the other. It calls newQueue once for each case, with the sub-test as t;
-// newQueue registers its clean-up with t.Cleanup, and ends the test with t.Fatal when the queue cannot be made. A delivery that a broken
-// session held has to come back within 10 s: a driver whose broker waits for a time-out first makes that time-out short, 2 s or less.
+// Run runs the suite, each case as a sub-test and one after the other. It calls newQueue once for
+// each case, with the sub-test as t. newQueue registers its clean-up with t.Cleanup, and ends the
+// test with t.Fatal if the queue can't be created.
+//
+// A delivery that a broken session held must come back within 10 s. If the broker waits for a
+// time-out first, the driver must set it to 2 s or less.
 func Run(t *testing.T, newQueue func(t testing.TB) Fixture) {
 	t.Helper()
 	for _, tc := range cases() {
@@ -64,13 +73,13 @@ const (
 	silence   = 200 * time.Millisecond // the wait for something that must not come
 )
 
-// testCase is one promise of the contract.
+// testCase is one guarantee of the contract.
 type testCase struct {
 	name  string
 	check func(b *bench)
 }
 
-// cases returns the whole suite, by theme.
+// cases returns the whole suite, by topic.
 func cases() []testCase {
 	var all []testCase
 	for _, theme := range [][]testCase{

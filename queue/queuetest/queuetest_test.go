@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bugEnv names the bug that a child process plants.
 const bugEnv = "QUEUETEST_BUG"
 
-// TestFindsBugs: a driver with a bug fails the case that is there for it, and passes it without the bug.
+// TestFindsBugs: a driver with a bug fails the case for it, and passes it without the bug.
 func TestFindsBugs(t *testing.T) {
 	for name, bug := range bugs() {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestFindsBugs(t *testing.T) {
 	}
 }
 
-// suite runs one case of the suite in a child process, since it is to fail.
+// suite runs one case of the suite in a child process, because it should fail.
 func suite(t *testing.T, name, bug string) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
@@ -44,7 +44,8 @@ func suite(t *testing.T, name, bug string) (string, error) {
 	return string(out), err
 }
 
-// TestDriver runs the suite on a memory queue, with a bug when the environment names one. It is quick, but for the cases about time.
+// TestDriver runs the suite on a memory queue, with a bug if the environment names one. It is
+// quick, except for the cases about time.
 func TestDriver(t *testing.T) {
 	bug, ok := os.LookupEnv(bugEnv)
 	if !ok {

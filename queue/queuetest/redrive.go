@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// letterRedriven: what is given back is the original, as a first attempt, and remembers how it died.
+// letterRedriven: a message that is given back is the original, for a first attempt, with its death
+// in its history.
 func letterRedriven(b *bench) {
 	sent := queue.Message{
-		ID: "poison", Body: []byte{0, 0xff, 1}, Headers: map[string]string{"tenant": "acme", "empty": ""}, ContentType: "text/plain",
-		Time: time.Now().Add(-time.Hour).Truncate(time.Millisecond),
+		ID: "poison", Body: []byte{0, 0xff, 1}, Headers: map[string]string{"tenant": "acme", "empty": ""},
+		ContentType: "text/plain",
+		Time:        time.Now().Add(-time.Hour).Truncate(time.Millisecond),
 	}
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	s := b.open(1)
@@ -22,7 +24,10 @@ func letterRedriven(b *bench) {
 		b.settle(s, queue.Requeue, b.receive(s))
 		d := b.receive(s)
 		require.Equal(b.t, 2, d.Attempt)
-		settlement := queue.Settlement{Delivery: d, Disposition: queue.DeadLetter, Reason: "smtp: \xff bad", Stack: stackOfSend}
+		settlement := queue.Settlement{
+			Delivery: d, Disposition: queue.DeadLetter, Reason: "smtp: \xff bad",
+			Stack: stackOfSend,
+		}
 		require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 		letter := b.letters(1, queue.LetterFilter{})[0]
 		require.Equal(b.t, life+1, letter.Deaths)
@@ -42,14 +47,15 @@ func letterRedriven(b *bench) {
 	b.silent(s)
 }
 
-// peek looks at the next delivery, which costs no attempt.
+// peek returns the next delivery and releases it, which costs no attempt.
 func (b *bench) peek(s queue.Session) *queue.Delivery {
 	d := b.receive(s)
 	b.settle(s, queue.Release, d)
 	return d
 }
 
-// unchanged requires that d is sent, on its first attempt, with nothing left of its death but the history.
+// unchanged requires that d is sent, for its first attempt, without any trace of its death except
+// the history.
 func (b *bench) unchanged(sent queue.Message, d *queue.Delivery) {
 	b.t.Helper()
 	require.Equal(b.t, 1, d.Attempt)
@@ -63,7 +69,7 @@ func (b *bench) unchanged(sent queue.Message, d *queue.Delivery) {
 	}
 }
 
-// letterChosen: reason, fingerprint, id and limit choose; the rest stays.
+// letterChosen: reason, fingerprint, id and limit select; the rest stays.
 func letterChosen(b *bench) {
 	s := b.open(1)
 	b.die(s, "smtp: 550 no such user", stackOfSend, "a", "b")
@@ -79,7 +85,12 @@ func letterChosen(b *bench) {
 		{queue.LetterFilter{Reason: "no such thing"}, 0, nil, 4},
 		{queue.LetterFilter{Fingerprint: queue.Fingerprint(stackOfParse)}, 0, []string{"d"}, 3},
 		{queue.LetterFilter{Reason: "450"}, 0, []string{"c"}, 2},
-		{queue.LetterFilter{Reason: "smtp", Match: func(l *queue.Letter) bool { return l.ID != "a" }}, 1, []string{"b"}, 1},
+		{
+			queue.LetterFilter{Reason: "smtp", Match: func(l *queue.Letter) bool { return l.ID != "a" }},
+			1,
+			[]string{"b"},
+			1,
+		},
 		{queue.LetterFilter{ID: "a", Fingerprint: queue.Fingerprint(stackOfSend)}, 5, []string{"a"}, 0},
 	} {
 		b.redrive(len(step.want), step.filter, queue.RedriveOptions{Limit: step.limit})
@@ -91,7 +102,7 @@ func letterChosen(b *bench) {
 	}
 }
 
-// letterPaced: no more than so many a second, the first at once.
+// letterPaced: no more than the rate, the first at once.
 func letterPaced(b *bench) {
 	b.die(b.open(1), "why", "", names(6)...)
 	start := time.Now()
@@ -100,7 +111,8 @@ func letterPaced(b *bench) {
 	require.Less(b.t, time.Since(start), arrival)
 }
 
-// letterOnce: a letter that dies again while letters are given back is not given back again by the same call.
+// letterOnce: a letter that dies again while letters are given back is not given back again by the
+// same call.
 func letterOnce(b *bench) {
 	ids := names(20)
 	s := b.open(20)
@@ -110,7 +122,10 @@ func letterOnce(b *bench) {
 		defer close(done)
 		for range ids {
 			d, err := s.Receive(b.ctx)
-			if err != nil || s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter, Reason: "again"}}) != nil {
+			if err != nil || s.Settle(b.ctx, []queue.Settlement{{
+				Delivery: d, Disposition: queue.DeadLetter,
+				Reason: "again",
+			}}) != nil {
 				return
 			}
 		}
@@ -123,7 +138,8 @@ func letterOnce(b *bench) {
 	b.silent(s)
 }
 
-// letterShared: two operators give back the same letters while consumers work. Each letter comes once, and is counted once.
+// letterShared: two operators give back the same letters while consumers work. Each letter comes
+// once, and is counted once.
 func letterShared(b *bench) {
 	const letters = 100
 	ids := names(letters)

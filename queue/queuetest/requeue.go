@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requeueCases say how a message comes back on purpose: as the next attempt, or as the same one.
+// requeueCases: a message comes back intentionally, for the next attempt, or for the same one.
 func requeueCases() []testCase {
 	return []testCase{
 		{"requeue/at once", requeueAtOnce},
@@ -33,7 +33,8 @@ func requeueAtOnce(b *bench) {
 	b.silent(s)
 }
 
-// requeueLater: a delayed message arrives no earlier than asked, as the next attempt, and takes no slot from others meanwhile.
+// requeueLater: a delayed message arrives no earlier than asked, for the next attempt, and occupies
+// no slot meanwhile.
 func requeueLater(b *bench) {
 	const delay = 1200 * time.Millisecond
 	b.publish("a", "b")
@@ -51,7 +52,8 @@ func requeueLater(b *bench) {
 	require.Equal(b.t, 2, again.Attempt)
 }
 
-// requeueKeeps: a message that comes back is the same message, though it may be a copy for the broker.
+// requeueKeeps: a message that comes back is the same message, though it may be a copy at the
+// broker.
 func requeueKeeps(b *bench) {
 	sent := queue.Message{
 		ID: "order-18", Body: []byte("body\x00\xff"), Headers: map[string]string{"empty": "", "trace": "é"},
@@ -71,7 +73,7 @@ func requeueKeeps(b *bench) {
 	}
 }
 
-// requeueOrder: a message with a long delay does not hold up one with a short delay behind it.
+// requeueOrder: a message with a long delay does not delay one with a short delay behind it.
 func requeueOrder(b *bench) {
 	const long, short = 2500 * time.Millisecond, 300 * time.Millisecond
 	b.publish("long", "short")
@@ -98,7 +100,8 @@ func requeueOutlives(b *bench) {
 	b.notBefore(start, delay)
 }
 
-// releaseKeepsAttempt: a release gives back at once what was not started, as often as it likes.
+// releaseKeepsAttempt: a release gives back at once a message that was not started, any number of
+// times.
 func releaseKeepsAttempt(b *bench) {
 	b.publish("a")
 	s := b.open(1)
@@ -111,12 +114,15 @@ func releaseKeepsAttempt(b *bench) {
 	b.silent(s)
 }
 
-// releaseAfterRequeue: the two count on from each other.
+// releaseAfterRequeue: the two continue each other's attempts.
 func releaseAfterRequeue(b *bench) {
 	b.publish("a")
 	s := b.open(1)
 	attempt := 1
-	for _, disposition := range []queue.Disposition{queue.Requeue, queue.Release, queue.Release, queue.Requeue, queue.Release} {
+	for _, disposition := range []queue.Disposition{
+		queue.Requeue, queue.Release, queue.Release, queue.Requeue,
+		queue.Release,
+	} {
 		d := b.receive(s)
 		require.Equal(b.t, attempt, d.Attempt, "before %v", disposition)
 		b.settle(s, disposition, d)

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// returnCases say how a delivery goes back without a settlement, where a session is a queue.Returner. For others there is nothing to check.
+// returnCases: a delivery goes back without a settlement, if a session is a queue.Returner. They
+// pass for other sessions.
 func returnCases() []testCase {
 	return []testCase{
 		{"return/comes back whole", returnComesBack},
@@ -17,8 +18,11 @@ func returnCases() []testCase {
 	}
 }
 
-// giveBack returns deliveries that were to be settled by disposition; it reports whether s can.
-func (b *bench) giveBack(s queue.Session, disposition queue.Disposition, after time.Duration, ds ...*queue.Delivery) bool {
+// giveBack returns deliveries whose settlement by disposition was refused; it reports whether s
+// supports that.
+func (b *bench) giveBack(s queue.Session, disposition queue.Disposition, after time.Duration,
+	ds ...*queue.Delivery,
+) bool {
 	b.t.Helper()
 	returner, can := s.(queue.Returner)
 	if !can {
@@ -32,9 +36,13 @@ func (b *bench) giveBack(s queue.Session, disposition queue.Disposition, after t
 	return true
 }
 
-// returnComesBack: the message is delivered again as it was, marked, as the same attempt or the next.
+// returnComesBack: the message is delivered again unchanged, marked, for the same attempt or the
+// next.
 func returnComesBack(b *bench) {
-	sent := queue.Message{ID: "order-18", Body: []byte("body\x00\xff"), Headers: map[string]string{"trace": "é"}, ContentType: "application/x-order"}
+	sent := queue.Message{
+		ID: "order-18", Body: []byte("body\x00\xff"), Headers: map[string]string{"trace": "é"},
+		ContentType: "application/x-order",
+	}
 	s := b.open(1)
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	d := b.receive(s)
@@ -48,7 +56,7 @@ func returnComesBack(b *bench) {
 	require.Equal(b.t, d.ContentType, again.ContentType)
 	require.True(b.t, d.Time.Equal(again.Time), "%v, was %v", again.Time, d.Time)
 	require.Contains(b.t, []int{d.Attempt, d.Attempt + 1}, again.Attempt)
-	require.True(b.t, again.Redelivered || b.Lacks[Loss] != "", "a broker that is known to lose sessions tells")
+	require.True(b.t, again.Redelivered || b.Lacks[Loss] != "", "a broker that can lose sessions marks the delivery")
 	letters, err := b.DeadLetters(b.ctx)
 	require.NoError(b.t, err)
 	require.Empty(b.t, letters, "it was not dead-lettered")
@@ -68,7 +76,7 @@ func returnFreesSlot(b *bench) {
 	b.silent(s)
 }
 
-// returnEnds: what was returned can be neither settled nor returned again.
+// returnEnds: a returned delivery can be neither settled nor returned again.
 func returnEnds(b *bench) {
 	s := b.open(1)
 	b.publish("a")
@@ -84,7 +92,7 @@ func returnEnds(b *bench) {
 	require.Error(b.t, s.(queue.Returner).Return(b.ctx, batchOf(queue.Ack, d)))
 }
 
-// returnAny: whatever was wanted, all come back, and each can be settled then.
+// returnAny: after any disposition, all come back, and each can be settled then.
 func returnAny(b *bench) {
 	s := b.open(4)
 	b.publish("a", "b", "c", "d")
@@ -95,7 +103,10 @@ func returnAny(b *bench) {
 	}
 	var batch []queue.Settlement
 	for i, d := range ds {
-		batch = append(batch, queue.Settlement{Delivery: d, Disposition: queue.Ack + queue.Disposition(i), Reason: "refused"})
+		batch = append(batch, queue.Settlement{
+			Delivery: d, Disposition: queue.Ack + queue.Disposition(i),
+			Reason: "refused",
+		})
 	}
 	require.NoError(b.t, returner.Return(b.ctx, batch))
 	b.settle(s, queue.Ack, b.take(s, 4)...)

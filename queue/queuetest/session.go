@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sessionCases say how a session begins, waits and ends.
+// sessionCases: a session starts, waits and ends.
 func sessionCases() []testCase {
 	return []testCase{
 		{"session/bad prefetch is refused", badPrefetch},
@@ -25,7 +25,7 @@ func sessionCases() []testCase {
 	}
 }
 
-// badPrefetch: a prefetch below 1 is an error of the user, and said so.
+// badPrefetch: a prefetch below 1 is an error that wraps ErrConfig.
 func badPrefetch(b *bench) {
 	for _, prefetch := range []int{0, -1} {
 		s, err := b.Source.Open(b.ctx, queue.Options{Prefetch: prefetch})
@@ -46,7 +46,7 @@ func openEnded(b *bench) {
 	require.Less(b.t, time.Since(start), arrival/2)
 }
 
-// receiveEnded: a Receive whose context ends, before or while it waits, takes no delivery with it.
+// receiveEnded: a Receive whose context ends, before or while it waits, loses no delivery.
 func receiveEnded(b *bench) {
 	s := b.open(3)
 	ended, cancel := context.WithCancel(b.ctx)
@@ -74,7 +74,7 @@ func receiveEnded(b *bench) {
 	require.ElementsMatch(b.t, ids, got)
 }
 
-// receiveWakes: a Receive that waits hears of a message that comes later.
+// receiveWakes: a message that comes later wakes a Receive that waits.
 func receiveWakes(b *bench) {
 	s := b.open(1)
 	var wg sync.WaitGroup
@@ -87,7 +87,8 @@ func receiveWakes(b *bench) {
 	}
 }
 
-// publishSoon publishes after a moment. It runs beside the test, so it must not end it: a failure shows as a message that is missing.
+// publishSoon publishes after a moment. It runs on another goroutine, so it must not end the test:
+// a failure shows as a message that is missing.
 func (b *bench) publishSoon(id string) {
 	select {
 	case <-time.After(silence / 4):
@@ -96,7 +97,8 @@ func (b *bench) publishSoon(id string) {
 	}
 }
 
-// closeGivesBack: what a closed session held, and what was on its way, comes back and says so; what it settled does not.
+// closeGivesBack: deliveries that a closed session held, or that were on their way, come back and
+// are marked as redelivered; settled ones do not.
 func closeGivesBack(b *bench) {
 	ids := names(6)
 	b.publish(ids...)
@@ -114,7 +116,7 @@ func closeGivesBack(b *bench) {
 	b.silent(next)
 }
 
-// closeUnblocks: a Receive that waits hears of the Close.
+// closeUnblocks: Close wakes a Receive that waits.
 func closeUnblocks(b *bench) {
 	s := b.open(1)
 	result := b.waiting(s)
@@ -122,7 +124,7 @@ func closeUnblocks(b *bench) {
 	require.ErrorIs(b.t, <-result, queue.ErrClosed)
 }
 
-// closeTwice: closing what is closed is fine, also at the same time.
+// closeTwice: a second Close returns nil, also at the same time.
 func closeTwice(b *bench) {
 	b.publish("a")
 	s := b.open(1)
@@ -137,7 +139,7 @@ func closeTwice(b *bench) {
 	b.close(s)
 }
 
-// afterClose: every method of a closed session says so.
+// afterClose: every method of a closed session returns ErrClosed.
 func afterClose(b *bench) {
 	b.publish("a")
 	s := b.open(1)

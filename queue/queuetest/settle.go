@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// settleCases say that each delivery is settled exactly once, alone or in a batch.
+// settleCases: each delivery is settled exactly once, alone or in a batch.
 func settleCases() []testCase {
 	return []testCase{
 		{"settle/ack removes", ackRemoves},
@@ -44,13 +44,16 @@ func twiceInBatch(b *bench) {
 	b.publish("a")
 	s := b.open(1)
 	d := b.receive(s)
-	err := s.Settle(b.ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}, {Delivery: d, Disposition: queue.Ack}})
+	err := s.Settle(b.ctx, []queue.Settlement{
+		{Delivery: d, Disposition: queue.Ack},
+		{Delivery: d, Disposition: queue.Ack},
+	})
 	b.failures(err, map[uint64]error{d.Tag: queue.ErrSettled})
 	b.close(s)
 	b.empty()
 }
 
-// firstCounts: whatever follows the first settlement is refused, and changes nothing.
+// firstCounts: every settlement after the first is refused, and changes nothing.
 func firstCounts(b *bench) {
 	later := []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter}
 	b.publish(names(len(later))...)
@@ -79,7 +82,8 @@ func othersApplied(b *bench) {
 	b.empty()
 }
 
-// foreignDelivery: a session does not settle what another one handed out, though it has handed out the same tag number itself.
+// foreignDelivery: a session does not settle the delivery of another one, though it has handed out
+// the same tag number itself.
 func foreignDelivery(b *bench) {
 	b.publish("a", "b")
 	s1, s2 := b.open(1), b.open(1)
@@ -94,12 +98,18 @@ func foreignDelivery(b *bench) {
 	b.empty()
 }
 
-// badSettlements: a settlement without a disposition or without a delivery is refused; the delivery is still held, and the session unharmed.
+// badSettlements: a settlement without a disposition or without a delivery is refused; the delivery
+// is still held, and the session unharmed.
 func badSettlements(b *bench) {
 	b.publish("a")
 	s := b.open(1)
 	d := b.receive(s)
-	for _, bad := range []queue.Settlement{{Delivery: d}, {Delivery: d, Disposition: queue.DeadLetter + 1}, {Disposition: queue.Ack}, {}} {
+	for _, bad := range []queue.Settlement{
+		{Delivery: d},
+		{Delivery: d, Disposition: queue.DeadLetter + 1},
+		{Disposition: queue.Ack},
+		{},
+	} {
 		var failed *queue.SettleError
 		require.ErrorAs(b.t, s.Settle(b.ctx, []queue.Settlement{bad}), &failed, "settlement %+v", bad)
 		require.Len(b.t, failed.Failed, 1)

@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkConsume compares, for no-op jobs in a goroutine each: the bare client that acknowledges each delivery; the bare client with the
-// settled prefix flushed by a timer, which is the least that one can do; and a session that is settled in whatever batches come up. Only
-// the consumption is timed. Take the ratio of runs that stand next to each other.
+// BenchmarkConsume compares three ways to run no-op jobs in a goroutine each. The first is the bare
+// client that acknowledges each delivery. The second is the bare client with the settled prefix
+// flushed by a timer, which is the least possible work. The third is a session that is settled in
+// batches as they come up. Only the consumption is timed. Compare runs that follow each other.
 func BenchmarkConsume(b *testing.B) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		b.Run(string(kind)+"/p1000/bare", func(b *testing.B) { benchConsume(b, kind, 1000, consumeBare) })
@@ -37,7 +38,7 @@ func benchConsume(b *testing.B, kind QueueType, prefetch int, consume func(*test
 	b.StopTimer()
 }
 
-// consumeBare is what one writes without a library.
+// consumeBare is the way without a library.
 func consumeBare(b *testing.B, q *Queue, prefetch int) {
 	ch, deliveries := bare(b, q, prefetch)
 	var wg sync.WaitGroup
@@ -49,7 +50,8 @@ func consumeBare(b *testing.B, q *Queue, prefetch int) {
 	require.NoError(b, ch.Close())
 }
 
-// consumeIdeal is the least that one can do: a bit for each delivery, and the settled prefix once in a millisecond.
+// consumeIdeal is the least possible work: a bit for each delivery, and the settled prefix once in
+// a millisecond.
 func consumeIdeal(b *testing.B, q *Queue, prefetch int) {
 	ch, deliveries := bare(b, q, prefetch)
 	var mu sync.Mutex
@@ -107,7 +109,8 @@ func bare(b *testing.B, q *Queue, prefetch int) (*amqp.Channel, <-chan amqp.Deli
 	return ch, deliveries
 }
 
-// consumeSession settles as a consumer does: one goroutine takes what has come up since its last call.
+// consumeSession settles as a consumer does: one goroutine takes what has come up since its last
+// call.
 func consumeSession(b *testing.B, q *Queue, prefetch int) {
 	s, err := q.Open(b.Context(), queue.Options{Prefetch: prefetch})
 	require.NoError(b, err)
@@ -123,7 +126,7 @@ func consumeSession(b *testing.B, q *Queue, prefetch int) {
 	require.NoError(b, s.Close(b.Context()))
 }
 
-// settleAll acknowledges n deliveries in whatever batches come up.
+// settleAll acknowledges n deliveries in batches as they come up.
 func settleAll(b *testing.B, s queue.Session, done <-chan *queue.Delivery, n int) {
 	var batch []queue.Settlement
 	for n > 0 {

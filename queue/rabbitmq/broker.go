@@ -9,8 +9,9 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// Broker is one RabbitMQ server or cluster, as one user sees it. Its queues share a connection for publishing; each session has one of its
-// own. It is safe for concurrent use.
+// Broker is one RabbitMQ server or cluster, with the credentials of one user. It must be made by
+// [New]. Its queues share a connection for publishing; each session has its own. It is safe for
+// concurrent use.
 type Broker struct {
 	addresses *address.Book
 	cfg       Config
@@ -45,7 +46,7 @@ func New(url string, cfg ...Config) (*Broker, error) {
 	return b, nil
 }
 
-// find sets where the broker is.
+// find sets the addresses of the broker.
 func (b *Broker) find(url string) error {
 	if b.cfg.URLs == nil {
 		b.addresses = address.Fixed(url)
@@ -59,7 +60,7 @@ func (b *Broker) find(url string) error {
 	return nil
 }
 
-// hostname is for names that a human reads.
+// hostname returns the host's name, for names that are shown at the broker.
 func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -68,12 +69,14 @@ func hostname() string {
 	return host[:min(len(host), maxName)]
 }
 
-// Queue returns the queue called name: of 1 to 120 bytes, and not beginning with "amq.". A name that is not right is an error of whatever
-// is then done with the queue. Nothing is declared before the first session or message.
+// Queue returns the queue called name, which must have 1 to 120 bytes, and must not begin with
+// "amq.". The operations of a queue with an invalid name fail. Nothing is declared before the first
+// session or message.
 func (b *Broker) Queue(name string) *Queue { return &Queue{broker: b, name: name} }
 
-// Blocked reports whether the broker has stopped to take messages from this Broker, because it is short of memory or disk, and the reason
-// that it gives. Publish, and the settlements that publish, wait meanwhile for as long as their contexts allow.
+// Blocked reports whether the broker accepts no messages from this Broker, because it is short of
+// memory or disk, and the reason that it gives. Meanwhile Publish waits until its context ends.
+// Settlements that need a copy fail with [ErrBlocked].
 func (b *Broker) Blocked() (reason string, blocked bool) {
 	if why := b.publisher.blocked.Load(); why != nil {
 		return *why, true
@@ -81,8 +84,9 @@ func (b *Broker) Blocked() (reason string, blocked bool) {
 	return "", false
 }
 
-// Close ends the connections for publishing and for questions. Sessions end by their own Close; close them first, for a settlement that
-// publishes fails from now on, and so does Publish: with queue.ErrClosed. A second Close does nothing and returns nil.
+// Close closes the connections for publishing and for requests. A second Close does nothing and
+// returns nil. Sessions have their own Close, which should be called first: from now on Publish,
+// and settlements that publish, fail with [queue.ErrClosed].
 func (b *Broker) Close() error {
 	b.publisher.close()
 	b.gauge.close()

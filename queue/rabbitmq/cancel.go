@@ -5,12 +5,12 @@ import (
 	"strconv"
 )
 
-// Cancel tells the broker to send no more. See queue.Session.
+// Cancel implements [queue.Session].
 func (s *session) Cancel(ctx context.Context) error {
 	return s.ask(ctx, func() error {
 		s.mu.Lock()
 		before := s.cancelled
-		s.cancelled = true // Before the broker hears of it: the end of the stream must be known to be ours.
+		s.cancelled = true // Set before the broker is asked, so that the end of the stream is recognized.
 		s.mu.Unlock()
 		if before {
 			return nil
@@ -19,7 +19,7 @@ func (s *session) Cancel(ctx context.Context) error {
 	})
 }
 
-// Resume undoes Cancel, with a new consumer. See queue.Session.
+// Resume implements [queue.Session]. It starts a new consumer.
 func (s *session) Resume(ctx context.Context) error {
 	return s.ask(ctx, func() error {
 		s.mu.Lock()
@@ -32,7 +32,8 @@ func (s *session) Resume(ctx context.Context) error {
 	})
 }
 
-// ask runs f, which waits for the broker, one at a time and no longer than ctx. An f that is given up ends with the session at the latest.
+// ask runs f, which waits for the broker. It runs one f at a time, and returns when ctx ends. An
+// abandoned f ends at the latest with the session.
 func (s *session) ask(ctx context.Context, f func() error) error {
 	select {
 	case s.turn <- struct{}{}:

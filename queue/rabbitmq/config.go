@@ -13,75 +13,91 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// QueueType is how RabbitMQ keeps a queue. The set is closed.
+// QueueType is RabbitMQ's type of a queue. The set is closed.
 type QueueType string
 
 const (
-	// Quorum queues are replicated over the nodes of a cluster, and count deliveries that failed. The empty QueueType means Quorum.
+	// Quorum queues are replicated over the nodes of a cluster, and count deliveries that failed.
+	// The empty QueueType means Quorum.
 	Quorum QueueType = "quorum"
 
-	// Classic queues live on one node, and only mark a message as redelivered, so that a lost session counts one attempt at most once.
+	// Classic queues live on one node, and only mark a message as redelivered, so that lost
+	// sessions count as one attempt at most.
 	Classic QueueType = "classic"
 )
 
 // Defaults of Config.
 const (
-	DefaultHeartbeat   = 10 * time.Second
-	DefaultDialTimeout = 10 * time.Second
+	defaultHeartbeat   = 10 * time.Second
+	defaultDialTimeout = 10 * time.Second
 )
 
-// Config is how a Broker connects and what it declares. The zero Config is right for a RabbitMQ of one's own.
+// Config configures the connections and queues of a [Broker]. The zero Config is valid for a
+// RabbitMQ that is not shared with others.
 type Config struct {
-	// Type is the type of the queues that are declared: the work queue, its dead-letter queue and its delay queues. Empty means Quorum.
+	// Type is the type of the queues that are declared: the work queue, its dead-letter queue and
+	// its delay queues. Empty means [Quorum].
 	Type QueueType
 
-	// Passive says that somebody else owns the queues: the work queue and its dead-letter queue are never declared, only looked up, and
-	// missing ones are an error. The delay queues are the driver's own machinery and are declared all the same.
+	// Passive means that the work queue and its dead-letter queue are declared by others. The
+	// driver only checks them, and a missing one is an error. It still declares the delay queues,
+	// because only it uses them.
 	Passive bool
 
-	// MaxPriority is the highest Message.Priority of the work queue, up to queue.MaxPriority. Zero means that it has no priorities, and a message
-	// that has one is refused with queue.ErrUnsupported. A queue keeps what it was declared with. Classic queues have priorities, and quorum
-	// queues from RabbitMQ 4.3 on: on older ones Open and Publish say so. Each priority costs the broker something, so take no more than needed.
+	// MaxPriority is the highest [queue.Message.Priority] of the work queue, up to
+	// [queue.MaxPriority]. Zero means that it has no priorities, and a message with one is refused
+	// with [queue.ErrUnsupported].
+	//
+	// A queue keeps the value that it was declared with. Classic queues support priorities, and
+	// quorum queues do from RabbitMQ 4.3 on; on older ones Open and Publish return an error. Each
+	// priority costs the broker resources, so choose no more than needed.
 	MaxPriority int
 
-	// DelayPrefix is what the names of delay queues begin with, followed by the queue's name and the delay. Empty means that they are
-	// called "<queue>.delay.<milliseconds>"; "d." makes that "d.<queue>.<milliseconds>". It is for brokers that grant rights by name.
+	// DelayPrefix is the prefix of the names of delay queues, followed by the queue's name and the
+	// delay. For example "d." leads to "d.<queue>.<milliseconds>". Empty means
+	// "<queue>.delay.<milliseconds>". It is for brokers that grant rights by name.
 	DelayPrefix string
 
-	// Heartbeat is the interval in which both sides ask for a sign of life, in whole seconds, at least one; a peer that is silent for
-	// about twice as long is given up. Zero means DefaultHeartbeat. A heartbeat in the URL has precedence. The connection for publishing has
-	// heartbeats of 2 s at most, in any case: by them alone a network that is dead is told from a broker that is in alarm.
+	// Heartbeat is the interval of heartbeats in both directions, in whole seconds, at least one. A
+	// connection whose peer is silent for about twice as long ends. Zero means 10 s. A heartbeat in
+	// the URL takes precedence. The connection for publishing always has heartbeats of 2 s at most,
+	// because only they distinguish a dead network from a broker in alarm.
 	Heartbeat time.Duration
 
-	// DialTimeout bounds how long connecting, logging in and declaring may take altogether, also where the context would allow more.
-	// Zero means DefaultDialTimeout.
+	// DialTimeout is the most time for connecting, logging in and declaring together, even if the
+	// context allows more. Zero means 10 s.
 	DialTimeout time.Duration
 
 	// Name is shown at the broker in the names of connections. Empty means "gentask".
 	Name string
 
-	// URLs, if it is set, says where the broker is, instead of the URL given to New. It is asked anew for each connection, so passwords may be
-	// rotated, and nodes may come and go: the next connection follows. The URLs are tried in the order of the slice until one of them lets us
-	// in, each for its share of the time that is left; to spread consumers over the nodes of a cluster, return them in another order each time.
-	// The function is called by up to 16 goroutines at a time, and has to honour its context, which ends with the attempt. An error, a panic and
-	// a late answer fail the attempt like a broker that refuses.
+	// URLs, if not nil, returns the broker's URLs, instead of the URL given to [New]. It is called
+	// for each connection, so passwords may be rotated, and nodes may be added and removed. The
+	// URLs are tried in the order of the slice until one accepts, each for its share of the
+	// remaining time. To distribute consumers over the nodes of a cluster, return the URLs in
+	// another order each time.
+	//
+	// URLs may be called by up to 16 goroutines at a time. It must honour its context, which ends
+	// with the attempt. An error, a panic or a late return fails the attempt like a broker that
+	// refuses.
 	URLs func(ctx context.Context) ([]string, error)
 
-	// TLS is for URLs with the scheme amqps. Nil means the system's root certificates and the URL's host name, or what the URL's
-	// parameters (cacertfile, certfile, keyfile, server_name_indication) say. It is copied for each connection.
+	// TLS is for URLs with the scheme amqps. It is copied for each connection. Nil means the URL's
+	// parameters (cacertfile, certfile, keyfile, server_name_indication), and by default the
+	// system's root certificates and the URL's host name.
 	TLS *tls.Config
 }
 
-// withDefaults fills in what is unsaid.
+// withDefaults returns c with its defaults filled in.
 func (c Config) withDefaults() Config {
 	if c.Type == "" {
 		c.Type = Quorum
 	}
 	if c.Heartbeat == 0 {
-		c.Heartbeat = DefaultHeartbeat
+		c.Heartbeat = defaultHeartbeat
 	}
 	if c.DialTimeout == 0 {
-		c.DialTimeout = DefaultDialTimeout
+		c.DialTimeout = defaultDialTimeout
 	}
 	if c.Name == "" {
 		c.Name = "gentask"
@@ -108,20 +124,22 @@ func (c Config) check() error {
 }
 
 const (
-	// maxHeartbeat is the most seconds that fit the wire.
+	// maxHeartbeat is the limit of the protocol.
 	maxHeartbeat = 65535 * time.Second
 
-	// maxName leaves room for the rest of a name, of which the wire takes 255 bytes.
+	// maxName leaves room for the rest of a name, which the protocol limits to 255 bytes.
 	maxName = 100
 
-	// maxQueueName leaves room for a prefix and for what is added to name the queue's companions.
+	// maxQueueName leaves room for the prefix and the suffix of the names of related queues.
 	maxQueueName = 120
 )
 
-// checkURL refuses what is no AMQP URL. The error names the field and does not show url, for its password may be the part that does not parse.
+// checkURL refuses a URL that is not valid for AMQP. The error names the field and does not show
+// url, because its password may be the part that can't be parsed.
 func checkURL(field, url string) (amqp.URI, error) {
 	if scheme := address.Scheme(url); scheme != "amqp" && scheme != "amqps" {
-		return amqp.URI{}, badConfig(field, "scheme "+fmt.Sprintf("%q", scheme), "amqp://user:password@host:5672/vhost or amqps://")
+		return amqp.URI{}, badConfig(field, "scheme "+fmt.Sprintf("%q", scheme),
+			"amqp://user:password@host:5672/vhost or amqps://")
 	}
 	uri, err := amqp.ParseURI(url)
 	if err != nil {
@@ -137,15 +155,17 @@ func checkName(name string) error {
 		return badConfig("queue name", `""`, "a name")
 	}
 	if len(name) > maxQueueName {
-		return badConfig("queue name", fmt.Sprintf("%d bytes", len(name)), fmt.Sprintf("%d bytes at most", maxQueueName))
+		return badConfig("queue name", fmt.Sprintf("%d bytes", len(name)),
+			fmt.Sprintf("%d bytes at most", maxQueueName))
 	}
 	if strings.HasPrefix(name, "amq.") {
-		return badConfig("queue name", fmt.Sprintf("%q", name), `a name that does not begin with "amq.", which RabbitMQ keeps for itself`)
+		return badConfig("queue name", fmt.Sprintf("%q", name),
+			`a name that does not begin with "amq.", which RabbitMQ keeps for itself`)
 	}
 	return nil
 }
 
-// badConfig says which value is not right, what it was, and what would be right.
+// badConfig returns an error with the field, its value, and the valid values.
 func badConfig(field string, was any, right string) error {
 	return fmt.Errorf("rabbitmq: %w: %s is %v: right would be %s", queue.ErrConfig, field, was, right)
 }

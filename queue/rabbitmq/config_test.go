@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNewRefusesWhatIsNotRight(t *testing.T) {
+func TestNewRefusesInvalidConfig(t *testing.T) {
 	const url = "amqp://guest:secret@localhost"
 	for name, tc := range map[string]struct {
 		url   string
@@ -29,8 +29,12 @@ func TestNewRefusesWhatIsNotRight(t *testing.T) {
 		"endless heartbeat":  {url, []Config{{Heartbeat: 100_000 * time.Second}}, []string{"Config.Heartbeat"}},
 		"negative timeout":   {url, []Config{{DialTimeout: -time.Second}}, []string{"Config.DialTimeout", "-1s"}},
 		"long name":          {url, []Config{{Name: strings.Repeat("x", 101)}}, []string{"Config.Name", "101"}},
-		"long prefix":        {url, []Config{{DelayPrefix: strings.Repeat("x", 101)}}, []string{"Config.DelayPrefix", "101"}},
-		"more than one":      {url, []Config{{}, {}}, []string{"cfg", "one Config"}},
+		"long prefix": {
+			url,
+			[]Config{{DelayPrefix: strings.Repeat("x", 101)}},
+			[]string{"Config.DelayPrefix", "101"},
+		},
+		"more than one": {url, []Config{{}, {}}, []string{"cfg", "one Config"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := New(tc.url, tc.cfg...)
@@ -63,13 +67,17 @@ func TestABrokerThatIsDownIsNoErrorOfNew(t *testing.T) {
 	require.ErrorIs(t, q.broker.publisher.publish(t.Context(), []outgoing{{}})[0], queue.ErrClosed)
 }
 
-func TestABadQueueNameIsAnErrorOfWhateverIsDone(t *testing.T) {
+func TestABadQueueNameFailsEveryOperation(t *testing.T) {
 	b, err := New("amqp://guest@127.0.0.1:1/")
 	require.NoError(t, err)
 	for _, name := range []string{"", "amq.gen", strings.Repeat("q", 121)} {
 		q := b.Queue(name)
 		for what, do := range map[string]func(ctx context.Context) error{
-			"Open":        func(ctx context.Context) error { _, err := q.Open(ctx, queue.Options{Prefetch: 1}); return err },
+			"Open": func(ctx context.Context) error {
+				_,
+					err := q.Open(ctx, queue.Options{Prefetch: 1})
+				return err
+			},
 			"Publish":     func(ctx context.Context) error { return q.Publish(ctx, queue.Message{}) },
 			"DeadLetters": func(ctx context.Context) error { _, err := q.DeadLetters(ctx, 1); return err },
 			"Inspect":     func(ctx context.Context) error { _, err := q.Inspect(ctx); return err },

@@ -11,9 +11,15 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// copyOf returns what is published in the place of the original: the same message, with used attempts used up. Left out is what would not mean
-// the same again: the broker's records about the original, its time to live (it arrived in time), more recipients (they had theirs), and
-// the user who sent it (the broker takes only our own name). Headers that take more than room are shed, when that is positive.
+// copyOf returns the copy that replaces the original: the same message, with used attempts used up.
+// It omits properties that must not be repeated:
+//
+//   - the broker's records about the original,
+//   - its time to live, because it arrived in time,
+//   - further recipients, because they got theirs,
+//   - the user who sent it, because the broker accepts only the user of the connection.
+//
+// If room is positive, headers beyond it are removed: see shed.
 func (h *held) copyOf(used, room int) amqp.Publishing {
 	raw := h.original()
 	headers := maps.Clone(raw.Headers)
@@ -24,7 +30,8 @@ func (h *held) copyOf(used, room int) amqp.Publishing {
 		headers[headerMillis] = raw.Timestamp.UnixMilli()
 	}
 	for _, name := range []string{
-		headerCount, "x-acquired-count", "x-death", "x-first-death-exchange", "x-first-death-queue", "x-first-death-reason",
+		headerCount, "x-acquired-count", "x-death", "x-first-death-exchange", "x-first-death-queue",
+		"x-first-death-reason",
 		"x-last-death-exchange", "x-last-death-queue", "x-last-death-reason", "CC", "BCC", headerNotBefore,
 	} {
 		delete(headers, name)
@@ -32,17 +39,20 @@ func (h *held) copyOf(used, room int) amqp.Publishing {
 	shed(headers, room)
 	headers[queue.HeaderAttempts] = strconv.Itoa(used)
 	return amqp.Publishing{
-		Headers: headers, ContentType: raw.ContentType, ContentEncoding: raw.ContentEncoding, DeliveryMode: amqp.Persistent,
-		Priority: raw.Priority, CorrelationId: raw.CorrelationId, ReplyTo: raw.ReplyTo, MessageId: h.ID,
+		Headers: headers, ContentType: raw.ContentType, ContentEncoding: raw.ContentEncoding,
+		DeliveryMode: amqp.Persistent,
+		Priority:     raw.Priority, CorrelationId: raw.CorrelationId, ReplyTo: raw.ReplyTo, MessageId: h.ID,
 		Timestamp: raw.Timestamp, Type: raw.Type, AppId: raw.AppId, Body: raw.Body,
 	}
 }
 
-// ours is more than what the headers take that every copy must have: the attempts, the queue and the time.
+// ours is more than the size of the headers that every copy must have: the attempts, the queue and
+// the time.
 const ours = 512
 
-// shed drops headers, the largest first, until they take no more than room, when that is positive. A stranger may fill a frame to its last
-// byte, and a copy that can't be published would keep the delivery, and its slot, for ever.
+// shed removes headers, the largest first, until they fit room, if that is positive. Another
+// program may have filled a frame to its limit, and a copy that can't be published would keep the
+// delivery, and its slot, for ever.
 func shed(headers amqp.Table, room int) {
 	over := size(headers) - room
 	if room <= 0 || over <= 0 {
@@ -58,7 +68,7 @@ func shed(headers amqp.Table, room int) {
 	}
 }
 
-// again is the copy that is the next attempt.
+// again returns the copy for the next attempt.
 func (h *held) again(s *queue.Settlement) amqp.Publishing {
 	msg := h.copyOf(s.Attempts(), h.room-ours)
 	if s.Reason != "" {
@@ -67,8 +77,9 @@ func (h *held) again(s *queue.Settlement) amqp.Publishing {
 	return msg
 }
 
-// released is the copy that is the same attempt. At once, it has all headers: where they leave no room, it is refused, and the original is given
-// back. One that is put off has to go out, for the original would come back too early.
+// released returns the copy for the same attempt. At once, it has all headers; if they leave no
+// room, it is refused, and the original is given back. A delayed copy must be published, because
+// the original would come back too early.
 func (h *held) released(s *queue.Settlement) amqp.Publishing {
 	if s.After > 0 {
 		return h.copyOf(s.Attempts()-1, h.room-ours)
@@ -76,7 +87,7 @@ func (h *held) released(s *queue.Settlement) amqp.Publishing {
 	return h.copyOf(s.Attempts()-1, 0)
 }
 
-// letter is the copy that goes to the dead-letter queue.
+// letter returns the copy for the dead-letter queue.
 func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
 	msg := h.copyOf(s.Attempts(), h.room-ours)
 	delete(msg.Headers, queue.HeaderReason) // of an earlier attempt
@@ -91,7 +102,8 @@ func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
 	return msg
 }
 
-// addText sets a header to the beginning of value, no longer than limit, and than what fits the wire beside the other headers.
+// addText sets a header to the beginning of value, limited to limit and to the room beside the
+// other headers.
 func (h *held) addText(headers amqp.Table, name, value string, limit int) {
 	delete(headers, name)
 	room := maxHeaders
@@ -104,7 +116,7 @@ func (h *held) addText(headers amqp.Table, name, value string, limit int) {
 	}
 }
 
-// cut returns the first bytes of s, at most limit, and no part of a character.
+// cut returns the first bytes of s, at most limit, without a part of a character at the end.
 func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s

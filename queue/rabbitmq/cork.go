@@ -9,21 +9,22 @@ import (
 	"time"
 )
 
-// cork is a socket that can hold back what is written to it, so that many small frames become one write: the client flushes after each
-// acknowledgement and each message, and the system call costs more than the frame. It is safe for concurrent use.
+// cork is a socket that can buffer writes, so that many small frames become one write. The client
+// flushes after each acknowledgement and each message, and the system call costs more than the
+// frame. It is safe for concurrent use.
 type cork struct {
 	net.Conn
-	silence atomic.Int64 // nanoseconds without a byte of the broker's after which it is given up; 0: the client decides
+	silence atomic.Int64 // nanoseconds without a byte from the broker after which reads fail; 0: the client decides
 
 	mu     sync.Mutex
 	in     bool
 	buffer []byte
 }
 
-// corkSize is how much is held back at most.
+// corkSize is the size of the buffer.
 const corkSize = 32 << 10
 
-// Write sends p, or keeps it until Pull.
+// Write sends p, or buffers it until pull.
 func (c *cork) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,11 +38,13 @@ func (c *cork) Write(p []byte) (int, error) {
 	return len(p), c.flush()
 }
 
-// expect has reads fail when nothing comes for that long, from the next byte on. The client's own deadlines no longer count: it renews them on the
-// goroutine that also writes heartbeats, so that a broker which has stopped to read would be given up although it goes on to send its own.
+// expect makes reads fail when nothing comes for that long, from the next byte on. It replaces the
+// client's own deadlines. The client renews those on the goroutine that also writes heartbeats. It
+// would therefore end the connection to a broker that has stopped reading, although the broker
+// still sends its heartbeats.
 func (c *cork) expect(silence time.Duration) { c.silence.Store(int64(silence)) }
 
-// Read reads what the broker sends.
+// Read reads from the broker.
 func (c *cork) Read(p []byte) (int, error) {
 	if limit := c.silence.Load(); limit > 0 {
 		if err := c.Conn.SetReadDeadline(time.Now().Add(time.Duration(limit))); err != nil {
@@ -50,12 +53,12 @@ func (c *cork) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		_ = c.Conn.Close() // whoever hangs in a write must return, too
+		_ = c.Conn.Close() // a write that hangs must return, too
 	}
 	return n, err
 }
 
-// SetReadDeadline is how the client bounds its wait for heartbeats.
+// SetReadDeadline is called by the client to bound its wait for heartbeats.
 func (c *cork) SetReadDeadline(t time.Time) error {
 	if c.silence.Load() > 0 {
 		return nil
@@ -63,14 +66,14 @@ func (c *cork) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// push holds back what is written from now on.
+// push buffers writes from now on.
 func (c *cork) push() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.in = true
 }
 
-// pull sends what was held back. When that fails the connection is cut, for its stream has a hole.
+// pull sends the buffer. If that fails, it cuts the connection, because its stream is incomplete.
 func (c *cork) pull() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +83,7 @@ func (c *cork) pull() {
 	}
 }
 
-// flush writes the buffer. The caller holds mu.
+// flush writes the buffer. mu must be held.
 func (c *cork) flush() error {
 	if len(c.buffer) == 0 {
 		return nil

@@ -9,27 +9,29 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// A delayed message waits in a queue of its own delay, whose messages expire into the work queue: in one queue for all delays a long one
-// would hold up the short ones behind it. So that there are not as many queues as delays, a delay is rounded up to the next rung of a
-// ladder, eight to each doubling.
+// A delayed message waits in a queue for its delay, whose messages expire into the work queue. In a
+// single queue for all delays a long one would block the short ones behind it. To limit the number
+// of queues, a delay is rounded up to the next rung of a ladder, with eight rungs for each
+// doubling.
 const (
-	// minRung is the shortest delay; what is shorter waits this long.
+	// minRung is the shortest delay; shorter ones are rounded up to it.
 	minRung = 16 * time.Millisecond
 
-	// maxRung is the longest delay that one queue keeps, within the 2^32 ms that the broker takes. A settlement with a longer one is delivered
-	// after that, with the rest in Message.NotBefore.
+	// maxRung is the longest delay of a queue, within the broker's limit of 2^32 ms. A settlement
+	// with a longer one is delivered after maxRung, with the rest in Message.NotBefore.
 	maxRung = 40 * 24 * time.Hour
 
-	// lease is how long after its last declaration a delay queue takes messages: it lives for its delay longer, so that none is lost with it.
+	// lease is the time after its last declaration for which a delay queue may be used. It exists
+	// for its delay longer, so that no message is lost with it.
 	lease = time.Hour
 
-	// freshness is how long after its last declaration a delay queue is used without another one. What is left of the lease is for a
-	// message that the broker is slow to take.
+	// freshness is the time after its last declaration for which a delay queue is used without
+	// another one. The rest of the lease is for messages that the broker is slow to take.
 	freshness = 10 * time.Minute
 )
 
-// rung returns the shortest delay of the ladder that is no shorter than after: at most an eighth longer, and a millisecond, which the
-// broker's clock may cut off.
+// rung returns the shortest delay of the ladder that is not shorter than after. It is longer by an
+// eighth at most, and a millisecond, which the broker's clock may cut off.
 func rung(after time.Duration) time.Duration {
 	ms := uint64((after+time.Millisecond-1)/time.Millisecond) + 1
 	ms = max(ms, uint64(minRung/time.Millisecond))
@@ -37,7 +39,7 @@ func rung(after time.Duration) time.Duration {
 	return time.Duration((ms+step-1)/step*step) * time.Millisecond
 }
 
-// rungs yields the ladder, from below.
+// rungs yields the ladder, the shortest first.
 func rungs() iter.Seq[time.Duration] {
 	return func(yield func(time.Duration) bool) {
 		for r := minRung; r <= rung(maxRung); r = rung(r) {
@@ -48,7 +50,7 @@ func rungs() iter.Seq[time.Duration] {
 	}
 }
 
-// delayName is the name of the queue in which messages wait for delay.
+// delayName returns the name of the queue in which messages wait for delay.
 func (q *Queue) delayName(delay time.Duration) string {
 	ms := strconv.FormatInt(delay.Milliseconds(), 10)
 	if q.broker.cfg.DelayPrefix != "" {
@@ -57,8 +59,9 @@ func (q *Queue) delayName(delay time.Duration) string {
 	return q.name + ".delay." + ms
 }
 
-// delayArgs make a queue whose messages go to the work queue after delay, and which vanishes when it is not used. On a quorum queue the
-// way back is safe too: the message leaves it when the work queue has confirmed it.
+// delayArgs returns the arguments of a queue whose messages go to the work queue after delay, and
+// which expires when it is not used. On a quorum queue the way back is safe too: the message leaves
+// it when the work queue has confirmed it.
 func (q *Queue) delayArgs(delay time.Duration) amqp.Table {
 	args := amqp.Table{
 		"x-queue-type":              string(q.broker.cfg.Type),

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestRungIsNeverEarlyAndHardlyLate over everything that may be asked for.
+// TestRungIsNeverEarlyAndHardlyLate, over all delays.
 func TestRungIsNeverEarlyAndHardlyLate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		after := time.Duration(rapid.Int64Range(1, int64(maxRung)).Draw(t, "after"))
@@ -38,7 +38,8 @@ func TestLadderIsBounded(t *testing.T) {
 	require.LessOrEqual(t, (last + lease).Milliseconds(), int64(1<<32-1), "the broker takes no more")
 }
 
-// TestDelayIsNeverEarly at the real broker, with delays between the rungs, many at once; and little late, which is generous for a busy machine.
+// TestDelayIsNeverEarly at the real broker, with delays between the rungs, many at once; and little
+// late, which is generous for a busy machine.
 func TestDelayIsNeverEarly(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -51,7 +52,10 @@ func TestDelayIsNeverEarly(t *testing.T) {
 			for _, ms := range milliseconds {
 				d, after := receive(t, s), time.Duration(ms)*time.Millisecond
 				due[d.ID] = time.Now().Add(after)
-				batch = append(batch, queue.Settlement{Delivery: d, Disposition: queue.Requeue, After: after, Reason: "later"})
+				batch = append(batch, queue.Settlement{
+					Delivery: d, Disposition: queue.Requeue, After: after,
+					Reason: "later",
+				})
 			}
 			require.NoError(t, s.Settle(t.Context(), batch))
 			for range milliseconds {
@@ -67,13 +71,17 @@ func TestDelayIsNeverEarly(t *testing.T) {
 	}
 }
 
-// TestDelayQueueThatIsGone: a delivery whose delay queue was deleted under us is still held, and the next try declares the queue again.
+// TestDelayQueueThatIsGone: a delivery whose delay queue was deleted meanwhile is still held, and
+// the next attempt declares the queue again.
 func TestDelayQueueThatIsGone(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
 	s := open(t, q, 1)
 	requeue := func() error {
-		return s.Settle(t.Context(), []queue.Settlement{{Delivery: receive(t, s), Disposition: queue.Requeue, After: minRung / 2}})
+		return s.Settle(t.Context(), []queue.Settlement{{
+			Delivery: receive(t, s), Disposition: queue.Requeue,
+			After: minRung / 2,
+		}})
 	}
 	require.NoError(t, requeue())
 	d := receive(t, s)
@@ -87,7 +95,7 @@ func TestDelayQueueThatIsGone(t *testing.T) {
 	require.Equal(t, 3, receive(t, s).Attempt)
 }
 
-// TestPin_LeavesNothing: the queue that has the broker write down another one is gone when that is there.
+// TestPin_LeavesNothing: the queue that makes the broker write down another one is gone afterwards.
 func TestPin_LeavesNothing(t *testing.T) {
 	q := newQueue(t, Config{})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "1", NotBefore: time.Now().Add(time.Minute)}))

@@ -9,7 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Close flushes, gives back and ends. See queue.Session.
+// Close implements [queue.Session]. It flushes settlements, gives the other deliveries back, and
+// closes the connection.
 func (s *session) Close(ctx context.Context) error {
 	first := false
 	s.closing.Do(func() {
@@ -24,7 +25,9 @@ func (s *session) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.link.cut)
 	<-s.flushed
 	s.settleDown(ctx)
-	_ = s.channel.Close() // Its answer says that the broker has handled what came before. An error says that it is over already.
+	// Its answer means that the broker has handled everything before. After an error the channel is
+	// over already.
+	_ = s.channel.Close()
 	s.link.leave(ctx)
 	s.goroutines.Wait()
 	if !stop() {
@@ -33,9 +36,10 @@ func (s *session) Close(ctx context.Context) error {
 	return nil
 }
 
-// settleDown waits until the broker has made good what was settled. A quorum queue takes some thirty settlements of a channel at a time; the channel
-// keeps what comes faster, and forgets it when it is closed. The end of a consumer is agreed upon after everything that came before; where
-// there is no consumer any more, only time helps. A classic queue takes everything at once.
+// settleDown waits until the broker has applied the settlements. A quorum queue takes some thirty
+// settlements of a channel at a time. The channel keeps those that come faster, and forgets them
+// when it is closed. The cancellation of a consumer is confirmed after everything that came before;
+// without a consumer, only a wait helps. A classic queue takes all settlements at once.
 func (s *session) settleDown(ctx context.Context) {
 	if s.classic {
 		return
@@ -63,7 +67,8 @@ func (s *session) settleDown(ctx context.Context) {
 	}
 }
 
-// watch waits for the end of the session, and ends it altogether: what it holds goes back at once, also when its user never calls Close.
+// watch waits for the end of the session, and closes its connection, so that its deliveries go back
+// at once, even if Close is never called.
 func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 	defer s.link.cut()
 	for {
@@ -73,7 +78,7 @@ func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 				s.lose(errConsumerCancelled)
 				return
 			}
-			cancels = nil // The channel is gone; closes says why.
+			cancels = nil // The channel is gone; closes has the reason.
 		case reply := <-closes:
 			if reply == nil {
 				reply = amqp.ErrClosed
@@ -84,7 +89,7 @@ func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 	}
 }
 
-// lose ends the session for the reason why, unless its user has ended it before.
+// lose ends the session with the reason why, unless Close has ended it before.
 func (s *session) lose(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +101,7 @@ func (s *session) lose(why error) {
 	close(s.lost)
 }
 
-// ended returns why the session is over, nil while it is not.
+// ended returns the reason why the session is over, or nil.
 func (s *session) ended() error {
 	select {
 	case <-s.closed:
@@ -111,7 +116,8 @@ func (s *session) ended() error {
 	}
 }
 
-// end is ended for those who know that it is, and waits until it is known why.
+// end returns the reason why the session is over. It must be called when that is certain, and waits
+// for the reason.
 func (s *session) end() error {
 	select {
 	case <-s.lost:

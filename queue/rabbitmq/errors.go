@@ -11,31 +11,35 @@ import (
 )
 
 var (
-	// ErrRefused is wrapped by the error of a call that the broker refused for want of rights: a wrong user or password, a virtual host that
-	// is missing or closed to the user, or a queue that the user may not declare, read or write. It may be right again later.
+	// ErrRefused is wrapped by the error of a call that the broker refused because of missing
+	// rights. The user or password is wrong, the virtual host is missing or closed to the user, or
+	// the user may not declare, read or write the queue. The rights may be granted later.
 	ErrRefused = errors.New("rabbitmq: refused by the broker")
 
-	// ErrUnroutable is wrapped by the error of a published message that the broker returned: no such queue.
+	// ErrUnroutable is wrapped by the error of a published message that the broker returned,
+	// because the queue does not exist.
 	ErrUnroutable = errors.New("rabbitmq: no such queue")
 
-	// ErrNacked is wrapped by the error of a published message that the broker did not take: a full queue, or a fault of its own.
+	// ErrNacked is wrapped by the error of a published message that the broker did not take,
+	// because the queue is full, or of an internal failure.
 	ErrNacked = errors.New("rabbitmq: the broker did not take the message")
 
-	// ErrBlocked is wrapped by the error of a settlement whose copy was not published, because the broker blocks publishers: it is short of memory
-	// or disk. See Broker.Blocked.
+	// ErrBlocked is wrapped by the error of a settlement whose copy was not published, because the
+	// broker blocks publishers: it is short of memory or disk. See [Broker.Blocked].
 	ErrBlocked = errors.New("rabbitmq: the broker blocks publishers")
 
-	// ErrUnconfirmed is wrapped by the error of a published message whose connection ended before its confirm.
+	// ErrUnconfirmed is wrapped by the error of a published message whose connection ended before
+	// its confirm.
 	ErrUnconfirmed = errors.New("rabbitmq: connection lost before the confirm")
 )
 
-// errLease is why a delayed copy does not count though it was confirmed.
+// errLease is the error of a delayed copy that was confirmed too late to count.
 var errLease = errors.New("the confirm came after the lease of the delay queue, which may be gone")
 
-// errConsumerCancelled is why a session is lost that the broker has cancelled.
+// errConsumerCancelled is the reason of a session whose consumer the broker has cancelled.
 var errConsumerCancelled = errors.New("the broker cancelled the consumer: the queue was deleted, or its node is gone")
 
-// explain adds what a refusal of the broker means for the user. What is no refusal stays as it is.
+// explain adds the remedy to the broker's refusals. It returns other errors unchanged.
 func explain(err error) error {
 	var reply *amqp.Error
 	if !errors.As(err, &reply) {
@@ -55,16 +59,17 @@ func explain(err error) error {
 	return err
 }
 
-// isDown says that the queue is there, and its node is not: RabbitMQ answers "not found", with "home node '...' of durable queue '...' is down or
-// inaccessible".
+// isDown reports whether the queue exists, but its node is down. RabbitMQ then answers "not found",
+// with "home node '...' of durable queue '...' is down or inaccessible".
 func isDown(reply *amqp.Error) bool {
 	return reply.Code == amqp.NotFound && strings.Contains(reply.Reason, "is down or inaccessible")
 }
 
-// inequivalent is how RabbitMQ says that a queue exists with other properties.
-var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for queue '([^']*)' in vhost '[^']*': received (.*) but current is (.*)$`)
+// inequivalent matches RabbitMQ's error about a queue that exists with other properties.
+var inequivalent = regexp.MustCompile(`inequivalent arg '([^']*)' for queue '([^']*)' in vhost '[^']*': ` +
+	`received (.*) but current is (.*)$`)
 
-// mismatch says which property of which queue is not what was asked for.
+// mismatch returns the error about a property of a queue that differs from the requested one.
 func mismatch(err error, reason string) error {
 	if limit := sizeLimitOf(reason); limit > 0 {
 		return &sizeError{limit: limit, err: err}

@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// A message is published, fails once, comes back after a delay, and is done. Users of gentask leave receiving and settling to its consumer.
+// A message is published, fails once, comes back after a delay, and is done. Users of gentask leave
+// receiving and settling to its consumer.
 func Example() {
 	url, err := brokertest.FindRabbitMQ() // or "amqp://user:password@host:5672/vhost"
 	if err != nil {
@@ -52,7 +53,10 @@ func consume(ctx context.Context, emails *rabbitmq.Queue) error {
 			return err
 		}
 		fmt.Printf("%s, attempt %d\n", d.Body, d.Attempt)
-		if err := session.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: disposition, After: 50 * time.Millisecond}}); err != nil {
+		if err := session.Settle(ctx, []queue.Settlement{{
+			Delivery: d, Disposition: disposition,
+			After: 50 * time.Millisecond,
+		}}); err != nil {
 			return err
 		}
 	}

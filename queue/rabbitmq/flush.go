@@ -3,30 +3,33 @@ package rabbitmq
 import "time"
 
 const (
-	// linger is the time between two flushes: what comes in the meantime goes over the wire together. A settlement that comes later than that
-	// after the last flush is flushed at once.
+	// linger is the time between two flushes: settlements that come in between are sent together. A
+	// settlement that comes later after the last flush is flushed at once.
 	linger = time.Millisecond
 
-	// overtaking is how long an acknowledgement that has overtaken others waits for them, and at most twice that: alone it is a frame of its own, and
-	// what the broker does for a frame costs much more than the wait. With a thousand short jobs at a time half of them overtake others.
+	// overtaking is the time for which an acknowledgement that has overtaken others waits for them;
+	// it waits at most twice as long. Alone it would be a frame of its own, which costs the broker
+	// much more than the wait. With a thousand short jobs at a time half of them overtake others.
 	overtaking = 5 * time.Millisecond
 
-	// smallPrefetch is the prefetch below which both are in proportion: slots are wanted back sooner where there are few.
+	// smallPrefetch is the prefetch below which both times are reduced in proportion, because slots
+	// are needed sooner if there are few.
 	smallPrefetch = 1000
 
-	// maxBatch bounds how many settlements wait for each other.
+	// maxBatch is the most settlements that wait for each other.
 	maxBatch = 256
 )
 
-// batch is how many settlements do not wait any longer. What waits takes slots of the prefetch, at most this part of them.
+// batch is the number of settlements that are sent without a wait. Settlements that wait occupy
+// slots, at most this part of the prefetch.
 func (s *session) batch() int { return max(1, min(s.prefetch/16, maxBatch)) }
 
-// part is what a wait is for the session's prefetch.
+// part returns the part of a wait for the session's prefetch.
 func (s *session) part(of time.Duration) time.Duration {
 	return of * time.Duration(min(s.prefetch, smallPrefetch)) / smallPrefetch
 }
 
-// wake tells the flusher of n more settlements. The caller holds mu.
+// wake counts n more settlements for the flusher. mu must be held.
 func (s *session) wake(n int) {
 	if n == 0 {
 		return
@@ -42,7 +45,7 @@ func (s *session) wake(n int) {
 	}
 }
 
-// signal tells whoever waits for c, now or later. Told twice is told once.
+// signal wakes the goroutine that waits for c, now or later. Two signals may become one.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -50,7 +53,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// flush sends settlements until the session is over: as soon as there are enough of them, and otherwise when the last flush was long enough ago.
+// flush sends settlements until the session is over. It does so as soon as there are enough of
+// them, and otherwise when the last flush was long enough ago.
 func (s *session) flush() {
 	defer close(s.flushed)
 	timer := time.NewTimer(0)
@@ -79,7 +83,8 @@ func (s *session) flush() {
 	}
 }
 
-// send writes what is settled, in one system call. Only one send writes at a time, because the order of frames matters.
+// send writes the settlements in one system call. Only one send writes at a time, because the order
+// of frames matters.
 func (s *session) send(frames []frame, far reach) []frame {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -99,7 +104,7 @@ func (s *session) send(frames []frame, far reach) []frame {
 	defer s.link.socket.pull()
 	for _, f := range frames {
 		if err := s.write(f); err != nil {
-			break // The channel is gone, as the watcher is about to hear.
+			break // The channel is gone, and the watcher will get the reason.
 		}
 	}
 	return frames

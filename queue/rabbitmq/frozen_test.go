@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestScenario22_FrozenPublisher: the connection for publishing goes silent, as one does whose state a firewall has forgotten. Whoever waits for a
-// confirm hears within 5 s that there is none, however long the heartbeats of the config are, and whether or not the socket still takes what is
-// written; the next attempt goes over a new connection.
+// TestScenario22_FrozenPublisher: the connection for publishing goes silent, as one does whose
+// state a firewall has forgotten. A caller that waits for a confirm gets an error within 5 s,
+// however long the heartbeats of the config are, and whether or not the socket still accepts
+// writes. The next attempt goes over a new connection.
 func TestScenario22_FrozenPublisher(t *testing.T) {
 	for name, body := range map[string]int{"the socket takes it": 10, "the socket is full": 64 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -29,7 +30,8 @@ func TestScenario22_FrozenPublisher(t *testing.T) {
 			require.ErrorIs(t, err, ErrUnconfirmed)
 			require.Less(t, time.Since(start), 5*time.Second)
 			require.NoError(t, s.Settle(t.Context(), []queue.Settlement{
-				{Delivery: first, Disposition: queue.DeadLetter}, {Delivery: second, Disposition: queue.Requeue, After: time.Millisecond},
+				{Delivery: first, Disposition: queue.DeadLetter},
+				{Delivery: second, Disposition: queue.Requeue, After: time.Millisecond},
 			}))
 			require.Equal(t, 2, receive(t, s).Attempt)
 			letters, err := q.DeadLetters(t.Context(), 10)
@@ -39,7 +41,8 @@ func TestScenario22_FrozenPublisher(t *testing.T) {
 	}
 }
 
-// TestPulse: the connection for publishing has short heartbeats, whatever the config and the URL say; nothing else of the URL is changed.
+// TestPulse: the connection for publishing has short heartbeats, whatever the config and the URL
+// have; nothing else of the URL is changed.
 func TestPulse(t *testing.T) {
 	for _, tc := range []struct {
 		url       string

@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzForeignTable: headers of every type that the wire has, nested, under the names that we read, in frames of any size: text comes of them,
-// the attempt is at least 1, and the copies of again and letter fit the frame.
+// FuzzForeignTable: headers of every type of the protocol, nested, under the names that the driver
+// reads, in frames of any size. They become text, the attempt is at least 1, and the copies of
+// again and letter fit the frame.
 func FuzzForeignTable(f *testing.F) {
 	f.Add([]byte{0}, uint16(0), "")
 	f.Add([]byte{0, 6, 255, 40}, uint16(0), "") // as many attempts as are believed
@@ -31,7 +32,10 @@ func FuzzForeignTable(f *testing.F) {
 		}
 		used := usedUp(&raw, len(seed)%3 == 0)
 		require.LessOrEqual(t, used, maxAttempts)
-		h := &held{raw: &raw, room: headerRoom(frameMax), Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1}}
+		h := &held{
+			raw: &raw, room: headerRoom(frameMax),
+			Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1},
+		}
 		h.ID = "made-up"
 		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: reason}
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {
@@ -61,9 +65,10 @@ func (s *tableSeed) chunk() string {
 	return string(c)
 }
 
-// names are those that the driver and the broker give a meaning to.
+// names are those with a meaning for the driver and the broker.
 var names = []string{
-	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, headerCount, headerMillis,
+	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, headerCount,
+	headerMillis,
 	"x-death", "CC", "BCC",
 	"x-first-death-queue", "",
 }
@@ -124,12 +129,14 @@ func (s *tableSeed) value(depth int) any {
 	return s.chunk()
 }
 
-// FuzzURL: New takes a URL or says what is not right, and never shows a password.
+// FuzzURL: New accepts a URL or returns an error, and never shows a password.
 func FuzzURL(f *testing.F) {
 	for _, url := range []string{
-		"amqp://guest:guest@localhost:5672/", "amqps://u:hunter2@h?heartbeat=5&cacertfile=/x", "amqp://u:hunter2%zz@h", "amqp://h:port",
+		"amqp://guest:guest@localhost:5672/", "amqps://u:hunter2@h?heartbeat=5&cacertfile=/x", "amqp://u:hunter2%zz@h",
+		"amqp://h:port",
 		"://", "", "hunter2",
-		"amqp://\x00", "amqp://[::1", "http://u:hunter2@h", "amqp://u:hunter2@h?heartbeat=-1", "amqp://u:hunter2@h?channel_max=99999999999", "AMQP://h",
+		"amqp://\x00", "amqp://[::1", "http://u:hunter2@h", "amqp://u:hunter2@h?heartbeat=-1",
+		"amqp://u:hunter2@h?channel_max=99999999999", "AMQP://h",
 		"amqp://h/%2f", "amqp://h/a/b",
 	} {
 		f.Add(url)
@@ -146,7 +153,7 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// FuzzQueueName: the names of a queue and of its companions fit the wire.
+// FuzzQueueName: the names of a queue and of its related queues fit the protocol.
 func FuzzQueueName(f *testing.F) {
 	for _, name := range []string{"emails", "", "amq.", "amq.gen-x", "a b", "é", "\xff\x00", strings.Repeat("x", 121)} {
 		f.Add(name, "d.")

@@ -8,18 +8,20 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// gauge asks how many messages wait, by way of one connection for all queues of a Broker. It is neither that of a session, which may be dead
-// unnoticed, nor that for publishing, which the broker may block; and it is kept, for the question is asked again and again.
+// gauge requests the number of waiting messages, over one connection for all queues of a Broker.
+// That is not the connection of a session, which may be dead unnoticed, nor that for publishing,
+// which the broker may block. It is kept, because the request is repeated often.
 type gauge struct {
 	broker *Broker
-	turn   chan struct{} // held while asking, which guards the rest
+	turn   chan struct{} // held during a request, and guards the rest
 	link   *link         // nil until it is needed
 	over   bool
 }
 
 func newGauge(b *Broker) *gauge { return &gauge{broker: b, turn: make(chan struct{}, 1)} }
 
-// Backlog implements queue.BacklogReporter. It counts the messages that are ready. A queue that does not exist is an error.
+// Backlog implements [queue.BacklogReporter]. It counts the messages that are ready. A queue that
+// does not exist is an error.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	if err := checkName(q.name); err != nil {
 		return 0, err
@@ -52,7 +54,7 @@ func (g *gauge) ready(ctx context.Context, name string) (n int, err error) {
 	return n, nil
 }
 
-// channel opens one, on a new connection if the last is lost.
+// channel returns a new channel, on a new connection if the last is lost.
 func (g *gauge) channel(ctx context.Context) (*amqp.Channel, error) {
 	if g.over {
 		return nil, queue.ErrClosed
@@ -69,7 +71,7 @@ func (g *gauge) channel(ctx context.Context) (*amqp.Channel, error) {
 	return g.link.Channel()
 }
 
-// close ends the connection, when the question under way has been answered.
+// close closes the connection after the request that is running.
 func (g *gauge) close() {
 	g.turn <- struct{}{}
 	defer func() { <-g.turn }()

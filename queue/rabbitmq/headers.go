@@ -15,29 +15,33 @@ import (
 )
 
 const (
-	// headerMillis is where the time of publishing travels in milliseconds, as it does elsewhere at RabbitMQ: AMQP's own timestamp has seconds.
+	// headerMillis holds the time of publishing in milliseconds, as usual with RabbitMQ, because
+	// AMQP's own timestamp has seconds.
 	headerMillis = "timestamp_in_ms"
 
-	// headerNotBefore is where a copy says for how long it should be put off, if that is longer than a queue can keep it.
+	// headerNotBefore of a copy holds the end of its delay, if that is longer than a queue can keep
+	// it.
 	headerNotBefore = "gentask-not-before"
 
-	// headerCount is where a quorum queue counts how often this copy of the message was returned.
+	// headerCount holds a quorum queue's count of the returns of this copy of the message.
 	headerCount = "x-delivery-count"
 
-	// maxAttempts bounds what is believed of a counter, so that sums of them do not overflow.
+	// maxAttempts is the upper limit for a counter, so that sums do not overflow.
 	maxAttempts = math.MaxInt32 / 4
 )
 
-// message is what a user sees of raw. Whatever a foreign publisher has put into the headers, it becomes text, and its priority no more than the
-// queue has, for the rest has no effect.
+// message returns the user's view of raw. Headers of a foreign publisher are converted to text. The
+// priority is limited to that of the queue, because a higher one has no effect.
 func message(raw *amqp.Delivery, maxPriority int) queue.Message {
 	return queue.Message{
-		ID: raw.MessageId, Body: raw.Body, Headers: texts(raw.Headers), ContentType: raw.ContentType, Time: published(raw),
+		ID: raw.MessageId, Body: raw.Body, Headers: texts(raw.Headers), ContentType: raw.ContentType,
+		Time:     published(raw),
 		Priority: min(int(raw.Priority), maxPriority),
 	}
 }
 
-// texts returns headers as text, nil for none. The time in milliseconds is left out: Message.Time has it.
+// texts returns headers as text, and nil for none. It omits the time in milliseconds, which is in
+// Message.Time.
 func texts(headers amqp.Table) map[string]string {
 	var all map[string]string
 	for name, value := range headers {
@@ -52,7 +56,8 @@ func texts(headers amqp.Table) map[string]string {
 	return all
 }
 
-// text returns a header's value as a user would write it: bytes that are no text in base64, times in RFC 3339, tables and arrays in JSON.
+// text converts a header's value to text: bytes that are no text to base64, times to RFC 3339,
+// tables and arrays to JSON.
 func text(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -76,7 +81,7 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// early returns until when a message that comes too early is to be put off again; zero if it isn't.
+// early returns the end of the delay of a message that comes too early, and zero for others.
 func early(headers amqp.Table) time.Time {
 	value, ok := headers[headerNotBefore].(string)
 	if !ok {
@@ -89,7 +94,8 @@ func early(headers amqp.Table) time.Time {
 	return due
 }
 
-// published is when raw was published: the milliseconds where they belong to the timestamp, else its seconds.
+// published returns the time of publishing of raw: the milliseconds if they match the timestamp,
+// else its seconds.
 func published(raw *amqp.Delivery) time.Time {
 	ms, ok := raw.Headers[headerMillis].(int64)
 	if exact := time.UnixMilli(ms); ok && exact.Unix() == raw.Timestamp.Unix() {
@@ -98,12 +104,13 @@ func published(raw *amqp.Delivery) time.Time {
 	return raw.Timestamp
 }
 
-// usedUp is how many attempts were used up before this delivery: those that our header brings along, and those that the broker has counted since
-// the message was published. strict says that the queue is a quorum queue, which tells when it has counted.
+// usedUp returns the attempts that were used up before this delivery: those of our header, and
+// those that the broker has counted since the message was published. strict means that the queue is
+// a quorum queue, which marks its counts.
 func usedUp(raw *amqp.Delivery, strict bool) int {
 	used := count(raw.Headers[queue.HeaderAttempts])
 	if !raw.Redelivered {
-		return used // A counter of the broker's in a first delivery would be the publisher's invention.
+		return used // In a first delivery a counter of the broker can only come from the publisher.
 	}
 	counted, ok := raw.Headers[headerCount]
 	switch {
@@ -115,7 +122,7 @@ func usedUp(raw *amqp.Delivery, strict bool) int {
 	return min(used, maxAttempts)
 }
 
-// count reads a counter that anybody may have written.
+// count reads a counter that any program may have written.
 func count(value any) int {
 	switch v := value.(type) {
 	case int64:
@@ -133,20 +140,21 @@ func count(value any) int {
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return 0
 		}
-		return clamp(n) // Out of range: the nearest number.
+		return clamp(n) // out of range: the nearest number
 	}
 	return 0
 }
 
 func clamp(n int64) int { return int(max(0, min(n, maxAttempts))) }
 
-// isCopy says that this driver published the message as a copy of one that was delivered before.
+// isCopy reports whether this driver published the message as a copy of one that was delivered
+// before.
 func isCopy(headers amqp.Table) bool {
 	_, found := headers[queue.HeaderAttempts]
 	return found
 }
 
-// size is how many bytes headers take on the wire.
+// size returns the size of headers on the wire.
 func size(headers amqp.Table) int {
 	n := 4
 	for name, value := range headers {
@@ -155,7 +163,7 @@ func size(headers amqp.Table) int {
 	return n
 }
 
-// sizeOf is how many bytes one value takes on the wire, its type included.
+// sizeOf returns the size of one value on the wire, including its type.
 func sizeOf(value any) int {
 	switch v := value.(type) {
 	case nil:

@@ -71,7 +71,8 @@ func TestAttemptsAreCountedAndClamped(t *testing.T) {
 	}
 }
 
-// FuzzHeaders: whatever a publisher writes where we read, the attempt is at least 1, and the copies can go over the wire.
+// FuzzHeaders: whatever a publisher writes into the driver's headers, the attempt is at least 1,
+// and the copies can go over the wire.
 func FuzzHeaders(f *testing.F) {
 	f.Add("3", int64(2), []byte{0xff}, "x", int64(1700000000123), true)
 	f.Add("-99999999999999999999", int64(math.MinInt64), []byte(nil), "", int64(math.MaxInt64), false)
@@ -99,7 +100,8 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// TestForgedHeadersOverTheWire: the same with the real broker between: every type that it can carry, and counters of an enemy.
+// TestForgedHeadersOverTheWire: the same with the real broker between, every type that it can
+// carry, and forged counters.
 func TestForgedHeadersOverTheWire(t *testing.T) {
 	user, err := amqp.ParseURI(brokertest.RabbitMQ(t))
 	require.NoError(t, err)
@@ -108,12 +110,15 @@ func TestForgedHeadersOverTheWire(t *testing.T) {
 			q := newQueue(t, Config{Type: kind})
 			s := open(t, q, 1)
 			sent := amqp.Table{
-				queue.HeaderAttempts: amqp.Table{"a": []any{int32(1)}}, headerCount: int64(-1 << 60), headerMillis: "soon",
-				"int": int32(7), "flag": true, "none": nil, "bytes": []byte{0xff}, "list": []any{"a", int64(2)}, "at": time.Unix(0, 0),
+				queue.HeaderAttempts: amqp.Table{"a": []any{int32(1)}}, headerCount: int64(-1 << 60),
+				headerMillis: "soon",
+				"int":        int32(7), "flag": true, "none": nil, "bytes": []byte{0xff}, "list": []any{"a", int64(2)},
+				"at": time.Unix(0, 0),
 			}
 			foreign(t, func(ch *amqp.Channel) {
 				require.NoError(t, ch.PublishWithContext(t.Context(), "", q.name, true, false, amqp.Publishing{
-					Headers: sent, Body: []byte("x"), Expiration: "60000", UserId: user.Username, Priority: 3, Type: "job", CorrelationId: "c",
+					Headers: sent, Body: []byte("x"), Expiration: "60000", UserId: user.Username, Priority: 3,
+					Type: "job", CorrelationId: "c",
 				}))
 			})
 			for attempt := 1; attempt <= 3; attempt++ {
@@ -147,16 +152,21 @@ func TestTimeKeepsItsMilliseconds(t *testing.T) {
 	}
 }
 
-// TestHeadersThatFillTheFrame: a dead letter whose original has headers as large as a frame takes is kept all the same, with a shorter stack.
+// TestHeadersThatFillTheFrame: a dead letter whose original has headers as large as a frame takes
+// is kept all the same, with a shorter stack.
 func TestHeadersThatFillTheFrame(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	fill := strings.Repeat("x", maxHeaders-1024)
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "full", Headers: map[string]string{"fill": fill}}))
-	err := q.Publish(t.Context(), queue.Message{ID: "over", Headers: map[string]string{"fill": fill + fill}}, queue.Message{ID: "fine"})
+	err := q.Publish(t.Context(), queue.Message{ID: "over", Headers: map[string]string{"fill": fill + fill}},
+		queue.Message{ID: "fine"})
 	require.ErrorIs(t, err, queue.ErrConfig)
 	require.ErrorContains(t, err, `1 not confirmed: message "over"`)
 	s := open(t, q, 1)
-	letter := queue.Settlement{Delivery: receive(t, s), Disposition: queue.DeadLetter, Reason: "why", Stack: strings.Repeat("s", queue.MaxStack)}
+	letter := queue.Settlement{
+		Delivery: receive(t, s), Disposition: queue.DeadLetter, Reason: "why",
+		Stack: strings.Repeat("s", queue.MaxStack),
+	}
 	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{letter}))
 	require.Equal(t, "fine", receive(t, s).ID)
 	letters, err := q.DeadLetters(t.Context(), 10)

@@ -7,18 +7,18 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// held is a delivery with what its copies need.
+// held is a delivery with the data for its copies.
 type held struct {
 	queue.Delivery
-	raw     *amqp.Delivery // nil for a plain one, of which Delivery says everything
-	room    int            // how many bytes of headers a copy may have; 0 for any
-	claimed bool           // somebody is settling it
+	raw     *amqp.Delivery // nil for a plain one, whose Delivery has everything
+	room    int            // most bytes of headers of a copy; 0 means no limit
+	claimed bool           // a call is settling it
 
-	refused   error // why the last copy of it was refused
-	elsewhere bool  // that was a copy for another queue than its own
+	refused   error // the error of its last copy
+	elsewhere bool  // reports whether that copy was for another queue
 }
 
-// hold makes of what has arrived what its user sees of it. It keeps nothing of raw itself, which is the caller's to use again.
+// hold returns the delivery of raw. It does not keep raw, which the caller reuses.
 func (s *session) hold(raw *amqp.Delivery) *held {
 	used := usedUp(raw, s.strict)
 	h := &held{room: headerRoom(s.link.Config.FrameSize), Delivery: queue.Delivery{
@@ -36,10 +36,10 @@ func (s *session) hold(raw *amqp.Delivery) *held {
 	return h
 }
 
-// arrive keeps what arrives until deliver.
+// arrive keeps a delivery until deliver.
 func (s *session) arrive(raw *amqp.Delivery) { s.arrived = append(s.arrived, s.hold(raw)) }
 
-// deliver has what has arrived received.
+// deliver passes the deliveries that have arrived to Receive.
 func (s *session) deliver() {
 	s.mu.Lock()
 	s.inbox = append(s.inbox, s.arrived...)
@@ -49,14 +49,14 @@ func (s *session) deliver() {
 	signal(s.arrival)
 }
 
-// note puts into the inbox what has not come by way of deliver.
+// note passes a delivery to Receive that has not come by way of deliver.
 func (s *session) note(h *held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inbox = append(s.inbox, h)
 }
 
-// take returns the next delivery, nil when there is none.
+// take returns the next delivery, or nil if there is none.
 func (s *session) take() *held {
 	if s.taken == len(s.next) {
 		s.look()
@@ -70,7 +70,7 @@ func (s *session) take() *held {
 	return h
 }
 
-// look takes out all that is in the inbox, and enters it into the book.
+// look empties the inbox, and enters its deliveries into the prefix.
 func (s *session) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,13 +80,16 @@ func (s *session) look() {
 	}
 }
 
-// plain says that raw is no more than the message that its user sees: most are, and most are acknowledged and never copied.
+// plain reports whether raw has nothing beyond the message that the user sees. Most are plain, and
+// most are acknowledged and never copied.
 func plain(raw *amqp.Delivery) bool {
-	return len(raw.Headers) == 0 && raw.ContentEncoding == "" && raw.Priority == 0 && raw.CorrelationId == "" && raw.ReplyTo == "" &&
+	return len(raw.Headers) == 0 && raw.ContentEncoding == "" && raw.Priority == 0 && raw.CorrelationId == "" &&
+		raw.ReplyTo == "" &&
 		raw.Type == "" && raw.AppId == ""
 }
 
-// original is the message as it arrived, as far as a copy needs it; the milliseconds may be in its timestamp.
+// original returns the message as it arrived, as far as a copy needs it. The milliseconds may be in
+// its timestamp.
 func (h *held) original() *amqp.Delivery {
 	if h.raw != nil {
 		return h.raw

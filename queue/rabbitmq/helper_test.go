@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is the longest wait for something that has to come.
+// patience is the longest wait for an event that must come.
 const patience = 10 * time.Second
 
 // newQueue returns a fresh queue of a broker of its own, and deletes both after the test.
@@ -36,7 +36,7 @@ func newQueue(t testing.TB, cfg Config) *Queue {
 	return q
 }
 
-// url is where its broker is.
+// url returns the broker's URL.
 func (q *Queue) url(t testing.TB) string {
 	t.Helper()
 	urls, err := q.broker.addresses.URLs(t.Context())
@@ -87,7 +87,7 @@ func foreign(t testing.TB, f func(ch *amqp.Channel)) {
 	f(ch)
 }
 
-// changed returns the broker's URL, changed.
+// changed returns the broker's URL with a change.
 func changed(t testing.TB, change func(u *url.URL)) string {
 	t.Helper()
 	u, err := url.Parse(brokertest.RabbitMQ(t))
@@ -120,7 +120,7 @@ func (r *recorder) Backlog(ctx context.Context) (int, error) {
 	return r.Source.(queue.BacklogReporter).Backlog(ctx)
 }
 
-// Break cuts the sockets, as a fault of the network would.
+// Break cuts the sockets, as a network fault would.
 func (r *recorder) Break() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +129,8 @@ func (r *recorder) Break() {
 	}
 }
 
-// Held asks every session that is not over to flush, has its broker handle that, and returns how many deliveries are unsettled then.
+// Held asks every session that is not over to flush, waits until its broker has handled that, and
+// returns how many deliveries are then unsettled.
 func (r *recorder) Held(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

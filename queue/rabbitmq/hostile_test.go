@@ -16,11 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fullFrame is how many bytes of headers go into a frame of 128 KiB beside its own 8, 14 of the properties, and a little that the broker adds
-// when it delivers again.
+// fullFrame is the size of the headers that fit a frame of 128 KiB beside its own 8 bytes, 14 of
+// the properties, and a little that the broker adds when it delivers again.
 const fullFrame = 128<<10 - 8 - 14 - 128
 
-// hostile are messages as a stranger's client can send them. A header frame takes 128 KiB; the body goes in frames of its own.
+// hostile returns messages as another program's client can send them. A header frame takes 128 KiB;
+// the body goes in frames of its own.
 func hostile() map[string]amqp.Publishing {
 	tiny := amqp.Table{}
 	for i := range fullFrame / 18 { // fewer than the 8,192 that the client reads
@@ -28,22 +29,44 @@ func hostile() map[string]amqp.Publishing {
 	}
 	one, long := []byte(`1`), strings.Repeat("x", 255)
 	return map[string]amqp.Publishing{
-		"a header that fills the frame":  {Headers: amqp.Table{"big": strings.Repeat("x", fullFrame-4-9)}, Body: one},
-		"tiny headers that fill it":      {Headers: tiny, Body: one},
-		"the same, and it fails":         {Headers: tiny, Body: []byte(`{`)},
-		"attempts that fill it":          {Headers: amqp.Table{queue.HeaderAttempts: strings.Repeat("9", fullFrame-4-22)}, Body: []byte(`{`)},
-		"a reason that fills it":         {Headers: amqp.Table{queue.HeaderReason: strings.Repeat("9", fullFrame-4-20)}, Body: []byte(`{`)},
-		"a body of 10 MiB":               {Body: bytes.Repeat([]byte("["), 10<<20)},
-		"negative attempts":              {Headers: amqp.Table{queue.HeaderAttempts: int64(math.MinInt64)}, Body: one},
-		"attempts that overflow":         {Headers: amqp.Table{queue.HeaderAttempts: int64(math.MaxInt64), headerCount: int64(1 << 62)}, Body: one},
-		"attempts beyond a number":       {Headers: amqp.Table{queue.HeaderAttempts: strings.Repeat("9", 1000)}, Body: one},
-		"attempts that are a table":      {Headers: amqp.Table{queue.HeaderAttempts: amqp.Table{"a": []any{nil}}}, Body: one},
-		"attempts that are no number":    {Headers: amqp.Table{queue.HeaderAttempts: 1.5}, Body: one},
-		"a forged x-death":               {Headers: amqp.Table{"x-death": []any{amqp.Table{"count": "many"}, nil, "x"}}, Body: []byte(`{`)},
-		"an x-death that is none":        {Headers: amqp.Table{"x-first-death-queue": []byte{0xff}}, Body: []byte(`{`)},
-		"no UTF-8":                       {Headers: amqp.Table{"\xff": []byte{0xc3, 0x28}}, ContentType: "\xff", Body: []byte("\xff")},
-		"long names":                     {MessageId: long, ContentType: long, CorrelationId: long, Body: []byte(`{`)},
-		"a time before time":             {Timestamp: time.Unix(1<<62, 0), Headers: amqp.Table{headerMillis: int64(math.MinInt64)}, Body: one},
+		"a header that fills the frame": {Headers: amqp.Table{"big": strings.Repeat("x", fullFrame-4-9)}, Body: one},
+		"tiny headers that fill it":     {Headers: tiny, Body: one},
+		"the same, and it fails":        {Headers: tiny, Body: []byte(`{`)},
+		"attempts that fill it": {Headers: amqp.Table{queue.HeaderAttempts: strings.Repeat("9",
+			fullFrame-4-22)}, Body: []byte(`{`)},
+		"a reason that fills it": {
+			Headers: amqp.Table{queue.HeaderReason: strings.Repeat("9", fullFrame-4-20)},
+			Body:    []byte(`{`),
+		},
+		"a body of 10 MiB":  {Body: bytes.Repeat([]byte("["), 10<<20)},
+		"negative attempts": {Headers: amqp.Table{queue.HeaderAttempts: int64(math.MinInt64)}, Body: one},
+		"attempts that overflow": {Headers: amqp.Table{
+			queue.HeaderAttempts: int64(math.MaxInt64),
+			headerCount:          int64(1 << 62),
+		}, Body: one},
+		"attempts beyond a number": {
+			Headers: amqp.Table{queue.HeaderAttempts: strings.Repeat("9", 1000)},
+			Body:    one,
+		},
+		"attempts that are a table": {
+			Headers: amqp.Table{queue.HeaderAttempts: amqp.Table{"a": []any{nil}}},
+			Body:    one,
+		},
+		"attempts that are no number": {Headers: amqp.Table{queue.HeaderAttempts: 1.5}, Body: one},
+		"a forged x-death": {
+			Headers: amqp.Table{"x-death": []any{amqp.Table{"count": "many"}, nil, "x"}},
+			Body:    []byte(`{`),
+		},
+		"an x-death that is none": {Headers: amqp.Table{"x-first-death-queue": []byte{0xff}}, Body: []byte(`{`)},
+		"no UTF-8": {
+			Headers: amqp.Table{"\xff": []byte{0xc3, 0x28}}, ContentType: "\xff",
+			Body: []byte("\xff"),
+		},
+		"long names": {MessageId: long, ContentType: long, CorrelationId: long, Body: []byte(`{`)},
+		"a time before time": {
+			Timestamp: time.Unix(1<<62, 0),
+			Headers:   amqp.Table{headerMillis: int64(math.MinInt64)}, Body: one,
+		},
 		"a time that is a table":         {Headers: amqp.Table{headerMillis: amqp.Table{}}, Body: one},
 		"recipients that are not wanted": {Headers: amqp.Table{"CC": []any{}}, Body: []byte(`{`)},
 		"deep JSON":                      {Body: bytes.Repeat([]byte(`{"a":`), 1<<20)},
@@ -51,8 +74,8 @@ func hostile() map[string]amqp.Publishing {
 	}
 }
 
-// TestHostileMessagesAreHandledOrDeadLettered: whatever the bare client can publish ends acknowledged or dead-lettered: nothing is held for ever,
-// nothing is lost, and the good one behind is run.
+// TestHostileMessagesAreHandledOrDeadLettered: every message that the bare client can publish ends
+// acknowledged or dead-lettered. None is held for ever or lost, and the good one behind is run.
 func TestHostileMessagesAreHandledOrDeadLettered(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -80,8 +103,9 @@ func TestHostileMessagesAreHandledOrDeadLettered(t *testing.T) {
 	}
 }
 
-// TestHeadersThatTheClientCannotRead: more than 8,192 headers, or tables nested deeper than 32, would end the client's connection before anybody sees
-// the message, each time that it is delivered. It comes without them, and can be looked at among the dead letters.
+// TestHeadersThatTheClientCannotRead: more than 8,192 headers, or tables nested deeper than 32,
+// would end the client's connection before any consumer sees the message, each time that it is
+// delivered. It comes without them, and can be read among the dead letters.
 func TestHeadersThatTheClientCannotRead(t *testing.T) {
 	q := newQueue(t, Config{})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{Body: []byte(`1`)}))
@@ -117,7 +141,7 @@ func consumeHostile(t *testing.T, q *Queue, n int) (acked, dead int) {
 		return nil
 	}
 	c, err := gentask.New(q, gentask.Handle(fail), gentask.Config{
-		Concurrency: 2, // fewer than what is hostile: a slot that stays taken would show
+		Concurrency: 2, // fewer than the hostile messages: a slot that stays taken would show
 		Reconnect:   gentask.Backoff{Base: time.Millisecond, Max: 10 * time.Millisecond},
 		Retry:       gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond, Max: 2 * time.Millisecond}},
 		OnEvent: func(ev gentask.Event) {

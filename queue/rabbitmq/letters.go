@@ -15,13 +15,17 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Letters returns the dead letters for the operator.
+// Letters returns the operator's access to the dead letters.
 //
-// RabbitMQ shows a message only to who takes it. So each call takes the letters, on a connection of its own, and gives back what it left when it
-// ends: others don't see them meanwhile. They may come back in another order. A loop over All has half an hour (consumer_timeout) before
-// the broker ends it, and one that is slower than letters arrive does not end by itself. A quorum queue before RabbitMQ 4.3 counts each time
-// that a letter is given back, and drops it at its delivery limit; so a letter that was given back ten times is replaced by a copy of itself, at
-// the tail. A limit that a policy sets for "<queue>.dead" has to be well above that.
+// RabbitMQ shows a message only to the consumer that takes it. So each call takes the letters, over
+// its own connection, and gives the remaining ones back when it ends: other calls don't see them
+// meanwhile. They may come back in another order. A loop over All has half an hour
+// (consumer_timeout) before the broker ends it. A loop that is slower than letters arrive does not
+// end by itself.
+//
+// A quorum queue before RabbitMQ 4.3 counts each time that a letter is given back, and drops it at
+// its delivery limit. Therefore a letter that was given back ten times is replaced by a copy, at
+// the tail. A limit that a policy sets for "<queue>.dead" must be well above that.
 func (q *Queue) Letters() *queue.Letters { return queue.NewLetters(letterBox{q}) }
 
 // letterBox implements queue.LetterBox.
@@ -49,40 +53,44 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 	return w, nil
 }
 
-// letterWalk implements queue.LetterWalk. Everything that it has taken and not removed is unacknowledged on its channel.
+// letterWalk implements queue.LetterWalk. All letters that it has taken and not removed are
+// unacknowledged on its channel.
 //
-// It consumes: to get each letter takes five times as long on a quorum queue, which makes a consumer for each. One consumer after the other
-// takes a part, for what is held unsettled counts against a consumer's prefetch, and the client keeps in memory what is not read.
+// It uses consumers, because basic.get takes five times as long on a quorum queue, which makes a
+// consumer for each. It uses one consumer after the other, each for a part. Unsettled letters count
+// against a consumer's prefetch, and the client keeps unread ones in memory.
 type letterWalk struct {
 	q       *Queue
 	link    *link
 	channel *amqp.Channel
-	closes  <-chan *amqp.Error // says why the channel is closed
+	closes  <-chan *amqp.Error // receives the reason when the channel is closed
 	name    string
 
 	stream <-chan amqp.Delivery // of the consumer; nil before the first
-	tag    string               // its name; empty when it is cancelled
-	part   int                  // how many more it may hand out
-	bytes  int                  // of all bodies so far
-	taken  int                  // all letters so far
+	tag    string               // its name; empty after its cancellation
+	part   int                  // number of letters that it may still hand out
+	bytes  int                  // size of all bodies so far
+	taken  int                  // number of all letters so far
 	last   bool                 // no other consumer follows
 
-	raw     *amqp.Delivery // the last one, unless it was removed
-	removed bool           // one was, at least
-	stale   error          // why a letter could not be renewed
+	raw     *amqp.Delivery // the last letter, unless it was removed
+	removed bool           // at least one letter was removed
+	stale   error          // the reason why a letter could not be renewed
 }
 
 const (
-	// renewAt is how often a letter may have been given back before it is renewed. RabbitMQ 4 drops it at 20, unless the queue says otherwise.
+	// renewAt is the number of times a letter may have been given back before it is renewed.
+	// RabbitMQ 4 drops it at 20, unless the queue has another limit.
 	renewAt = 10
 
-	// headerWalk names the walk that has renewed a letter, which must not see it again.
+	// headerWalk names the walk that has renewed a letter, and must not see it again.
 	headerWalk = "gentask-walk"
 
-	// hush is after what silence the queue is asked whether it is empty.
+	// hush is the time of silence after which the walk asks whether the queue is empty.
 	hush = 50 * time.Millisecond
 
-	// partBytes is about how much of the bodies is kept in memory, within the bounds of a part.
+	// partBytes is about the size of the bodies that are kept in memory, within the bounds of a
+	// part.
 	partBytes, minPart, maxPart = 4 << 20, 20, 2000
 )
 
@@ -110,10 +118,10 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 	}
 }
 
-// take returns what comes next, nil when the queue is empty.
+// take returns the next letter, and nil if the queue is empty.
 func (w *letterWalk) take() (*amqp.Delivery, error) {
 	if w.stream == nil {
-		// Most dead-letter queues are empty most of the time: this tells at once.
+		// Most dead-letter queues are empty most of the time: this finds out at once.
 		if raw, err := w.get(); raw != nil || err != nil || w.last {
 			return raw, err
 		}
@@ -131,13 +139,13 @@ func (w *letterWalk) take() (*amqp.Delivery, error) {
 			if raw, err := w.get(); raw != nil || err != nil {
 				return raw, err
 			}
-			if err := w.cancel(); err != nil { // and then there is what was on its way
+			if err := w.cancel(); err != nil { // followed by the letters on their way
 				return nil, err
 			}
 		case w.tag != "":
 			return nil, w.why()
 		case w.last:
-			return nil, nil //nolint:nilnil // the end, as said above
+			return nil, nil //nolint:nilnil // the queue is empty
 		default:
 			if err := w.consume(); err != nil {
 				return nil, err
@@ -146,7 +154,8 @@ func (w *letterWalk) take() (*amqp.Delivery, error) {
 	}
 }
 
-// wait returns the next delivery of the consumer, or that none comes. It returns neither when the consumer has ended.
+// wait returns the next letter of the consumer, or silent if none comes. It returns neither if the
+// consumer has ended.
 func (w *letterWalk) wait() (raw *amqp.Delivery, silent bool) {
 	timer := time.NewTimer(hush)
 	defer timer.Stop()
@@ -161,7 +170,7 @@ func (w *letterWalk) wait() (raw *amqp.Delivery, silent bool) {
 	}
 }
 
-// why says why the consumer has ended.
+// why returns the reason why the consumer has ended.
 func (w *letterWalk) why() error {
 	if !w.channel.IsClosed() {
 		return errConsumerCancelled
@@ -172,7 +181,8 @@ func (w *letterWalk) why() error {
 	return amqp.ErrClosed
 }
 
-// get takes one without a consumer. When there is none, or no queue, the walk ends with what was on its way.
+// get takes one letter without a consumer. If there is none, or no queue, the walk ends with the
+// letters on their way.
 func (w *letterWalk) get() (*amqp.Delivery, error) {
 	raw, ok, err := w.channel.Get(w.q.deadName(), false)
 	if w.stream == nil {
@@ -185,7 +195,7 @@ func (w *letterWalk) get() (*amqp.Delivery, error) {
 	}
 	w.last = true
 	if isNotFound(err) {
-		return nil, nil //nolint:nilnil // as said above
+		return nil, nil //nolint:nilnil // there is no letter
 	}
 	return nil, err
 }
@@ -201,7 +211,8 @@ func (w *letterWalk) consume() (err error) {
 	return err
 }
 
-// cancel ends the consumer. What it has taken is still held, and what was on its way is still in its stream.
+// cancel cancels the consumer. Its letters are still held, and those on their way are still in its
+// stream.
 func (w *letterWalk) cancel() error {
 	if w.tag == "" {
 		return nil
@@ -211,7 +222,7 @@ func (w *letterWalk) cancel() error {
 	return w.channel.Cancel(tag, false)
 }
 
-// Redrive publishes on the connection that all publishers share.
+// Redrive publishes over the connection that all publishers share.
 func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, error) {
 	if err := w.q.ensureQueue(ctx); err != nil {
 		return false, err
@@ -233,16 +244,17 @@ func (w *letterWalk) Remove(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// Close gives back what is left, and waits until the broker has heard of that and of what was removed.
+// Close gives the remaining letters back, and waits until the broker has handled that and the
+// removals.
 func (w *letterWalk) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, w.link.cut)
 	defer stop()
 	defer w.link.cut()
 	w.renew(ctx)
 	if w.channel.IsClosed() {
-		return w.stale // its error was that of another call, or there is no queue
+		return w.stale // its error was returned by another call, or there is no queue
 	}
-	err := w.cancel() // or it would have it all again
+	err := w.cancel() // otherwise it would get all letters again
 	if err == nil {
 		err = w.flush()
 	}
@@ -259,8 +271,9 @@ func (w *letterWalk) Close(ctx context.Context) error {
 	return w.stale
 }
 
-// flush waits until acknowledgements are applied. The broker puts off those of a quorum queue when many are under way, and forgets them with the
-// channel: what was removed would be back. A get comes behind what is under way, and by the next one what was put off is under way too.
+// flush waits until acknowledgements are applied. The broker delays those of a quorum queue while
+// many are under way, and forgets them with the channel: removed letters would be back. A get is
+// answered after those that are under way, and by the next one the delayed ones are under way too.
 func (w *letterWalk) flush() error {
 	for i := 0; w.removed && i < 3; i++ {
 		if _, _, err := w.channel.Get(w.q.deadName(), false); err != nil {
@@ -270,7 +283,8 @@ func (w *letterWalk) flush() error {
 	return nil
 }
 
-// renew puts a copy in the place of the last letter, if that is to stay and was given back so often that the broker may soon drop it.
+// renew replaces the last letter by a copy, if it stays and was given back so often that the broker
+// may soon drop it.
 func (w *letterWalk) renew(ctx context.Context) {
 	raw := w.raw
 	if raw == nil || !raw.Redelivered || count(raw.Headers[headerCount]) < renewAt {
@@ -282,14 +296,16 @@ func (w *letterWalk) renew(ctx context.Context) {
 		_, err = w.Remove(ctx)
 	}
 	if err != nil && w.stale == nil {
-		w.stale = fmt.Errorf("rabbitmq: dead letter %q of %q was given back %d times, can't be renewed, and may be dropped at the delivery limit: %w",
+		w.stale = fmt.Errorf("rabbitmq: dead letter %q of %q was given back %d times, can't be renewed, "+
+			"and may be dropped at the delivery limit: %w",
 			raw.MessageId, w.q.name, count(raw.Headers[headerCount]), err)
 	}
 	w.raw = nil
 }
 
-// copyTo publishes a copy of the last letter. All that is not rewritten stays as it is, but what the broker counted, and what would not mean
-// the same again: see held.copyOf. What the broker says about the death itself stays with a dead letter only.
+// copyTo publishes a copy of the last letter. Headers that are not rewritten stay, except the
+// broker's counts, and those that must not be repeated: see held.copyOf. The broker's records of
+// the death stay with a dead letter only.
 func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewrite) error {
 	raw := w.raw
 	headers := maps.Clone(raw.Headers)
@@ -314,8 +330,9 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 		id = rand.Text()
 	}
 	msg := amqp.Publishing{
-		Headers: headers, ContentType: raw.ContentType, ContentEncoding: raw.ContentEncoding, DeliveryMode: amqp.Persistent,
-		Priority: raw.Priority, CorrelationId: raw.CorrelationId, ReplyTo: raw.ReplyTo, MessageId: id,
+		Headers: headers, ContentType: raw.ContentType, ContentEncoding: raw.ContentEncoding,
+		DeliveryMode: amqp.Persistent,
+		Priority:     raw.Priority, CorrelationId: raw.CorrelationId, ReplyTo: raw.ReplyTo, MessageId: id,
 		Timestamp: raw.Timestamp, Type: raw.Type, AppId: raw.AppId, Body: raw.Body,
 	}
 	if err := w.q.broker.publisher.publish(ctx, []outgoing{{queue: name, msg: msg}})[0]; err != nil {
@@ -324,12 +341,12 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 	return nil
 }
 
-// brokersDeath reports whether a header is where RabbitMQ says how it dead-lettered the message.
+// brokersDeath reports whether RabbitMQ uses the header for its own dead-lettering.
 func brokersDeath(name string) bool {
 	return name == "x-death" || strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
 }
 
-// failed says what was tried.
+// failed adds the operation to an error.
 func (w *letterWalk) failed(ctx context.Context, err error) error {
 	return failed(ctx, w.link.at, fmt.Sprintf("go over the dead letters of queue %q", w.q.name), err)
 }

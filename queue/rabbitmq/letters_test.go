@@ -27,7 +27,7 @@ func bury(t testing.TB, q *Queue, msgs []queue.Message) error {
 	return nil
 }
 
-// buryRaw puts messages as a stranger's client can send them into the dead-letter queue.
+// buryRaw puts messages into the dead-letter queue, as another program's client can send them.
 func buryRaw(t testing.TB, q *Queue, msgs ...amqp.Publishing) {
 	t.Helper()
 	foreign(t, func(ch *amqp.Channel) {
@@ -54,8 +54,9 @@ func list(t testing.TB, q *Queue) []string {
 	return ids
 }
 
-// TestLettersSurviveTheDeliveryLimit: a quorum queue counts each look at a letter, and drops it at its limit. However often somebody looks, none is
-// dropped, none is shown twice in one look, and what is given back is still the original.
+// TestLettersSurviveTheDeliveryLimit: a quorum queue counts each look at a letter, and drops it at
+// its limit. However often the letters are listed, none is dropped, and none is shown twice in one
+// walk. A letter that is given back is still the original.
 func TestLettersSurviveTheDeliveryLimit(t *testing.T) {
 	q := newQueue(t, Config{Passive: true})
 	foreign(t, func(ch *amqp.Channel) {
@@ -68,7 +69,10 @@ func TestLettersSurviveTheDeliveryLimit(t *testing.T) {
 	})
 	want := []string{"a", "b", "c"}
 	for _, id := range want {
-		buryRaw(t, q, amqp.Publishing{MessageId: id, Headers: amqp.Table{"n": int32(7), headerWalk: "a stranger's"}, CorrelationId: "c-" + id})
+		buryRaw(t, q, amqp.Publishing{
+			MessageId: id, Headers: amqp.Table{"n": int32(7), headerWalk: "another program's"},
+			CorrelationId: "c-" + id,
+		})
 	}
 	for range 45 {
 		require.ElementsMatch(t, want, list(t, q))
@@ -98,18 +102,22 @@ func take(t testing.TB, q *Queue) (raw amqp.Delivery) {
 	return raw
 }
 
-// TestLettersGivenBackAreTheWholeOriginal: all that AMQP knows of a message is as it was, what the broker wrote about its death is gone.
+// TestLettersGivenBackAreTheWholeOriginal: every field of AMQP is unchanged, and the broker's
+// records of the death are gone.
 func TestLettersGivenBackAreTheWholeOriginal(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
 			q := newQueue(t, Config{Type: kind})
 			require.NoError(t, q.ensureQueue(t.Context()))
 			sent := amqp.Publishing{
-				MessageId: "a", ContentType: "x/y", ContentEncoding: "gzip", CorrelationId: "c", ReplyTo: "r", Type: "t", AppId: "app",
+				MessageId: "a", ContentType: "x/y", ContentEncoding: "gzip", CorrelationId: "c", ReplyTo: "r",
+				Type: "t", AppId: "app",
 				Timestamp: time.Unix(1e9, 0), Priority: 3, Body: []byte("\xff"), Expiration: "3600000",
 				Headers: amqp.Table{
-					"n": int64(1), "f": 1.5, "b": []byte{0xff}, "nested": amqp.Table{"x": []any{int32(1), nil}}, headerMillis: int64(1e12 + 7),
-					"x-death": []any{amqp.Table{"reason": "delivery_limit"}}, "x-first-death-queue": "q", "CC": []any{q.deadName()},
+					"n": int64(1), "f": 1.5, "b": []byte{0xff}, "nested": amqp.Table{"x": []any{int32(1), nil}},
+					headerMillis: int64(1e12 + 7),
+					"x-death":    []any{amqp.Table{"reason": "delivery_limit"}}, "x-first-death-queue": "q",
+					"CC":                 []any{q.deadName()},
 					queue.HeaderAttempts: int64(5), queue.HeaderReason: []byte("why"), headerCount: int64(1 << 60),
 				},
 			}
@@ -120,7 +128,8 @@ func TestLettersGivenBackAreTheWholeOriginal(t *testing.T) {
 			raw := take(t, q)
 			require.Equal(t, sent.Body, raw.Body)
 			require.Equal(t, []any{"a", "x/y", "gzip", "c", "r", "t", "app", uint8(3), ""}, []any{
-				raw.MessageId, raw.ContentType, raw.ContentEncoding, raw.CorrelationId, raw.ReplyTo, raw.Type, raw.AppId, raw.Priority,
+				raw.MessageId, raw.ContentType, raw.ContentEncoding, raw.CorrelationId, raw.ReplyTo, raw.Type,
+				raw.AppId, raw.Priority,
 				raw.Expiration,
 			})
 			require.True(t, sent.Timestamp.Equal(raw.Timestamp))
@@ -128,14 +137,16 @@ func TestLettersGivenBackAreTheWholeOriginal(t *testing.T) {
 			delete(raw.Headers, queue.HeaderHistory)
 			delete(raw.Headers, headerCount) // of the broker's own
 			require.Equal(t, amqp.Table{
-				"n": int64(1), "f": 1.5, "b": []byte{0xff}, "nested": amqp.Table{"x": []any{int32(1), nil}}, headerMillis: int64(1e12 + 7),
+				"n": int64(1), "f": 1.5, "b": []byte{0xff}, "nested": amqp.Table{"x": []any{int32(1), nil}},
+				headerMillis: int64(1e12 + 7),
 			}, raw.Headers)
 		})
 	}
 }
 
-// TestALetterWhoseRemovalIsLostIsThereTwice: the message is confirmed before the letter is removed. When the connection breaks in between, both
-// are there, and a second call gives back what is left.
+// TestALetterWhoseRemovalIsLostIsThereTwice: the message is confirmed before the letter is removed.
+// If the connection breaks in between, both are there, and a second call gives back the one that is
+// left.
 func TestALetterWhoseRemovalIsLostIsThereTwice(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -188,7 +199,7 @@ func TestLettersTakeBoundedMemory(t *testing.T) {
 	require.Equal(t, letters, n)
 }
 
-// heap is how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -16,17 +16,17 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// link is one AMQP connection whose socket can be cut at any moment, whatever hangs on it: the client's own calls wait for ever on a dead
-// network, and a broker that is short of memory stops reading.
+// link is one AMQP connection whose socket can be cut at any moment. The client's own calls wait
+// for ever on a dead network, and for a broker that is short of memory and stops reading.
 type link struct {
 	*amqp.Connection
-	at     string // where it leads, without the password
+	at     string // its URL, without the password
 	socket *cork
-	tap    *tap // what the client reads from socket
+	tap    *tap // replaces socket for the client's reads
 }
 
-// dial connects and logs in at the first of the broker's addresses that lets us in. Only ctx bounds it. pulse is the longest heartbeat, 0 for what
-// the config and the URL say.
+// dial connects and logs in at the first of the broker's addresses that accepts. Only ctx bounds
+// it. pulse is the longest heartbeat; 0 means that of the config and the URL.
 func (b *Broker) dial(ctx context.Context, purpose string, pulse time.Duration) (*link, error) {
 	urls, err := b.addresses.URLs(ctx)
 	if err != nil {
@@ -55,9 +55,12 @@ func (b *Broker) field(i int) string {
 	return fmt.Sprintf("Config.URLs, result %d", i+1)
 }
 
-// dialShare dials one of left addresses, for as long as all of them can be given.
-func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.URI, purpose string, pulse time.Duration) (*link, error) {
-	at := fmt.Sprintf("%s://%s@%s, vhost %q", uri.Scheme, uri.Username, net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), uri.Vhost)
+// dialShare dials one of left addresses, within its share of the remaining time.
+func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.URI, purpose string,
+	pulse time.Duration,
+) (*link, error) {
+	at := fmt.Sprintf("%s://%s@%s, vhost %q", uri.Scheme, uri.Username,
+		net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), uri.Vhost)
 	if end, bounded := ctx.Deadline(); bounded && left > 1 {
 		share, cancel := context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
 		defer cancel()
@@ -88,8 +91,9 @@ func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.U
 	return l, nil
 }
 
-// tell is the error of a dial that failed everywhere. A refusal says more than a node that is down, and only it is told as an error: whoever is
-// refused is to ask less often.
+// tell returns the error of a dial that failed everywhere. If one address refused, only that error
+// is wrapped, because the consumer must then retry with a back-off, unlike with a node that is
+// down.
 func tell(failures []error) error {
 	if len(failures) == 1 {
 		return failures[0]
@@ -105,7 +109,7 @@ func tell(failures []error) error {
 	return fmt.Errorf("%w%s", failures[told], text)
 }
 
-// withPulse bounds the heartbeat, that of the config and that of the URL, which has precedence.
+// withPulse limits the heartbeat of the config and that of the URL, which takes precedence.
 func withPulse(at string, pulse time.Duration, config *amqp.Config) string {
 	if pulse == 0 {
 		return at
@@ -113,7 +117,7 @@ func withPulse(at string, pulse time.Duration, config *amqp.Config) string {
 	config.Heartbeat = min(config.Heartbeat, pulse)
 	u, err := url.Parse(at)
 	if err != nil {
-		return at // the client says so
+		return at // the client returns the error
 	}
 	q := u.Query()
 	if !q.Has("heartbeat") {
@@ -127,20 +131,21 @@ func withPulse(at string, pulse time.Duration, config *amqp.Config) string {
 	return u.String()
 }
 
-// amqpConfig is new for each connection: the client writes into parts of it. Its Recovery stays off: it would keep a channel across a reconnect,
-// and let a settlement of the old connection through to another delivery of the new one.
+// amqpConfig returns a new config for each connection, because the client writes into parts of it.
+// Its Recovery stays off: it would keep a channel across a reconnect, and apply a settlement of the
+// old connection to another delivery of the new one.
 func (b *Broker) amqpConfig(purpose string) amqp.Config {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(b.title(purpose))
 	return amqp.Config{Heartbeat: b.cfg.Heartbeat, TLSClientConfig: b.cfg.TLS.Clone(), Properties: properties}
 }
 
-// title is what a human sees at the broker: who, for what, from where.
+// title returns the connection's name at the broker: the program, its purpose and its host.
 func (b *Broker) title(purpose string) string {
 	return fmt.Sprintf("%s %s (%s:%d)", b.cfg.Name, purpose, b.host, os.Getpid())
 }
 
-// failed adds what was tried and where, without the password.
+// failed adds the operation and the URL to an error, without the password.
 func failed(ctx context.Context, at, what string, err error) error {
 	if ctx.Err() != nil {
 		err = fmt.Errorf("not within the time allowed: %w", ctx.Err())
@@ -148,14 +153,14 @@ func failed(ctx context.Context, at, what string, err error) error {
 	return fmt.Errorf("rabbitmq: %s: %s: %w", at, what, address.ScrubError(explain(err)))
 }
 
-// cut ends the connection at once and without a word. Whatever waits on it returns.
+// cut ends the connection at once, without AMQP's close. All calls that wait for it return.
 func (l *link) cut() {
 	if l.socket != nil {
-		_ = l.socket.Close() // the second close of a socket says so
+		_ = l.socket.Close() // the second close of a socket is an error
 	}
 }
 
-// leave says goodbye, and cuts when ctx ends first.
+// leave closes the connection, and cuts it if ctx ends before.
 func (l *link) leave(ctx context.Context) {
 	stop := context.AfterFunc(ctx, l.cut)
 	defer stop()
@@ -163,8 +168,8 @@ func (l *link) leave(ctx context.Context) {
 	l.cut()
 }
 
-// control runs f with a channel of a connection of its own. Questions about queues are rare, may close their channel, and must not wait
-// behind a publisher that the broker blocks.
+// control runs f with a channel of a new connection. Requests about queues are rare, may close
+// their channel, and must not wait behind a publisher that the broker blocks.
 func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Channel) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.DialTimeout)
 	defer cancel()
@@ -185,5 +190,5 @@ func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Chann
 	return nil
 }
 
-// goodbye bounds the polite end of a connection that nobody waits for.
+// goodbye is the most time to close a connection that no caller waits for.
 const goodbye = 2 * time.Second

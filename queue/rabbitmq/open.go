@@ -13,13 +13,16 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// maxPrefetch is the most that the wire takes; more would wrap around.
+// maxPrefetch is the limit of the protocol; more would wrap around.
 const maxPrefetch = 65535
 
-// Open makes a connection with one channel, makes or checks the queue and its dead-letter queue, and starts a session. It returns within ctx
-// and Config.DialTimeout, however dead the network is. The error wraps queue.ErrConfig for a prefetch that is not in 1 to 65535, a name that is
-// not right, a queue that exists with other properties (and says which), and a missing queue in passive mode; it wraps ErrRefused
-// for a wrong user or password, a missing virtual host and missing rights.
+// Open connects, declares or checks the queue and its dead-letter queue, and starts a session. It
+// returns within ctx and [Config.DialTimeout], even if the network is dead.
+//
+// The error wraps [queue.ErrConfig] for a prefetch that is not in 1 to 65535, an invalid name, and
+// a missing queue in passive mode. It also wraps it for a queue that exists with other properties,
+// which the text names. The error wraps [ErrRefused] for a wrong user or password, a missing
+// virtual host and missing rights.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {
 		return nil, err
@@ -66,7 +69,8 @@ func newSession(q *Queue, l *link, opts queue.Options) *session {
 	}
 }
 
-// start does what needs the broker, in the order that matters: the prefetch holds for consumers that come after it.
+// start makes the broker's part of the session. The prefetch comes first, because it applies only
+// to later consumers.
 func (s *session) start() error {
 	var err error
 	if s.channel, err = s.link.Channel(); err != nil {
@@ -90,7 +94,7 @@ func (s *session) start() error {
 	return nil
 }
 
-// consumerTag is what a human sees at the broker: who consumes, from where.
+// consumerTag returns the consumer's name at the broker: the program and its host.
 func consumerTag(name string, b *Broker) string {
 	if name == "" {
 		name = b.cfg.Name
@@ -98,7 +102,8 @@ func consumerTag(name string, b *Broker) string {
 	return fmt.Sprintf("%s@%s:%d", name[:min(len(name), maxName)], b.host, os.Getpid())
 }
 
-// countsFailuresOnly says that the server, from 4.3 on, does not count a nack as a failed delivery on quorum queues.
+// countsFailuresOnly reports whether the server, from 4.3 on, does not count a nack as a failed
+// delivery on quorum queues.
 func countsFailuresOnly(server amqp.Table) bool {
 	version, _ := server["version"].(string)
 	parts := strings.SplitN(version, ".", 3)

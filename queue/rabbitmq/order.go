@@ -8,23 +8,26 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// order is what a message asks of the broker beside being kept: it says what of that can't be done, and when it is to arrive.
+// order checks a message's special requests. It returns an error for one that is not supported, and
+// the delay.
 func (q *Queue) order(m *queue.Message) (delay time.Duration, err error) {
 	switch err := m.Check(); {
 	case err != nil:
 		return 0, fmt.Errorf("rabbitmq: %w", err)
 	case m.UniqueKey != "":
-		return 0, fmt.Errorf("rabbitmq: %w: Message.UniqueKey is %q: RabbitMQ compares no messages: right would be a queue of JetStream's",
-			queue.ErrUnsupported, m.UniqueKey)
+		return 0, fmt.Errorf("rabbitmq: %w: Message.UniqueKey is %q: RabbitMQ compares no messages: "+
+			"right would be a queue of JetStream's", queue.ErrUnsupported, m.UniqueKey)
 	case m.Priority > q.broker.cfg.MaxPriority:
-		return 0, fmt.Errorf("rabbitmq: %w: Message.Priority is %d and Config.MaxPriority is %d: right would be a queue with more, or less priority",
+		return 0, fmt.Errorf("rabbitmq: %w: Message.Priority is %d and Config.MaxPriority is %d: "+
+			"right would be a queue with more, or less priority",
 			queue.ErrUnsupported, m.Priority, q.broker.cfg.MaxPriority)
 	case m.NotBefore.IsZero():
 		return 0, nil
 	}
 	after := time.Until(m.NotBefore)
 	if after > maxRung {
-		return 0, badConfig("Message.NotBefore", m.NotBefore.Format(time.RFC3339), fmt.Sprintf("%v from now at most", maxRung))
+		return 0, badConfig("Message.NotBefore", m.NotBefore.Format(time.RFC3339),
+			fmt.Sprintf("%v from now at most", maxRung))
 	}
 	if after <= 0 {
 		return 0, nil
@@ -32,8 +35,8 @@ func (q *Queue) order(m *queue.Message) (delay time.Duration, err error) {
 	return rung(after), nil
 }
 
-// send publishes out, all in flight together, those with a delay to the queue of that. It returns an error for each, nil for a confirmed one.
-// What has an error already is left out.
+// send publishes out, all in flight together, delayed ones to their delay queues. It fills errs
+// with an error for each, nil for a confirmed one. It skips those that have an error already.
 func (q *Queue) send(ctx context.Context, out []outgoing, errs []error) {
 	sent, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
 	for i := range out {

@@ -3,17 +3,19 @@ package rabbitmq
 import "time"
 
 const (
-	// maxFrames is how many frames within digestion a quorum queue takes without fail, and digestion is how long it may need for more: it takes
-	// 32 commands of a channel at a time.
+	// maxFrames is the number of frames within digestion that a quorum queue certainly takes.
+	// digestion is the most time that it needs for more, because it takes 32 commands of a channel
+	// at a time.
 	maxFrames = 12
 	digestion = 200 * time.Millisecond
 )
 
-// pace tells how long to wait until a quorum queue has taken the settlements that were written. The zero pace is ready.
+// pace computes the wait until a quorum queue has taken the settlements that were written. The zero
+// pace is ready.
 type pace struct {
-	since  time.Time // the beginning of the count
+	since  time.Time // the start of the count
 	frames int
-	burst  time.Time // when there were too many, last
+	burst  time.Time // the last time when there were too many
 }
 
 // note counts n frames that are written now.
@@ -27,5 +29,5 @@ func (p *pace) note(n int, now time.Time) {
 	}
 }
 
-// rest is how long to wait, zero or less for not at all.
+// rest returns the time to wait, and zero or less for none.
 func (p *pace) rest(now time.Time) time.Duration { return p.burst.Add(digestion).Sub(now) }

@@ -5,27 +5,28 @@ import (
 	"slices"
 )
 
-// prefix is the book of one channel: what was handed out, in the order of tags, and what has become of it. It turns settlements into the
-// fewest frames. RabbitMQ acknowledges with one frame every delivery up to a tag, finished or not, so such a frame may go only over tags that
-// are all settled: the contiguous settled prefix. It knows nothing of connections, and is not safe for concurrent use.
+// prefix records the deliveries of one channel, in the order of tags, and their settlements. It
+// turns settlements into the fewest frames. RabbitMQ acknowledges every delivery up to a tag with
+// one frame, so such a frame may cover only tags that are all settled: the contiguous settled
+// prefix. It has no connection, and is not safe for concurrent use.
 //
-// It takes tags in rising order, as a channel hands them out, and each settled once; its caller sees to both.
+// Its caller must add tags in rising order, as a channel hands them out, and settle each once.
 type prefix struct {
-	rows  []row    // rising by tag: all that are open, and settled ones that were not swept away yet
-	open  int      // how many are
-	acks  int      // acknowledged, not on the wire
+	rows  []row    // rising by tag: all open ones, and settled ones that were not removed yet
+	open  int      // number of open rows
+	acks  int      // number of acknowledgements that are not on the wire
 	backs []uint64 // given back, not on the wire
 	parks []uint64 // given up to the dead-letter queue by the broker itself, not on the wire
 }
 
-// row is one tag in the book.
+// row is the record of one tag.
 type row struct {
 	tag   uint64
-	held  *held // nil when it is settled: the book keeps no message longer than its user
+	held  *held // nil after its settlement, so that the message is not kept longer than its user keeps it
 	state rowState
 }
 
-// rowState is how far a delivery has come. The set is closed.
+// rowState is the state of a delivery. The set is closed.
 type rowState uint8
 
 const (
@@ -41,23 +42,23 @@ type frame struct {
 	kind frameKind
 }
 
-// frameKind is what a frame does. The set is closed.
+// frameKind is the kind of a frame. The set is closed.
 type frameKind uint8
 
 const (
 	ackOne   frameKind = iota // acknowledges tag
 	ackUpTo                   // acknowledges tag and all unsettled ones below it
 	giveBack                  // returns tag to the queue
-	park                      // has the broker dead-letter tag
+	park                      // makes the broker dead-letter tag
 )
 
-// hold notes a delivery that was handed out.
+// hold adds a delivery that was handed out.
 func (p *prefix) hold(h *held) {
 	p.rows = append(p.rows, row{tag: h.Tag, held: h})
 	p.open++
 }
 
-// find returns what is held under tag, nil for a tag that is not, or no longer.
+// find returns the delivery held under tag, and nil if there is none any more.
 func (p *prefix) find(tag uint64) *held {
 	if r := p.row(tag); r != nil {
 		return r.held
@@ -65,14 +66,16 @@ func (p *prefix) find(tag uint64) *held {
 	return nil
 }
 
-// row finds a tag where it is as a rule, for tags are contiguous, or else among the rows before: rows that were swept away make it sit nearer.
+// row finds a tag at its usual index, because tags are contiguous, or else among the rows before,
+// because removed rows shift it.
 func (p *prefix) row(tag uint64) *row {
 	if len(p.rows) == 0 || tag < p.rows[0].tag {
 		return nil
 	}
 	i := int(min(tag-p.rows[0].tag, uint64(len(p.rows)-1)))
 	if p.rows[i].tag != tag {
-		at, found := slices.BinarySearchFunc(p.rows[:i], tag, func(r row, tag uint64) int { return cmp.Compare(r.tag, tag) })
+		at, found := slices.BinarySearchFunc(p.rows[:i], tag,
+			func(r row, tag uint64) int { return cmp.Compare(r.tag, tag) })
 		if !found {
 			return nil
 		}
@@ -93,7 +96,7 @@ func (p *prefix) giveBack(tag uint64) {
 	p.backs = append(p.backs, tag)
 }
 
-// park settles a tag that is open by having the broker dead-letter it.
+// park settles a tag that is open by making the broker dead-letter it.
 func (p *prefix) park(tag uint64) {
 	p.settle(tag, rowDone)
 	p.parks = append(p.parks, tag)
@@ -105,10 +108,10 @@ func (p *prefix) settle(tag uint64, state rowState) {
 	p.open--
 }
 
-// pending is how many settlements are not on the wire.
+// pending returns the number of settlements that are not on the wire.
 func (p *prefix) pending() int { return p.acks + len(p.backs) + len(p.parks) }
 
-// reach is how far a flush goes. The set is closed.
+// reach is the extent of a flush. The set is closed.
 type reach uint8
 
 const (
@@ -117,10 +120,11 @@ const (
 	everything
 )
 
-// flush appends to frames what is to be sent now, in this order, and forgets it: everything in the settled prefix, everything given back, and what
-// is within reach beyond. When more than most would wait for the prefix, all is within reach.
+// flush appends the frames to send now, in this order, and removes them from prefix: everything in
+// the settled prefix, everything given back, and the acknowledgements within reach beyond. When
+// more than most would wait for the prefix, all are within reach.
 func (p *prefix) flush(frames []frame, far reach, most int) []frame {
-	for _, tag := range p.backs { // First: an ackUpTo must not find them at the broker.
+	for _, tag := range p.backs { // First, because an ackUpTo must not cover them.
 		frames = append(frames, frame{tag, giveBack})
 	}
 	for _, tag := range p.parks {
@@ -140,12 +144,12 @@ func (p *prefix) flush(frames []frame, far reach, most int) []frame {
 	return frames
 }
 
-// advance takes the settled prefix off the book.
+// advance removes the settled prefix.
 func (p *prefix) advance(frames []frame) []frame {
 	n, acks, last := 0, 0, uint64(0)
 	for ; n < len(p.rows) && p.rows[n].state != rowOpen; n++ {
 		if p.rows[n].state != rowDone {
-			acks, last = acks+1, p.rows[n].tag // A tag that is unsettled at the broker, or it would refuse.
+			acks, last = acks+1, p.rows[n].tag // it must be unsettled at the broker, which would otherwise refuse it
 		}
 	}
 	p.rows = slices.Delete(p.rows, 0, n)
@@ -159,7 +163,8 @@ func (p *prefix) advance(frames []frame) []frame {
 	return append(frames, frame{last, ackUpTo})
 }
 
-// scatter acknowledges one by one what lies beyond the prefix: all of it, or what was late before.
+// scatter acknowledges tags beyond the prefix one by one: all of them, or those that were late
+// before.
 func (p *prefix) scatter(frames []frame, far reach) []frame {
 	for i := range p.rows {
 		switch r := &p.rows[i]; {

@@ -9,10 +9,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// heldAs is a delivery of that tag.
+// heldAs returns a delivery of that tag.
 func heldAs(tag uint64) *held { return &held{Delivery: queue.Delivery{Tag: tag}} }
 
-// channelModel is what a broker does with the frames of one channel.
+// channelModel models the broker's handling of the frames of one channel.
 type channelModel struct {
 	unacked []uint64 // rising
 	acked   map[uint64]bool
@@ -20,7 +20,7 @@ type channelModel struct {
 	parked  map[uint64]bool
 }
 
-// apply does what RabbitMQ does; false means that it would close the channel with 406.
+// apply applies a frame as RabbitMQ does; false means that it would close the channel with 406.
 func (m *channelModel) apply(f frame) bool {
 	at, found := slices.BinarySearch(m.unacked, f.tag)
 	if !found {
@@ -43,8 +43,9 @@ func (m *channelModel) apply(f frame) bool {
 	return true
 }
 
-// TestPrefixAgainstModel: whatever the order of settlements and flushes, no frame covers a tag that is not settled, each settlement reaches the
-// wire exactly once and as what it is, nothing is refused, and an impatient flush leaves nothing behind.
+// TestPrefixAgainstModel: in any order of settlements and flushes, no frame covers a tag that is
+// not settled. Each settlement reaches the wire exactly once and with its kind, nothing is refused,
+// and an impatient flush leaves nothing behind.
 func TestPrefixAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p prefix
@@ -105,10 +106,12 @@ func TestPrefixOfOneFrame(t *testing.T) {
 	}
 	require.Equal(t, []frame{{3, ackUpTo}}, p.flush(nil, thePrefix, 1), "5 waits for 4")
 	p.giveBack(4)
-	require.Equal(t, []frame{{4, giveBack}, {5, ackOne}}, p.flush(nil, thePrefix, 1), "the broker must not find 4 when it acknowledges")
+	require.Equal(t, []frame{{4, giveBack}, {5, ackOne}}, p.flush(nil, thePrefix, 1),
+		"the broker must not find 4 when it acknowledges")
 }
 
-// TestPrefixOvertaken: an acknowledgement that has overtaken an open delivery waits for one flush that sends the late ones, not for two.
+// TestPrefixOvertaken: an acknowledgement that has overtaken an open delivery waits for one flush
+// that sends the late ones, not for two.
 func TestPrefixOvertaken(t *testing.T) {
 	var p prefix
 	for tag := range uint64(3) {

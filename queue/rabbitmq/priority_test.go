@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPriorityOfAStranger: what another client has set counts as far as the queue has it, and a dead letter of it can run again.
-func TestPriorityOfAStranger(t *testing.T) {
+// TestForeignPriority: the priority of another client counts up to that of the queue, and its dead
+// letter can run again.
+func TestForeignPriority(t *testing.T) {
 	for most, want := range map[int]int{0: 0, 3: 3} {
 		q := newQueue(t, Config{Type: Classic, MaxPriority: most})
 		s := open(t, q, 1)
@@ -39,7 +40,8 @@ func TestScenario33_PriorityAboveTheQueueIsRefused(t *testing.T) {
 	require.Equal(t, "b", receive(t, open(t, q, 2)).ID)
 }
 
-// TestQuorumQueueWithoutPriorities: an old broker refuses the declaration, and the error says what would be right.
+// TestQuorumQueueWithoutPriorities: an old broker refuses the declaration, and the error has the
+// remedy.
 func TestQuorumQueueWithoutPriorities(t *testing.T) {
 	q := newQueue(t, Config{MaxPriority: 3})
 	_, err := q.Open(t.Context(), queue.Options{Prefetch: 1})

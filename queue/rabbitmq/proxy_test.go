@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a Broker and RabbitMQ, and does what networks and brokers do on bad days.
+// proxy stands between a Broker and RabbitMQ, and injects failures of networks and brokers.
 type proxy struct {
 	listener net.Listener
 	target   string
@@ -29,7 +29,7 @@ type pair struct {
 	mu      sync.Mutex
 	open    *sync.Cond
 	stalled bool
-	mute    bool // the broker's words are held up, too
+	mute    bool // the broker's bytes are held up, too
 	waiting bool // something is held up
 }
 
@@ -51,7 +51,7 @@ func newProxy(t *testing.T) *proxy {
 	return p
 }
 
-// queue returns a queue whose broker is behind the proxy. It is deleted on the straight way.
+// queue returns a queue whose broker is behind the proxy. It is deleted without the proxy.
 func (p *proxy) queue(t *testing.T) *Queue {
 	t.Helper()
 	direct := newQueue(t, Config{Type: Classic})
@@ -88,7 +88,7 @@ func (p *proxy) all() []*pair {
 	return p.pairs
 }
 
-// last is the newest connection.
+// last returns the newest connection.
 func (p *proxy) last() *pair {
 	all := p.all()
 	return all[len(all)-1]
@@ -101,7 +101,7 @@ func (p *proxy) delay(d time.Duration) {
 	p.slow = d
 }
 
-// forward passes on what the client says, unless it is stalled.
+// forward passes on the client's bytes, unless it is stalled.
 func (o *pair) forward() {
 	defer o.close()
 	buffer := make([]byte, 32<<10)
@@ -122,7 +122,7 @@ func (o *pair) forward() {
 	}
 }
 
-// backward passes on what the broker says.
+// backward passes on the broker's bytes.
 func (o *pair) backward() {
 	defer o.close()
 	buffer := make([]byte, 32<<10)
@@ -145,21 +145,21 @@ func (o *pair) backward() {
 	}
 }
 
-// stall stops reading what the client says, as a broker does that is short of memory.
+// stall stops reading from the client, as a broker does that is short of memory.
 func (o *pair) stall() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stalled = true
 }
 
-// freeze lets nothing through in either direction, and tells nobody.
+// freeze lets nothing through in either direction, without an error on either side.
 func (o *pair) freeze() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stalled, o.mute = true, true
 }
 
-// resume reads on.
+// resume continues.
 func (o *pair) resume() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -167,7 +167,7 @@ func (o *pair) resume() {
 	o.open.Broadcast()
 }
 
-// awaitStalled waits until the client has said something that is held up.
+// awaitStalled waits until bytes of the client are held up.
 func (o *pair) awaitStalled(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -184,7 +184,7 @@ func (o *pair) close() {
 	o.resume()
 }
 
-// say puts a method of the connection into what the broker says. The broker must be silent.
+// say inserts a method of the connection into the broker's bytes. The broker must be silent.
 func (o *pair) say(method string) {
 	frame := append([]byte{1, 0, 0, 0, 0, 0, byte(len(method))}, method...)
 	_, _ = o.client.Write(append(frame, 0xce)) // a connection that is gone shows elsewhere

@@ -10,41 +10,43 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// pubConn is one connection for publishing. Two goroutines belong to it: one writes, so that a broker that has stopped to read holds up it
-// and not the callers; one listens. It is safe for concurrent use, and over when its channel is.
+// pubConn is one connection for publishing. It has two goroutines. One writes, so that a broker
+// that has stopped reading blocks it and not the callers; the other receives. It is safe for
+// concurrent use, and over when its channel is.
 type pubConn struct {
 	link    *link
 	channel *amqp.Channel
 	calls   chan *call
-	barrier chan struct{} // what is received from it says that every return that came before was noted
+	barrier chan struct{} // a receive from it means that every earlier return was recorded
 	dead    chan struct{} // closed when the channel is gone; lost is set then
 	lost    error
 	wg      sync.WaitGroup
 
 	mu       sync.Mutex
-	waiting  map[route]int    // how many in flight
-	returned map[route]string // why the broker returned it, while somebody waits
+	waiting  map[route]int    // number of messages in flight
+	returned map[route]string // the reason of the broker's return, while a call waits for it
 }
 
-// route is how a returned message is recognised: the broker does not say which one it was.
+// route identifies a returned message, because the broker does not identify it otherwise.
 type route struct{ queue, id string }
 
-// call is what one caller has the writer write.
+// call is one caller's request to the writer.
 type call struct {
 	out      []outgoing
 	confirms []*amqp.DeferredConfirmation // nil where errs is not
 	errs     []error
-	written  chan struct{} // closed when confirms and errs are there
+	written  chan struct{} // closed when confirms and errs are set
 	gone     atomic.Bool   // the caller no longer waits
 }
 
-// newPubConn takes over link. blocked is kept up to date for as long as the connection lives.
+// newPubConn takes over link. It keeps blocked up to date until the connection ends.
 func newPubConn(l *link, ch *amqp.Channel, blocked *atomic.Pointer[string]) *pubConn {
 	c := &pubConn{
 		link: l, channel: ch, calls: make(chan *call, 64), barrier: make(chan struct{}), dead: make(chan struct{}),
 		waiting: make(map[route]int), returned: make(map[route]string),
 	}
-	// Not buffered: when the client goes on to the confirm, the return is in the hands of the listener, ahead of any barrier.
+	// Not buffered: when the client continues with the confirm, the listener has received the
+	// return, before any barrier.
 	returns := ch.NotifyReturn(make(chan amqp.Return))
 	closes := ch.NotifyClose(make(chan *amqp.Error, 1))
 	blocks := l.NotifyBlocked(make(chan amqp.Blocking, 8))
@@ -53,7 +55,7 @@ func newPubConn(l *link, ch *amqp.Channel, blocked *atomic.Pointer[string]) *pub
 	return c
 }
 
-// alive says that nothing is known against c. A nil one is not alive.
+// alive reports whether c is not known to be over. A nil one is not alive.
 func (c *pubConn) alive() bool {
 	if c == nil {
 		return false
@@ -66,10 +68,10 @@ func (c *pubConn) alive() bool {
 	}
 }
 
-// frameMax is how large a frame may be, 0 for any size.
+// frameMax returns the largest size of a frame, and 0 for no limit.
 func (c *pubConn) frameMax() int { return c.link.Config.FrameSize }
 
-// close says goodbye, and waits for what belongs to c.
+// close closes the connection, and waits until its goroutines have ended.
 func (c *pubConn) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
@@ -102,7 +104,7 @@ func (c *pubConn) publish(ctx context.Context, out []outgoing) []error {
 	return k.errs
 }
 
-// confirm waits for the broker's word on every message that was written.
+// confirm waits for the broker's confirm of every message that was written.
 func (c *pubConn) confirm(ctx context.Context, k *call) {
 	for i, confirm := range k.confirms {
 		if confirm == nil {
@@ -119,7 +121,8 @@ func (c *pubConn) confirm(ctx context.Context, k *call) {
 	}
 }
 
-// nacked is why there is a negative confirm: the client makes them up when the connection ends.
+// nacked returns the reason of a negative confirm, because the client makes such confirms when the
+// connection ends.
 func (c *pubConn) nacked() error {
 	if c.channel.IsClosed() {
 		<-c.dead
@@ -128,13 +131,13 @@ func (c *pubConn) nacked() error {
 	return ErrNacked
 }
 
-// unroutable finds the messages that the broker returned: it confirms them all the same.
+// unroutable finds the messages that the broker returned, because it confirms them nevertheless.
 func (c *pubConn) unroutable(ctx context.Context, k *call) {
 	var unsure error
 	select {
 	case <-c.barrier:
 	case <-c.dead:
-		unsure = c.lost // A return may have come and not been noted.
+		unsure = c.lost // A return may have come and not been recorded.
 	case <-ctx.Done():
 		unsure = ctx.Err()
 	}
@@ -151,7 +154,7 @@ func (c *pubConn) unroutable(ctx context.Context, k *call) {
 	}
 }
 
-// expect has returns of out noted.
+// expect makes note record the returns of out.
 func (c *pubConn) expect(out []outgoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +163,7 @@ func (c *pubConn) expect(out []outgoing) {
 	}
 }
 
-// done forgets what expect asked for.
+// done reverses expect.
 func (c *pubConn) done(out []outgoing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,7 +176,7 @@ func (c *pubConn) done(out []outgoing) {
 	}
 }
 
-// write writes calls, many in one system call where they come together.
+// write writes calls; calls that come together are written in one system call.
 func (c *pubConn) write() {
 	for {
 		select {
@@ -190,7 +193,7 @@ func (c *pubConn) write() {
 	}
 }
 
-// writeCall writes the messages of k, those excepted that the caller no longer waits for.
+// writeCall writes the messages of k, unless the caller no longer waits for them.
 func (c *pubConn) writeCall(k *call) {
 	defer close(k.written)
 	k.confirms, k.errs = make([]*amqp.DeferredConfirmation, len(k.out)), make([]error, len(k.out))
@@ -198,20 +201,22 @@ func (c *pubConn) writeCall(k *call) {
 		if k.gone.Load() {
 			return
 		}
-		k.confirms[i], k.errs[i] = c.channel.PublishWithDeferredConfirm(amqp.DefaultExchange, o.queue, true, false, o.msg)
+		k.confirms[i], k.errs[i] = c.channel.PublishWithDeferredConfirm(amqp.DefaultExchange, o.queue, true, false,
+			o.msg)
 		if k.errs[i] != nil {
 			k.errs[i] = fmt.Errorf("%w: %w", ErrUnconfirmed, k.errs[i])
 		}
 	}
 }
 
-// listen notes what the broker says until the channel is gone. It never waits for anything else, for the client's reader waits for it.
+// listen records the broker's notifications until the channel is gone. It never waits for anything
+// else, because the client's reader waits for it.
 func (c *pubConn) listen(
 	returns <-chan amqp.Return, closes <-chan *amqp.Error, blocks <-chan amqp.Blocking, blocked *atomic.Pointer[string],
 ) {
 	defer close(c.dead)
 	defer blocked.Store(nil)
-	defer c.link.cut() // With the channel gone the connection is of no use.
+	defer c.link.cut() // Without the channel the connection is useless.
 	for {
 		select {
 		case r, ok := <-returns:
@@ -230,7 +235,7 @@ func (c *pubConn) listen(
 			if b.Active {
 				blocked.Store(&b.Reason)
 			}
-		case reply := <-closes: // nil when closed by us
+		case reply := <-closes: // nil after our own close
 			c.lost = ErrUnconfirmed
 			if reply != nil {
 				c.lost = fmt.Errorf("%w: %w", ErrUnconfirmed, explain(reply))
@@ -240,7 +245,7 @@ func (c *pubConn) listen(
 	}
 }
 
-// note remembers why the broker returned a message, for whoever waits for it.
+// note records the reason why the broker returned a message, if a call waits for it.
 func (c *pubConn) note(r amqp.Return) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

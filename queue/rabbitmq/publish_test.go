@@ -16,8 +16,9 @@ import (
 // asSettleError is errors.As, for goroutines that must not end the test.
 func asSettleError(err error, failed **queue.SettleError) bool { return errors.As(err, failed) }
 
-// TestScenario22_UnroutableIsNamed: what the broker returns is an error that names the message, though the broker confirms it too; what goes
-// elsewhere in the same moment is unharmed, and the next publish declares the queue again.
+// TestScenario22_UnroutableIsNamed: a message that the broker returns has an error, though the
+// broker confirms it too. Messages to other queues at the same moment are unharmed, and the next
+// publish declares the queue again.
 func TestScenario22_UnroutableIsNamed(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	other := q.broker.Queue(q.name + "-other")
@@ -50,7 +51,7 @@ func TestScenario22_UnroutableIsNamed(t *testing.T) {
 	require.Equal(t, "again", receive(t, open(t, q, 1)).ID)
 }
 
-// TestScenario22_NackedIsNamed: a full queue refuses, and the error says which message.
+// TestScenario22_NackedIsNamed: a full queue refuses, and the error names the message.
 func TestScenario22_NackedIsNamed(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic, Passive: true})
 	foreign(t, func(ch *amqp.Channel) {
@@ -69,7 +70,8 @@ func TestScenario22_NackedIsNamed(t *testing.T) {
 	require.Equal(t, "c", failed.Failed[0].ID)
 }
 
-// TestScenario22_LostConnectionIsNamedAndTheNextPublishMakesANewOne: nothing heals in the background, and nothing stays broken.
+// TestScenario22_LostConnectionIsNamedAndTheNextPublishMakesANewOne: nothing heals in the
+// background, and nothing stays broken.
 func TestScenario22_LostConnectionIsNamedAndTheNextPublishMakesANewOne(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
@@ -87,12 +89,14 @@ func TestScenario22_LostConnectionIsNamedAndTheNextPublishMakesANewOne(t *testin
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "c"}))
 }
 
-// TestScenario22_ABrokerThatStopsReadingHonoursTheContext: with a connection that nobody reads, Publish ends with its context, even with
-// more than the socket takes; acknowledgements go on; and when the broker reads again, so does everything.
+// TestScenario22_ABrokerThatStopsReadingHonoursTheContext: while the broker does not read, Publish
+// ends with its context, even with more than the socket takes, and acknowledgements go on. When the
+// broker reads again, publishing goes on too.
 func TestScenario22_ABrokerThatStopsReadingHonoursTheContext(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
-	require.NoError(t, q.Publish(t.Context(), numbered(2)...)) // the last connection is the publisher's, but for the session's
+	// The last connection is the publisher's, except for the session's.
+	require.NoError(t, q.Publish(t.Context(), numbered(2)...))
 	publishing := p.last()
 	s := open(t, q, 1)
 	d := receive(t, s)
@@ -116,24 +120,27 @@ func TestScenario22_ABrokerThatStopsReadingHonoursTheContext(t *testing.T) {
 	dead := []queue.Settlement{{Delivery: d, Disposition: queue.DeadLetter}}
 	require.ErrorAs(t, s.Settle(ctx, dead), &failed, "the copy has no confirm")
 	require.ErrorIs(t, failed, context.DeadlineExceeded)
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), "it is still held")
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}),
+		"it is still held")
 	require.Equal(t, "1", receive(t, s).ID, "the ack has freed the slot")
 	publishing.resume()
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "later"}))
 }
 
-// TestScenario22_BlockedIsVisible: what the broker says about its memory is there to be asked for, and gone when it is over.
+// TestScenario22_BlockedIsVisible: Blocked returns the broker's alarm, and no more when it is over.
 func TestScenario22_BlockedIsVisible(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
 	require.NoError(t, q.Publish(t.Context(), numbered(1)...))
 	p.last().say("\x00\x0a\x00\x3c\x0alow memory") // connection.blocked
-	require.Eventually(t, func() bool { why, blocked := q.broker.Blocked(); return blocked && why == "low memory" }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { why, blocked := q.broker.Blocked(); return blocked && why == "low memory" },
+		patience, time.Millisecond)
 	p.last().say("\x00\x0a\x00\x3d") // connection.unblocked
 	require.Eventually(t, func() bool { _, blocked := q.broker.Blocked(); return !blocked }, patience, time.Millisecond)
 }
 
-// TestPublishIsPipelined: messages do not wait for each other's confirms, in one call or from many goroutines.
+// TestPublishIsPipelined: messages do not wait for each other's confirms, in one call or from many
+// goroutines.
 func TestPublishIsPipelined(t *testing.T) {
 	const n, publishers = 2000, 50
 	p := newProxy(t)
@@ -153,5 +160,6 @@ func TestPublishIsPipelined(t *testing.T) {
 	}
 	wg.Wait()
 	require.NoError(t, q.Publish(t.Context(), numbered(n)...))
-	require.Less(t, time.Since(start), (n+5*publishers)*10*time.Millisecond/4, "one after the other would take four times as long")
+	require.Less(t, time.Since(start), (n+5*publishers)*10*time.Millisecond/4,
+		"one after the other would take four times as long")
 }

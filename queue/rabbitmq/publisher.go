@@ -12,14 +12,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// publisher publishes for all queues of a Broker, over a connection that it makes when it is needed and makes again when it is needed and broken.
-// It is safe for concurrent use.
+// publisher publishes for all queues of a Broker. It makes a connection when one is needed, and the
+// last is broken. It is safe for concurrent use.
 type publisher struct {
 	broker  *Broker
 	turn    chan struct{} // held while connecting; a channel, so that waiting for it ends with a context
 	current atomic.Pointer[pubConn]
 	closed  atomic.Bool
-	blocked atomic.Pointer[string] // why the broker blocks publishers; nil when it does not
+	blocked atomic.Pointer[string] // the reason why the broker blocks publishers; nil if it does not
 	limit   atomic.Pointer[sizeLimit]
 }
 
@@ -31,14 +31,16 @@ func newPublisher(b *Broker) *publisher {
 type outgoing struct {
 	queue string
 	msg   amqp.Publishing
-	delay time.Duration // the rung on which it waits for its time; zero for none
-	lease time.Time     // when the lease of that began
+	delay time.Duration // the rung on which it waits until it is due; zero for none
+	lease time.Time     // the start of that queue's lease
 }
 
-// window is how many messages of one call are in flight together. The client looks through all that are for each confirm.
+// window is the most messages of one call that are in flight together. The client searches all of
+// those for each confirm.
 const window = 512
 
-// publish sends out and waits for the confirms. It returns an error for each message, nil for a confirmed one.
+// publish sends out and waits for the confirms. It returns an error for each message, nil for a
+// confirmed one.
 func (p *publisher) publish(ctx context.Context, out []outgoing) []error {
 	errs := make([]error, 0, len(out))
 	for chunk := range slices.Chunk(out, window) {
@@ -46,13 +48,14 @@ func (p *publisher) publish(ctx context.Context, out []outgoing) []error {
 	}
 	for i, err := range errs {
 		if err != nil {
-			p.broker.topology.forget(out[i].queue) // It may have been deleted: look again next time.
+			p.broker.topology.forget(out[i].queue) // It may have been deleted: check it next time.
 		}
 	}
 	return errs
 }
 
-// publishUnharmed is publishChunk for those, too, who were in flight together with somebody's message that is too large.
+// publishUnharmed is publishChunk, and publishes again the messages that were in flight together
+// with one that is too large.
 func (p *publisher) publishUnharmed(ctx context.Context, out []outgoing) []error {
 	errs := p.publishChunk(ctx, out)
 	if p.sizeRefused(errs) == nil {
@@ -62,14 +65,15 @@ func (p *publisher) publishUnharmed(ctx context.Context, out []outgoing) []error
 	for i, err := range p.publishChunk(ctx, again) {
 		var size *sizeError
 		if errors.As(err, &size) {
-			err = ErrUnconfirmed // of somebody else's, once more
+			err = ErrUnconfirmed // another message was too large once more
 		}
 		errs[at[i]] = err
 	}
 	return errs
 }
 
-// publishChunk is publish for no more than a window. A message that cannot go over the wire is refused by itself: it would end the connection.
+// publishChunk is publish for no more than a window. A message that can't go over the wire is
+// refused by itself, because it would end the connection.
 func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
 	conn, err := p.connection(ctx)
 	if err != nil {
@@ -119,16 +123,18 @@ func (p *publisher) connection(ctx context.Context) (*pubConn, error) {
 }
 
 const (
-	// pulse is the longest heartbeat of a connection for publishing. The broker sends twice in it when it has nothing else to say, whether or not
-	// it reads: it is in alarm, or slow, and not gone.
+	// pulse is the longest heartbeat of a connection for publishing. The broker sends twice within
+	// it when it has nothing else to send, even while it does not read. So a broker that is slow or
+	// in alarm is not taken for dead.
 	pulse = 2 * time.Second
 
-	// silence is after what time without a byte of the broker's the connection is cut, so that what waits for a confirm is published again on
-	// the next one. A message that the broker had taken before is there twice then.
+	// silence is the time without a byte from the broker after which the connection is cut.
+	// Messages that wait for a confirm are then published again over the next one. A message that
+	// the broker had taken before is then there twice.
 	silence = 2 * pulse
 )
 
-// connect makes a connection with a channel that confirms.
+// connect returns a connection with a channel in confirm mode.
 func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.broker.cfg.DialTimeout)
 	defer cancel()
@@ -150,7 +156,7 @@ func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
 	return newPubConn(l, ch, &p.blocked), nil
 }
 
-// close ends the connection, and refuses to make another one.
+// close closes the connection, and refuses to make another one.
 func (p *publisher) close() {
 	p.closed.Store(true)
 	p.turn <- struct{}{} // connecting is bounded, and so is this wait
@@ -161,15 +167,15 @@ func (p *publisher) close() {
 }
 
 const (
-	// maxHeaders is up to how many bytes of headers a copy gets a reason and a stack: all go in one frame, of 128 KiB unless the broker is set
-	// to another size.
+	// maxHeaders is the most bytes of headers up to which a copy gets a reason and a stack. All
+	// headers go in one frame, of 128 KiB unless the broker has another setting.
 	maxHeaders = 100 << 10
 
-	// maxShort is how many bytes a short text of the wire may have.
+	// maxShort is the most bytes of a short string of the protocol.
 	maxShort = 255
 )
 
-// checkOutgoing refuses what the client or the broker would end the connection for.
+// checkOutgoing refuses messages for which the client or the broker would end the connection.
 func checkOutgoing(o outgoing, frameMax int) error {
 	if n := len(o.msg.MessageId); n > maxShort {
 		return badConfig("Message.ID", fmt.Sprintf("%d bytes", n), "255 at most")
@@ -184,12 +190,14 @@ func checkOutgoing(o outgoing, frameMax int) error {
 	}
 	room := headerRoom(frameMax)
 	if n := size(o.msg.Headers); room > 0 && n > room {
-		return badConfig("Message.Headers", fmt.Sprintf("%d bytes", n), fmt.Sprintf("%d at most, or larger frames at the broker", room))
+		return badConfig("Message.Headers", fmt.Sprintf("%d bytes", n),
+			fmt.Sprintf("%d at most, or larger frames at the broker", room))
 	}
 	return nil
 }
 
-// headerRoom is how many bytes of headers fit a frame beside the other properties; 0 when frames have any size.
+// headerRoom returns the most bytes of headers that fit a frame beside the other properties, and 0
+// if frames have no limit.
 func headerRoom(frameMax int) int {
 	if frameMax == 0 {
 		return 0

@@ -11,22 +11,33 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Queue is one work queue with its companions: "<name>.dead" for dead letters, and delay queues that come and go. It is a queue.Source and a
-// queue.Publisher, and safe for concurrent use.
+// Queue is one work queue with its related queues: "<name>.dead" for dead letters, and delay queues
+// that are declared when needed. It is a [queue.Source] and a [queue.Publisher]. It is safe for
+// concurrent use.
 type Queue struct {
 	broker *Broker
 	name   string
 }
 
-// Name returns the name that the queue was asked for with.
+// Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-// Publish puts msgs into the queue, persistently, and returns nil when the broker has confirmed them all. They are in flight together, also with
-// those of other calls, so their order in the queue is that of one call. The first Publish makes or checks the queue. Otherwise it returns a
-// *queue.PublishError that names each message without a confirm: its error wraps ErrUnroutable when there is no such queue (any more),
-// ErrNacked when the broker refused it, ErrUnconfirmed when the connection broke (the next Publish makes a new one), queue.ErrConfig when it
-// does not fit the wire or can't be right, queue.ErrUnsupported for a UniqueKey, or ctx.Err(). A broker that blocks publishers holds Publish until
-// ctx ends. A message with NotBefore waits in a delay queue, up to 40 days, and comes up to an eighth of that time late.
+// Publish implements [queue.Publisher]. It publishes msgs persistently, and returns nil when the
+// broker has confirmed them all. They are in flight together, also with those of other calls; the
+// messages of one call keep their order. The first Publish declares or checks the queue. A message
+// with NotBefore waits in a delay queue, up to 40 days, and comes up to an eighth of that time
+// late. While the broker blocks publishers, Publish waits until ctx ends.
+//
+// Otherwise Publish returns a [*queue.PublishError] that lists each message without a confirm. Its
+// error wraps
+//
+//   - [ErrUnroutable] if the queue does not exist (any more),
+//   - [ErrNacked] if the broker refused it,
+//   - [ErrUnconfirmed] if the connection broke (the next Publish makes a new one),
+//   - [queue.ErrConfig] if it is invalid, or does not fit the protocol,
+//   - [queue.ErrUnsupported] for a UniqueKey,
+//   - [queue.ErrTooLarge] if its body exceeds the broker's limit,
+//   - or ctx.Err().
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	_, _, err := q.publish(ctx, msgs)
 	return err
@@ -71,7 +82,7 @@ func (q *Queue) publish(ctx context.Context, msgs []queue.Message) ([]outgoing, 
 	return out, errs, &queue.PublishError{Failed: failed}
 }
 
-// outgoing fills in what a message does not say.
+// outgoing returns m for the wire, with its empty fields filled in.
 func (q *Queue) outgoing(m queue.Message) outgoing {
 	if m.ID == "" {
 		m.ID = rand.Text()
@@ -85,14 +96,17 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 	}
 	headers[headerMillis] = m.Time.UnixMilli()
 	return outgoing{queue: q.name, msg: amqp.Publishing{
-		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time, Body: m.Body,
+		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time,
+		Body:     m.Body,
 		Priority: uint8(m.Priority), //nolint:gosec // checked by order
 	}}
 }
 
-// DeadLetters returns up to limit dead letters, the oldest first, and leaves them where they are. It looks at them as Letters does: meanwhile,
-// for milliseconds, others do not see them, and afterwards the broker calls them redelivered. A limit below 1 is an error that wraps
-// queue.ErrConfig. A queue that was never used has none.
+// DeadLetters returns up to limit dead letters, the oldest first, and leaves them where they are. A
+// limit below 1 is an error that wraps [queue.ErrConfig]. A queue that was never used has none.
+//
+// It reads them like [Queue.Letters]: for milliseconds others do not see them, and afterwards the
+// broker marks them as redelivered.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, error) {
 	if limit < 1 {
 		return nil, badConfig("limit", limit, "at least 1")
@@ -134,8 +148,8 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	}, nil
 }
 
-// Delete deletes the queue with everything that belongs to it: messages, dead letters and delayed messages are lost, and sessions end with
-// queue.ErrSessionLost. A queue that does not exist is no error.
+// Delete deletes the queue and its related queues. Messages, dead letters and delayed messages are
+// lost, and sessions end with [queue.ErrSessionLost]. A queue that does not exist is no error.
 func (q *Queue) Delete(ctx context.Context) error {
 	if err := checkName(q.name); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// openAt opens a session of a queue at another URL, which has to fail.
+// openAt opens a session of a queue at another URL, which must fail.
 func openAt(t *testing.T, at, name string, cfg Config) error {
 	t.Helper()
 	b, err := New(at, cfg)
@@ -71,7 +71,8 @@ func TestPassiveOnlyLooks(t *testing.T) {
 	require.Equal(t, "b", receive(t, s).ID)
 }
 
-// TestMissingRightsAreRefused: a queue of another connection's own is locked for everybody else.
+// TestMissingRightsAreRefused: a queue that is exclusive to another connection is locked for all
+// others.
 func TestMissingRightsAreRefused(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic, Passive: true})
 	foreign(t, func(ch *amqp.Channel) {
@@ -83,7 +84,8 @@ func TestMissingRightsAreRefused(t *testing.T) {
 	})
 }
 
-// TestOpenIsBoundedOnADeadNetwork: a peer that takes the connection and then says nothing holds nobody for longer than asked.
+// TestOpenIsBoundedOnADeadNetwork: a peer that accepts the connection and then sends nothing holds
+// no caller for longer than the limit.
 func TestOpenIsBoundedOnADeadNetwork(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

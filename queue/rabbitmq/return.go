@@ -10,67 +10,42 @@ import (
 
 var _ queue.Returner = (*session)(nil)
 
-// Return gives deliveries back without a copy, by basic.nack with requeue: RabbitMQ keeps no delay for that and delivers them again at once, from
-// the head of the queue. A quorum queue before 4.3 counts it as an attempt.
+// Return implements [queue.Returner]. It gives deliveries back without a copy, by basic.nack with
+// requeue. RabbitMQ keeps no delay for that and delivers them again at once, from the head of the
+// queue. A quorum queue before 4.3 counts it as an attempt.
 //
-// Two kinds get a better place. What was refused by another queue, such as a dead-letter queue that is full, goes to the tail of its own by
-// a copy, if that is taken, so that it does not stand in the way of others. And a dead letter that is larger than the broker takes from
-// publishers, or that the user may not write, is dead-lettered by the broker itself: it is in the dead-letter queue without reason and
-// attempts. See queue.Returner.
+// There are two exceptions. If another queue refused the delivery, such as a dead-letter queue that
+// is full, it goes to the tail of its own queue, and does not block others. That takes a copy,
+// which must be confirmed. If a dead letter exceeds the broker's size limit for publishers, or the
+// user may not write it, the broker itself dead-letters it, without reason and attempts.
 func (s *session) Return(ctx context.Context, batch []queue.Settlement) error {
-	moves, failed, err := s.claimReturns(batch)
-	if err != nil {
-		return err
-	}
-	if len(moves) > 0 {
-		s.publish(ctx, moves)
-		if err := s.finishReturns(moves); err != nil {
-			return err
-		}
-	}
-	if len(failed) > 0 {
-		return &queue.SettleError{Failed: failed}
-	}
-	return nil
+	return s.settleBy(ctx, batch, s.claimReturn, s.finishReturns)
 }
 
-// claimReturns gives back what needs no copy, and claims what should get one.
-func (s *session) claimReturns(batch []queue.Settlement) (moves []*move, failed []queue.SettleFailure, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over {
-		return nil, nil, s.settledTooLate()
+// claimReturn gives a delivery back, or returns a move if it needs a copy. mu must be held.
+func (s *session) claimReturn(st *queue.Settlement) (*move, error) {
+	h := s.unclaimed(st)
+	switch {
+	case h == nil:
+		return nil, queue.ErrSettled
+	case s.parks(h, st):
+		s.prefix.park(h.Tag)
+	case h.elsewhere && !errors.Is(h.refused, queue.ErrTooLarge) && !errors.Is(h.refused, ErrRefused):
+		return s.toTail(h, st), nil
+	default:
+		s.prefix.giveBack(h.Tag)
 	}
-	applied := 0
-	for i := range batch {
-		st := &batch[i]
-		h := s.prefix.find(tagOf(st))
-		switch {
-		case h == nil || &h.Delivery != st.Delivery || h.claimed:
-			failed = append(failed, queue.SettleFailure{Tag: tagOf(st), Err: queue.ErrSettled})
-			continue
-		case s.parks(h, st):
-			s.prefix.park(h.Tag)
-		case h.elsewhere && !errors.Is(h.refused, queue.ErrTooLarge) && !errors.Is(h.refused, ErrRefused):
-			moves = append(moves, s.toTail(h, st))
-			continue
-		default:
-			s.prefix.giveBack(h.Tag)
-		}
-		applied++
-	}
-	s.wake(applied)
-	return moves, failed, nil
+	return nil, nil //nolint:nilnil // no copy to publish
 }
 
-// parks reports whether the broker can be left to dead-letter h by itself: the queue is known to do so, and what stands in the way of a copy does
-// not stand in the broker's.
+// parks reports whether the broker itself can dead-letter h: the queue is declared to do so, and
+// the reason against a copy does not apply to the broker.
 func (s *session) parks(h *held, st *queue.Settlement) bool {
 	return st.Disposition == queue.DeadLetter && !s.queue.broker.cfg.Passive &&
 		(errors.Is(h.refused, queue.ErrTooLarge) || errors.Is(h.refused, ErrRefused))
 }
 
-// toTail claims h for a copy at the tail of its own queue. The caller holds mu.
+// toTail claims h for a copy at the tail of its own queue. mu must be held.
 func (s *session) toTail(h *held, st *queue.Settlement) *move {
 	h.claimed = true
 	m := &move{held: h, disposition: st.Disposition, out: outgoing{queue: s.queue.name}}
@@ -83,11 +58,11 @@ func (s *session) toTail(h *held, st *queue.Settlement) *move {
 }
 
 // finishReturns acknowledges the originals of confirmed copies, and gives the others back.
-func (s *session) finishReturns(moves []*move) error {
+func (s *session) finishReturns(moves []*move) ([]queue.SettleFailure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
-		return fmt.Errorf("rabbitmq: return: %w", s.settledTooLate())
+		return nil, fmt.Errorf("rabbitmq: return: %w", s.settledTooLate())
 	}
 	for _, m := range moves {
 		if m.err == nil {
@@ -97,5 +72,5 @@ func (s *session) finishReturns(moves []*move) error {
 		}
 	}
 	s.wake(len(moves))
-	return nil
+	return nil, nil
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// limited returns a queue of somebody else's making, with these arguments for it and for its dead-letter queue.
+// limited returns a queue that was declared by others, with these arguments for it and for its
+// dead-letter queue.
 func limited(t *testing.T, work, dead amqp.Table) *Queue {
 	t.Helper()
 	q := newQueue(t, Config{Type: Classic, Passive: true})
@@ -28,7 +29,7 @@ func one(d *queue.Delivery, disposition queue.Disposition, after time.Duration) 
 	return []queue.Settlement{{Delivery: d, Disposition: disposition, After: after, Reason: "it failed"}}
 }
 
-// TestReturnToAFullQueue: a requeue is refused, and the delivery can go back all the same.
+// TestReturnToAFullQueue: a requeue is refused, and the delivery can go back nevertheless.
 func TestReturnToAFullQueue(t *testing.T) {
 	q := limited(t, amqp.Table{"x-max-length": 1, "x-overflow": "reject-publish"}, nil)
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}))
@@ -44,7 +45,8 @@ func TestReturnToAFullQueue(t *testing.T) {
 	require.Equal(t, "b", receive(t, s).ID)
 }
 
-// TestReturnMakesWay: what the dead-letter queue does not take goes behind what waits, as the same attempt.
+// TestReturnMakesWay: a delivery that the dead-letter queue does not take goes behind the waiting
+// ones, for the same attempt.
 func TestReturnMakesWay(t *testing.T) {
 	q := limited(t, nil, amqp.Table{"x-max-length": 0, "x-overflow": "reject-publish"})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}, queue.Message{ID: "b"}))
@@ -61,7 +63,7 @@ func TestReturnMakesWay(t *testing.T) {
 	require.True(t, d.Redelivered)
 }
 
-// refuseSize puts into the broker's words that a message is too large, as RabbitMQ says it, which closes the channel.
+// refuseSize inserts RabbitMQ's error about a message that is too large, which closes the channel.
 func (o *pair) refuseSize(limit int) {
 	text := "PRECONDITION_FAILED - message size 999999 is larger than configured max size " + strconv.Itoa(limit)
 	payload := []byte{0, 20, 0, 40, 1, 150, byte(len(text))} // channel.close, 406
@@ -70,8 +72,9 @@ func (o *pair) refuseSize(limit int) {
 	_, _ = o.client.Write(append(append(frame, payload...), 0xce))
 }
 
-// TestTooLargeHarmsNoOther: the broker ends the channel over one message that is too large. That one is refused, by name, and the others in
-// flight are published again; its like is refused without asking; and as a dead letter it is parked by the broker itself.
+// TestTooLargeHarmsNoOther: the broker ends the channel because of one message that is too large.
+// That one is refused, by name, and the others in flight are published again. The next one of that
+// size is refused without a request; as a dead letter it is dead-lettered by the broker itself.
 func TestTooLargeHarmsNoOther(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
@@ -82,7 +85,8 @@ func TestTooLargeHarmsNoOther(t *testing.T) {
 	publishing.stall()
 	result := make(chan error, 1)
 	go func() {
-		result <- q.Publish(t.Context(), queue.Message{ID: "small"}, queue.Message{ID: "large", Body: make([]byte, 1001)}, queue.Message{ID: "last"})
+		result <- q.Publish(t.Context(), queue.Message{ID: "small"},
+			queue.Message{ID: "large", Body: make([]byte, 1001)}, queue.Message{ID: "last"})
 	}()
 	publishing.awaitStalled(t)
 	publishing.refuseSize(1000)
@@ -105,7 +109,8 @@ func TestTooLargeHarmsNoOther(t *testing.T) {
 	require.Equal(t, "old", letters[0].ID)
 }
 
-// TestBlockedCopiesFailAtOnce: while the broker blocks publishers nothing is written that it would publish when nobody waits any more.
+// TestBlockedCopiesFailAtOnce: while the broker blocks publishers, no copy is written that it would
+// publish when no call waits any more.
 func TestBlockedCopiesFailAtOnce(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
@@ -124,7 +129,8 @@ func TestBlockedCopiesFailAtOnce(t *testing.T) {
 	require.Equal(t, 2, receive(t, s).Attempt)
 }
 
-// TestLongestDelay: what is to wait for longer than a queue keeps it waits for that long, and then says until when to put it off again.
+// TestLongestDelay: a message whose delay exceeds that of any queue waits for the longest one, and
+// then has the end of its delay.
 func TestLongestDelay(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}))
@@ -135,7 +141,8 @@ func TestLongestDelay(t *testing.T) {
 		raw, ok, err := ch.Get(q.delayName(rung(maxRung)), true)
 		require.NoError(t, err)
 		require.True(t, ok, "it waits in the queue of the longest delay")
-		err = ch.PublishWithContext(t.Context(), "", q.name, true, false, amqp.Publishing{MessageId: raw.MessageId, Headers: raw.Headers})
+		err = ch.PublishWithContext(t.Context(), "", q.name, true, false,
+			amqp.Publishing{MessageId: raw.MessageId, Headers: raw.Headers})
 		require.NoError(t, err) // as if it were due
 		d := receive(t, s)
 		require.WithinDuration(t, due, d.NotBefore, time.Minute)

@@ -20,7 +20,8 @@ func numbered(n int) []queue.Message {
 	return msgs
 }
 
-// TestScenario18_StaleSettlementNeverReachesTheNextSession: the same numeric tag exists in the next session, and stays unharmed.
+// TestScenario18_StaleSettlementNeverReachesTheNextSession: the same numeric tag exists in the next
+// session, and stays unharmed.
 func TestScenario18_StaleSettlementNeverReachesTheNextSession(t *testing.T) {
 	q := newQueue(t, Config{})
 	require.NoError(t, q.Publish(t.Context(), numbered(3)...))
@@ -48,7 +49,8 @@ func TestScenario18_StaleSettlementNeverReachesTheNextSession(t *testing.T) {
 	}
 }
 
-// TestScenario21_QueueDeletedUnderTheConsumer: the broker's cancel ends the session, with no phantom delivery, and settlements are refused.
+// TestScenario21_QueueDeletedUnderTheConsumer: the broker's cancel ends the session, with no
+// phantom delivery, and settlements are refused.
 func TestScenario21_QueueDeletedUnderTheConsumer(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -63,7 +65,8 @@ func TestScenario21_QueueDeletedUnderTheConsumer(t *testing.T) {
 			require.Nil(t, phantom)
 			require.ErrorIs(t, err, queue.ErrSessionLost)
 			require.ErrorContains(t, err, "deleted")
-			require.ErrorIs(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), queue.ErrSessionLost)
+			require.ErrorIs(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}),
+				queue.ErrSessionLost)
 			require.ErrorIs(t, s.Cancel(ctx), queue.ErrSessionLost)
 			require.NoError(t, s.Close(ctx))
 
@@ -74,8 +77,9 @@ func TestScenario21_QueueDeletedUnderTheConsumer(t *testing.T) {
 	}
 }
 
-// TestScenario24_SettleOnce: many goroutines settle the same deliveries with every disposition. One settlement each is applied, the others are
-// refused before the wire, and the channel lives: it is never closed with 406.
+// TestScenario24_SettleOnce: many goroutines settle the same deliveries with every disposition. One
+// settlement each is applied, the others are refused before the wire, and the channel lives: it is
+// never closed with 406.
 func TestScenario24_SettleOnce(t *testing.T) {
 	const n, settlers = 200, 8
 	q := newQueue(t, Config{})
@@ -120,7 +124,8 @@ func settleAtRandom(t *testing.T, s *session, ds []*queue.Delivery, rng *rand.Ra
 	}
 }
 
-// TestScenario25_AcksCoverOnlySettledDeliveries: rounds of acks in random order and random batches. Exactly the unsettled come back.
+// TestScenario25_AcksCoverOnlySettledDeliveries: rounds of acks in random order and random batches.
+// Exactly the unsettled deliveries come back.
 func TestScenario25_AcksCoverOnlySettledDeliveries(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -134,7 +139,8 @@ func TestScenario25_AcksCoverOnlySettledDeliveries(t *testing.T) {
 	}
 }
 
-// ackAtRandom acknowledges some of n deliveries, in pieces, closes, and returns the ids of the others.
+// ackAtRandom acknowledges some of n deliveries, in pieces, closes, and returns the ids of the
+// others.
 func ackAtRandom(t *testing.T, q *Queue, rng *rand.Rand, n int) (unsettled []string) {
 	require.NoError(t, q.Publish(t.Context(), numbered(n)...))
 	s := open(t, q, 64)

@@ -9,8 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// session is one connection with one channel and one consumer at a time. Two goroutines belong to it: one watches for its end, one writes
-// acknowledgements, so that Settle never waits for a socket.
+// session is one connection with one channel and one consumer at a time. It has two goroutines: one
+// watches for its end, and one writes acknowledgements, so that Settle never waits for a socket.
 type session struct {
 	queue      *Queue
 	link       *link
@@ -19,40 +19,40 @@ type session struct {
 	title      string // of consumers
 	nonce      string // makes the ids of messages without one unique
 	classic    bool   // the queue is known to be a classic one
-	strict     bool   // the queue counts deliveries and says so
+	strict     bool   // the queue counts deliveries and marks its counts
 	backIsFree bool   // giving back costs no attempt
 	goroutines sync.WaitGroup
-	turn       chan struct{} // held for Cancel and Resume, which guards the next two: a channel takes one question at a time
+	turn       chan struct{} // held for Cancel and Resume, guards the next two: a channel takes one request at a time
 	consumer   string        // the tag of the last consumer
-	started    int           // how many there were
+	started    int           // number of consumers so far
 
 	lost    chan struct{} // closed when the session is over, though not by Close; why is set then
 	why     error
 	closed  chan struct{} // closed by Close
 	closing sync.Once
-	dirty   chan struct{} // something waits to be flushed, as armed says
-	full    chan struct{} // so much of it that it should not wait
+	dirty   chan struct{} // a settlement waits to be flushed: see armed
+	full    chan struct{} // so many of them wait that they should be flushed at once
 	flushed chan struct{} // closed when nothing more will be flushed
 
 	sending sync.Mutex // held while settlements are written
 
-	arrived []*held       // since the last look at the inbox; the connection's reader has it for itself
+	arrived []*held       // since the last look at the inbox; used only by the connection's reader
 	arrival chan struct{} // the inbox was filled
-	next    []*held       // what came out of the inbox; whoever receives has it for himself
-	taken   int           // how many of next were handed out
+	next    []*held       // taken from the inbox; used only by the goroutine in Receive
+	taken   int           // number of next that were handed out
 
 	mu        sync.Mutex
-	streams   []<-chan amqp.Delivery // of the consumers so far, the oldest first; Receive drops those that ended
+	streams   []<-chan amqp.Delivery // of the consumers so far, the oldest first; Receive removes those that ended
 	cancelled bool
 	inbox     []*held
-	prefix    prefix // the book of what is held
+	prefix    prefix // the deliveries that are held
 	fresh     int    // settlements since the last flush
-	armed     bool   // the flusher knows that something waits
+	armed     bool   // the flusher was woken
 	over      bool   // nothing more is settled
 	pace      pace
 }
 
-// Receive waits for the next delivery. See queue.Session.
+// Receive implements [queue.Session].
 func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	for {
 		if err := s.ended(); err != nil {
@@ -83,7 +83,7 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// stream returns where deliveries come from now, or ErrCancelled when there is nothing left.
+// stream returns the present stream of deliveries, or ErrCancelled if none is left.
 func (s *session) stream() (<-chan amqp.Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,8 +93,9 @@ func (s *session) stream() (<-chan amqp.Delivery, error) {
 	return nil, fmt.Errorf("rabbitmq: queue %q: %w", s.queue.name, queue.ErrCancelled)
 }
 
-// endOfStream drops a stream that has ended: it was cancelled, and everything that was on its way was handed out. If it was not cancelled the
-// session is over, and the watcher is about to say why.
+// endOfStream removes a stream that has ended, because it was cancelled, and all its deliveries
+// were handed out. If it was not cancelled, the session is over, and the watcher will set the
+// reason.
 func (s *session) endOfStream() {
 	s.mu.Lock()
 	ours := s.cancelled || len(s.streams) > 1

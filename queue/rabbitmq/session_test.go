@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCloseIsBoundedOnADeadNetwork: a broker that no longer reads holds Close no longer than its context, and nothing is left behind.
+// TestCloseIsBoundedOnADeadNetwork: a broker that no longer reads holds Close no longer than its
+// context, and nothing is left behind.
 func TestCloseIsBoundedOnADeadNetwork(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
@@ -29,7 +30,8 @@ func TestCloseIsBoundedOnADeadNetwork(t *testing.T) {
 	require.NoError(t, s.Close(ctx), "the second does nothing")
 }
 
-// TestReleaseThatCannotPublishGivesBack: the message goes back all the same, at the price of an attempt.
+// TestReleaseThatCannotPublishGivesBack: the message goes back nevertheless, at the price of an
+// attempt.
 func TestReleaseThatCannotPublishGivesBack(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
@@ -48,7 +50,8 @@ func TestReleaseThatCannotPublishGivesBack(t *testing.T) {
 	publishing.close()
 }
 
-// TestSettlementsThatPublishDoNotHoldUpAcks: while one goroutine waits for a confirm that does not come, another one acknowledges.
+// TestSettlementsThatPublishDoNotHoldUpAcks: while one goroutine waits for a confirm that does not
+// come, another one acknowledges.
 func TestSettlementsThatPublishDoNotHoldUpAcks(t *testing.T) {
 	p := newProxy(t)
 	q := p.queue(t)
@@ -70,7 +73,8 @@ func TestSettlementsThatPublishDoNotHoldUpAcks(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
-// TestDeadLetterOfTheBrokerItself: what a foreign consumer rejects, and what the broker gives up, ends in the same dead-letter queue.
+// TestDeadLetterOfTheBrokerItself: messages that a foreign consumer rejects, or the broker gives
+// up, end in the same dead-letter queue.
 func TestDeadLetterOfTheBrokerItself(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -96,7 +100,8 @@ func TestDeadLetterOfTheBrokerItself(t *testing.T) {
 	}
 }
 
-// TestPrefixOfReleasesAtTheBroker: where giving back costs nothing it is a nack, and never stands between acks of one frame.
+// TestPrefixOfReleasesAtTheBroker: where giving back costs no attempt it is a nack, and never
+// stands between acks of one frame.
 func TestPrefixOfReleasesAtTheBroker(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	require.NoError(t, q.Publish(t.Context(), numbered(20)...))

@@ -8,19 +8,29 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Settle ends deliveries. An ack, and a release where the broker does not count it, is on the wire within a millisecond of the return, for
-// acknowledgements that come together are sent together; one that has overtaken others waits for them, up to ten. Close flushes them.
-// Everything else publishes a copy, waits for the broker's confirm, and only then acknowledges the original: when the connection breaks in
-// between, the message is there twice. A release at once whose copy is not confirmed gives the original back, which costs an attempt. See
-// queue.Session.
+// Settle implements [queue.Session]. Acknowledgements that come together are sent together. An ack,
+// and a release where the broker does not count it, is on the wire within a millisecond of the
+// return. One that has overtaken others waits for them, up to ten milliseconds. Close flushes them.
+//
+// Every other settlement publishes a copy, waits for the broker's confirm, and only then
+// acknowledges the original. If the connection breaks in between, the message is there twice. A
+// release at once whose copy is not confirmed gives the original back, which costs an attempt.
 func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
-	moves, failed, err := s.claim(batch)
+	return s.settleBy(ctx, batch, s.claimOne, s.finish)
+}
+
+// settleBy claims each delivery of batch, publishes the copies, and finishes their originals. It is
+// shared by Settle and Return.
+func (s *session) settleBy(ctx context.Context, batch []queue.Settlement,
+	claimOne func(*queue.Settlement) (*move, error), finish func([]*move) ([]queue.SettleFailure, error),
+) error {
+	moves, failed, err := s.claim(batch, claimOne)
 	if err != nil {
 		return err
 	}
 	if len(moves) > 0 {
 		s.publish(ctx, moves)
-		more, err := s.finish(moves)
+		more, err := finish(moves)
 		if err != nil {
 			return err
 		}
@@ -40,8 +50,11 @@ type move struct {
 	err         error
 }
 
-// claim applies what needs no copy, and claims what does. Its error says that the session is over.
-func (s *session) claim(batch []queue.Settlement) (moves []*move, failed []queue.SettleFailure, err error) {
+// claim calls one for each delivery of batch, which applies the settlement, or returns a move if a
+// copy must be published. claim returns an error if the session is over.
+func (s *session) claim(batch []queue.Settlement, one func(*queue.Settlement) (*move, error)) (
+	moves []*move, failed []queue.SettleFailure, err error,
+) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
@@ -49,7 +62,7 @@ func (s *session) claim(batch []queue.Settlement) (moves []*move, failed []queue
 	}
 	applied := 0
 	for i := range batch {
-		m, err := s.claimOne(&batch[i])
+		m, err := one(&batch[i])
 		switch {
 		case err != nil:
 			failed = append(failed, queue.SettleFailure{Tag: tagOf(&batch[i]), Err: err})
@@ -63,13 +76,13 @@ func (s *session) claim(batch []queue.Settlement) (moves []*move, failed []queue
 	return moves, failed, nil
 }
 
-// claimOne applies or claims one settlement: the returned move is what is left to do.
+// claimOne applies or claims one settlement. It returns a move if a copy must be published.
 func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	if st.Delivery == nil {
 		return nil, badConfig("Settlement.Delivery", "nil", "what Receive returned")
 	}
-	h := s.prefix.find(st.Delivery.Tag)
-	if h == nil || &h.Delivery != st.Delivery || h.claimed {
+	h := s.unclaimed(st)
+	if h == nil {
 		return nil, queue.ErrSettled
 	}
 	if st.Disposition == queue.Ack {
@@ -81,7 +94,7 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 		m.out.delay = rung(min(st.After, maxRung))
 	}
 	switch st.Disposition {
-	case queue.Ack: // see above
+	case queue.Ack: // applied above
 	case queue.Release:
 		if st.After <= 0 && s.backIsFree {
 			s.prefix.giveBack(h.Tag)
@@ -103,13 +116,25 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	return m, nil
 }
 
-// publish publishes the copies, all in flight together. A move whose err is set was not confirmed.
+// unclaimed returns the delivery of st, or nil if it is not held, or being settled already. mu must
+// be held.
+func (s *session) unclaimed(st *queue.Settlement) *held {
+	h := s.prefix.find(tagOf(st))
+	if h == nil || &h.Delivery != st.Delivery || h.claimed {
+		return nil
+	}
+	return h
+}
+
+// publish publishes the copies, all in flight together, and sets err of each move that was not
+// confirmed.
 func (s *session) publish(ctx context.Context, moves []*move) {
 	out, errs := make([]outgoing, len(moves)), make([]error, len(moves))
 	for i, m := range moves {
 		out[i] = m.out
 	}
-	if why, blocked := s.queue.broker.Blocked(); blocked { // what is written now would be published when nobody waits for it any more
+	// a copy written now would be published when no call waits for it any more
+	if why, blocked := s.queue.broker.Blocked(); blocked {
 		err := fmt.Errorf("%w: %s", ErrBlocked, why)
 		for i := range errs {
 			errs[i] = err
@@ -121,8 +146,8 @@ func (s *session) publish(ctx context.Context, moves []*move) {
 	}
 }
 
-// finish acknowledges the originals of confirmed copies; the others are still held, but those that can be given back. Its error says that the
-// session is over.
+// finish acknowledges the originals of confirmed copies. It gives back the others that can be given
+// back, and keeps the rest held. It returns an error if the session is over.
 func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,8 +174,8 @@ func (s *session) finish(moves []*move) (failed []queue.SettleFailure, err error
 	return failed, nil
 }
 
-// settledTooLate is the error of a settlement after the end. The broker delivers again in either case, so it is a lost session too when the user
-// has closed it. The caller holds mu.
+// settledTooLate returns the error of a settlement after the end. The broker delivers again in
+// either case, so it is a lost session also after Close. mu must be held.
 func (s *session) settledTooLate() error {
 	if s.why != nil {
 		return s.why
@@ -158,7 +183,7 @@ func (s *session) settledTooLate() error {
 	return fmt.Errorf("rabbitmq: session of queue %q: %w: %w", s.queue.name, queue.ErrSessionLost, queue.ErrClosed)
 }
 
-// tagOf is the tag that a failure names.
+// tagOf returns the tag for a failure.
 func tagOf(st *queue.Settlement) uint64 {
 	if st.Delivery == nil {
 		return 0

@@ -10,23 +10,23 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// sizeError is why a channel has ended on which somebody published a message that is larger than the broker takes. The broker does not say which
-// of those in flight it was.
+// sizeError is the error of a channel that has ended because of a message that is larger than the
+// broker takes. The broker does not identify the message among those in flight.
 type sizeError struct {
 	limit int
 	err   error
 }
 
-// Error says what the broker said.
+// Error returns the broker's text.
 func (e *sizeError) Error() string { return e.err.Error() }
 
 // Unwrap returns the broker's error.
 func (e *sizeError) Unwrap() error { return e.err }
 
-// tooLarge is how RabbitMQ says that a body is beyond max_message_size.
+// tooLarge matches RabbitMQ's error about a body beyond max_message_size.
 var tooLarge = regexp.MustCompile(`message size \d+ is larger than (?:configured )?max size (\d+)`)
 
-// sizeLimitOf returns the limit that a reply of the broker names; 0 if it names none.
+// sizeLimitOf returns the limit in the broker's text, and 0 if there is none.
 func sizeLimitOf(reason string) int {
 	m := tooLarge.FindStringSubmatch(reason)
 	if m == nil {
@@ -39,25 +39,29 @@ func sizeLimitOf(reason string) int {
 	return limit
 }
 
-// sizeLimit is what is known of the largest body that the broker takes.
+// sizeLimit is the known limit for a body.
 type sizeLimit struct {
 	bytes int
-	until time.Time // it may have been raised since
+	until time.Time // it may have been raised afterwards
 }
 
-// limitKept is for how long a limit is believed. When that is over, one message may cost a connection again.
+// limitKept is the time for which a limit is remembered. After it one message may cost a connection
+// again.
 const limitKept = time.Minute
 
-// checkSize refuses a body that the broker would end the connection for, as far as that is known.
+// checkSize refuses a body for which the broker would end the connection, as far as its limit is
+// known.
 func (p *publisher) checkSize(o outgoing) error {
 	l := p.limit.Load()
 	if l == nil || len(o.msg.Body) <= l.bytes || time.Now().After(l.until) {
 		return nil
 	}
-	return fmt.Errorf("rabbitmq: %w: the body has %d bytes, max_message_size is %d", queue.ErrTooLarge, len(o.msg.Body), l.bytes)
+	return fmt.Errorf("rabbitmq: %w: the body has %d bytes, max_message_size is %d", queue.ErrTooLarge, len(o.msg.Body),
+		l.bytes)
 }
 
-// sizeRefused returns the size error among errs, and notes its limit; nil if there is none.
+// sizeRefused returns the size error among errs, and records its limit. It returns nil if there is
+// none.
 func (p *publisher) sizeRefused(errs []error) *sizeError {
 	for _, err := range errs {
 		var size *sizeError
@@ -69,8 +73,8 @@ func (p *publisher) sizeRefused(errs []error) *sizeError {
 	return nil
 }
 
-// unharmed returns what was in flight together with a message that is too large, and is not too large itself: it is published again. It gives the
-// others their error.
+// unharmed returns the messages to publish again: those that were in flight together with one that
+// is too large, and are not too large themselves. It sets the error of the others.
 func (p *publisher) unharmed(out []outgoing, errs []error) (again []outgoing, at []int) {
 	for i, o := range out {
 		var size *sizeError

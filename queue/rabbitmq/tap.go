@@ -9,40 +9,41 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// tap is a socket from which the client reads all that the broker sends, but for deliveries: they are taken out, and go straight to the session.
-// The client makes some forty objects of each, by reflection, and hands it from goroutine to goroutine twice; for a short job that is more than
-// everything else together. The rest of the protocol stays the client's: the tap knows where frames begin, and what a delivery looks like.
-// Under TLS it finds no frames, and leaves everything to the client.
+// tap is a socket from which the client reads everything except deliveries, which go straight to
+// the session. The client makes some forty objects of each, by reflection, and passes it from
+// goroutine to goroutine twice. For a short job that costs more than everything else together. The
+// client handles the rest of the protocol: the tap only parses the boundaries of frames, and
+// deliveries. Under TLS it finds no frames, and leaves everything to the client.
 //
-// One goroutine reads it, the client's.
+// It is read by one goroutine, that of the client.
 type tap struct {
 	net.Conn
 	sink atomic.Pointer[sink] // nil: the client gets the deliveries, too
 
-	buffer []byte // what the broker has sent
-	begin  int    // of what was not handled
+	buffer []byte // received from the broker
+	begin  int    // start of the unhandled part
 	end    int
-	beat   []byte // what is left to pass of a heartbeat of our own
-	passes int64  // how many of the bytes to come are the client's
-	blind  bool   // what comes is no frames, and all the client's
+	beat   []byte // the rest of a heartbeat made by the tap
+	passes int64  // number of the next bytes that are the client's
+	blind  bool   // the stream has no frames, and is all the client's
 
 	now      stage
-	channel  uint16        // where the delivery comes in
-	incoming amqp.Delivery // what is there of it
-	missing  uint64        // of its body
-	chunk    uint64        // of which in this frame
+	channel  uint16        // the channel of the delivery
+	incoming amqp.Delivery // its part so far
+	missing  uint64        // missing bytes of its body
+	chunk    uint64        // those in this frame
 	words    lexicon
-	silent   bool // the client has seen nothing of what came last
+	silent   bool // the client has seen nothing of the last bytes
 	beaten   time.Time
 }
 
-// sink is where deliveries go.
+// sink receives deliveries.
 type sink struct {
-	take func(raw *amqp.Delivery) // takes one; what raw points to may be kept, and raw itself not
-	rest func()                   // no more are there for the moment
+	take func(raw *amqp.Delivery) // takes one; it may keep the data that raw points to, but not raw itself
+	rest func()                   // called when no more are there for the moment
 }
 
-// stage is what comes next of a delivery. The set is closed.
+// stage is the next part of a delivery. The set is closed.
 type stage uint8
 
 const (
@@ -52,7 +53,7 @@ const (
 	inBody
 )
 
-// What a frame looks like: type, channel and length, the payload, and an octet at the end.
+// Layout of a frame: type, channel and length, the payload, and an octet at the end.
 const (
 	frameHead = 7
 	frameTail = 1
@@ -66,20 +67,23 @@ const (
 )
 
 const (
-	tapSize  = 64 << 10
-	maxFrame = 16 << 20 // what is taken out at once, and not in parts; frames have 128 KiB at most unless the broker is told otherwise
-	maxTrust = 1 << 20  // up to this length a body gets its memory at once
+	tapSize = 64 << 10
+	// maxFrame is the largest body that is taken out at once, and not in parts. Frames have 128 KiB
+	// at most unless the broker has another setting.
+	maxFrame = 16 << 20
+	maxTrust = 1 << 20 // up to this length a body gets its memory at once
 
-	// beatEach is more often than any client could ask for.
+	// beatEach is more often than any client could request.
 	beatEach = 200 * time.Millisecond
 )
 
-// newTap returns the tap of a connection. It passes deliveries on until it has a sink.
+// newTap returns the tap of a connection. It passes deliveries on to the client until it has a
+// sink.
 func newTap(conn net.Conn) *tap {
 	return &tap{Conn: conn, buffer: make([]byte, tapSize), words: make(lexicon)}
 }
 
-// Read reads what is the client's.
+// Read reads the client's part.
 func (t *tap) Read(p []byte) (int, error) {
 	for {
 		if n := t.pass(p); n > 0 {
@@ -95,7 +99,7 @@ func (t *tap) Read(p []byte) (int, error) {
 	}
 }
 
-// pass copies what is the client's of what is there.
+// pass copies the client's part of the buffer.
 func (t *tap) pass(p []byte) int {
 	if len(t.beat) > 0 {
 		n := copy(p, t.beat)
@@ -112,7 +116,7 @@ func (t *tap) pass(p []byte) int {
 	return n
 }
 
-// fill waits for the broker.
+// fill reads from the broker.
 func (t *tap) fill() error {
 	if t.flush() && t.heartbeat() {
 		return nil
@@ -127,12 +131,12 @@ func (t *tap) fill() error {
 	n, err := t.Conn.Read(t.buffer[t.end:])
 	t.end += n
 	if n > 0 {
-		return nil // an error comes again
+		return nil // the error will be returned again
 	}
 	return err
 }
 
-// flush tells the sink that this was all for the moment, and reports whether there was anything.
+// flush calls rest of the sink, and reports whether there were deliveries.
 func (t *tap) flush() bool {
 	silent := t.silent
 	if silent {
@@ -142,8 +146,9 @@ func (t *tap) flush() bool {
 	return silent
 }
 
-// heartbeat has one ready for the client, unless it had one just before. A client ends a connection from which it hears nothing for too long, and
-// brokers send no heartbeats while they send deliveries: so it gets one for those that it does not see.
+// heartbeat makes a heartbeat for the client, unless it got one just before. A client ends a
+// connection that is silent for too long, and brokers send no heartbeats while they send
+// deliveries. So the client gets one in place of the deliveries that it does not see.
 func (t *tap) heartbeat() bool {
 	now := time.Now()
 	if now.Sub(t.beaten) < beatEach {
@@ -154,7 +159,7 @@ func (t *tap) heartbeat() bool {
 	return true
 }
 
-// advance handles what begins now. It returns false when more of it has to come.
+// advance handles the next part of the buffer. It returns false if more of it must arrive first.
 func (t *tap) advance() (bool, error) {
 	if t.passes > 0 || t.blind {
 		return false, nil
@@ -182,13 +187,15 @@ func (t *tap) advance() (bool, error) {
 	return true, nil
 }
 
-// leave leaves a frame to the client. What came before it is handed over first: the end of a consumer comes after its last delivery.
+// leave leaves a frame to the client. Earlier deliveries are handed over first, because the end of
+// a consumer comes after its last delivery.
 func (t *tap) leave(size uint32) {
 	t.flush()
 	t.passes = frameHead + int64(size) + frameTail
 }
 
-// method begins a delivery, if it is one. Whatever it is, it ends another that is not complete, as it does for the client.
+// method handles a method frame, which may begin a delivery. Any method ends an incomplete
+// delivery, as in the client.
 func (t *tap) method(there []byte, channel uint16, size uint32) (bool, error) {
 	if size < 4 {
 		t.leave(size)
@@ -212,7 +219,7 @@ func (t *tap) method(there []byte, channel uint16, size uint32) (bool, error) {
 	})
 }
 
-// whole has f read a frame when all of it is there.
+// whole calls f with a frame when all of it is there.
 func (t *tap) whole(there []byte, size uint32, f func(*payload)) (bool, error) {
 	if size > maxFrame {
 		return false, errMalformed
@@ -230,7 +237,7 @@ func (t *tap) whole(there []byte, size uint32, f func(*payload)) (bool, error) {
 	return true, nil
 }
 
-// header reads what comes before the body.
+// header reads the header before the body.
 func (t *tap) header(p *payload) {
 	t.missing = p.properties(&t.incoming)
 	if t.missing == 0 {
@@ -241,7 +248,7 @@ func (t *tap) header(p *payload) {
 	t.now = nextBody
 }
 
-// inside takes what is there of a body, and the octet at the end of its frame.
+// inside takes the available part of a body, and the octet at the end of its frame.
 func (t *tap) inside(there []byte) (bool, error) {
 	if len(there) == 0 {
 		return false, nil

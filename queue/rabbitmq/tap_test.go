@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// script is a connection on which a broker says what is in it, a few bytes at a time.
+// script is a connection from which a broker's stream is read, a few bytes at a time.
 type script struct {
 	net.Conn
 	rest []byte
@@ -31,7 +31,7 @@ func (s *script) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// tapped returns what comes out of a tap: for the client, but for heartbeats, and for the session.
+// tapped returns the output of a tap: for the client, without heartbeats, and for the session.
 func tapped(stream []byte, most int) (passed []byte, taken []amqp.Delivery, flushed int, err error) {
 	tap := newTap(&script{rest: stream, most: most})
 	tap.sink.Store(&sink{
@@ -50,7 +50,7 @@ func frameOf(kind byte, channel uint16, payload []byte) []byte {
 
 func shortOf(text string) []byte { return append([]byte{byte(len(text))}, text...) }
 
-// framesOf are the frames of one delivery, with a body in parts.
+// framesOf returns the frames of one delivery, with a body in parts.
 func framesOf(d *amqp.Delivery, part int) [][]byte {
 	method := binary.BigEndian.AppendUint32(nil, basicDeliver)
 	method = append(method, shortOf("consumer")...)
@@ -67,8 +67,8 @@ func framesOf(d *amqp.Delivery, part int) [][]byte {
 	return frames
 }
 
-// TestTapTakesDeliveriesOnly: however the bytes come, and whatever is between its frames, each delivery comes out whole and in order, and the client
-// gets everything else as it is.
+// TestTapTakesDeliveriesOnly: for any division of the stream, and anything between its frames, each
+// delivery comes out whole and in order. The client gets everything else unchanged.
 func TestTapTakesDeliveriesOnly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stream, others []byte
@@ -79,7 +79,10 @@ func TestTapTakesDeliveriesOnly(t *testing.T) {
 		}
 		var want []amqp.Delivery
 		for tag := range rapid.Uint64Range(0, 5).Draw(t, "deliveries") {
-			d := amqp.Delivery{DeliveryTag: tag + 1, Redelivered: true, MessageId: rapid.StringN(0, 20, 255).Draw(t, "id")}
+			d := amqp.Delivery{
+				DeliveryTag: tag + 1, Redelivered: true,
+				MessageId: rapid.StringN(0, 20, 255).Draw(t, "id"),
+			}
 			if n := rapid.IntRange(0, 300).Draw(t, "length"); n > 0 {
 				d.Body = bytes.Repeat([]byte{byte(n)}, n)
 			}
@@ -100,7 +103,8 @@ func TestTapTakesDeliveriesOnly(t *testing.T) {
 	})
 }
 
-// TestTapHandsOverBeforeItPasses: when the client hears of the end of a consumer, its last delivery is there.
+// TestTapHandsOverBeforeItPasses: when the client receives the end of a consumer, its last delivery
+// was handed over.
 func TestTapHandsOverBeforeItPasses(t *testing.T) {
 	flushed := 0
 	cancelOK := frameOf(typeMethod, 1, []byte{0, 60, 0, 31, 0})
@@ -114,8 +118,9 @@ func TestTapHandsOverBeforeItPasses(t *testing.T) {
 	require.Equal(t, 1, flushed)
 }
 
-// TestTapBeatsForWhatItTakes: the client, which ends a connection from which it hears nothing, hears something for a delivery that it does not see.
-func TestTapBeatsForWhatItTakes(t *testing.T) {
+// TestTapBeatsForItsDeliveries: the client, which ends a connection that is silent, gets a heartbeat
+// for a delivery that it does not see.
+func TestTapBeatsForItsDeliveries(t *testing.T) {
 	tap := newTap(&script{rest: bytes.Join(framesOf(&amqp.Delivery{DeliveryTag: 1}, 1), nil), most: 1 << 10})
 	tap.sink.Store(&sink{take: func(*amqp.Delivery) {}, rest: func() {}})
 	passed, err := io.ReadAll(tap)
@@ -123,7 +128,8 @@ func TestTapBeatsForWhatItTakes(t *testing.T) {
 	require.Equal(t, frameOf(typeHeartbeat, 0, nil), passed)
 }
 
-// FuzzTap: whatever a broker sends, the tap ends with it, and takes no more than was sent. Without a delivery it changes nothing.
+// FuzzTap: for any stream, the tap ends with it, and allocates no more than was sent. Without a
+// delivery it changes nothing.
 func FuzzTap(f *testing.F) {
 	whole := bytes.Join(framesOf(&amqp.Delivery{DeliveryTag: 1, MessageId: "id", Body: []byte("body")}, 3), nil)
 	f.Add(whole, uint16(5))
@@ -150,7 +156,8 @@ func FuzzTap(f *testing.F) {
 	})
 }
 
-// TestTapReadsWhatTheClientReads: with the real broker between, a delivery that the tap takes is what the client makes of the same message.
+// TestTapReadsWhatTheClientReads: with the real broker between, a delivery of the tap equals that
+// of the client for the same message.
 func TestTapReadsWhatTheClientReads(t *testing.T) {
 	user, err := amqp.ParseURI(brokertest.RabbitMQ(t))
 	require.NoError(t, err)
@@ -160,14 +167,16 @@ func TestTapReadsWhatTheClientReads(t *testing.T) {
 		Headers: amqp.Table{
 			"string": "s", "bytes": []byte{0xff, 0}, "true": true, "nil": nil, "byte": byte(200),
 			"int8": int8(-8), "int16": int16(-16), "uint16": uint16(16),
-			"int32": int32(-32), "uint32": uint32(32), "int64": int64(-64), "float32": float32(1.5), "float64": -2.5, "time": time.Unix(1e9, 0),
+			"int32": int32(-32), "uint32": uint32(32), "int64": int64(-64), "float32": float32(1.5), "float64": -2.5,
+			"time":    time.Unix(1e9, 0),
 			"decimal": amqp.Decimal{Scale: 2, Value: -314},
 			"list":    []any{"a", int64(1), []any{true}}, "table": amqp.Table{"in": amqp.Table{"x": "y"}},
 			"empty list": []any{}, "empty table": amqp.Table{}, headerMillis: int64(1_700_000_000_123), "": "no name",
 		},
 		ContentType: "text/plain", ContentEncoding: "gzip", DeliveryMode: amqp.Persistent, Priority: 9,
 		CorrelationId: "correlation", ReplyTo: "reply",
-		Expiration: "60000", MessageId: "id", Timestamp: time.Unix(1_700_000_001, 0), Type: "type", UserId: user.Username, AppId: "app",
+		Expiration: "60000", MessageId: "id", Timestamp: time.Unix(1_700_000_001, 0), Type: "type",
+		UserId: user.Username, AppId: "app",
 		Body: bytes.Repeat([]byte("0123456789"), 40_000), // several frames
 	}
 	foreign(t, func(ch *amqp.Channel) {
@@ -182,13 +191,15 @@ func TestTapReadsWhatTheClientReads(t *testing.T) {
 		require.True(t, ok)
 		require.True(t, bytes.Equal(client.Body, tapped.Body))
 		client.Body, tapped.Body = nil, nil
-		client.Acknowledger, client.Exchange, client.RoutingKey, client.DeliveryTag, client.Redelivered = nil, "", "", 1, false
+		client.Acknowledger, client.Exchange, client.RoutingKey = nil, "", ""
+		client.DeliveryTag, client.Redelivered = 1, false
 		client.MessageCount = 0
 		require.Equal(t, client, tapped)
 	})
 }
 
-// TestSessionWithoutTap: under TLS the tap sees no frames, and the deliveries come by way of the client.
+// TestSessionWithoutTap: under TLS the tap sees no frames, and the deliveries come by way of the
+// client.
 func TestSessionWithoutTap(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	s := open(t, q, 2)

@@ -12,7 +12,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// topology remembers which queues were declared, and when, so that they are not declared for each message.
+// topology remembers the declared queues, and the times of their declarations, so that they are not
+// declared for each message.
 type topology struct {
 	turn chan struct{} // held while declaring; a channel, so that waiting for it ends with a context
 
@@ -24,8 +25,11 @@ func newTopology() *topology {
 	return &topology{turn: make(chan struct{}, 1), declared: make(map[string]time.Time)}
 }
 
-// ensure declares the queue called name unless that was done less than maxAge ago, and returns when it was.
-func (t *topology) ensure(ctx context.Context, name string, maxAge time.Duration, declare func() error) (time.Time, error) {
+// ensure declares the queue called name, unless that was done less than maxAge ago. It returns the
+// time of the declaration.
+func (t *topology) ensure(ctx context.Context, name string, maxAge time.Duration, declare func() error) (time.Time,
+	error,
+) {
 	if at, ok := t.fresh(name, maxAge); ok {
 		return at, nil
 	}
@@ -38,7 +42,7 @@ func (t *topology) ensure(ctx context.Context, name string, maxAge time.Duration
 	if at, ok := t.fresh(name, maxAge); ok {
 		return at, nil
 	}
-	at := time.Now() // Before the declaration: a lease may be thought shorter than it is, not longer.
+	at := time.Now() // Before the declaration: a lease may seem shorter than it is, but not longer.
 	if err := declare(); err != nil {
 		return time.Time{}, err
 	}
@@ -46,7 +50,7 @@ func (t *topology) ensure(ctx context.Context, name string, maxAge time.Duration
 	return at, nil
 }
 
-// fresh tells when name was declared, if that is recent enough.
+// fresh returns the time of the last declaration, if that is recent enough.
 func (t *topology) fresh(name string, maxAge time.Duration) (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,14 +58,14 @@ func (t *topology) fresh(name string, maxAge time.Duration) (time.Time, bool) {
 	return at, ok && time.Since(at) < maxAge
 }
 
-// note remembers that name was declared.
+// note records the declaration of name.
 func (t *topology) note(name string, at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.declared[name] = at
 }
 
-// forget has name declared again when it is next needed.
+// forget makes the next ensure declare name again.
 func (t *topology) forget(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,16 +73,17 @@ func (t *topology) forget(name string) {
 }
 
 const (
-	// forGood is the age that a declaration of a queue without a lease may have.
+	// forGood is the maximum age of a declaration without a lease.
 	forGood = 1<<63 - 1
 
-	// lostLimit is how many deliveries of one message a quorum queue may lose with their sessions before it dead-letters the message. Whether a
-	// message has failed too often is decided by the consumer; this is for one that kills every connection before anybody sees it. It is not left
-	// out, because RabbitMQ 4 would then take 20.
+	// lostLimit is the number of deliveries of one message that a quorum queue may lose with their
+	// sessions before it dead-letters the message. The consumer decides whether a message has
+	// failed too often. This limit is for one that kills every connection before any consumer sees
+	// it. Without it, RabbitMQ 4 would use 20.
 	lostLimit = 1000
 )
 
-// ensureQueue makes or checks the work queue and its dead-letter queue, once.
+// ensureQueue declares or checks the work queue and its dead-letter queue, once.
 func (q *Queue) ensureQueue(ctx context.Context) error {
 	_, err := q.broker.topology.ensure(ctx, q.name, forGood, func() error {
 		return q.broker.control(ctx, fmt.Sprintf("queue %q", q.name), q.create)
@@ -86,7 +91,7 @@ func (q *Queue) ensureQueue(ctx context.Context) error {
 	return err
 }
 
-// ensureDelay makes the delay queue, or renews its lease, and returns when the lease began.
+// ensureDelay declares the delay queue, or renews its lease, and returns the start of the lease.
 func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time, error) {
 	name := q.delayName(delay)
 	return q.broker.topology.ensure(ctx, name, freshness, func() error {
@@ -100,7 +105,7 @@ func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time
 	})
 }
 
-// create declares, and sees to it that what is new lasts.
+// create declares the queues, and makes new ones durable at once: see pin.
 func (q *Queue) create(ch *amqp.Channel) error {
 	made, err := q.declare(ch)
 	if err != nil || q.broker.cfg.Passive {
@@ -109,9 +114,11 @@ func (q *Queue) create(ch *amqp.Channel) error {
 	return q.pin(ch, made)
 }
 
-// pin has the broker write down that it has made a queue, if that may be new. A broker that keeps its queues in Mnesia confirms a change of them
-// while the end of it may still be in memory, for two seconds; killed meanwhile, it has forgotten the queue, and with it what it has confirmed
-// since. A further change takes all earlier ones along. See docs/decisions/0031-flush-new-queues-at-once.md.
+// pin makes the broker write down that it has created a queue, if that may be new. A broker that
+// keeps its queues in Mnesia confirms a change while its last part may still be in memory, for two
+// seconds. If it is killed meanwhile, it has forgotten the queue, and all messages in it that it
+// has confirmed. A further change writes down all earlier ones. See
+// docs/decisions/0031-a-queue-that-is-forgotten.md.
 func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
 	if made.Messages > 0 || made.Consumers > 0 {
 		return nil
@@ -127,8 +134,8 @@ func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
 	return err
 }
 
-// declare makes the work queue and its dead-letter queue, or checks that they are there when they are somebody else's, and returns what the
-// broker says of the work queue.
+// declare declares the work queue and its dead-letter queue, or checks that they exist in passive
+// mode. It returns the broker's answer for the work queue.
 func (q *Queue) declare(ch *amqp.Channel) (amqp.Queue, error) {
 	if q.broker.cfg.Passive {
 		return amqp.Queue{}, q.check(ch)
@@ -146,13 +153,14 @@ func (q *Queue) declare(ch *amqp.Channel) (amqp.Queue, error) {
 	return made, q.noPriority(err)
 }
 
-// argPriority makes a queue one with priorities.
+// argPriority is the argument of a queue with priorities.
 const argPriority = "x-max-priority"
 
-// noPriority says what it means that a broker before 4.3 has no priorities on quorum queues.
+// noPriority explains the error of a broker before 4.3, which has no priorities on quorum queues.
 func (q *Queue) noPriority(err error) error {
 	var reply *amqp.Error
-	if q.broker.cfg.Type != Quorum || !errors.As(err, &reply) || reply.Code != amqp.PreconditionFailed || !invalidPriority.MatchString(reply.Reason) {
+	if q.broker.cfg.Type != Quorum || !errors.As(err, &reply) || reply.Code != amqp.PreconditionFailed ||
+		!invalidPriority.MatchString(reply.Reason) {
 		return err
 	}
 	was := fmt.Sprintf("%q with Config.MaxPriority %d", q.broker.cfg.Type, q.broker.cfg.MaxPriority)
@@ -160,15 +168,16 @@ func (q *Queue) noPriority(err error) error {
 	return fmt.Errorf("%w: %w: %w", bad, queue.ErrUnsupported, err)
 }
 
-// invalidPriority is how RabbitMQ says that a kind of queue knows no priorities.
+// invalidPriority matches RabbitMQ's error about a queue type without priorities.
 var invalidPriority = regexp.MustCompile(`invalid arg '` + argPriority)
 
-// check looks the queues up.
+// check checks that the queues exist.
 func (q *Queue) check(ch *amqp.Channel) error {
 	for _, name := range []string{q.deadName(), q.name} {
 		if _, err := ch.QueueDeclarePassive(name, true, false, false, false, nil); err != nil {
 			if isNotFound(err) {
-				return fmt.Errorf("%w: Config.Passive is true and there is no queue %q: declare it first: %w", queue.ErrConfig, name, err)
+				return fmt.Errorf("%w: Config.Passive is true and there is no queue %q: declare it first: %w",
+					queue.ErrConfig, name, err)
 			}
 			return err
 		}
@@ -176,7 +185,7 @@ func (q *Queue) check(ch *amqp.Channel) error {
 	return nil
 }
 
-// args are what the work queue and its dead-letter queue have in common.
+// args returns the common arguments of the work queue and its dead-letter queue.
 func (q *Queue) args() amqp.Table {
 	args := amqp.Table{"x-queue-type": string(q.broker.cfg.Type)}
 	if q.broker.cfg.Type == Quorum {
@@ -185,10 +194,10 @@ func (q *Queue) args() amqp.Table {
 	return args
 }
 
-// deadName is the name of the dead-letter queue.
+// deadName returns the name of the dead-letter queue.
 func (q *Queue) deadName() string { return q.name + ".dead" }
 
-// isNotFound says that the broker knows no such queue.
+// isNotFound reports whether the queue does not exist at the broker.
 func isNotFound(err error) bool {
 	var reply *amqp.Error
 	return errors.As(err, &reply) && reply.Code == amqp.NotFound && !isDown(reply)

@@ -12,7 +12,8 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// The password was rotated: the first connection is refused, the next one asks again, and is let in. The node that is down is passed over.
+// The password was rotated: the first connection is refused. The next one calls the function again,
+// and is accepted. The node that is down is skipped.
 func Example_urls() {
 	known, err := brokertest.FindRabbitMQ()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asked returns a queue whose broker is wherever f says.
+// asked returns a queue whose broker is where f returns.
 func asked(t *testing.T, f func(context.Context) ([]string, error)) *Queue {
 	t.Helper()
 	direct := newQueue(t, Config{Type: Classic})
@@ -42,8 +42,9 @@ func TestURLsAreAskedForEachConnection(t *testing.T) {
 	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "b"}))
 }
 
-// TestURLsAreTriedInOrder: a node that is down, and one that takes the connection and says nothing, cost their share of the time and no more. When
-// nobody lets us in, the error has all of them and is the refusal, if there is one.
+// TestURLsAreTriedInOrder: a node that is down, and one that accepts the connection and sends
+// nothing, cost their share of the time and no more. If every node fails, the error has all of them
+// and is the refusal, if there is one.
 func TestURLsAreTriedInOrder(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -66,18 +67,21 @@ func TestURLsAreTriedInOrder(t *testing.T) {
 	require.ErrorIs(t, err, ErrRefused)
 	require.ErrorContains(t, err, down.Addr().String())
 	var dial *net.OpError
-	require.NotErrorAs(t, err, &dial, "whoever is refused must not be taken for one who finds nobody")
+	require.NotErrorAs(t, err, &dial, "a refusal must not be taken for a failed dial")
 	require.NotContains(t, err.Error(), "sesame")
 }
 
-// TestURLsMayFail: what goes wrong in the function is the error of the attempt, and shows no password.
+// TestURLsMayFail: a failure of the function is the error of the attempt, and shows no password.
 func TestURLsMayFail(t *testing.T) {
 	sealed := errors.New("vault is sealed")
 	answers := map[string]func(context.Context) ([]string, error){
-		"vault is sealed":          func(context.Context) ([]string, error) { return nil, sealed },
-		"no URL":                   func(context.Context) ([]string, error) { return nil, nil },
-		"panicked":                 func(context.Context) ([]string, error) { panic("oops") },
-		"Config.URLs, result 1 is": func(context.Context) ([]string, error) { return []string{"http://u:sesame@h"}, nil },
+		"vault is sealed": func(context.Context) ([]string, error) { return nil, sealed },
+		"no URL":          func(context.Context) ([]string, error) { return nil, nil },
+		"panicked":        func(context.Context) ([]string, error) { panic("oops") },
+		"Config.URLs, result 1 is": func(context.Context) ([]string, error) {
+			return []string{"http://u:sesame@h"},
+				nil
+		},
 		"did not return": func(ctx context.Context) ([]string, error) {
 			<-ctx.Done()
 			<-time.After(10 * time.Millisecond)

@@ -9,28 +9,31 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// errMalformed is the end of a connection whose broker sends what is no AMQP.
+// errMalformed ends a connection whose broker sends invalid AMQP.
 var errMalformed = errors.New("rabbitmq: malformed delivery")
 
-// maxDepth is how deep tables and arrays may be nested, and maxEntries how long they may be, for the client, which ends its connection over more.
-// Nothing else can be taken in here: it must be readable in the dead-letter queue, too.
+// maxDepth is the deepest nesting of tables and arrays, and maxEntries their most entries, as in
+// the client, which ends its connection over more. The limits must be the same, because the message
+// must be readable in the dead-letter queue, too.
 const (
 	maxDepth   = 32
 	maxEntries = 8192
 )
 
-// payload reads the payload of one frame. What reads beyond its end, or finds what AMQP has not, returns nothing, and bad says so at the end.
+// payload parses the payload of one frame. A read beyond its end, or of invalid data, returns zero
+// values, and sets bad.
 type payload struct {
 	rest  []byte
 	words lexicon
-	flags uint64 // which properties there are
+	flags uint64 // the properties that are present
 	bad   bool
 }
 
-// lexicon keeps one copy of each word that comes with every message: names of headers, types of content. Nil keeps none.
+// lexicon keeps one copy of each word that comes with many messages: names of headers, types of
+// content. Nil keeps none.
 type lexicon map[string]string
 
-// maxWords bounds it: a stranger may use another name each time.
+// maxWords is the most words of a lexicon, because another program may use a new name each time.
 const maxWords = 256
 
 func (l lexicon) word(b []byte) string {
@@ -44,7 +47,7 @@ func (l lexicon) word(b []byte) string {
 	return w
 }
 
-// take returns the next n bytes, which are valid as long as the frame is.
+// take returns the next n bytes, which are valid as long as the frame.
 func (p *payload) take(n int) []byte {
 	if n < 0 || n > len(p.rest) {
 		p.fail()
@@ -68,10 +71,10 @@ func (p *payload) byte() byte { return byte(p.number(1)) }
 func (p *payload) short() []byte { return p.take(int(p.byte())) }
 func (p *payload) long() []byte  { return p.take(int(p.number(4))) }
 
-// word returns a short string that is likely to come again.
+// word returns a short string that is likely to occur again.
 func (p *payload) word() string { return p.words.word(p.short()) }
 
-// peek returns the next byte, and leaves it; zero at the end.
+// peek returns the next byte without consuming it, and zero at the end.
 func (p *payload) peek() byte {
 	if len(p.rest) == 0 {
 		return 0
@@ -81,7 +84,7 @@ func (p *payload) peek() byte {
 
 func (p *payload) timestamp() time.Time { return time.Unix(int64(p.number(8)), 0) }
 
-// inside returns what a length in front delimits.
+// inside returns the part that a length in front delimits.
 func (p *payload) inside() *payload { return &payload{rest: p.long(), words: p.words} }
 
 func (p *payload) table(depth int) amqp.Table {
@@ -95,7 +98,7 @@ func (p *payload) table(depth int) amqp.Table {
 	return all
 }
 
-// put makes a table with its first entry: most messages have none.
+// put sets an entry, and makes the table with the first one, because most messages have none.
 func (p *payload) put(t amqp.Table, name string, value any) amqp.Table {
 	if t == nil {
 		t = make(amqp.Table)
@@ -111,7 +114,7 @@ func (p *payload) bound(entries int) {
 	}
 }
 
-// fail ends the reading.
+// fail ends the parsing.
 func (p *payload) fail() { p.bad, p.rest = true, nil }
 
 func (p *payload) array(depth int) []any {
@@ -125,7 +128,7 @@ func (p *payload) array(depth int) []any {
 	return all
 }
 
-// value returns a value of the Go type that the client would return, and writes.
+// value returns a value of the Go type that the client returns, and accepts.
 func (p *payload) value(depth int) any {
 	switch kind := p.byte(); kind {
 	case 'S':
@@ -179,7 +182,7 @@ func (p *payload) integer(kind byte) any {
 	return nil
 }
 
-// deliver reads the arguments of basic.deliver. Consumer, exchange and routing key are of no interest.
+// deliver parses the arguments of basic.deliver. It ignores consumer, exchange and routing key.
 func (p *payload) deliver(d *amqp.Delivery) {
 	p.short()
 	d.DeliveryTag = p.number(8)
@@ -188,7 +191,7 @@ func (p *payload) deliver(d *amqp.Delivery) {
 	p.short()
 }
 
-// properties reads what a content header says of the message, and returns the length of the body.
+// properties parses a content header, and returns the length of the body.
 func (p *payload) properties(d *amqp.Delivery) (size uint64) {
 	p.take(4) // class and weight
 	size = p.number(8)
@@ -212,7 +215,8 @@ func (p *payload) properties(d *amqp.Delivery) (size uint64) {
 	return size
 }
 
-// has says whether the property of that bit is there; the others are for properties that need not be.
+// has reports whether the property of that bit is present. The following functions are for optional
+// properties.
 func (p *payload) has(bit int) bool { return p.flags&(1<<bit) != 0 }
 
 func (p *payload) byteIf(bit int) byte {
@@ -236,8 +240,9 @@ func (p *payload) wordIf(bit int) string {
 	return p.words.word(p.short())
 }
 
-// headersIf reads the headers, but for the time in milliseconds: most messages have no other, and then need no table. Headers that can't be read are
-// left out, so that a stranger's message does not end one session after the other.
+// headersIf parses the headers, except the time in milliseconds: most messages have no other, and
+// then need no table. Headers that can't be parsed are omitted, so that a message of another
+// program does not end one session after the other.
 func (p *payload) headersIf(bit int, d *amqp.Delivery) (found millis) {
 	if !p.has(bit) {
 		return millis{}
@@ -265,7 +270,8 @@ type millis struct {
 	found bool
 }
 
-// into makes the timestamp exact where the two belong together. Where they don't, it is a header like any other.
+// into makes the timestamp exact if the two match. Otherwise the milliseconds are a header like any
+// other.
 func (m millis) into(d *amqp.Delivery) {
 	if !m.found {
 		return

@@ -9,32 +9,36 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Config says what a Queue needs beside its subscriber.
+// Config configures a [Queue]. Publisher is required.
 type Config struct {
-	// Publisher publishes to the topic, and the copies that requeue and dead-letter. Required. It should return when the broker has
-	// confirmed; for some that is an option of their own.
+	// Publisher publishes to the topic, including the copies of requeues and dead letters.
+	// Required. It should return when the broker has confirmed; some publishers need an option for
+	// that.
 	Publisher message.Publisher
 
-	// DeadTopic is where dead letters go. Empty means the topic with ".dead" behind it.
+	// DeadTopic is the topic of dead letters. Empty means the topic with the suffix ".dead".
 	DeadTopic string
 
-	// Subscriptions is how often a session subscribes to the topic, and with most subscribers the most deliveries that it can hold. Zero means
-	// once; -1 as often as the prefetch asks for. More than one is wrong where each subscription gets every message.
+	// Subscriptions is the number of subscriptions of a session, and with most subscribers the most
+	// deliveries that it can hold. Zero means one; -1 means the prefetch. More than one is wrong if
+	// each subscription gets every message.
 	Subscriptions int
 
-	// Delayed publishes to the topic what is to arrive later: a publisher that honours the metadata of watermill's package components/delay.
+	// Delayed publishes delayed messages to the topic: a publisher that honours the metadata of
+	// watermill's package components/delay.
 	Delayed message.Publisher
 
-	// Hold makes the session keep a delayed message until it is due, and publish the copy then. The message takes a slot, and the
-	// subscription that it came from as a rule hands out nothing else meanwhile. When the session ends before, the message goes back at once
-	// and its attempt has cost nothing. It is ignored with Delayed.
+	// Hold makes the session keep a delayed message until it is due, and then publish the copy. The
+	// message occupies a slot, and its subscription usually hands out nothing else meanwhile. If
+	// the session ends before, the message goes back at once without costing an attempt. Hold is
+	// ignored with Delayed.
 	Hold bool
 
-	// Redelivered says whether the broker has marked a message as delivered before; nil if it does not tell.
+	// Redelivered, if not nil, reports whether the broker has marked a message as delivered before.
 	Redelivered func(msg *message.Message) bool
 }
 
-// perPrefetch is what Config.Subscriptions says for as many as the prefetch.
+// perPrefetch is the value of [Config.Subscriptions] for as many as the prefetch.
 const perPrefetch = -1
 
 // check names every field that is not right.
@@ -50,7 +54,7 @@ func (c Config) check() error {
 	return errors.Join(errs...)
 }
 
-// subscriptions is how often a session with that prefetch subscribes.
+// subscriptions returns the number of subscriptions of a session with that prefetch.
 func (c Config) subscriptions(prefetch int) int {
 	if c.Subscriptions == perPrefetch {
 		return prefetch

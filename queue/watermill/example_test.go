@@ -13,7 +13,7 @@ import (
 	"github.com/gentask/gentask/queue/watermill"
 )
 
-// A topic of any Pub/Sub of watermill's, consumed by gentask. Here it is one in the process.
+// A topic of any Pub/Sub of watermill, consumed by gentask. Here it is one in the process.
 func Example() {
 	channel := gochannel.NewGoChannel(gochannel.Config{}, wm.NopLogger{})
 	defer channel.Close()
@@ -28,7 +28,7 @@ func Example() {
 		return nil
 	}
 	err = gentask.Run(ctx, emails, gentask.Handle(send), gentask.Config{OnEvent: func(ev gentask.Event) {
-		if ev.Kind == gentask.EventSessionOpened { // gochannel forgets what nobody listens to
+		if ev.Kind == gentask.EventSessionOpened { // gochannel drops messages without a subscriber
 			_ = emails.Publish(ctx, queue.Message{Body: []byte("alice")})
 		}
 	}})

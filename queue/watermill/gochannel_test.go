@@ -35,7 +35,8 @@ func newChannel(t testing.TB, cfg Config) (*Queue, *gochannel.GoChannel) {
 	return q, channel
 }
 
-// TestConformanceOnGochannel: as far as a broker goes that forgets what nobody listens to.
+// TestConformanceOnGochannel: as far as a broker can conform that drops messages without a
+// subscriber.
 func TestConformanceOnGochannel(t *testing.T) {
 	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
 		q, _ := newChannel(t, Config{Hold: true})
@@ -44,10 +45,10 @@ func TestConformanceOnGochannel(t *testing.T) {
 			DeadLetters: func(context.Context) ([]queue.Message, error) { return nil, nil },
 			Lacks: map[queuetest.Capability]string{
 				queuetest.NotBefore: "a delay needs Config.Delayed",
-				queuetest.Priority:  "watermill knows none",
-				queuetest.Unique:    "watermill knows none",
-				queuetest.Keeping:   "gochannel forgets what nobody listens to, and gives each subscription every message",
-				queuetest.Letters:   "watermill can only subscribe to dead letters, and that takes them",
+				queuetest.Priority:  "watermill has none",
+				queuetest.Unique:    "watermill has none",
+				queuetest.Keeping:   "gochannel drops messages without a subscriber, and gives each subscription all",
+				queuetest.Letters:   "watermill can only subscribe to dead letters, which removes them",
 				queuetest.Loss:      "gochannel has no connection that could be cut",
 			},
 		}
@@ -76,8 +77,8 @@ func settle(t testing.TB, s queue.Session, st queue.Settlement) {
 	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{st}))
 }
 
-// TestOpenSaysThatThereIsNoDelay, and what would be right.
-func TestOpenSaysThatThereIsNoDelay(t *testing.T) {
+// TestOpenWithoutDelay returns ErrNoDelay, with the remedy.
+func TestOpenWithoutDelay(t *testing.T) {
 	q, _ := newChannel(t, Config{})
 	_, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
 	require.ErrorIs(t, err, ErrNoDelay)
@@ -85,14 +86,22 @@ func TestOpenSaysThatThereIsNoDelay(t *testing.T) {
 	require.ErrorContains(t, err, "Config.Hold")
 }
 
-func TestNewRefusesWhatIsNotRight(t *testing.T) {
+func TestNewRefusesInvalidConfig(t *testing.T) {
 	channel := gochannel.NewGoChannel(gochannel.Config{}, wm.NopLogger{})
 	defer channel.Close()
 	for text, make := range map[string]func() (*Queue, error){
-		"subscriber is nil":              func() (*Queue, error) { return New(nil, "a", Config{Publisher: channel}) },
-		"topic is empty":                 func() (*Queue, error) { return New(channel, "", Config{Publisher: channel}) },
-		"Config.Publisher is nil":        func() (*Queue, error) { return New(channel, "a", Config{}) },
-		"Config.Subscriptions is -2: ri": func() (*Queue, error) { return New(channel, "a", Config{Publisher: channel, Subscriptions: -2}) },
+		"subscriber is nil": func() (*Queue, error) { return New(nil, "a", Config{Publisher: channel}) },
+		"topic is empty": func() (*Queue,
+			error,
+		) {
+			return New(channel, "", Config{Publisher: channel})
+		},
+		"Config.Publisher is nil": func() (*Queue, error) { return New(channel, "a", Config{}) },
+		"Config.Subscriptions is -2: ri": func() (*Queue,
+			error,
+		) {
+			return New(channel, "a", Config{Publisher: channel, Subscriptions: -2})
+		},
 	} {
 		_, err := make()
 		require.ErrorIs(t, err, queue.ErrConfig)
@@ -100,15 +109,21 @@ func TestNewRefusesWhatIsNotRight(t *testing.T) {
 	}
 }
 
-// TestDispositions: a requeue counts, a release does not, and a dead letter is the original with the reason.
+// TestDispositions: a requeue counts, a release does not, and a dead letter is the original with
+// the reason.
 func TestDispositions(t *testing.T) {
 	q, channel := newChannel(t, Config{Hold: true, DeadTopic: "morgue"})
 	morgue, err := channel.Subscribe(t.Context(), "morgue")
 	require.NoError(t, err)
 	s := open(t, q, 1)
-	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a", Body: []byte("b"), ContentType: "c", Headers: map[string]string{"d": "e"}}))
+	require.NoError(t, q.Publish(t.Context(), queue.Message{
+		ID: "a", Body: []byte("b"), ContentType: "c",
+		Headers: map[string]string{"d": "e"},
+	}))
 	for _, st := range []queue.Settlement{
-		{Disposition: queue.Release}, {Disposition: queue.Requeue}, {Disposition: queue.Requeue, After: 20 * time.Millisecond},
+		{Disposition: queue.Release},
+		{Disposition: queue.Requeue},
+		{Disposition: queue.Requeue, After: 20 * time.Millisecond},
 	} {
 		st.Delivery = receive(t, s)
 		settle(t, s, st)
@@ -122,14 +137,16 @@ func TestDispositions(t *testing.T) {
 	m := decode(letter)
 	require.Equal(t, []string{"a", "b", "c", "e"}, []string{m.ID, string(m.Body), m.ContentType, m.Headers["d"]})
 	require.Equal(t, []string{"3", "why", "where", "jobs"}, []string{
-		m.Headers[queue.HeaderAttempts], m.Headers[queue.HeaderReason], m.Headers[queue.HeaderStack], m.Headers[queue.HeaderQueue],
+		m.Headers[queue.HeaderAttempts], m.Headers[queue.HeaderReason], m.Headers[queue.HeaderStack],
+		m.Headers[queue.HeaderQueue],
 	})
 }
 
 // TestDelayedPublishesWithWatermillsDelay, and keeps nothing in the session.
 func TestDelayedPublishesWithWatermillsDelay(t *testing.T) {
 	later := publisherFunc(func(topic string, msgs ...*message.Message) error {
-		if topic != "jobs" || msgs[0].Metadata.Get(delay.DelayedForKey) != "1h0m0s" || msgs[0].Metadata.Get(queue.HeaderAttempts) != "1" {
+		if topic != "jobs" || msgs[0].Metadata.Get(delay.DelayedForKey) != "1h0m0s" ||
+			msgs[0].Metadata.Get(queue.HeaderAttempts) != "1" {
 			return errors.New("not what was asked for")
 		}
 		return nil
@@ -156,7 +173,8 @@ func TestAPublisherThatFailsKeepsTheDelivery(t *testing.T) {
 	settle(t, s, queue.Settlement{Delivery: d, Disposition: queue.Ack})
 }
 
-// TestPublishHonoursTheContextWhileBlocked, and names the messages; Close waits for what was left behind.
+// TestPublishHonoursTheContextWhileBlocked, and names the messages; Close waits for the calls that
+// were left behind.
 func TestPublishHonoursTheContextWhileBlocked(t *testing.T) {
 	free := make(chan struct{})
 	blocked := publisherFunc(func(string, ...*message.Message) error { <-free; return nil })
@@ -169,7 +187,8 @@ func TestPublishHonoursTheContextWhileBlocked(t *testing.T) {
 	close(free)
 }
 
-// TestAMessageThatTheSubscriberGivesUpEndsTheSession: the connection is gone, and the message comes again elsewhere.
+// TestAMessageThatTheSubscriberGivesUpEndsTheSession: the connection is gone, and the message comes
+// again elsewhere.
 func TestAMessageThatTheSubscriberGivesUpEndsTheSession(t *testing.T) {
 	q, channel := newChannel(t, Config{Hold: true})
 	s := open(t, q, 1)
@@ -178,10 +197,11 @@ func TestAMessageThatTheSubscriberGivesUpEndsTheSession(t *testing.T) {
 	require.NoError(t, channel.Close())
 	_, err := s.Receive(t.Context())
 	require.ErrorIs(t, err, queue.ErrSessionLost)
-	require.ErrorIs(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}), queue.ErrSessionLost)
+	require.ErrorIs(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}),
+		queue.ErrSessionLost)
 }
 
-// FuzzMetadata: whatever is in the metadata, the attempt is at least 1, and a copy counts on from there.
+// FuzzMetadata: for any metadata, the attempt is at least 1, and a copy continues from there.
 func FuzzMetadata(f *testing.F) {
 	for _, attempts := range []string{"", "3", "-1", "9223372036854775807", "99999999999999999999", "many", "\xff"} {
 		f.Add(attempts, "2026-01-01T00:00:00Z", "why")
@@ -194,7 +214,8 @@ func FuzzMetadata(f *testing.F) {
 		require.GreaterOrEqual(t, used, 0)
 		d := &queue.Delivery{Message: m, Attempt: used + 1}
 		for _, disposition := range []queue.Disposition{queue.Requeue, queue.DeadLetter} {
-			again, copied := usedUp(decode((&Queue{}).copyOf(d, &queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason})))
+			again, copied := usedUp(decode((&Queue{}).copyOf(d,
+				&queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason})))
 			require.True(t, copied)
 			require.Equal(t, min(used+1, maxAttempts), again)
 		}

@@ -2,5 +2,5 @@
 
 package watermill
 
-// cuttable says that the tests may cut connections of watermill-amqp.
+// cuttable reports whether the tests may cut connections of watermill-amqp.
 const cuttable = true

@@ -11,7 +11,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// checkOrder says what a message asks for that watermill knows nothing of.
+// checkOrder returns an error if a message requests something that watermill does not support.
 func (c Config) checkOrder(m *queue.Message) error {
 	switch err := m.Check(); {
 	case err != nil:
@@ -19,9 +19,11 @@ func (c Config) checkOrder(m *queue.Message) error {
 	case m.Priority != 0:
 		return fmt.Errorf("watermill: %w: Message.Priority is %d: right would be 0", queue.ErrUnsupported, m.Priority)
 	case m.UniqueKey != "":
-		return fmt.Errorf("watermill: %w: Message.UniqueKey is %q: right would be none", queue.ErrUnsupported, m.UniqueKey)
+		return fmt.Errorf("watermill: %w: Message.UniqueKey is %q: right would be none", queue.ErrUnsupported,
+			m.UniqueKey)
 	case !m.NotBefore.IsZero() && c.Delayed == nil:
-		return fmt.Errorf("watermill: %w: Message.NotBefore is %v: right would be Config.Delayed, a publisher that honours delays, or none",
+		return fmt.Errorf("watermill: %w: Message.NotBefore is %v: "+
+			"right would be Config.Delayed, a publisher that honours delays, or none",
 			queue.ErrUnsupported, m.NotBefore)
 	}
 	return nil
@@ -41,7 +43,7 @@ func (q *Queue) publish(ctx context.Context, m queue.Message) error {
 	return q.send(ctx, q.cfg.Publisher, q.topic, encode(m))
 }
 
-// sendLater publishes what is to arrive after d.
+// sendLater publishes a message that should arrive after d.
 func (q *Queue) sendLater(ctx context.Context, msg *message.Message, d time.Duration) error {
 	delay.Message(msg, delay.For(d))
 	return q.send(ctx, q.cfg.Delayed, q.topic, msg)

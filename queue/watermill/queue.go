@@ -11,12 +11,13 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Queue is a topic as a queue.Source and a queue.Publisher. It is safe for concurrent use.
+// Queue is a topic as a [queue.Source] and a [queue.Publisher]. It must be made by [New]. It is
+// safe for concurrent use.
 type Queue struct {
 	subscriber message.Subscriber
 	topic      string
 	cfg        Config
-	sending    sync.WaitGroup // calls of a publisher, which know no context
+	sending    sync.WaitGroup // calls of publishers, which take no context
 
 	mu          sync.Mutex
 	initialized bool
@@ -55,7 +56,8 @@ func (q *Queue) Name() string { return q.topic }
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	switch {
 	case opts.Prefetch < 1:
-		return nil, fmt.Errorf("watermill: %w: Options.Prefetch is %d: right would be 1 or more", queue.ErrConfig, opts.Prefetch)
+		return nil, fmt.Errorf("watermill: %w: Options.Prefetch is %d: right would be 1 or more", queue.ErrConfig,
+			opts.Prefetch)
 	case q.cfg.Delayed == nil && !q.cfg.Hold:
 		return nil, fmt.Errorf("%w: %w", queue.ErrConfig, ErrNoDelay)
 	}
@@ -67,8 +69,9 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	return s, nil
 }
 
-// Publish publishes one message after the other, and names those that the publisher returned an error for, or that were not published when
-// ctx ended. A publisher that blocks for longer goes on in the background, and may still succeed: Close waits for it.
+// Publish publishes one message after the other. Its error lists the messages for which the
+// publisher returned an error, and those that were not published when ctx ended. A publisher that
+// blocks for longer continues in the background, and may still succeed: [Queue.Close] waits for it.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	var failed []queue.PublishFailure
 	for _, m := range msgs {
@@ -83,8 +86,8 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-// Close refuses what is still to come, and waits for calls of the publishers that were left behind. It closes neither subscriber nor publishers; if
-// one of them blocks, close it before.
+// Close makes later calls fail, and waits for calls of the publishers that are still running. It
+// closes neither subscriber nor publishers; if one of them blocks, close it before.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	q.closed = true
@@ -92,13 +95,13 @@ func (q *Queue) Close() {
 	q.sending.Wait()
 }
 
-// send publishes, and does not outlast ctx.
+// send publishes a message, and returns when ctx ends at the latest.
 func (q *Queue) send(ctx context.Context, p message.Publisher, topic string, msg *message.Message) error {
 	msg.SetContext(ctx)
 	return q.do(ctx, func() error { return p.Publish(topic, msg) })
 }
 
-// do calls what knows no context, and returns when ctx ends at the latest.
+// do runs a call that takes no context, and returns when ctx ends at the latest.
 func (q *Queue) do(ctx context.Context, call func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -123,7 +126,8 @@ func (q *Queue) do(ctx context.Context, call func() error) error {
 	}
 }
 
-// initialize makes the topics where the subscriber knows how, so that nothing is published to nobody.
+// initialize creates the topics if the subscriber supports that, so that no message is published
+// before there is one.
 func (q *Queue) initialize() error {
 	q.mu.Lock()
 	done := q.initialized

@@ -19,7 +19,7 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// TestConformanceOnRabbitMQ: through watermill-amqp, with one subscription for each slot.
+// TestConformanceOnRabbitMQ: over watermill-amqp, with one subscription for each slot.
 func TestConformanceOnRabbitMQ(t *testing.T) {
 	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
 		r := newRabbit(t)
@@ -31,13 +31,13 @@ func TestConformanceOnRabbitMQ(t *testing.T) {
 				queuetest.Priority:  "watermill knows none",
 				queuetest.Unique:    "watermill knows none",
 				queuetest.Delay:     "watermill-amqp knows no delay, and Config.Hold keeps the message in the session",
-				queuetest.Loss:      "watermill-amqp reconnects by itself and tells nobody",
+				queuetest.Loss:      "watermill-amqp reconnects without notice",
 			},
 		}
 	})
 }
 
-// rabbit is a queue at a real RabbitMQ, through watermill-amqp.
+// rabbit is a queue at a real RabbitMQ, over watermill-amqp.
 type rabbit struct {
 	queue *Queue
 	dead  string
@@ -119,7 +119,7 @@ func remove(t testing.TB, ch *amqp.Channel, names ...string) {
 	}
 }
 
-// deadLetters looks at the dead letters, which go back when the connection ends.
+// deadLetters returns the dead letters, which go back when the connection ends.
 func (r *rabbit) deadLetters(context.Context) (letters []queue.Message, err error) {
 	url, err := brokertest.FindRabbitMQ()
 	if err != nil {

@@ -2,6 +2,7 @@
 
 package watermill
 
-// cuttable is off under the race detector: watermill-amqp 3.0.2 itself has a race, between a subscription that looks for its connection and the
-// goroutine that makes a new one. Run the tests without -race to have connections cut.
+// cuttable is false under the race detector, because watermill-amqp 3.0.2 itself has a race,
+// between a subscription that looks for its connection and the goroutine that makes a new one. To
+// cut connections, run the tests without -race.
 const cuttable = false

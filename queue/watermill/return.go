@@ -8,7 +8,8 @@ import (
 
 var _ queue.Returner = (*session)(nil)
 
-// Return gives deliveries back by Nack, which publishes nothing and keeps no delay. See queue.Returner.
+// Return implements [queue.Returner]. It gives deliveries back by Nack, which publishes nothing and
+// keeps no delay.
 func (s *session) Return(_ context.Context, batch []queue.Settlement) error {
 	if err := s.ended(); err != nil {
 		return err

@@ -11,22 +11,23 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// session is a number of subscriptions, each with a goroutine that takes over what it hands out. Its context is theirs: it ends with the session.
+// session is a number of subscriptions, each with a goroutine that receives its messages. Their
+// context ends with the session.
 type session struct {
 	queue    *Queue
 	ctx      context.Context
 	cancel   context.CancelFunc
 	pumps    sync.WaitGroup
 	waits    sync.WaitGroup // messages that are held until they are due
-	slots    chan struct{}  // one for each delivery that is held
-	ready    chan *held     // has room for the prefetch: putting one in never blocks
-	over     chan struct{}  // closed when the session ends, for why
+	slots    chan struct{}  // one element for each delivery that is held
+	ready    chan *held     // capacity is the prefetch, so that sending never blocks
+	over     chan struct{}  // closed when the session ends; why is set then
 	finished chan struct{}  // closed when Close is done
 
 	mu      sync.Mutex
 	why     error
 	paused  chan struct{} // closed by Cancel
-	resumed chan struct{} // closed by the Resume after it, which makes both anew
+	resumed chan struct{} // closed by the Resume after it, which replaces both
 	held    map[uint64]*held
 	lastTag uint64
 }
@@ -44,7 +45,8 @@ func newSession(q *Queue, prefetch int) *session {
 	return &session{
 		queue: q, ctx: ctx, cancel: cancel, held: map[uint64]*held{},
 		slots: make(chan struct{}, prefetch), ready: make(chan *held, prefetch),
-		over: make(chan struct{}), finished: make(chan struct{}), paused: make(chan struct{}), resumed: make(chan struct{}),
+		over: make(chan struct{}), finished: make(chan struct{}), paused: make(chan struct{}),
+		resumed: make(chan struct{}),
 	}
 }
 
@@ -63,18 +65,20 @@ func (s *session) subscribe(n int) error {
 	return nil
 }
 
-// pump takes over what one subscription hands out: at most one message more than there are slots. What comes after the session's end goes back.
+// pump receives the messages of one subscription: at most one message more than there are slots.
+// Messages after the session's end go back.
 func (s *session) pump(msgs <-chan *message.Message) {
 	for s.take(msgs) {
 	}
 	<-s.ctx.Done()
-	for msg := range msgs { // some subscribers wait until it is taken
+	for msg := range msgs { // some subscribers wait until it is received
 		msg.Nack()
 	}
 }
 
-// take takes one message over, and reports whether there may be more. The slot comes after the message: a subscription that waits for its message
-// to be settled must not keep one from the others.
+// take receives one message, and reports whether there may be more. It takes the slot after the
+// message, because a subscription that waits until its message is settled must not keep a slot from
+// the others.
 func (s *session) take(msgs <-chan *message.Message) bool {
 	paused, resumed := s.gates()
 	select {
@@ -84,7 +88,8 @@ func (s *session) take(msgs <-chan *message.Message) bool {
 		return s.untilResumed(resumed)
 	case msg, ok := <-msgs:
 		if !ok {
-			s.fail(fmt.Errorf("watermill: %w: the subscriber has ended its subscription to %q", queue.ErrSessionLost, s.queue.topic))
+			s.fail(fmt.Errorf("watermill: %w: the subscriber has ended its subscription to %q", queue.ErrSessionLost,
+				s.queue.topic))
 			return false
 		}
 		s.admit(msg, paused)
@@ -119,7 +124,7 @@ func (s *session) gates() (paused, resumed <-chan struct{}) {
 	return s.paused, s.resumed
 }
 
-// hold notes a delivery and has it handed out; after a Cancel it goes back.
+// hold adds a delivery, to be handed out; after a Cancel it goes back.
 func (s *session) hold(msg *message.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +146,8 @@ func (s *session) hold(msg *message.Message) {
 	s.ready <- h
 }
 
-// vanished ends the session when the subscriber has given up a message that is held: its connection is gone.
+// vanished ends the session when the subscriber has given up a message that is held, because its
+// connection is gone.
 func (s *session) vanished(h *held) {
 	s.mu.Lock()
 	_, unsettled := s.held[h.Tag]
@@ -175,15 +181,15 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// ended returns why the session is over, or nil.
+// ended returns the reason why the session is over, or nil.
 func (s *session) ended() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.why
 }
 
-// Cancel implements queue.Session. The subscriptions stay, or they would take along what is held: each may keep one message that nobody
-// gets until Resume or Close.
+// Cancel implements [queue.Session]. The subscriptions stay, because they would end the deliveries
+// that are held. Each may keep one message, which is not delivered until Resume or Close.
 func (s *session) Cancel(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +210,7 @@ func (s *session) Resume(context.Context) error {
 	return s.why
 }
 
-// fail ends the session, for the first of its reasons, and gives back what is held.
+// fail ends the session with the first of its reasons, and gives its deliveries back.
 func (s *session) fail(why error) {
 	if left, first := s.end(why); first {
 		for _, h := range left {
@@ -214,7 +220,7 @@ func (s *session) fail(why error) {
 	}
 }
 
-// finish ends the subscriptions; finished is closed when the subscriber has let go.
+// finish ends the subscriptions; finished is closed when the subscriber has ended them.
 func (s *session) finish() {
 	s.cancel()
 	go func() {
@@ -224,7 +230,7 @@ func (s *session) finish() {
 	}()
 }
 
-// end marks the session as over, and returns what was held.
+// end marks the session as over, and returns the deliveries that it held.
 func (s *session) end(why error) (left []*held, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +247,8 @@ func (s *session) end(why error) (left []*held, first bool) {
 	return left, true
 }
 
-// Close implements queue.Session. What is held goes back, that which waits to be due included, and costs no attempt.
+// Close implements [queue.Session]. The deliveries that are held go back without costing an
+// attempt, including those that wait until they are due.
 func (s *session) Close(ctx context.Context) error {
 	left, first := s.end(fmt.Errorf("watermill: session: %w", queue.ErrClosed))
 	if first {
@@ -259,11 +266,11 @@ func (s *session) Close(ctx context.Context) error {
 	}
 }
 
-// hearing is how long the subscriber may take to say that it has heard of an Ack.
+// hearing is the time for the subscriber to end the context after an Ack.
 const hearing = time.Second
 
-// heard waits until the subscriber has done something about each, which it says by ending the message's context. One that never does costs the
-// limit, and nothing else.
+// heard waits until the subscriber has handled each message, by ending its context. A subscriber
+// that never does so costs only the limit.
 func heard(ctx context.Context, all []*held, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

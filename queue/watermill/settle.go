@@ -8,8 +8,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Settle implements queue.Session. A requeue and a dead letter publish a copy first, and acknowledge the original when the publisher has returned:
-// when the connection breaks in between, the message is there twice.
+// Settle implements [queue.Session]. A requeue and a dead letter publish a copy first, and
+// acknowledge the original when the publisher has returned. If the connection breaks in between,
+// the message is there twice.
 func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	if err := s.ended(); err != nil {
 		return err
@@ -24,7 +25,8 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 		}
 		if err != nil {
 			failed = append(failed, queue.SettleFailure{Tag: tagOf(st), Err: err})
-		} else if !nacks(st) && !s.waitsToBeDue(st) { // after a Nack, the context of some goes on with the message
+			// after a Nack, some subscribers keep the context for the next delivery
+		} else if !nacks(st) && !s.waitsToBeDue(st) {
 			said = append(said, h)
 		}
 	}
@@ -35,7 +37,7 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 	return nil
 }
 
-// claim makes the delivery unsettleable for others.
+// claim claims one delivery.
 func (s *session) claim(st *queue.Settlement) (*held, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +46,8 @@ func (s *session) claim(st *queue.Settlement) (*held, error) {
 		return nil, queue.ErrSettled
 	}
 	if st.Disposition < queue.Ack || st.Disposition > queue.DeadLetter {
-		return nil, fmt.Errorf("watermill: %w: Settlement.Disposition is %v: right would be one of the dispositions", queue.ErrConfig, st.Disposition)
+		return nil, fmt.Errorf("watermill: %w: Settlement.Disposition is %v: right would be one of the dispositions",
+			queue.ErrConfig, st.Disposition)
 	}
 	h.claimed = true
 	return h, nil
@@ -57,20 +60,20 @@ func tagOf(st *queue.Settlement) uint64 {
 	return st.Delivery.Tag
 }
 
-// nacks says whether the settlement gives the message itself back.
+// nacks reports whether the settlement gives the message itself back.
 func nacks(st *queue.Settlement) bool { return st.Disposition == queue.Release && st.After <= 0 }
 
-// delayed says whether the settlement asks for a delay.
+// delayed reports whether the settlement requests a delay.
 func delayed(st *queue.Settlement) bool {
 	return st.After > 0 && (st.Disposition == queue.Requeue || st.Disposition == queue.Release)
 }
 
-// waitsToBeDue says whether the settlement keeps the message until its copy is due.
+// waitsToBeDue reports whether the settlement keeps the message until its copy is due.
 func (s *session) waitsToBeDue(st *queue.Settlement) bool {
 	return delayed(st) && s.queue.cfg.Delayed == nil
 }
 
-// apply does what a disposition means. After an error the delivery can be settled again.
+// apply applies a settlement. After an error the delivery can be settled again.
 func (s *session) apply(ctx context.Context, h *held, st *queue.Settlement) error {
 	if s.waitsToBeDue(st) {
 		return s.keep(h, *st)
@@ -84,7 +87,7 @@ func (s *session) apply(ctx context.Context, h *held, st *queue.Settlement) erro
 	return s.let(h, !nacks(st))
 }
 
-// copy publishes what takes the place of the original, where the disposition wants that.
+// copy publishes the copy that replaces the original, if the disposition needs one.
 func (s *session) copy(ctx context.Context, h *held, st *queue.Settlement) error {
 	q := s.queue
 	switch st.Disposition {
@@ -104,7 +107,8 @@ func (s *session) copy(ctx context.Context, h *held, st *queue.Settlement) error
 	return nil
 }
 
-// let takes the delivery out of what is held, and says so to the subscriber.
+// let removes the delivery from those that are held, and acknowledges it, or gives it back, at the
+// subscriber.
 func (s *session) let(h *held, ack bool) error {
 	s.mu.Lock()
 	if s.why != nil {

@@ -20,7 +20,7 @@ const (
 	keyTime        = "gentask-time"
 )
 
-// complete fills in what the publisher left empty.
+// complete fills in the fields that the publisher left empty.
 func complete(m queue.Message) queue.Message {
 	if m.ID == "" {
 		m.ID = rand.Text()
@@ -31,7 +31,7 @@ func complete(m queue.Message) queue.Message {
 	return m
 }
 
-// encode makes watermill's message.
+// encode returns watermill's message.
 func encode(m queue.Message) *message.Message {
 	msg := message.NewMessage(m.ID, m.Body)
 	for name, value := range m.Headers {
@@ -46,23 +46,25 @@ func encode(m queue.Message) *message.Message {
 	return msg
 }
 
-// decode makes the message of watermill's. One without a UUID gets a random id.
+// decode returns the message of watermill's. One without a UUID gets a random id.
 func decode(msg *message.Message) queue.Message {
 	m := queue.Message{ID: msg.UUID, Body: msg.Payload, ContentType: msg.Metadata.Get(keyContentType)}
 	if m.ID == "" {
 		m.ID = rand.Text()
 	}
-	m.Time, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(keyTime)) // unknown when it does not parse
+	m.Time, _ = time.Parse(time.RFC3339Nano, msg.Metadata.Get(keyTime)) // zero if it can't be parsed
 	m.Headers = maps.Clone(map[string]string(msg.Metadata))
 	delete(m.Headers, keyContentType)
 	delete(m.Headers, keyTime)
 	return m
 }
 
-// maxAttempts bounds what is believed of a counter that anybody may have written, so that counting on does not overflow.
+// maxAttempts is the upper limit for a counter from a header, which any program may have written,
+// so that adding to it does not overflow.
 const maxAttempts = math.MaxInt32 / 4
 
-// usedUp returns how many attempts were used up before this copy was published, and whether it is a copy at all.
+// usedUp returns the number of attempts that were used up before this copy was published, and
+// reports whether the message is a copy.
 func usedUp(m queue.Message) (int, bool) {
 	text, ok := m.Headers[queue.HeaderAttempts]
 	n, err := strconv.ParseInt(text, 10, 64)
@@ -72,7 +74,7 @@ func usedUp(m queue.Message) (int, bool) {
 	return int(max(0, min(n, maxAttempts))), ok // out of range: the nearest number
 }
 
-// copyOf returns what is published in the place of a delivery, or as its dead letter.
+// copyOf returns the copy that replaces a delivery, or its dead letter.
 func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message {
 	m := d.Message
 	m.Headers = maps.Clone(m.Headers)
@@ -98,7 +100,7 @@ func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message
 	return encode(m)
 }
 
-// cut keeps the first limit bytes, and no half a character.
+// cut returns the first limit bytes, without half a character at the end.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text

@@ -1,5 +1,5 @@
-// Package address says where a broker is: at a URL that never changes, or wherever a function of the user's says, which is asked anew for each
-// connection. It is shared by the drivers.
+// Package address determines where a broker is: at a fixed URL, or at the URLs that a function of
+// the user returns for each connection. It is shared by the drivers.
 package address
 
 import (
@@ -9,21 +9,23 @@ import (
 	"runtime/debug"
 )
 
-// Func says where a broker is, in the order in which the URLs are to be tried.
+// Func returns the broker's URLs, in the order in which they must be tried.
 type Func = func(ctx context.Context) ([]string, error)
 
-// Book knows where a broker is. It is safe for concurrent use.
+// Book returns the URLs of a broker. It must be made by [Fixed] or [Asked]. It is safe for
+// concurrent use.
 type Book struct {
 	fixed []string
 	ask   Func
 	calls chan struct{} // one element for each call under way
 }
 
-// maxCalls bounds how many calls of the function run at a time. One that hangs takes a place for ever, and nobody can stop it.
+// maxCalls is the most calls of the function that run at a time. One that hangs keeps its place,
+// because a goroutine can't be stopped.
 const maxCalls = 16
 
 var (
-	// ErrNone is returned when the function has returned no URL.
+	// ErrNone is returned if the function has returned no URL.
 	ErrNone = errors.New("Config.URLs returned no URL")
 
 	errGoexit = errors.New("runtime.Goexit")
@@ -32,11 +34,12 @@ var (
 // Fixed returns a Book with one URL.
 func Fixed(url string) *Book { return &Book{fixed: []string{url}} }
 
-// Asked returns a Book that asks f.
+// Asked returns a Book that calls f for each connection.
 func Asked(f Func) *Book { return &Book{ask: f, calls: make(chan struct{}, maxCalls)} }
 
-// URLs returns where the broker is now: at least one URL. A function that panics, calls runtime.Goexit, returns nothing, or does not return
-// before ctx ends, is an error; in the last case its goroutine is left to itself.
+// URLs returns the broker's present URLs, at least one. It returns an error if the function panics,
+// calls runtime.Goexit, returns no URL, or does not return before ctx ends. In the last case its
+// goroutine is abandoned.
 func (b *Book) URLs(ctx context.Context) ([]string, error) {
 	if b.ask == nil {
 		return b.fixed, nil
@@ -69,7 +72,7 @@ type answer struct {
 	err  error
 }
 
-// call tells what f returns, or why it doesn't.
+// call sends the result of f to told, or an error if f doesn't return.
 func call(ctx context.Context, f Func, told chan<- answer) {
 	returned := false
 	var a answer

@@ -28,7 +28,8 @@ func ExampleAsked() {
 	// [amqp://me:second@one amqp://me:second@two] <nil>
 }
 
-// TestBadFunctions: whatever the function does, the caller gets an error, and the next call is asked anew.
+// TestBadFunctions: however the function fails, the caller gets an error, and the next connection
+// calls it again.
 func TestBadFunctions(t *testing.T) {
 	broken := errors.New("vault is sealed")
 	for _, tc := range []struct {
@@ -52,7 +53,8 @@ func TestBadFunctions(t *testing.T) {
 	}
 }
 
-// TestHang: a function that never returns holds nobody for longer than his context, and at most 16 goroutines.
+// TestHang: a function that never returns holds no caller for longer than the context, and at most
+// 16 goroutines.
 func TestHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})

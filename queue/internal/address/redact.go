@@ -6,13 +6,13 @@ import (
 	"unicode"
 )
 
-// hidden stands for what is not shown.
+// hidden replaces the hidden parts.
 const hidden = "xxxxx"
 
-// Redact returns a list of URLs, separated by commas, as it may be shown: without passwords, tokens,
-// paths and queries. It reads text and not URLs, because a password with a reserved character in it
-// makes another URL of it, or none: what is before the last @ is never shown, a plain user name
-// excepted, nor is a text that does not begin with a scheme.
+// Redact returns a list of URLs, separated by commas, without passwords, tokens, paths and queries.
+// It works on text and not on URLs, because a password with a reserved character makes it another
+// URL, or none. It hides everything before the last @, except a plain user name, and every text
+// that does not begin with a scheme.
 func Redact(list string) string {
 	var shown []string
 	for _, text := range pieces(list) {
@@ -30,7 +30,7 @@ func Scheme(text string) string {
 	return scheme
 }
 
-// pieces splits a list at the commas that a URL follows: others belong to a password.
+// pieces splits a list at the commas that precede a URL; others belong to a password.
 func pieces(list string) []string {
 	var all []string
 	for piece := range strings.SplitSeq(list, ",") {
@@ -43,7 +43,7 @@ func pieces(list string) []string {
 	return all
 }
 
-// redact returns one URL as it may be shown.
+// redact returns one URL without its secrets.
 func redact(text string) string {
 	scheme := Scheme(text)
 	if scheme == "" {
@@ -58,14 +58,14 @@ func redact(text string) string {
 	return scheme + "://" + user + host
 }
 
-// hostBytes are those of hosts and ports.
+// hostBytes are the bytes of hosts and ports.
 const hostBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%"
 
-// userOf returns what may be shown of the user and the password: the name, unless it may be a token.
+// userOf returns the visible part of user and password: the name, unless it may be a token.
 func userOf(info string) string {
 	name, password, _ := strings.Cut(info, ":")
 	if !strings.ContainsFunc(password, unicode.IsLetter) && !strings.ContainsFunc(password, unicode.IsDigit) {
-		return hidden // without one, the name may be it
+		return hidden // without a password, the name may be a token
 	}
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`).MatchString(name) {
 		return hidden
@@ -73,19 +73,18 @@ func userOf(info string) string {
 	return name + ":" + hidden
 }
 
-// Scrub returns a text of somebody else's, such as that of an error, without the passwords of the URLs
-// in it.
+// Scrub returns a foreign text, such as that of an error, without the passwords of the URLs in it.
 func Scrub(text string) string {
 	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@`).ReplaceAllString(text, "${1}"+hidden+"@")
 }
 
-// ScrubbedError is an error whose text was scrubbed.
+// ScrubbedError is an error with a scrubbed text: see [Scrub].
 type ScrubbedError struct {
 	text string
 	err  error
 }
 
-// ScrubError returns err with a text that is scrubbed; nil for nil. It calls Error once.
+// ScrubError returns err with a scrubbed text; nil for nil. It calls Error once.
 func ScrubError(err error) error {
 	if err == nil {
 		return nil
@@ -100,5 +99,5 @@ func ScrubError(err error) error {
 // Error returns the text without passwords.
 func (s *ScrubbedError) Error() string { return s.text }
 
-// Unwrap returns the error itself.
+// Unwrap returns the original error.
 func (s *ScrubbedError) Unwrap() error { return s.err }

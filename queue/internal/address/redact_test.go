@@ -13,7 +13,7 @@ import (
 	"github.com/gentask/gentask/queue/internal/address"
 )
 
-// TestRedact shows where a broker is, and never a password.
+// TestRedact shows the place of a broker, and never a password.
 func TestRedact(t *testing.T) {
 	for text, want := range map[string]string{
 		"nats://localhost:4222":                          "nats://localhost:4222",
@@ -36,7 +36,7 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// TestNoPasswordIsShown, whatever is in it, and whatever comes before and behind it.
+// TestNoPasswordIsShown, with any content, and with anything before and behind it.
 func TestNoPasswordIsShown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		reserved := rapid.StringMatching(`[:/?#@,%&= ]{0,3}`)
@@ -51,7 +51,7 @@ func TestNoPasswordIsShown(t *testing.T) {
 	})
 }
 
-// TestErrorsAreScrubbed: what a function of the user's says about a URL shows no password either.
+// TestErrorsAreScrubbed: the error of a user's function shows no password either.
 func TestErrorsAreScrubbed(t *testing.T) {
 	const text = "amqp://me:secret@host:port"
 	broken := error(&url.Error{Op: "parse", URL: text, Err: errors.New("invalid port")})
