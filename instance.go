@@ -155,10 +155,18 @@ func (i *instance) end(reason error) {
 		i.gaveUp(reason)
 	}
 	i.limits.over()
-	if i.current() == i { // otherwise the next one has begun
+	i.showStopped()
+	close(i.done)
+}
+
+// showStopped publishes that the consumer has stopped, unless the next instance has begun. That takes the
+// mutex of the consumer before it publishes anything, so its state can't be overwritten.
+func (i *instance) showStopped() {
+	i.Consumer.mu.Lock()
+	defer i.Consumer.mu.Unlock()
+	if i.instance == i {
 		i.health.Store(&Health{State: Stopped, Since: time.Now(), Error: i.err})
 	}
-	close(i.done)
 }
 
 // gaveUp reports that the consumer ends by itself.
