@@ -40,8 +40,10 @@ func (k KeyBreaker) check() error {
 	return errors.Join(
 		inField("Breaker.", k.Breaker.check()),
 		k.Key.check(),
-		unfitIf(k.Key == nil && k.Breaker != (Breaker{}), "Key", "nil with a Breaker", "a function, for example KeyHeader(name)"),
-		unfitIf(off, "Breaker.FailureRate", k.Breaker.FailureRate, "the share of failures at which it opens, such as 0.5; there is a Key"))
+		unfitIf(k.Key == nil && k.Breaker != (Breaker{}), "Key", "nil with a Breaker",
+			"a function, for example KeyHeader(name)"),
+		unfitIf(off, "Breaker.FailureRate", k.Breaker.FailureRate,
+			"the share of failures at which it opens, such as 0.5; there is a Key"))
 }
 
 // gate returns the gate of the breakers.

@@ -22,5 +22,6 @@ func (k KeyRate) check() error {
 	return errors.Join(
 		k.Rate.checkAs("Rate."),
 		k.Key.check(),
-		unfitIf(k.Key == nil && k.Rate != (Rate{}), "Key", "nil with a Rate", "a function, for example KeyHeader(name)"))
+		unfitIf(k.Key == nil && k.Rate != (Rate{}), "Key", "nil with a Rate",
+			"a function, for example KeyHeader(name)"))
 }

@@ -152,6 +152,8 @@ func (s *settings) systemLog() *slog.Logger {
 }
 
 // within calls run through the middleware. There must be one.
-func (s *settings) within(ctx context.Context, e *entry, payload any, run func(context.Context) (any, error)) (any, error) {
+func (s *settings) within(
+	ctx context.Context, e *entry, payload any, run func(context.Context) (any, error),
+) (any, error) {
 	return s.runFunc(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
 }

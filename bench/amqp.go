@@ -15,7 +15,8 @@ import (
 
 const consumerTag = "gentask-bench"
 
-// bare is what one writes with the client alone: a goroutine for each delivery, and an ack for each.
+// bare is what one writes with the client alone: a goroutine for each delivery, and an ack for
+// each.
 func (r rabbit) bare(ctx context.Context, t *trial) error {
 	return r.withClient(ctx, t, func(ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
 		var jobs sync.WaitGroup
@@ -35,8 +36,9 @@ func (r rabbit) bare(ctx context.Context, t *trial) error {
 	})
 }
 
-// ideal is the least that one can do and not acknowledge what still runs: a flag for each delivery, and the settled prefix in one frame, once
-// in a millisecond. It knows how many deliveries there will be, settles nothing but acks, and never gives anything back.
+// ideal is the least that one can do and not acknowledge what still runs: a flag for each delivery,
+// and the settled prefix in one frame, once in a millisecond. It knows how many deliveries there
+// will be, settles nothing but acks, and never gives anything back.
 func (r rabbit) ideal(ctx context.Context, t *trial) error {
 	return r.withClient(ctx, t, func(ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
 		p := &settledPrefix{done: make([]bool, t.jobs+1)}
@@ -62,8 +64,9 @@ func (r rabbit) ideal(ctx context.Context, t *trial) error {
 	})
 }
 
-// leave ends the consumer before its channel: a quorum queue takes only some of a channel's acks at a time, and forgets the rest when the
-// channel is closed. The end of a consumer is agreed upon after everything that came before.
+// leave ends the consumer before its channel: a quorum queue takes only some of a channel's acks at
+// a time, and forgets the rest when the channel is closed. The end of a consumer is agreed upon
+// after everything that came before.
 func leave(ch *amqp.Channel) error { return errors.Join(ch.Cancel(consumerTag, false), ch.Close()) }
 
 // settledPrefix knows which tags are settled; they count from 1.
@@ -111,7 +114,8 @@ func (p *settledPrefix) flush(ch *amqp.Channel) error {
 	return ch.Ack(uint64(upTo), true)
 }
 
-// withClient fills a queue, consumes it with the client alone, and checks that it is empty. consume calls t.end when all acks are written.
+// withClient fills a queue, consumes it with the client alone, and checks that it is empty. consume
+// calls t.end when all acks are written.
 func (r rabbit) withClient(ctx context.Context, t *trial, consume func(*amqp.Channel, <-chan amqp.Delivery) error) error {
 	q, finish, err := r.queue(ctx, t)
 	if err != nil {

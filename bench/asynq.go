@@ -14,8 +14,8 @@ import (
 
 const redisDefault = "127.0.0.1:6379"
 
-// onAsynq is asynq with so many workers, on a Redis that is set up as it comes. The clock stops when the last job has run, before its end is
-// noted, which is in asynq's favour.
+// onAsynq is asynq with so many workers, on a Redis that is set up as it comes. The clock stops
+// when the last job has run, before its end is noted, which is in asynq's favour.
 func onAsynq(workers int) side {
 	return func(ctx context.Context, t *trial) error {
 		at := asynq.RedisClientOpt{Addr: env("GENTASK_REDIS_ADDR", redisDefault)}

@@ -9,8 +9,8 @@ import (
 	"github.com/gentask/gentask/bench/result"
 )
 
-// side is one of the two programs of a comparison. It prepares, calls t.begin, does t.jobs jobs, calls t.end, and checks that the queue is
-// empty and nothing was lost.
+// side is one of the two programs of a comparison. It prepares, calls t.begin, does t.jobs jobs,
+// calls t.end, and checks that the queue is empty and nothing was lost.
 type side func(ctx context.Context, t *trial) error
 
 // comparison is one case of a suite.
@@ -23,13 +23,15 @@ type comparison struct {
 	ours   side
 	theirs side // nil: the other side is a figure that was measured elsewhere, given by the claims
 
-	// share is which part of the jobs theirs does: a peer of a hundredth of the speed need not take a hundred times as long. Zero means all.
+	// share is which part of the jobs theirs does: a peer of a hundredth of the speed need not take
+	// a hundred times as long. Zero means all.
 	share float64
 
 	// claims are the units that have a target. The others are reported for the record.
 	claims []claim
 
-	// record are the units without a target. Nil means the usual ones: rate, processor time, bytes and allocations.
+	// record are the units without a target. Nil means the usual ones: rate, processor time, bytes
+	// and allocations.
 	record []result.Unit
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// feed publishes the jobs of a trial while they are consumed, so that a queue never holds more than backlog of them.
+// feed publishes the jobs of a trial while they are consumed, so that a queue never holds more than
+// backlog of them.
 type feed struct {
 	trial *trial
 	size  int // of a body: smallest and a time at least
@@ -76,8 +77,8 @@ func (f *feed) through(ctx context.Context, q interface {
 	return errors.Join(err, <-published)
 }
 
-// stuck returns an error when no job has ended for a while: then some are lost, and there is no use in waiting for them. It returns nil when
-// ctx ends.
+// stuck returns an error when no job has ended for a while: then some are lost, and there is no use
+// in waiting for them. It returns nil when ctx ends.
 func (f *feed) stuck(ctx context.Context) error {
 	const patience = 2 * time.Minute
 	for before := int64(-1); ; {
@@ -132,7 +133,8 @@ func (f *feed) body(i int) []byte {
 	return body
 }
 
-// books are the lines that say how many of the published jobs were lost, which must be none, and how many runs were too many.
+// books are the lines that say how many of the published jobs were lost, which must be none, and
+// how many runs were too many.
 func (t *tally) books(suite, name string) []result.Line {
 	none := 0.0
 	lost, extra, jobs := float64(t.left.Load()), float64(t.extra.Load()), float64(t.jobs)

@@ -17,7 +17,8 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// fleet is many consumers in one process, each on a queue of its own, and as many with the client alone.
+// fleet is many consumers in one process, each on a queue of its own, and as many with the client
+// alone.
 type fleet struct {
 	rabbit    rabbit
 	consumers int
@@ -95,7 +96,8 @@ func (w weight) each(before weight, n int) weight {
 	return weight{(w.bytes - before.bytes) / float64(n), (w.goroutines - before.goroutines) / float64(n)}
 }
 
-// sail starts the consumers, gives each its jobs, stops them all, and makes sure that nothing is left at the broker.
+// sail starts the consumers, gives each its jobs, stops them all, and makes sure that nothing is
+// left at the broker.
 func (s *squad) sail(ctx context.Context) error {
 	for i, q := range s.queues {
 		c, err := gentask.New(q, s.behavior(i), gentask.Config{Concurrency: s.fleet.rabbit.prefetch, System: s.system})
@@ -210,7 +212,8 @@ func (s *squad) delete(ctx context.Context) error {
 	return each(s.queues, func(_ int, q *rabbitmq.Queue) error { return q.Delete(ctx) })
 }
 
-// weighBare is as many consumers with the client alone: a connection and a channel for each, and a goroutine that receives.
+// weighBare is as many consumers with the client alone: a connection and a channel for each, and a
+// goroutine that receives.
 func (s *squad) weighBare() error {
 	before := weigh()
 	var receivers sync.WaitGroup

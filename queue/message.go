@@ -86,7 +86,8 @@ const (
 	// gentask.Config. No driver writes it.
 	HeaderVersion = "gentask-version"
 
-	// HeaderKind holds the kind of the message, which is the publisher's to choose: see gentask.NewKind. No driver writes it.
+	// HeaderKind holds the kind of the message, which is the publisher's to choose: see
+	// gentask.NewKind. No driver writes it.
 	HeaderKind = "gentask-kind"
 
 	// HeaderDeadAt holds when the message was dead-lettered, in RFC 3339 with nanoseconds, UTC.

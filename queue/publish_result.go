@@ -9,27 +9,27 @@ import (
 
 // PublishResult is what became of one message that was published.
 type PublishResult struct {
-	// ID is the message's: the one that it had, or the one that its publisher has filled in. It is empty
-	// for a message without one that was not sent.
+	// ID is the message's: the one that it had, or the one that its publisher has filled in. It is
+	// empty for a message without one that was not sent.
 	ID string
 
-	// Duplicate reports that the broker has confirmed the message and dropped it, because one with its
-	// UniqueKey was enqueued within the window, or, on JetStream, one with its ID. A message that was sent
-	// twice because its first confirm was lost is such a duplicate of itself. It is false where the
-	// publisher can't find out; RabbitMQ drops none.
+	// Duplicate reports that the broker has confirmed the message and dropped it, because one with
+	// its UniqueKey was enqueued within the window, or, on JetStream, one with its ID. A message
+	// that was sent twice because its first confirm was lost is such a duplicate of itself. It is
+	// false where the publisher can't find out; RabbitMQ drops none.
 	Duplicate bool
 
 	// Err is why the message has no confirm; nil if it has.
 	Err error
 }
 
-// ResultPublisher is an optional capability of a [Publisher]: to return what became of each message. The
-// drivers memory, rabbitmq, nats and embedded have it. [PublishResults] uses it.
+// ResultPublisher is an optional capability of a [Publisher]: to return what became of each
+// message. The drivers memory, rabbitmq, nats and embedded have it. [PublishResults] uses it.
 type ResultPublisher interface {
 	Publisher
 
-	// PublishResults does what Publish does, and returns the same error. The results are those of msgs,
-	// in their order, also when there is an error.
+	// PublishResults does what Publish does, and returns the same error. The results are those of
+	// msgs, in their order, also when there is an error.
 	PublishResults(ctx context.Context, msgs ...Message) ([]PublishResult, error)
 }
 

@@ -87,14 +87,17 @@ type Source interface {
 	Open(ctx context.Context, opts Options) (Session, error)
 }
 
-// Named is what a Source may be besides: one whose queue has a name. It is the consumer's, too, if that was given none.
+// Named is what a Source may be besides: one whose queue has a name. It is the consumer's, too, if
+// that was given none.
 type Named interface {
-	// Name returns the queue's name. It is always the same, does not block, and is safe for concurrent use.
+	// Name returns the queue's name. It is always the same, does not block, and is safe for
+	// concurrent use.
 	Name() string
 }
 
-// BacklogReporter is what a Source may be besides: one that can tell what waits. The consumer asks it now and then while slots are free and nothing
-// comes, and so tells a subscription that has gone silent, which it opens anew, from a queue that is empty.
+// BacklogReporter is what a Source may be besides: one that can tell what waits. The consumer asks
+// it now and then while slots are free and nothing comes, and so tells a subscription that has gone
+// silent, which it opens anew, from a queue that is empty.
 type BacklogReporter interface {
 	// Backlog returns the number of messages that could be delivered at once to a free slot. It
 	// excludes delayed ones and those that are held; too low a number is better than too high a

@@ -30,8 +30,8 @@ func chosen(lines []result.Line) result.Unit {
 	return ""
 }
 
-// bars draws the lines in the suite's unit: a pair of bars for each case, as long as their figures. It returns nothing where there is
-// nothing to draw.
+// bars draws the lines in the suite's unit: a pair of bars for each case, as long as their figures.
+// It returns nothing where there is nothing to draw.
 func bars(lines []result.Line) string {
 	unit := chosen(lines)
 	var drawn []result.Line

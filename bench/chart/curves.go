@@ -40,7 +40,8 @@ func kind(u result.Unit) string {
 	return string(u)
 }
 
-// panels are those of a suite, by case and kind, in the order of its lines. What was not watched over time has none.
+// panels are those of a suite, by case and kind, in the order of its lines. What was not watched
+// over time has none.
 func panels(lines []result.Line) []*panel {
 	var all []*panel
 	for _, l := range lines {
@@ -107,7 +108,8 @@ func length(seconds float64) string {
 	return fmt.Sprintf("%.0f s", seconds)
 }
 
-// curve draws values from zero to most. Where there are too many, each point is the greatest of its stretch.
+// curve draws values from zero to most. Where there are too many, each point is the greatest of its
+// stretch.
 func curve(b *strings.Builder, values []float64, most float64, color string) {
 	stretch := (len(values) + mostPoints - 1) / mostPoints
 	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.2" points="`, color)

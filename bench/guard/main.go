@@ -1,5 +1,6 @@
-// Command guard reads what `go test -bench -benchmem` printed for the root package, the benchmarks Kernel, Pair and Blocked, each as often as
-// one likes, and exits with status 1 if a job has become dearer than the stored limits. `make bench-check` runs it.
+// Command guard reads what `go test -bench -benchmem` printed for the root package, the benchmarks
+// Kernel, Pair and Blocked, each as often as one likes, and exits with status 1 if a job has become
+// dearer than the stored limits. `make bench-check` runs it.
 package main
 
 import (
@@ -18,8 +19,8 @@ func main() {
 	}
 }
 
-// check compares the best run of each benchmark with its limits: what else the machine does can only make a run dearer. It prints what it
-// found.
+// check compares the best run of each benchmark with its limits: what else the machine does can
+// only make a run dearer. It prints what it found.
 func check(in io.Reader, out io.Writer) error {
 	runs, err := read(in)
 	if err != nil {

@@ -27,13 +27,15 @@ type Broker struct {
 	err    error // of Close
 }
 
-// Open starts a broker with its files in dir, which is made if need be, and returns when it is ready. At most one Config may be given. It goes on
-// with what an earlier broker left in dir, however that one ended. It returns ErrInUse when another one has dir open, and an error that wraps
-// queue.ErrConfig and names every value that can't be right.
+// Open starts a broker with its files in dir, which is made if need be, and returns when it is
+// ready. At most one Config may be given. It goes on with what an earlier broker left in dir,
+// however that one ended. It returns ErrInUse when another one has dir open, and an error that
+// wraps queue.ErrConfig and names every value that can't be right.
 func Open(dir string, cfg ...Config) (*Broker, error) {
 	c, err := one(cfg)
 	if dir == "" {
-		err = errors.Join(fmt.Errorf("embedded: %w: dir is empty, must be the directory of the files, like \"./data\"", queue.ErrConfig), err)
+		err = errors.Join(fmt.Errorf("embedded: %w: dir is empty, must be the directory of the files, like \"./data\"",
+			queue.ErrConfig), err)
 	}
 	if err != nil {
 		return nil, err

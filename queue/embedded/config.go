@@ -39,7 +39,8 @@ func (c Config) check() error {
 			queue.ErrConfig, c.SyncInterval, defaultSync, minSync))
 	}
 	if c.Queues.Replicas > 1 {
-		errs = append(errs, fmt.Errorf("embedded: %w: Config.Queues.Replicas is %d, must be 0 or 1: there is one server",
+		errs = append(errs, fmt.Errorf(
+			"embedded: %w: Config.Queues.Replicas is %d, must be 0 or 1: there is one server",
 			queue.ErrConfig, c.Queues.Replicas))
 	}
 	return errors.Join(append(errs, c.Queues.Check())...)

@@ -8,13 +8,14 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Open starts a session, a *Session. It returns an error that wraps queue.ErrConfig for a prefetch below
-// 1 and for a Config that makes no sense, queue.ErrClosed when the queue is closed, ctx.Err() when ctx
-// has ended, and what Faults say.
+// Open starts a session, a *Session. It returns an error that wraps queue.ErrConfig for a prefetch
+// below 1 and for a Config that makes no sense, queue.ErrClosed when the queue is closed, ctx.Err()
+// when ctx has ended, and what Faults say.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	bad := q.bad
 	if opts.Prefetch < 1 {
-		bad = errors.Join(bad, fmt.Errorf("%w: Options.Prefetch is %d, want at least 1", queue.ErrConfig, opts.Prefetch))
+		bad = errors.Join(bad,
+			fmt.Errorf("%w: Options.Prefetch is %d, want at least 1", queue.ErrConfig, opts.Prefetch))
 	}
 	if bad != nil {
 		return nil, bad

@@ -81,8 +81,9 @@ func (q *Queue) admit(ctx context.Context) error {
 	return sleep(ctx, slow, nil)
 }
 
-// accept puts one message behind the tail, or where it waits for its time. A copy that a driver published goes on with its attempts.
-// It returns the message's id, and whether the message was dropped as a repetition.
+// accept puts one message behind the tail, or where it waits for its time. A copy that a driver
+// published goes on with its attempts. It returns the message's id, and whether the message was
+// dropped as a repetition.
 func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 	if m.ID == "" {
 		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())

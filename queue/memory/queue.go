@@ -65,8 +65,8 @@ type item struct {
 	copied      bool   // made by Faults.Duplicate, and not to be copied again
 }
 
-// New makes an empty queue. A cfg that makes no sense is an error of Open, Publish and Inspect: it wraps queue.ErrConfig and names every field
-// that is not right.
+// New makes an empty queue. A cfg that makes no sense is an error of Open, Publish and Inspect: it
+// wraps queue.ErrConfig and names every field that is not right.
 func New(cfg Config) *Queue {
 	bad := cfg.check()
 	if cfg.Name == "" {
@@ -90,8 +90,8 @@ func New(cfg Config) *Queue {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.cfg.Name }
 
-// WaitEmpty waits until every message that was published is acknowledged or dead-lettered: nothing is ready, delayed or held. It returns
-// nil then, and ctx.Err() when ctx ends before.
+// WaitEmpty waits until every message that was published is acknowledged or dead-lettered: nothing
+// is ready, delayed or held. It returns nil then, and ctx.Err() when ctx ends before.
 func (q *Queue) WaitEmpty(ctx context.Context) error {
 	for {
 		q.mu.Lock()

@@ -48,8 +48,8 @@ func (q *Queue) Stats() Stats {
 	return q.count()
 }
 
-// Inspect implements queue.Inspector; every count is known. [Queue.Stats] also has what has happened so far. It returns ctx.Err() when ctx has
-// ended.
+// Inspect implements queue.Inspector; every count is known. [Queue.Stats] also has what has
+// happened so far. It returns ctx.Err() when ctx has ended.
 func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	if err := errors.Join(q.bad, ctx.Err()); err != nil {
 		return queue.Stats{}, err
@@ -58,7 +58,8 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	defer q.mu.Unlock()
 	now := q.count()
 	return queue.Stats{
-		Ready: now.Ready, Delayed: now.Delayed, Held: now.Held, DeadLettered: len(q.letters.all), Consumers: now.Sessions,
+		Ready: now.Ready, Delayed: now.Delayed, Held: now.Held,
+		DeadLettered: len(q.letters.all), Consumers: now.Sessions,
 	}, nil
 }
 

@@ -34,10 +34,10 @@ type InProcessServer interface {
 	InProcessConn() (net.Conn, error)
 }
 
-// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme nats,
-// tls, ws or wss; empty with Config.URLs. It only checks its arguments, with an error that wraps
-// queue.ErrConfig and names all that can't be right. Connections are made by Open and Publish, so a
-// server that is down is no error here.
+// New returns the broker at url: one server, or several of a cluster, comma-separated, of scheme
+// nats, tls, ws or wss; empty with Config.URLs. It only checks its arguments, with an error that
+// wraps queue.ErrConfig and names all that can't be right. Connections are made by Open and
+// Publish, so a server that is down is no error here.
 func New(url string, cfg Config) (*Broker, error) {
 	if cfg.URLs == nil {
 		return newBroker(address.Fixed(url), nil, cfg, checkURL("url", url))
@@ -49,8 +49,9 @@ func New(url string, cfg Config) (*Broker, error) {
 	return newBroker(address.Asked(cfg.URLs), nil, cfg, err)
 }
 
-// NewInProcess returns the broker that is server, to which it connects without a network. Closing the broker leaves server running. It returns
-// an error that wraps queue.ErrConfig and names everything that can't be right.
+// NewInProcess returns the broker that is server, to which it connects without a network. Closing
+// the broker leaves server running. It returns an error that wraps queue.ErrConfig and names
+// everything that can't be right.
 func NewInProcess(server InProcessServer, cfg Config) (*Broker, error) {
 	var err error
 	if server == nil {

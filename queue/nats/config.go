@@ -69,7 +69,8 @@ const (
 	neverDuplicates = -1
 )
 
-// Check returns an error that wraps queue.ErrConfig and names every field that can't be right. New calls it.
+// Check returns an error that wraps queue.ErrConfig and names every field that can't be right. New
+// calls it.
 func (c Config) Check() error {
 	var errs []error
 	if c.Lease != 0 && c.Lease < minLease {
@@ -81,7 +82,8 @@ func (c Config) Check() error {
 			queue.ErrConfig, c.Replicas, maxReplicas))
 	}
 	if c.Duplicates != 0 && c.Duplicates != neverDuplicates && c.Duplicates < minDuplicates {
-		errs = append(errs, fmt.Errorf("nats: %w: Config.Duplicates is %v, must be zero (what the queue has), -1 (never) or at least %v",
+		errs = append(errs, fmt.Errorf(
+			"nats: %w: Config.Duplicates is %v, must be zero (what the queue has), -1 (never) or at least %v",
 			queue.ErrConfig, c.Duplicates, minDuplicates))
 	}
 	return errors.Join(errs...)
@@ -114,8 +116,8 @@ func (c Config) name(session string) string {
 	return name
 }
 
-// checkURL checks a comma-separated list of server URLs, which came from field, and names each that is
-// not right. Its errors show none of their passwords, which may be what does not parse.
+// checkURL checks a comma-separated list of server URLs, which came from field, and names each that
+// is not right. Its errors show none of their passwords, which may be what does not parse.
 func checkURL(field, list string) error {
 	var errs []error
 	for text := range strings.SplitSeq(list, ",") {
@@ -127,8 +129,8 @@ func checkURL(field, list string) error {
 func checkOne(field, text string) error {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
-		return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222, with reserved characters "+
-			"percent-encoded", queue.ErrConfig, field)
+		return fmt.Errorf("nats: %w: %s can't be parsed, must be like nats://user:password@host:4222, "+
+			"with reserved characters percent-encoded", queue.ErrConfig, field)
 	}
 	switch u.Scheme {
 	case "nats", "tls", "ws", "wss":
@@ -137,7 +139,8 @@ func checkOne(field, text string) error {
 			queue.ErrConfig, field, address.Redact(text), address.Scheme(text))
 	}
 	if u.Hostname() == "" {
-		return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222", queue.ErrConfig, field, address.Redact(text))
+		return fmt.Errorf("nats: %w: %s %q names no host, must be like nats://host:4222",
+			queue.ErrConfig, field, address.Redact(text))
 	}
 	return nil
 }

@@ -32,7 +32,8 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return err
 }
 
-// PublishResults implements queue.ResultPublisher. A Duplicate is what the server, or the record of its key, has dropped.
+// PublishResults implements queue.ResultPublisher. A Duplicate is what the server, or the record of
+// its key, has dropped.
 func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]queue.PublishResult, error) {
 	p, err := q.publish(ctx, msgs)
 	results := make([]queue.PublishResult, len(msgs))
@@ -50,7 +51,8 @@ func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]qu
 	return results, err
 }
 
-// publish returns a *queue.PublishError about some of msgs, or, with a nil publication, why nothing was sent.
+// publish returns a *queue.PublishError about some of msgs, or, with a nil publication, why nothing
+// was sent.
 func (q *Queue) publish(ctx context.Context, msgs []queue.Message) (*publication, error) {
 	if len(msgs) == 0 {
 		return nil, nil
@@ -195,8 +197,9 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, er
 	return letters, nil
 }
 
-// Inspect implements queue.Inspector. Held includes those that wait for their time after a delivery, and Delayed and Consumers are
-// queue.CountUnknown. A queue that was never opened has nothing held.
+// Inspect implements queue.Inspector. Held includes those that wait for their time after a
+// delivery, and Delayed and Consumers are queue.CountUnknown. A queue that was never opened has
+// nothing held.
 func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	l, err := q.ready(ctx)
 	if err != nil {

@@ -148,7 +148,8 @@ func needs() map[string][]Capability {
 		},
 		Priority: {"order/priority overtakes", "order/priority stays with the message"},
 		Unique: {
-			"order/a unique key is enqueued once", "order/a repetition is reported", "order/a unique key holds whatever became of the message",
+			"order/a unique key is enqueued once", "order/a repetition is reported",
+			"order/a unique key holds whatever became of the message",
 		},
 		Loss: {
 			"loss/unsettled deliveries come back", "loss/receive unblocks",

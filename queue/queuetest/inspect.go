@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inspectCases say what the counts of a source are worth that is a queue.Inspector. One that isn't is no worse a source: there is nothing to
-// check then.
+// inspectCases say what the counts of a source are worth that is a queue.Inspector. One that isn't
+// is no worse a source: there is nothing to check then.
 func inspectCases() []testCase {
 	return []testCase{
 		{"inspect/counts what is there", countsAll},
@@ -18,7 +18,8 @@ func inspectCases() []testCase {
 	}
 }
 
-// stands requires that the counts become want, where the driver knows them. Where it can't count the delayed, they may be among the held.
+// stands requires that the counts become want, where the driver knows them. Where it can't count
+// the delayed, they may be among the held.
 func (b *bench) stands(i queue.Inspector, want queue.Stats) {
 	b.t.Helper()
 	var got queue.Stats

@@ -147,7 +147,8 @@ func badPriority(b *bench) {
 	b.silent(s)
 }
 
-// repetitionReported: a publisher that returns results reports what its broker has dropped, within a call and beyond, and nothing else.
+// repetitionReported: a publisher that returns results reports what its broker has dropped, within
+// a call and beyond, and nothing else.
 func repetitionReported(b *bench) {
 	_, reports := b.Publisher.(queue.ResultPublisher)
 	for call, want := range [][]bool{{false, reports, false}, {reports, reports, false}} {
@@ -166,7 +167,8 @@ func repetitionReported(b *bench) {
 	b.consumeAll([]string{"0-0", "0-2", "1-2"})
 }
 
-// uniqueOnce: of many messages with one key, in one call and in many, the first is enqueued; other keys are other messages.
+// uniqueOnce: of many messages with one key, in one call and in many, the first is enqueued; other
+// keys are other messages.
 func uniqueOnce(b *bench) {
 	same := []queue.Message{{ID: "a", UniqueKey: "k"}, {ID: "b", UniqueKey: "k"}}
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, same...), "a repetition is no error")

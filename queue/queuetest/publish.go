@@ -76,7 +76,8 @@ func publishEnded(b *bench) {
 	require.Equal(b.t, "b", failed.Failed[1].ID)
 }
 
-// publishResults: each message has a result in its place, with the id that it is delivered with, also when it had none.
+// publishResults: each message has a result in its place, with the id that it is delivered with,
+// also when it had none.
 func publishResults(b *bench) {
 	s := b.open(1)
 	msgs := []queue.Message{{ID: "a", Body: []byte("0")}, {Body: []byte("1")}, {Body: []byte("2")}}
@@ -99,7 +100,8 @@ func publishResults(b *bench) {
 	require.Empty(b.t, results)
 }
 
-// publishResultsOfRefused: a message without a confirm has its reason in its place, and the error names the same.
+// publishResultsOfRefused: a message without a confirm has its reason in its place, and the error
+// names the same.
 func publishResultsOfRefused(b *bench) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	cancel()

@@ -22,11 +22,11 @@ type Broker struct {
 	gauge     *gauge
 }
 
-// New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps for TLS.
-// At most one Config may be given; none is the zero Config. With Config.URLs, url is empty. New only
-// checks what it is given, and returns an error that wraps queue.ErrConfig and names everything that is
-// not right. A connection is made when the first session is opened or the first message is published, so
-// that a broker that is down is no error here.
+// New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps
+// for TLS. At most one Config may be given; none is the zero Config. With Config.URLs, url is
+// empty. New only checks what it is given, and returns an error that wraps queue.ErrConfig and
+// names everything that is not right. A connection is made when the first session is opened or the
+// first message is published, so that a broker that is down is no error here.
 func New(url string, cfg ...Config) (*Broker, error) {
 	if len(cfg) > 1 {
 		return nil, badConfig("cfg", fmt.Sprintf("%d of them", len(cfg)), "one Config or none")

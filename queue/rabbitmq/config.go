@@ -114,12 +114,14 @@ func (c Config) check() error {
 		}
 	}
 	bad(c.Type != Quorum && c.Type != Classic, "Type", c.Type, `"quorum" or "classic"`)
-	bad(c.MaxPriority < 0 || c.MaxPriority > queue.MaxPriority, "MaxPriority", c.MaxPriority, fmt.Sprintf("0 for none, to %d", queue.MaxPriority))
+	bad(c.MaxPriority < 0 || c.MaxPriority > queue.MaxPriority, "MaxPriority", c.MaxPriority,
+		fmt.Sprintf("0 for none, to %d", queue.MaxPriority))
 	bad(c.Heartbeat < time.Second || c.Heartbeat > maxHeartbeat, "Heartbeat", c.Heartbeat,
 		"1s to "+maxHeartbeat.String()+", or 0 for the default")
 	bad(c.DialTimeout < 0, "DialTimeout", c.DialTimeout, "a positive time, or 0 for the default")
 	bad(len(c.Name) > maxName, "Name", fmt.Sprintf("%d bytes", len(c.Name)), fmt.Sprintf("%d bytes at most", maxName))
-	bad(len(c.DelayPrefix) > maxName, "DelayPrefix", fmt.Sprintf("%d bytes", len(c.DelayPrefix)), fmt.Sprintf("%d bytes at most", maxName))
+	bad(len(c.DelayPrefix) > maxName, "DelayPrefix", fmt.Sprintf("%d bytes", len(c.DelayPrefix)),
+		fmt.Sprintf("%d bytes at most", maxName))
 	return errors.Join(errs...)
 }
 

@@ -43,7 +43,8 @@ func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return err
 }
 
-// PublishResults implements queue.ResultPublisher. None is a Duplicate: RabbitMQ drops no message for another one.
+// PublishResults implements queue.ResultPublisher. None is a Duplicate: RabbitMQ drops no message
+// for another one.
 func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]queue.PublishResult, error) {
 	out, errs, err := q.publish(ctx, msgs)
 	results := make([]queue.PublishResult, len(msgs))
@@ -123,8 +124,9 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, er
 	return letters, nil
 }
 
-// Inspect implements queue.Inspector. Delayed and Held are queue.CountUnknown. Like Open and Publish it declares a queue that does not exist,
-// and with Config.Passive refuses one with an error that wraps queue.ErrConfig.
+// Inspect implements queue.Inspector. Delayed and Held are queue.CountUnknown. Like Open and
+// Publish it declares a queue that does not exist, and with Config.Passive refuses one with an
+// error that wraps queue.ErrConfig.
 func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	if err := checkName(q.name); err != nil {
 		return queue.Stats{}, err
@@ -144,7 +146,8 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 		return queue.Stats{}, err
 	}
 	return queue.Stats{
-		Ready: work.Messages, Delayed: queue.CountUnknown, Held: queue.CountUnknown, DeadLettered: dead.Messages, Consumers: work.Consumers,
+		Ready: work.Messages, Delayed: queue.CountUnknown, Held: queue.CountUnknown,
+		DeadLettered: dead.Messages, Consumers: work.Consumers,
 	}, nil
 }
 

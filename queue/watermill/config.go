@@ -45,10 +45,13 @@ const perPrefetch = -1
 func (c Config) check() error {
 	var errs []error
 	if c.Publisher == nil {
-		errs = append(errs, fmt.Errorf("watermill: %w: Config.Publisher is nil: right would be a publisher of the topic", queue.ErrConfig))
+		errs = append(errs, fmt.Errorf(
+			"watermill: %w: Config.Publisher is nil: right would be a publisher of the topic", queue.ErrConfig))
 	}
 	if c.Subscriptions < perPrefetch {
-		errs = append(errs, fmt.Errorf("watermill: %w: Config.Subscriptions is %d: right would be 0 for one, -1 for as many as the prefetch, or more",
+		errs = append(errs, fmt.Errorf(
+			"watermill: %w: Config.Subscriptions is %d: "+
+				"right would be 0 for one, -1 for as many as the prefetch, or more",
 			queue.ErrConfig, c.Subscriptions))
 	}
 	return errors.Join(errs...)

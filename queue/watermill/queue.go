@@ -30,11 +30,14 @@ var (
 	_ queue.Publisher = (*Queue)(nil)
 )
 
-// New makes a queue of a topic. It returns an error that wraps queue.ErrConfig and names everything that is not right. The subscriber and the publishers stay the caller's, who closes them after the queue's sessions.
+// New makes a queue of a topic. It returns an error that wraps queue.ErrConfig and names everything
+// that is not right. The subscriber and the publishers stay the caller's, who closes them after the
+// queue's sessions.
 func New(subscriber message.Subscriber, topic string, cfg Config) (*Queue, error) {
 	var errs []error
 	if subscriber == nil {
-		errs = append(errs, fmt.Errorf("watermill: %w: subscriber is nil: right would be one of the topic's broker", queue.ErrConfig))
+		errs = append(errs, fmt.Errorf(
+			"watermill: %w: subscriber is nil: right would be one of the topic's broker", queue.ErrConfig))
 	}
 	if topic == "" {
 		errs = append(errs, fmt.Errorf("watermill: %w: topic is empty: right would be a name", queue.ErrConfig))
@@ -51,8 +54,9 @@ func New(subscriber message.Subscriber, topic string, cfg Config) (*Queue, error
 // Name returns the topic.
 func (q *Queue) Name() string { return q.topic }
 
-// Open subscribes, and starts a session. It returns ErrNoDelay, which wraps queue.ErrConfig, when a requeue with a delay would be impossible. A
-// subscriber that blocks for longer than ctx is left to it: its subscription ends as soon as it is there.
+// Open subscribes, and starts a session. It returns ErrNoDelay, which wraps queue.ErrConfig, when a
+// requeue with a delay would be impossible. A subscriber that blocks for longer than ctx is left to
+// it: its subscription ends as soon as it is there.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	switch {
 	case opts.Prefetch < 1:

@@ -55,7 +55,8 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("structure", flag.ContinueOnError)
 	flags.StringVar(&o.dir, "dir", ".", "`directory` of the module")
 	flags.BoolVar(&o.verbose, "v", false, "list the pairs, the files of the largest circle and the files of the types")
-	flags.BoolVar(&o.exported, "exported", false, "count the exported identifiers of the packages that are not internal")
+	flags.BoolVar(&o.exported, "exported", false,
+		"count the exported identifiers of the packages that are not internal")
 	flags.IntVar(&o.maxPairs, "max-pairs", -1, "upper bound of mutual pairs")
 	flags.IntVar(&o.maxCircle, "max-circle", -1, "upper bound of files in the largest circle")
 	const typeUsage = "measure the type `NAME[=FILES]`: FILES is an upper bound of files that declare its methods; repeatable"

@@ -68,7 +68,8 @@ func (r *report) importsOfRoot(m module, exempt []string) {
 			continue
 		}
 		if _, imports := pkg.Imports[m.path]; imports {
-			r.broken = append(r.broken, fmt.Errorf("%s imports the root package: a package below internal/ must not", name))
+			r.broken = append(r.broken,
+				fmt.Errorf("%s imports the root package: a package below internal/ must not", name))
 		}
 	}
 }
