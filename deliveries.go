@@ -77,20 +77,6 @@ func (l *ledger) admit(e *entry) {
 	l.waiting.Push(&e.item)
 }
 
-// start gives an entry a slot and a worker.
-func (l *ledger) start(e *entry, now time.Time) {
-	e.start(now)
-	l.lastProgress = now
-	l.busy.Push(e)
-	l.waiting.Started(&e.item, now)
-	if l.instance.limits.isSuspect(e) {
-		l.report.suspect(e)
-	}
-	l.report.started(e)
-	l.count()
-	l.workers.start(e, l.behaviorOf(e))
-}
-
 // behaviorOf returns the behaviour for an entry: see [Mux].
 func (l *ledger) behaviorOf(e *entry) Behavior { return l.behavior.of(&e.delivery.Message) }
 
@@ -118,6 +104,19 @@ func (l *ledger) onWorkerLost(e *entry, reason error) {
 	if l.workers.lost(e, reason) {
 		l.freeSlot(e, reason)
 	}
+}
+
+// endIdle takes slot and delivery from an idle worker of the user's. Without a decision the job has
+// timed out, unless it was stopped before.
+func (l *ledger) endIdle(e *entry) {
+	reason := e.toldCause()
+	if reason == nil {
+		reason = ErrWorkerIdle
+		l.report.workerIdle(e)
+		e.timeOut()
+	}
+	l.workers.stop(e, reason)
+	l.onWorkerLost(e, reason)
 }
 
 // onOrphanEnded frees the slot of a task that had lost its worker.

@@ -61,6 +61,20 @@ func (l *ledger) startReady(ctx actor.Context) {
 	}
 }
 
+// start gives an entry a slot and a worker.
+func (l *ledger) start(e *entry, now time.Time) {
+	e.start(now)
+	l.lastProgress = now
+	l.busy.Push(e)
+	l.waiting.Started(&e.item, now)
+	if l.instance.limits.isSuspect(e) {
+		l.report.suspect(e)
+	}
+	l.report.started(e)
+	l.count()
+	l.workers.start(e, l.behaviorOf(e))
+}
+
 // slots returns how many jobs may run at a time, as configured by the user.
 func (l *ledger) slots() int { return or(l.instance.limits.concurrency, l.cfg.Concurrency) }
 
@@ -317,19 +331,6 @@ func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
 		l.workers.replace(ctx)
 		l.workersLost(ErrWorkersStuck)
 	}
-}
-
-// endIdle takes slot and delivery from an idle worker of the user's. Without a decision the job has
-// timed out, unless it was stopped before.
-func (l *ledger) endIdle(e *entry) {
-	reason := e.toldCause()
-	if reason == nil {
-		reason = ErrWorkerIdle
-		l.report.workerIdle(e)
-		e.timeOut()
-	}
-	l.workers.stop(e, reason)
-	l.onWorkerLost(e, reason)
 }
 
 // stalled reports whether the session lives, the prefetch is full, no job runs, and nothing is on
