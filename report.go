@@ -12,6 +12,7 @@ import (
 	"github.com/gentask/gentask/internal/breaker"
 	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/task"
 )
 
 // reporter reports the events of a consumer, and logs the ones that an operator must see. It
@@ -78,6 +79,9 @@ func endOf(e *entry) Event {
 	e.mu.Lock()
 	e.learn()
 	ev.Outcome, ev.RunTime, ev.Reason = e.status, e.runTime, e.reason
+	if e.marks.has(factTimedOut) && ev.Outcome == task.Exit {
+		ev.Outcome = task.Timeout // of its batch, which another job leads
+	}
 	if e.duplicate {
 		ev.Outcome, ev.RunTime = 0, 0
 	}
