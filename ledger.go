@@ -53,6 +53,7 @@ type ledger struct {
 	drain        *drain
 	lastProgress time.Time
 	shown        view // the last published state
+	answers      answers
 }
 
 func heldLinks(e *entry) *list.Links[entry] { return &e.inHeld }
@@ -106,6 +107,7 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.control(ctx)
 	}
 	l.reconcile(ctx)
+	l.answers.send()
 }
 
 // enter finds the ledger's instance, and reports whether there is one. Without one the ledger ends.
@@ -273,19 +275,20 @@ func (l *ledger) answer(msg message) {
 	switch msg := msg.(type) {
 	case *pauseRequest:
 		l.pause(msg.on, nil, nil)
-		msg.answer(nil)
+		l.answers.add(func() { msg.answer(nil) })
 	case *cancelRequest:
-		msg.answer(l.cancel(msg.id))
+		err := l.cancel(msg.id)
+		l.answers.add(func() { msg.answer(err) })
 	case *concurrencyRequest:
 		l.instance.limits.setConcurrency(msg.n)
 		l.waiting.Changed()
-		msg.answer(nil)
+		l.answers.add(func() { msg.answer(nil) })
 	case *rateRequest:
 		if added := l.instance.limits.setRate(msg.rate, msg.ofKeys, time.Now()); added {
 			l.waiting.SetGates(l.instance.limits.gates())
 		}
 		l.waiting.Changed()
-		msg.answer(nil)
+		l.answers.add(func() { msg.answer(nil) })
 	case *jobsRequest:
 		msg.answer(statusesOf(inOrder(&l.held, &l.busy)))
 	case *workerRequest:
@@ -371,11 +374,6 @@ func (l *ledger) onDrainDue(d *drain) {
 		sys, self := l.sys, l.self
 		d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainDue{d}) })
 	}
-}
-
-// probe is implemented by tests of this package, to inspect the ledger in a turn of its own.
-type probe interface {
-	look(ctx actor.Context, l *ledger)
 }
 
 // openSession opens the next session, unless there is one, or the consumer drains.

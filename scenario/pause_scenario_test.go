@@ -190,3 +190,23 @@ func TestScenario33_Pause(t *testing.T) {
 		r.Finish()
 	})
 }
+
+// TestPause_IsSeenAtOnce: when Pause or Resume has returned, Health shows it.
+func TestPause_IsSeenAtOnce(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		c := idle(r)
+		require.NoError(r, c.Start())
+		r.Rest()
+		for range 500 {
+			require.NoError(r, c.Pause(r.Context()))
+			require.Equal(r, gentask.Paused, c.Health().State)
+			require.NoError(r, c.Resume(r.Context()))
+			require.Equal(r, gentask.Consuming, c.Health().State)
+			require.NoError(r, c.SetConcurrency(r.Context(), 1))
+			require.Equal(r, 1, c.Health().Concurrency)
+			require.NoError(r, c.SetConcurrency(r.Context(), 2))
+			require.Equal(r, 2, c.Health().Concurrency)
+		}
+		r.Stop(c)
+	})
+}
