@@ -263,7 +263,7 @@ func (l *ledger) control(ctx actor.Context) {
 		l.startDrain(ctx, l.cfg.DrainTimeout)
 	case *drainRequest:
 		l.startDrain(ctx, msg.within)
-	case probe:
+	case interface{ look(actor.Context, *ledger) }: // a test of this package looks into a turn
 		msg.look(ctx, l)
 	case message:
 		l.answer(msg)

@@ -3,7 +3,6 @@ package gentask
 import (
 	"time"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/task"
 )
@@ -95,11 +94,6 @@ type (
 	tasksRequest struct{ answer func(*task.Supervisor) }
 	drainRequest struct{ within time.Duration }
 )
-
-// probe is implemented by tests of this package, to inspect the ledger in a turn of its own.
-type probe interface {
-	look(ctx actor.Context, l *ledger)
-}
 
 // answers are the answers to requests of one turn. They are sent at its end, because the effect of a
 // request must be visible to the caller then, in Health for example.
