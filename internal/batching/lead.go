@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // lead handles the batch of m in its task, and returns the result of m.
@@ -27,8 +28,8 @@ func (s *Set) lead(ctx context.Context, m *Member) (r Result) {
 		r = b.result(m)
 	}()
 	results, err := b.place.function.Call(run, members)
+	b.outcome.results, b.outcome.err = sealed(results), guard.Seal(err)
 	returned = true
-	b.outcome.results, b.outcome.err = maps.Clone(results), err
 	return Result{} // the deferred call sets it
 }
 
@@ -76,4 +77,14 @@ func (s *Set) quit(b *batch, cause error) {
 	if b.quits++; b.quits == len(b.members) {
 		b.cancel(cause)
 	}
+}
+
+// sealed returns a copy of results. Each error is read once, here: the members would read it at the same
+// time, in their own tasks.
+func sealed(results map[string]error) map[string]error {
+	own := maps.Clone(results)
+	for id, err := range own {
+		own[id] = guard.Seal(err)
+	}
+	return own
 }
