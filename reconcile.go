@@ -189,10 +189,7 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 			return
 		}
 		l.returnToBroker(l.refusals.waiting(l.held.Slice()))
-	case phaseReceiving, phasePausing, phaseResuming:
-		if l.held.Len() > 0 {
-			l.returnToBroker(l.refusals.waiting(l.held.Slice()))
-		}
+	case phaseReceiving, phasePausing, phaseResuming: // it would send right here again
 	case phaseOpening, phaseClosing: // reconcileIntake closes the first
 	case phaseClosed:
 		d.done = true
