@@ -32,12 +32,12 @@ type Worker[J, R any] interface {
 type Behavior struct {
 	// kernel is run by the library's own workers.
 	kernel kernel
-	// props returns the props of the user's own workers; nil if there are none. It is called in the
-	// worker supervisor, immediately before each start of the worker.
+	// props returns the props of the workers that the user wrote; nil if there are none. It is called
+	// in the worker supervisor, immediately before each start of the worker.
 	props func(e *entry) *actor.Props
 	// mux holds the behaviours of which this one is made; nil if it is made of none.
 	mux *mux
-	// byDefault reports whether the default policy decides, whatever the outcome.
+	// byDefault reports whether the default policy decides each outcome.
 	byDefault bool
 	// options are those of its kind; nil if there are none. settings.of finds the settings made
 	// with them by their address.
@@ -67,7 +67,7 @@ func Work[J, R any](w Worker[J, R]) Behavior {
 	return Behavior{kernel: &functions[J, R]{run: w.Run, handle: w.HandleResult}}
 }
 
-// Actor returns a behaviour of a props factory: the worker is an actor of the user's own. It runs
+// Actor returns a behaviour of a props factory: the worker is an actor that the user wrote. It runs
 // the risky part with [ActorJob.Run], gets the *task.Outcome[any] as a message, and settles with
 // [Job.Settle]. If the worker crashes, it is restarted, with a new actor for the same job. That
 // happens as often as [Config.Restarts] allows, and never while its old task still runs. If the

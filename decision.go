@@ -77,7 +77,7 @@ func PauseConsumer() Decision { return Decision{kind: decidePauseConsumer} }
 
 // DeadLetter removes the message from the queue and keeps it in the dead-letter queue with reason,
 // and its stack if it has one. A nil reason becomes the outcome's. Returned as an error, also as
-// DeadLetter(nil), it means that the job will never succeed, whatever attempts it has left.
+// DeadLetter(nil), it means that the job will never succeed, even if it has attempts left.
 // DeadLetter reads reason once, methods and all, on the calling goroutine. A reason that misbehaves
 // is replaced by a text that states so.
 func DeadLetter(reason error) Decision {

@@ -111,7 +111,7 @@ func (h Health) stands() bool { return !h.Turn.IsZero() && time.Since(h.Turn) > 
 // Healthy reports whether the consumer works as configured. That is the case if it consumes, is
 // paused, or its breaker is open or probes, and if the broker takes its settlements. An open
 // breaker should raise an alarm: a restart of the process doesn't mend the cause, and loses the
-// breaker's state. A Health whose Turn is more than 2 s ago is not healthy, whatever its other
+// breaker's state. A Health whose Turn is more than 2 s ago is not healthy, even if its other
 // fields are.
 func (h Health) Healthy() bool {
 	if h.stands() {

@@ -63,7 +63,7 @@ func newHooks() *hooks {
 	return h
 }
 
-// log returns a Logger in front of the user's. A discarding one is returned as it is.
+// log returns a Logger in front of the one in Config. A discarding one is returned as it is.
 func (h *hooks) log(logger *slog.Logger) *slog.Logger {
 	if logger.Handler() == slog.DiscardHandler {
 		return logger

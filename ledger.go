@@ -183,7 +183,7 @@ func (l *ledger) workersLost(reason error) {
 		if e.own != nil {
 			continue
 		}
-		// After a Goexit of the user's producer the job must back off.
+		// After a Goexit of the producer the job must back off.
 		if !e.begun() && !guard.Is(reason, actor.ErrGoexit) {
 			_ = e.settle(Release(), reason) // its worker was never spawned
 		}

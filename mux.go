@@ -99,7 +99,7 @@ func (b Behavior) unknownKind(m *queue.Message) error {
 	return &KindError{Header: b.mux.header, Kind: m.Headers[b.mux.header], Known: b.mux.names()}
 }
 
-// restarts reports whether the behaviour, or one of its kinds, has workers of the user's own.
+// restarts reports whether the behaviour, or one of its kinds, has workers that the user wrote.
 func (b Behavior) restarts() bool {
 	if b.props != nil {
 		return true

@@ -219,7 +219,7 @@ func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 	return e.plainBackoff()
 }
 
-// plainBackoff returns the wait before the next attempt by Retry.Backoff. It calls nothing of the user's.
+// plainBackoff returns the wait before the next attempt by Retry.Backoff. It calls no user code.
 func (e *entry) plainBackoff() time.Duration {
 	return e.cfg.Retry.Backoff.delay(e.item.Attempt, e.cfg.random)
 }

@@ -46,7 +46,7 @@ func (m *mailbox) progress() {
 	}
 }
 
-// failed is called when the user's code panicked or called Goexit. It runs no code of the user's
+// failed is called when the user's code panicked or called Goexit. It runs no user code
 // itself: the next turn finishes the work.
 func (m *mailbox) failed(reason error) {
 	m.broken = true

@@ -8,7 +8,7 @@ const CountUnknown = -1
 // Stats are the counts of a queue at one moment, as its broker gives them. Each is exact, or
 // [CountUnknown]. Ready and DeadLettered are never unknown.
 type Stats struct {
-	// Ready is how many messages could be delivered at once to whoever has a free slot.
+	// Ready is how many messages could be delivered at once to a consumer with a free slot.
 	Ready int
 
 	// Delayed is how many messages wait for their time: requeued or released with a delay, or

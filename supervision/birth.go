@@ -54,7 +54,7 @@ func newMidwife(ctx actor.Context, stuck *atomic.Int32) *midwife {
 	return m
 }
 
-// trySpawn runs code of the user's: Props, and the producer in what it returns.
+// trySpawn runs user code: Props, and the producer in what it returns.
 func (b *base) trySpawn(c *child, ready bool) error {
 	if c.rare != nil && c.rare.midwife != nil {
 		if !c.rare.midwife.isOver() {

@@ -45,7 +45,7 @@
 // [ChildSpec.Shutdown] time is killed. A child whose Receive does not return can't be killed: it is
 // abandoned, and named in the supervisor's exit reason, an [AbandonedError].
 //
-// # Code of the user's
+// # User code
 //
 // A supervisor calls Props, BeforeRestart and OnEvent on goroutines of their own, and waits for
 // them. They should not block. If they do, the supervisor goes on after a while. A start whose

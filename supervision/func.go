@@ -13,7 +13,7 @@ import (
 //
 //   - nil is a normal end.
 //   - An error, a panic or a runtime.Goexit is a crash, with that reason.
-//   - [ErrIgnore] itself declines: the child is not restarted, whatever its Restart.
+//   - [ErrIgnore] itself declines: the child is not restarted, even if its Restart is Permanent.
 //
 // When the child is stopped, ctx is cancelled, with [actor.ErrShutdown] as its cause. If f then
 // returns nil or an error that wraps [context.Canceled], the exit reason is actor.ErrShutdown. A

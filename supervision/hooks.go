@@ -128,7 +128,7 @@ func within(limit time.Duration, done <-chan struct{}) bool {
 	}
 }
 
-// contain runs code of the user's, and returns how it failed. A runtime.Goexit ends the goroutine.
+// contain runs user code, and returns how it failed. A runtime.Goexit ends the goroutine.
 func contain(f func()) (err error) {
 	returned := false
 	defer func() { err = actor.Recovered(recover(), returned) }()
@@ -147,7 +147,7 @@ func (b *base) patience(limit, least time.Duration) time.Duration {
 // leastHookTime is the least of hookTime that remains while other calls are stuck.
 const leastHookTime = time.Millisecond
 
-// beside runs code of the user's on a goroutine of its own, and waits for it for hookTime at most.
+// beside runs user code on a goroutine of its own, and waits for it for hookTime at most.
 // If f panics or calls runtime.Goexit, failed is called on that goroutine.
 func (b *base) beside(f, failed func()) {
 	done := make(chan struct{})

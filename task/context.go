@@ -79,7 +79,7 @@ const (
 // goroutine for each. It derives from an enderContext, because package context hands down
 // DeadlineExceeded from a parent only: a CancelCauseFunc ends a context with Canceled.
 //
-// parent is of the user's: its methods are called on goroutines that run the user's code, without
+// parent comes from the user: its methods are called on goroutines that run the user's code, without
 // locks.
 type scope struct {
 	parent context.Context // may be nil
@@ -160,7 +160,7 @@ func (s *scope) endWithParent() {
 	s.end(state, context.Cause(p))
 }
 
-// end ends the context, once. It calls no method of cause, which may be of the user's, nor of the
+// end ends the context, once. It calls no method of cause, which may come from the user, nor of the
 // parent.
 func (s *scope) end(state uint32, cause error) {
 	s.mu.Lock()

@@ -18,7 +18,7 @@
 //
 // # Errors
 //
-// An error that a task returns, or a value that it panics with, is code of the user's. It is read
+// An error that a task returns, or a value that it panics with, is user code. It is read
 // once, on the task's goroutine: a method of it that blocks takes the task's own time.
 // [Outcome.Reason] calls no method of it. errors.Is and errors.As see the error itself, unless one
 // of its methods misbehaved while it was read.

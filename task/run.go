@@ -76,7 +76,7 @@ func newRun(parent context.Context, fn func(context.Context) (any, error)) *run 
 // Run is the body of the routine. Goroutines that belong to the task end before it does. Stack
 // finds the task by this frame.
 //
-// The error is sealed here, on the task's goroutine, because its methods run code of the user's.
+// The error is sealed here, on the task's goroutine, because its methods run user code.
 // They may panic, exit the goroutine, or block until the task is abandoned.
 //
 //go:noinline
@@ -140,7 +140,7 @@ func (r *run) note(sealed error, own bool) {
 }
 
 // Ended is called as the last thing, on a goroutine that has nothing else to do, so it reports the
-// outcome there. Nothing would recover a panic, so it calls no method of the user's: reason is
+// outcome there. Nothing would recover a panic, so it calls no user code: reason is
 // sealed. A handle can outlive the task, and must not keep its work in memory.
 func (r *run) Ended(reason error) {
 	r.scope.end(canceled, nil)

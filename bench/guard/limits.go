@@ -1,7 +1,7 @@
 package main
 
 // The limits, as stored: what BenchmarkKernel and BenchmarkBlocked took when they were last looked
-// at. Whoever makes a job cheaper lowers them; whoever raises them says why in the commit.
+// at. A change that makes a job cheaper lowers them; one that raises them says why in its commit.
 const (
 	kernelAllocs = 12    // allocations for each job
 	kernelBytes  = 1_600 // bytes allocated for each job

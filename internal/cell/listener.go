@@ -5,7 +5,7 @@ package cell
 type Listener[O any] interface {
 	// TaskOutcome takes each outcome that the owner of the task would get. last is set on the
 	// goroutine of a task that has ended, where nothing else is left to do. Otherwise locks are
-	// held, and TaskOutcome must run no code of the user's. It must not block. A panic in it is
+	// held, and TaskOutcome must run no user code. It must not block. A panic in it is
 	// recovered, and the outcome is lost.
 	TaskOutcome(o O, last bool)
 }

@@ -1,4 +1,4 @@
-// Package feed hands values to a function of the user's without waiting for it.
+// Package feed hands values to a user function without waiting for it.
 //
 // A [Feed] has a bounded queue, and a goroutine of its own while the queue has values. A function
 // that panics loses that value and no other. One that blocks loses the values that find the queue

@@ -27,7 +27,7 @@ func NewHost(recovered func(value any, returned bool) error) *Host {
 	return &Host{recovered: recovered}
 }
 
-// Hook stands for one function of the user's, or for a few of a kind, and counts how its calls end.
+// Hook stands for one user function, or for a few of a kind, and counts how its calls end.
 // Its methods are safe for concurrent use.
 type Hook struct {
 	host  *Host

@@ -10,7 +10,7 @@
 // errors are sealed (see package guard), so that they can be read on any goroutine. A delivery is
 // not a message of this package: [Config.Deliver] makes one of it.
 //
-// A driver is code of the user's. A panic or a [runtime.Goexit] in it breaks the session. A call
+// A driver is user code. A panic or a [runtime.Goexit] in it breaks the session. A call
 // that does not return after its context has ended is reported by [Link.Hurry], and left behind
 // when the link is closed.
 //

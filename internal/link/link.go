@@ -47,7 +47,7 @@ func Open[E any](cfg Config[E]) *Link[E] {
 // Prefetch returns the most unsettled deliveries that the session may hold.
 func (l *Link[E]) Prefetch() int { return l.cfg.Options.Prefetch }
 
-// work runs f in a goroutine of the link. The driver may be the user's own: if it panics, or calls
+// work runs f in a goroutine of the link. The driver may be user code: if it panics, or calls
 // runtime.Goexit, the session is broken.
 func (l *Link[E]) work(f func()) {
 	l.wg.Go(func() {
