@@ -113,6 +113,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 			continue // it stays
 		}
 		delete(raw.Headers, headerWalk)
+		delete(raw.Headers, "") // see blank
 		w.raw = raw
 		return message(raw, w.q.broker.cfg.MaxPriority), nil
 	}

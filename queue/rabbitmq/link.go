@@ -70,8 +70,13 @@ func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.U
 	stop := func() bool { return true }
 	config := b.amqpConfig(purpose)
 	config.Dial = func(network, addr string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		socket, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		if err != nil {
+			return nil, err
+		}
+		conn, err := b.encrypt(ctx, socket, &uri)
+		if err != nil {
+			_ = socket.Close()
 			return nil, err
 		}
 		l.socket = &cork{Conn: conn}
@@ -79,7 +84,7 @@ func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.U
 		stop = context.AfterFunc(ctx, l.cut)
 		return l.tap, nil
 	}
-	conn, err := amqp.DialConfig(withPulse(url, pulse, &config), config)
+	conn, err := amqp.DialConfig(withoutTLS(withPulse(url, pulse, &config), &uri), config)
 	if !stop() {
 		err = ctx.Err()
 	}
@@ -137,7 +142,7 @@ func withPulse(at string, pulse time.Duration, config *amqp.Config) string {
 func (b *Broker) amqpConfig(purpose string) amqp.Config {
 	properties := amqp.NewConnectionProperties()
 	properties.SetClientConnectionName(b.title(purpose))
-	return amqp.Config{Heartbeat: b.cfg.Heartbeat, TLSClientConfig: b.cfg.TLS.Clone(), Properties: properties}
+	return amqp.Config{Heartbeat: b.cfg.Heartbeat, Properties: properties}
 }
 
 // title returns the connection's name at the broker: the program, its purpose and its host.

@@ -69,7 +69,7 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 		case <-s.arrival:
 		case raw, ok := <-stream:
 			if ok {
-				s.note(s.hold(&raw)) // under TLS
+				s.note(s.hold(&raw)) // from a tap without a sink
 			} else if h := s.take(); h != nil {
 				return &h.Delivery, nil // before the end
 			} else {

@@ -13,7 +13,7 @@ import (
 // the session. The client makes some forty objects of each, by reflection, and passes it from
 // goroutine to goroutine twice. For a short job that costs more than everything else together. The
 // client handles the rest of the protocol: the tap only parses the boundaries of frames, and
-// deliveries. Under TLS it finds no frames, and leaves everything to the client.
+// deliveries. It is above TLS.
 //
 // It is read by one goroutine, that of the client.
 type tap struct {
@@ -181,6 +181,11 @@ func (t *tap) advance() (bool, error) {
 		t.begin += frameHead
 		t.now, t.chunk = inBody, uint64(size)
 		return true, nil
+	case kind == typeHeader && size <= maxFrame:
+		if len(there) < frameHead+int(size) {
+			return false, nil
+		}
+		makeReadable(there[frameHead : frameHead+int(size)])
 	}
 	t.blind = kind != typeMethod && kind != typeHeader && kind != typeBody && kind != typeHeartbeat
 	t.leave(size)

@@ -198,8 +198,7 @@ func TestTapReadsWhatTheClientReads(t *testing.T) {
 	})
 }
 
-// TestSessionWithoutTap: under TLS the tap sees no frames, and the deliveries come by way of the
-// client.
+// TestSessionWithoutTap: a tap without a sink leaves the deliveries to the client.
 func TestSessionWithoutTap(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	s := open(t, q, 2)

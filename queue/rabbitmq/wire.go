@@ -26,6 +26,7 @@ type payload struct {
 	rest  []byte
 	words lexicon
 	flags uint64 // the properties that are present
+	fix   bool   // types that the client can't read are replaced in place
 	bad   bool
 }
 
@@ -85,7 +86,7 @@ func (p *payload) peek() byte {
 func (p *payload) timestamp() time.Time { return time.Unix(int64(p.number(8)), 0) }
 
 // inside returns the part that a length in front delimits.
-func (p *payload) inside() *payload { return &payload{rest: p.long(), words: p.words} }
+func (p *payload) inside() *payload { return &payload{rest: p.long(), words: p.words, fix: p.fix} }
 
 func (p *payload) table(depth int) amqp.Table {
 	all := amqp.Table{}
@@ -130,6 +131,9 @@ func (p *payload) array(depth int) []any {
 
 // value returns a value of the Go type that the client returns, and accepts.
 func (p *payload) value(depth int) any {
+	if p.fix && p.peek() == 'L' {
+		p.rest[0] = 'l'
+	}
 	switch kind := p.byte(); kind {
 	case 'S':
 		return string(p.long())
@@ -175,7 +179,7 @@ func (p *payload) integer(kind byte) any {
 		return int32(p.number(4))
 	case 'i':
 		return uint32(p.number(4))
-	case 'l':
+	case 'l', 'L': // 'L' is not in the protocol's grammar; Celery's client writes it beyond 32 bits
 		return int64(p.number(8))
 	}
 	p.fail()
@@ -250,7 +254,7 @@ func (p *payload) headersIf(bit int, d *amqp.Delivery) (found millis) {
 	in := p.inside()
 	for len(in.rest) > 0 {
 		name := in.word()
-		if name == headerMillis && in.peek() == 'l' {
+		if name == headerMillis && (in.peek() == 'l' || in.peek() == 'L') {
 			in.take(1)
 			found = millis{int64(in.number(8)), true}
 			in.bound(len(d.Headers) + 1)
