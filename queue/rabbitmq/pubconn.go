@@ -235,11 +235,8 @@ func (c *pubConn) listen(
 			if b.Active {
 				blocked.Store(&b.Reason)
 			}
-		case reply := <-closes: // nil after our own close
-			c.lost = ErrUnconfirmed
-			if reply != nil {
-				c.lost = fmt.Errorf("%w: %w", ErrUnconfirmed, explain(reply))
-			}
+		case reply := <-closes:
+			c.lost = lostBecause(reply)
 			return
 		}
 	}

@@ -54,24 +54,6 @@ func (p *publisher) publish(ctx context.Context, out []outgoing) []error {
 	return errs
 }
 
-// publishUnharmed is publishChunk, and publishes again the messages that were in flight together
-// with one that is too large.
-func (p *publisher) publishUnharmed(ctx context.Context, out []outgoing) []error {
-	errs := p.publishChunk(ctx, out)
-	if p.sizeRefused(errs) == nil {
-		return errs
-	}
-	again, at := p.unharmed(out, errs)
-	for i, err := range p.publishChunk(ctx, again) {
-		var size *sizeError
-		if errors.As(err, &size) {
-			err = ErrUnconfirmed // another message was too large once more
-		}
-		errs[at[i]] = err
-	}
-	return errs
-}
-
 // publishChunk is publish for no more than a window. A message that can't go over the wire is
 // refused by itself, because it would end the connection.
 func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
@@ -115,7 +97,7 @@ func (p *publisher) connection(ctx context.Context) (*pubConn, error) {
 	if conn := p.current.Swap(nil); conn != nil {
 		conn.close()
 	}
-	conn, err := p.connect(ctx)
+	conn, err := p.connect(ctx, &p.blocked)
 	if err == nil {
 		p.current.Store(conn)
 	}
@@ -134,8 +116,8 @@ const (
 	silence = 2 * pulse
 )
 
-// connect returns a connection with a channel in confirm mode.
-func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
+// connect returns a connection with a channel in confirm mode. It keeps blocked up to date.
+func (p *publisher) connect(ctx context.Context, blocked *atomic.Pointer[string]) (*pubConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.broker.cfg.DialTimeout)
 	defer cancel()
 	l, err := p.broker.dial(ctx, "publisher", pulse)
@@ -153,7 +135,7 @@ func (p *publisher) connect(ctx context.Context) (*pubConn, error) {
 		return nil, failed(ctx, l.at, "open a channel for publishing", err)
 	}
 	l.socket.expect(silence)
-	return newPubConn(l, ch, &p.blocked), nil
+	return newPubConn(l, ch, blocked), nil
 }
 
 // close closes the connection, and refuses to make another one.

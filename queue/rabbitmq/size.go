@@ -1,7 +1,6 @@
 package rabbitmq
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -60,32 +59,7 @@ func (p *publisher) checkSize(o outgoing) error {
 		l.bytes)
 }
 
-// sizeRefused returns the size error among errs, and records its limit. It returns nil if there is
-// none.
-func (p *publisher) sizeRefused(errs []error) *sizeError {
-	for _, err := range errs {
-		var size *sizeError
-		if errors.As(err, &size) {
-			p.limit.Store(&sizeLimit{bytes: size.limit, until: time.Now().Add(limitKept)})
-			return size
-		}
-	}
-	return nil
-}
-
-// unharmed returns the messages to publish again: those that were in flight together with one that
-// is too large, and are not too large themselves. It sets the error of the others.
-func (p *publisher) unharmed(out []outgoing, errs []error) (again []outgoing, at []int) {
-	for i, o := range out {
-		var size *sizeError
-		if !errors.As(errs[i], &size) {
-			continue
-		}
-		if err := p.checkSize(o); err != nil {
-			errs[i] = err
-			continue
-		}
-		again, at = append(again, o), append(at, i)
-	}
-	return again, at
+// learn records the broker's limit.
+func (p *publisher) learn(limit int) {
+	p.limit.Store(&sizeLimit{bytes: limit, until: time.Now().Add(limitKept)})
 }
