@@ -20,6 +20,7 @@ type Broker struct {
 	topology  *topology
 	publisher *publisher
 	gauge     *gauge
+	waiting   *waiting
 }
 
 // New returns a Broker for an AMQP URL, such as "amqp://user:password@host:5672/vhost", or amqps
@@ -43,6 +44,7 @@ func New(url string, cfg ...Config) (*Broker, error) {
 	b.topology = newTopology()
 	b.publisher = newPublisher(b)
 	b.gauge = newGauge(b)
+	b.waiting = newWaiting()
 	return b, nil
 }
 

@@ -20,14 +20,6 @@ const (
 	// maxRung is the longest delay of a queue, within the broker's limit of 2^32 ms. A settlement
 	// with a longer one is delivered after maxRung, with the rest in Message.NotBefore.
 	maxRung = 40 * 24 * time.Hour
-
-	// lease is the time after its last declaration for which a delay queue may be used. It exists
-	// for its delay longer, so that no message is lost with it.
-	lease = time.Hour
-
-	// freshness is the time after its last declaration for which a delay queue is used without
-	// another one. The rest of the lease is for messages that the broker is slow to take.
-	freshness = 10 * time.Minute
 )
 
 // rung returns the shortest delay of the ladder that is not shorter than after. It is longer by an
@@ -50,29 +42,27 @@ func rungs() iter.Seq[time.Duration] {
 	}
 }
 
-// delayName returns the name of the queue in which messages wait for delay.
+// delayName returns the name of the queue in which messages wait for delay. It ends in the unit,
+// because earlier versions had queues with other arguments, whose names don't.
 func (q *Queue) delayName(delay time.Duration) string {
-	ms := strconv.FormatInt(delay.Milliseconds(), 10)
+	ms := strconv.FormatInt(delay.Milliseconds(), 10) + "ms"
 	if q.broker.cfg.DelayPrefix != "" {
 		return q.broker.cfg.DelayPrefix + q.name + "." + ms
 	}
 	return q.name + ".delay." + ms
 }
 
-// delayArgs returns the arguments of a queue whose messages go to the work queue after delay, and
-// which expires when it is not used. On a quorum queue the way back is safe too: the message leaves
-// it when the work queue has confirmed it.
+// delayArgs returns the arguments of a queue whose messages go to the work queue after delay. It is
+// a quorum queue for every [Config.Type], because only that moves a message at least once: the
+// message leaves it when the work queue has confirmed it. It never expires, because a message would
+// be lost with it whose way back is blocked for long enough.
 func (q *Queue) delayArgs(delay time.Duration) amqp.Table {
-	args := amqp.Table{
-		"x-queue-type":              string(q.broker.cfg.Type),
+	return amqp.Table{
+		"x-queue-type":              string(Quorum),
 		"x-message-ttl":             delay.Milliseconds(),
-		"x-expires":                 (delay + lease).Milliseconds(),
 		"x-dead-letter-exchange":    "",
 		"x-dead-letter-routing-key": q.name,
+		argStrategy:                 atLeastOnce,
+		argOverflow:                 rejectPublish,
 	}
-	if q.broker.cfg.Type == Quorum {
-		args["x-dead-letter-strategy"] = "at-least-once"
-		args["x-overflow"] = "reject-publish"
-	}
-	return args
 }

@@ -33,9 +33,6 @@ var (
 	ErrUnconfirmed = errors.New("rabbitmq: connection lost before the confirm")
 )
 
-// errLease is the error of a delayed copy that was confirmed too late to count.
-var errLease = errors.New("the confirm came after the lease of the delay queue, which may be gone")
-
 // errConsumerCancelled is the reason of a session whose consumer the broker has cancelled.
 var errConsumerCancelled = errors.New("the broker cancelled the consumer: the queue was deleted, or its node is gone")
 
@@ -50,6 +47,9 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	case amqp.PreconditionFailed:
 		return mismatch(err, reply.Reason)
+	case amqp.InternalError:
+		// For example, another node is creating the same queue, or the leader is being elected.
+		return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
 	case amqp.NotFound:
 		if isDown(reply) {
 			return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)

@@ -19,8 +19,8 @@ const (
 	// AMQP's own timestamp has seconds.
 	headerMillis = "timestamp_in_ms"
 
-	// headerNotBefore of a copy holds the end of its delay, if that is longer than a queue can keep
-	// it.
+	// headerNotBefore of a delayed message holds the end of its delay. The message comes too early
+	// if that is longer than a queue can keep it, or if an operator's policy shortens it.
 	headerNotBefore = "gentask-not-before"
 
 	// headerCount holds a quorum queue's count of the returns of this copy of the message.
@@ -81,6 +81,12 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
+// skew is how much too early a message may come, because the clocks of two machines differ.
+const skew = time.Second
+
+// dueText returns the value of headerNotBefore.
+func dueText(due time.Time) string { return due.UTC().Format(time.RFC3339Nano) }
+
 // early returns the end of the delay of a message that comes too early, and zero for others.
 func early(headers amqp.Table) time.Time {
 	value, ok := headers[headerNotBefore].(string)
@@ -88,7 +94,7 @@ func early(headers amqp.Table) time.Time {
 		return time.Time{}
 	}
 	due, err := time.Parse(time.RFC3339Nano, value)
-	if err != nil || !due.After(time.Now()) {
+	if err != nil || time.Until(due) <= skew {
 		return time.Time{}
 	}
 	return due

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -176,23 +177,67 @@ func (l *link) leave(ctx context.Context) {
 // control runs f with a channel of a new connection. Requests about queues are rare, may close
 // their channel, and must not wait behind a publisher that the broker blocks.
 func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Channel) error) error {
+	return b.controlLink(ctx, what, func(l *link) error { return l.briefly(f) })
+}
+
+// controlLink is control for f that needs several channels.
+func (b *Broker) controlLink(ctx context.Context, what string, f func(l *link) error) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.DialTimeout)
 	defer cancel()
-	l, err := b.dial(ctx, "control", 0)
+	return patiently(ctx, func() error {
+		l, err := b.dial(ctx, "control", 0)
+		if err != nil {
+			return err
+		}
+		defer l.leave(ctx)
+		stop := context.AfterFunc(ctx, l.cut)
+		defer stop()
+		if err := f(l); err != nil {
+			return failed(ctx, l.at, what, err)
+		}
+		return nil
+	})
+}
+
+// briefly runs f with a channel of its own.
+func (l *link) briefly(f func(ch *amqp.Channel) error) error {
+	ch, err := l.Channel()
 	if err != nil {
 		return err
 	}
-	defer l.leave(ctx)
-	stop := context.AfterFunc(ctx, l.cut)
-	defer stop()
-	ch, err := l.Channel()
-	if err == nil {
-		err = f(ch)
+	if err := f(ch); err != nil {
+		_ = ch.Close() // the broker has closed it already, as a rule
+		return err
 	}
-	if err != nil {
-		return failed(ctx, l.at, what, err)
+	return ch.Close()
+}
+
+const (
+	// mostCollisions is how often a request is repeated that the broker answers with an internal
+	// error. It does so when several clients create one quorum queue at the same time.
+	mostCollisions = 6
+
+	// collisionWait is the shortest wait before the first repetition; later ones take longer.
+	collisionWait = 20 * time.Millisecond
+)
+
+// patiently calls f again, each time after a longer wait, while it fails with an internal error of
+// the broker.
+func patiently(ctx context.Context, f func() error) error {
+	for try := range mostCollisions {
+		err := f()
+		var reply *amqp.Error
+		if !errors.As(err, &reply) || reply.Code != amqp.InternalError {
+			return err
+		}
+		wait := collisionWait << try
+		select {
+		case <-time.After(wait + rand.N(wait)):
+		case <-ctx.Done():
+			return err
+		}
 	}
-	return nil
+	return f()
 }
 
 // goodbye is the most time to close a connection that no caller waits for.

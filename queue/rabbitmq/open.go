@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -32,6 +31,19 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.broker.cfg.DialTimeout)
 	defer cancel()
+	var opened *session
+	err := patiently(ctx, func() (err error) {
+		opened, err = q.openOnce(ctx, opts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
+}
+
+// openOnce is Open without another try.
+func (q *Queue) openOnce(ctx context.Context, opts queue.Options) (*session, error) {
 	l, err := q.broker.dial(ctx, strings.TrimSpace("consumer "+opts.Name), 0)
 	if err != nil {
 		return nil, err
@@ -72,14 +84,14 @@ func newSession(q *Queue, l *link, opts queue.Options) *session {
 // start makes the broker's part of the session. The prefetch comes first, because it applies only
 // to later consumers.
 func (s *session) start() error {
-	var err error
+	err := s.queue.create(s.link)
+	if err != nil {
+		return err
+	}
 	if s.channel, err = s.link.Channel(); err != nil {
 		return err
 	}
-	if err = s.queue.create(s.channel); err != nil {
-		return err
-	}
-	s.queue.broker.topology.note(s.queue.name, time.Now())
+	s.queue.broker.topology.note(s.queue.name)
 	if err = s.channel.Qos(s.prefetch, 0, false); err != nil {
 		return err
 	}
@@ -91,6 +103,7 @@ func (s *session) start() error {
 	}
 	s.goroutines.Go(func() { s.watch(cancels, closes) })
 	s.goroutines.Go(s.flush)
+	s.goroutines.Go(s.guard)
 	return nil
 }
 

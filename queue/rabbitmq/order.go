@@ -43,15 +43,15 @@ func (q *Queue) send(ctx context.Context, out []outgoing, errs []error) {
 		o := out[i]
 		if errs[i] == nil && o.delay > 0 {
 			o.queue = q.delayName(o.delay)
-			o.lease, errs[i] = q.ensureDelay(ctx, o.delay)
+			errs[i] = q.ensureDelay(ctx, o.delay)
 		}
 		if errs[i] == nil {
 			sent, at = append(sent, o), append(at, i)
 		}
 	}
 	for i, err := range q.broker.publisher.publish(ctx, sent) {
-		if err == nil && sent[i].delay > 0 && time.Since(sent[i].lease) > lease {
-			err = errLease
+		if err == nil && sent[i].delay > 0 {
+			q.broker.waiting.note(q.name, sent[i].queue, time.Now().Add(sent[i].delay))
 		}
 		errs[at[i]] = err
 	}

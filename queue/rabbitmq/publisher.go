@@ -32,7 +32,6 @@ type outgoing struct {
 	queue string
 	msg   amqp.Publishing
 	delay time.Duration // the rung on which it waits until it is due; zero for none
-	lease time.Time     // the start of that queue's lease
 }
 
 // window is the most messages of one call that are in flight together. The client searches all of

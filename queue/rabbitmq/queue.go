@@ -96,6 +96,9 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 		headers[name] = value
 	}
 	headers[headerMillis] = m.Time.UnixMilli()
+	if m.NotBefore.After(time.Now()) {
+		headers[headerNotBefore] = dueText(m.NotBefore)
+	}
 	return outgoing{queue: q.name, msg: amqp.Publishing{
 		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time,
 		Body:     m.Body,
@@ -132,15 +135,17 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 		return queue.Stats{}, err
 	}
 	var work, dead amqp.Queue
-	err := q.broker.control(ctx, fmt.Sprintf("inspect queue %q", q.name), func(ch *amqp.Channel) (err error) {
-		if _, err = q.declare(ch); err != nil {
+	err := q.broker.controlLink(ctx, fmt.Sprintf("inspect queue %q", q.name), func(l *link) error {
+		if _, err := q.declare(l); err != nil {
 			return err
 		}
-		if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {
+		return l.briefly(func(ch *amqp.Channel) (err error) {
+			if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {
+				return err
+			}
+			dead, err = ch.QueueDeclarePassive(q.deadName(), true, false, false, false, nil)
 			return err
-		}
-		dead, err = ch.QueueDeclarePassive(q.deadName(), true, false, false, false, nil)
-		return err
+		})
 	})
 	if err != nil {
 		return queue.Stats{}, err
@@ -167,6 +172,7 @@ func (q *Queue) Delete(ctx context.Context) error {
 				return err
 			}
 			q.broker.topology.forget(name)
+			q.broker.waiting.forget(q.name, name)
 		}
 		return nil
 	})

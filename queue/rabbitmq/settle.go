@@ -109,8 +109,8 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	default:
 		return nil, badConfig("Settlement.Disposition", st.Disposition, "ack, requeue, release or dead letter")
 	}
-	if st.After > maxRung && m.out.delay > 0 {
-		m.out.msg.Headers[headerNotBefore] = time.Now().Add(st.After).UTC().Format(time.RFC3339Nano)
+	if m.out.delay > 0 {
+		m.out.msg.Headers[headerNotBefore] = dueText(time.Now().Add(st.After))
 	}
 	h.claimed = true
 	return m, nil

@@ -12,57 +12,51 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// topology remembers the declared queues, and the times of their declarations, so that they are not
-// declared for each message.
+// topology remembers the declared queues, so that they are not declared for each message.
 type topology struct {
 	turn chan struct{} // held while declaring; a channel, so that waiting for it ends with a context
 
 	mu       sync.Mutex
-	declared map[string]time.Time
+	declared map[string]bool
 }
 
 func newTopology() *topology {
-	return &topology{turn: make(chan struct{}, 1), declared: make(map[string]time.Time)}
+	return &topology{turn: make(chan struct{}, 1), declared: make(map[string]bool)}
 }
 
-// ensure declares the queue called name, unless that was done less than maxAge ago. It returns the
-// time of the declaration.
-func (t *topology) ensure(ctx context.Context, name string, maxAge time.Duration, declare func() error) (time.Time,
-	error,
-) {
-	if at, ok := t.fresh(name, maxAge); ok {
-		return at, nil
+// ensure declares the queue called name, unless that was done before.
+func (t *topology) ensure(ctx context.Context, name string, declare func() error) error {
+	if t.has(name) {
+		return nil
 	}
 	select {
 	case t.turn <- struct{}{}:
 	case <-ctx.Done():
-		return time.Time{}, ctx.Err()
+		return ctx.Err()
 	}
 	defer func() { <-t.turn }()
-	if at, ok := t.fresh(name, maxAge); ok {
-		return at, nil
+	if t.has(name) {
+		return nil
 	}
-	at := time.Now() // Before the declaration: a lease may seem shorter than it is, but not longer.
 	if err := declare(); err != nil {
-		return time.Time{}, err
+		return err
 	}
-	t.note(name, at)
-	return at, nil
+	t.note(name)
+	return nil
 }
 
-// fresh returns the time of the last declaration, if that is recent enough.
-func (t *topology) fresh(name string, maxAge time.Duration) (time.Time, bool) {
+// has reports whether name was declared.
+func (t *topology) has(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at, ok := t.declared[name]
-	return at, ok && time.Since(at) < maxAge
+	return t.declared[name]
 }
 
 // note records the declaration of name.
-func (t *topology) note(name string, at time.Time) {
+func (t *topology) note(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.declared[name] = at
+	t.declared[name] = true
 }
 
 // forget makes the next ensure declare name again.
@@ -72,29 +66,23 @@ func (t *topology) forget(name string) {
 	delete(t.declared, name)
 }
 
-const (
-	// forGood is the maximum age of a declaration without a lease.
-	forGood = 1<<63 - 1
-
-	// lostLimit is the number of deliveries of one message that a quorum queue may lose with their
-	// sessions before it dead-letters the message. The consumer decides whether a message has
-	// failed too often. This limit is for one that kills every connection before any consumer sees
-	// it. Without it, RabbitMQ 4 would use 20.
-	lostLimit = 1000
-)
+// lostLimit is the number of deliveries of one message that a quorum queue may lose with their
+// sessions before it dead-letters the message. The consumer decides whether a message has failed
+// too often. This limit is for one that kills every connection before any consumer sees it. Without
+// it, RabbitMQ 4 would use 20.
+const lostLimit = 1000
 
 // ensureQueue declares or checks the work queue and its dead-letter queue, once.
 func (q *Queue) ensureQueue(ctx context.Context) error {
-	_, err := q.broker.topology.ensure(ctx, q.name, forGood, func() error {
-		return q.broker.control(ctx, fmt.Sprintf("queue %q", q.name), q.create)
+	return q.broker.topology.ensure(ctx, q.name, func() error {
+		return q.broker.controlLink(ctx, fmt.Sprintf("queue %q", q.name), q.create)
 	})
-	return err
 }
 
-// ensureDelay declares the delay queue, or renews its lease, and returns the start of the lease.
-func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time, error) {
+// ensureDelay declares the delay queue, once.
+func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) error {
 	name := q.delayName(delay)
-	return q.broker.topology.ensure(ctx, name, freshness, func() error {
+	return q.broker.topology.ensure(ctx, name, func() error {
 		return q.broker.control(ctx, fmt.Sprintf("delay queue %q", name), func(ch *amqp.Channel) error {
 			made, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
 			if err != nil {
@@ -103,15 +91,6 @@ func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time
 			return q.pin(ch, made)
 		})
 	})
-}
-
-// create declares the queues, and makes new ones durable at once: see pin.
-func (q *Queue) create(ch *amqp.Channel) error {
-	made, err := q.declare(ch)
-	if err != nil || q.broker.cfg.Passive {
-		return err
-	}
-	return q.pin(ch, made)
 }
 
 // pin makes the broker write down that it has created a queue, if that may be new. A broker that
@@ -132,25 +111,6 @@ func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
 	}
 	_, err = ch.QueueDelete(name, false, false, false)
 	return err
-}
-
-// declare declares the work queue and its dead-letter queue, or checks that they exist in passive
-// mode. It returns the broker's answer for the work queue.
-func (q *Queue) declare(ch *amqp.Channel) (amqp.Queue, error) {
-	if q.broker.cfg.Passive {
-		return amqp.Queue{}, q.check(ch)
-	}
-	if _, err := ch.QueueDeclare(q.deadName(), true, false, false, false, q.args()); err != nil {
-		return amqp.Queue{}, err
-	}
-	args := q.args()
-	args["x-dead-letter-exchange"] = ""
-	args["x-dead-letter-routing-key"] = q.deadName()
-	if q.broker.cfg.MaxPriority > 0 {
-		args[argPriority] = q.broker.cfg.MaxPriority
-	}
-	made, err := ch.QueueDeclare(q.name, true, false, false, false, args)
-	return made, q.noPriority(err)
 }
 
 // argPriority is the argument of a queue with priorities.

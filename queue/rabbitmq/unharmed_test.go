@@ -45,7 +45,7 @@ func TestFaultHarmsNoOther(t *testing.T) {
 		require.Equal(t, bad.ID, failed.Failed[0].ID)
 		require.ErrorIs(t, failed.Failed[0].Err, queue.ErrConfig)
 		require.ErrorContains(t, failed.Failed[0].Err, "CC")
-		require.False(t, errors.Is(failed.Failed[0].Err, ErrUnconfirmed))
+		require.NotErrorIs(t, failed.Failed[0].Err, ErrUnconfirmed)
 	}
 	work.Wait()
 	stats, err := q.Inspect(t.Context())
