@@ -37,7 +37,20 @@ func (s *session) hold(raw *amqp.Delivery) *held {
 }
 
 // arrive keeps a delivery until deliver.
-func (s *session) arrive(raw *amqp.Delivery) { s.arrived = append(s.arrived, s.hold(raw)) }
+func (s *session) arrive(raw *amqp.Delivery) {
+	if s.isOfStream(raw) {
+		s.lose(s.queue.checkFound(found{kind: stream}))
+		s.link.cut()
+		return
+	}
+	s.arrived = append(s.arrived, s.hold(raw))
+}
+
+// isOfStream reports whether a delivery comes from a stream. Only the deliveries of a queue whose
+// type could not be found out are asked: any publisher can write that header.
+func (s *session) isOfStream(raw *amqp.Delivery) bool {
+	return s.queue.broker.cfg.Passive && s.found.kind == "" && raw.Headers[argOffset] != nil
+}
 
 // deliver passes the deliveries that have arrived to Receive.
 func (s *session) deliver() {

@@ -88,6 +88,9 @@ func (s *session) start() error {
 	if err != nil {
 		return err
 	}
+	if err = s.learn(); err != nil {
+		return err
+	}
 	if s.channel, err = s.link.Channel(); err != nil {
 		return err
 	}
@@ -105,6 +108,19 @@ func (s *session) start() error {
 	s.goroutines.Go(s.flush)
 	s.goroutines.Go(s.guard)
 	return nil
+}
+
+// learn finds out about a queue of others, and refuses one that would drop messages.
+func (s *session) learn() (err error) {
+	if !s.queue.broker.cfg.Passive {
+		return nil
+	}
+	if s.found, err = s.queue.look(s.link); err != nil {
+		return err
+	}
+	s.classic, s.strict = s.found.kind == Classic, s.found.kind == Quorum
+	s.backIsFree = s.strict && countsFailuresOnly(s.link.Properties)
+	return s.queue.checkFound(s.found)
 }
 
 // consumerTag returns the consumer's name at the broker: the program and its host.

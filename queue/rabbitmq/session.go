@@ -21,6 +21,7 @@ type session struct {
 	classic    bool   // the queue is known to be a classic one
 	strict     bool   // the queue counts deliveries and marks its counts
 	backIsFree bool   // giving back costs no attempt
+	found      found  // how others have declared the queue; only in passive mode
 	goroutines sync.WaitGroup
 	turn       chan struct{} // held for Cancel and Resume, guards the next two: a channel takes one request at a time
 	consumer   string        // the tag of the last consumer
