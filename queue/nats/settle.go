@@ -205,4 +205,5 @@ func (s *session) free(n int) {
 	defer s.mu.Unlock()
 	s.taken -= n
 	s.refill()
+	s.leaveIfDone()
 }
