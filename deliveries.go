@@ -26,7 +26,9 @@ func (l *ledger) onDelivered(e *entry) {
 		l.report.log.Warn("gentask: messages share an id: see Health.SharedIDs", "id", bounded(e.delivery.ID))
 	}
 	l.lastProgress = e.received
-	l.session.brought(e.received)
+	if l.session.brought(e.received) {
+		l.report.healed(ErrSilent)
+	}
 	l.count()
 	known := l.refusals.recalled(e, e.received)
 	if known != nil && e.delivery.Redelivered {
@@ -382,3 +384,13 @@ func (l *ledger) emitDone(e *entry) {
 
 // count publishes how many jobs run, and how many deliveries are held.
 func (l *ledger) count() { l.instance.gauges.set(l.busy.Len(), l.held.Len()) }
+
+// anyDecided reports whether the broker has yet to answer.
+func (l *ledger) anyDecided() bool {
+	for e := range l.held.All() {
+		if e.decided() {
+			return true
+		}
+	}
+	return false
+}

@@ -330,7 +330,8 @@ func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
 		Send:       i.post,
 		Deliver:    func(k *sessionLink, d *queue.Delivery) { i.tell((*delivered)(newEntry(d, k, i, cfg))) },
 		LeftBehind: i.instance.driverStuck,
-		Closing:    cfg.hooks.closing, Waiting: cfg.hooks.waiting, Driving: cfg.hooks.driving,
+		Closing:    cfg.hooks.closing, Waiting: cfg.hooks.waiting, Standing: cfg.hooks.standing,
+		Driving: cfg.hooks.driving,
 	})
 }
 

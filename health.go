@@ -81,6 +81,12 @@ type Health struct {
 	// events can't distinguish messages that share one, and a [Batch] takes one of them at a time.
 	SharedIDs int
 
+	// Standby is why the broker delivers nothing to this consumer at the moment, by its rules or an
+	// operator's order, for example because another consumer is the single active one. It is empty
+	// if the broker should deliver. It is known after nothing has come for two seconds, if the
+	// driver implements [queue.Standby]. Such a consumer is healthy.
+	Standby string
+
 	// Breakers are the breakers that are not closed: the consumer's own, and at most 100 of
 	// [Policy.KeyBreaker], the first ones by key. KeyBreakers counts all of those.
 	Breakers    []BreakerHealth

@@ -14,8 +14,8 @@ import (
 //	  "alive": true, "since": "2026-03-01T12:00:00Z", "running": 3, "held": 3,
 //	  "concurrency": 10, "abandoned": 0}]}
 //
-// The fields "error" (of [Health.Error]), "put_off" and "breakers" (how many are not closed) are
-// left out when they are empty. An error may name hosts and queues, so show the body to operators
+// The fields "error" (of [Health.Error]), "standby", "put_off" and "breakers" (how many are not
+// closed) are left out when they are empty. An error may name hosts and queues, so show the body to operators
 // only.
 //
 // While the broker is away the status is 503. If a server works without the consumer, don't take it
@@ -54,6 +54,7 @@ type consumerHealth struct {
 	Held        int       `json:"held"`
 	Concurrency int       `json:"concurrency"`
 	Abandoned   int       `json:"abandoned"`
+	Standby     string    `json:"standby,omitempty"`
 	PutOff      int       `json:"put_off,omitempty"`
 	Breakers    int       `json:"breakers,omitempty"`
 }
@@ -78,7 +79,7 @@ func (h Health) summary(name string) consumerHealth {
 	s := consumerHealth{
 		Name: name, State: h.State.String(), Healthy: h.Healthy(), Alive: h.Alive(), Since: h.Since.UTC(),
 		Running: h.Running, Held: h.Held, Concurrency: h.Concurrency, Abandoned: h.Abandoned, PutOff: h.PutOff,
-		Breakers: len(h.Breakers),
+		Breakers: len(h.Breakers), Standby: h.Standby,
 	}
 	if h.Error != nil {
 		s.Error = h.Error.Error()

@@ -44,6 +44,7 @@ type hooks struct {
 	match, backoff, failure                    *guard.Hook
 	done, remember                             *guard.Hook
 	factory, handle, waiting, closing, driving *guard.Hook
+	standing                                   *guard.Hook
 
 	logs *feed.Handler // nil if all logs are discarded
 }
@@ -59,7 +60,7 @@ func newHooks() *hooks {
 	h.done, h.remember = h.Hook("DedupStore.Done", storeTime), h.Hook("DedupStore.Remember", storeTime)
 	h.factory, h.handle = h.Hook("Actor", factoryLimit), h.Hook("HandleResult", handleLimit)
 	h.waiting, h.closing = h.Hook("BacklogReporter.Backlog", backlogTime), h.Hook("Session.Close", 0)
-	h.driving = h.Hook("Session", 0)
+	h.driving, h.standing = h.Hook("Session", 0), h.Hook("Session.Standby", backlogTime)
 	return h
 }
 

@@ -207,6 +207,7 @@ func (l *ledger) publish() {
 		state: stateOf(l.drain != nil, l.session.open(), l.saturated(), l.paused, lim.breakerState()),
 		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
+		standby: l.session.silence.standby,
 	}
 	if now.err == nil && l.refusals.held() > 0 {
 		now.err = l.refusals.err
@@ -302,6 +303,8 @@ func (l *ledger) onTick(ctx actor.Context) {
 		l.heal(ctx, ErrStalled)
 	case l.session.link != nil && l.session.link.Hurry(now):
 		l.heal(ctx, ErrDriverStuck)
+	case l.session.renewalHangs(now):
+		l.heal(ctx, ErrSilent)
 	}
 	l.lookAtRefused(ctx, now)
 	l.listen(now)
@@ -342,16 +345,6 @@ func (l *ledger) full() bool {
 		l.held.Len() >= l.session.link.Prefetch()
 }
 
-// anyDecided reports whether the broker has yet to answer.
-func (l *ledger) anyDecided() bool {
-	for e := range l.held.All() {
-		if e.decided() {
-			return true
-		}
-	}
-	return false
-}
-
 // lookAtRefused tries again the deliveries whose floor is over. If such deliveries fill the
 // prefetch, others get a turn: undecided ones run, and decided ones are returned once more.
 func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
@@ -389,9 +382,17 @@ func (l *ledger) listen(now time.Time) {
 }
 
 // onBacklog compares the broker's backlog with the deliveries. After an error the question is
-// repeated: the session must detect a dead broker.
+// repeated: the session must detect a dead broker. A silent session first renews its intake, which
+// disturbs no running job, and is given up if that does not help.
 func (l *ledger) onBacklog(ctx actor.Context, msg *backlogCounted) {
-	if !l.session.stale(msg.From) && l.session.silence.answered(msg) {
+	switch {
+	case l.session.stale(msg.From) || !l.session.silence.answered(msg):
+	case l.session.silence.renewed:
 		l.heal(ctx, ErrSilent)
+	case l.session.phase == phaseReceiving:
+		l.session.silence.renew(time.Now())
+		l.report.renewing()
+		l.session.enter(phasePausing)
+		l.session.link.CancelIntake() // reconcileIntake resumes it
 	}
 }

@@ -135,6 +135,11 @@ func (r *reporter) noSession(kind EventKind, reason error, never bool, held int)
 	r.emit(Event{Kind: kind, Reason: reason})
 }
 
+// renewing reports that the intake is cancelled and resumed, because nothing came.
+func (r *reporter) renewing() {
+	r.log.Info("gentask: intake renewed", "reason", ErrSilent)
+}
+
 // settleFailed reports that a settlement was not taken.
 func (r *reporter) settleFailed(e *entry, reason error) {
 	r.emit(because(EventSettleFailed, e, reason))
@@ -267,7 +272,7 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 	}
 	c.health.Store(&Health{
 		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width,
-		SharedIDs: v.shared, Breakers: breakers, KeyBreakers: v.keyBreakers,
+		SharedIDs: v.shared, Standby: v.standby, Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
 }
 
@@ -278,6 +283,7 @@ type view struct {
 	abandoned, late, width, shared int
 	breaker                        breaker.State
 	keyBreakers                    int
+	standby                        string
 }
 
 func statusOf(e *entry) JobStatus {

@@ -51,8 +51,12 @@ func (s *session) begin() {
 	s.opened, s.err, s.silence = s.since, nil, silence{since: s.since}
 }
 
-// brought is called when the session has brought a delivery.
-func (s *session) brought(now time.Time) { s.failures, s.silence.since = 0, now }
+// brought is called when the session has brought a delivery. It reports whether a renewal of the
+// intake has brought it.
+func (s *session) brought(now time.Time) (mended bool) {
+	s.failures = 0
+	return s.silence.brought(now)
+}
 
 // fail records why a session broke, or was not opened, and returns which of the two it is. A
 // session that lasted for longer than good is not counted as a failure, even if it brought nothing.
@@ -81,6 +85,14 @@ func (s *session) failed() int {
 	return s.failures
 }
 
+// closeWithin returns how long a session that was given up for a reason may take to close.
+func closeWithin(reason error) time.Duration {
+	if reason == ErrSilent { //nolint:errorlint // the reason itself
+		return silentGoodbye
+	}
+	return link.CloseTimeout
+}
+
 const (
 	// quietFor is how long nothing may come, with slots free, before the broker is asked for its
 	// backlog. It is also the interval after an answer that nothing waits. It is doubled for each
@@ -95,38 +107,65 @@ const (
 	// doubtsEnough is how many answers in a row, a tick apart, must report waiting messages while
 	// nothing is received. A single one may count a message that is on its way.
 	doubtsEnough = 2
-)
 
-// closeWithin returns how long a session that was given up for a reason may take to close.
-func closeWithin(reason error) time.Duration {
-	if reason == ErrSilent { //nolint:errorlint // the reason itself
-		return silentGoodbye
-	}
-	return link.CloseTimeout
-}
+	// renewTime is how long a renewal of the intake may take. A dead network would not answer it.
+	renewTime = time.Second
+)
 
 // silence is the state of a session that brings nothing.
 type silence struct {
-	since  time.Time // the last delivery, or another reason to expect none
-	asking bool      // the broker is being asked for its backlog
-	doubts int       // answers in a row that messages wait
+	since   time.Time // the last delivery, or another reason to expect none
+	asking  bool      // the broker is being asked for its backlog
+	doubts  int       // answers in a row that messages wait
+	renewed bool      // the intake was renewed, and has brought nothing yet
+	standby string    // why the broker may deliver nothing; empty if it should
 }
 
 // expected records that no delivery is due.
 func (s *silence) expected(now time.Time) { s.since, s.doubts = now, 0 }
 
-// suspicious reports whether the broker should be asked for its backlog.
-func (s *session) suspicious(now time.Time) bool {
-	return !s.silence.asking && now.Sub(s.silence.since) >= quietFor<<min(s.failures, quietDoublings)
+// renew records that the intake is renewed.
+func (s *silence) renew(now time.Time) {
+	s.renewed = true
+	s.expected(now)
 }
 
-// answered records the broker's answer. It reports whether the session must be given up because
-// messages wait and none comes.
+// brought records a delivery, and reports whether a renewal of the intake has brought it.
+func (s *silence) brought(now time.Time) (mended bool) {
+	mended = s.renewed
+	s.since, s.renewed, s.standby = now, false, ""
+	return mended
+}
+
+// suspicious reports whether the broker should be asked for its backlog. After a renewal, waiting
+// messages must come at once.
+func (s *session) suspicious(now time.Time) bool {
+	quiet := quietFor << min(s.failures, quietDoublings)
+	if s.silence.renewed {
+		quiet = tickEvery
+	}
+	return !s.silence.asking && now.Sub(s.silence.since) >= quiet
+}
+
+// renewalHangs reports whether a renewal of the intake takes too long.
+func (s *session) renewalHangs(now time.Time) bool {
+	return s.silence.renewed && (s.phase == phasePausing || s.phase == phaseResuming) &&
+		now.Sub(s.since) >= renewTime
+}
+
+// answered records the broker's answer. It reports whether the session is silent: messages wait, it
+// is not on standby, and none comes.
 func (s *silence) answered(msg *backlogCounted) (silent bool) {
 	s.asking = false
+	if msg.Err != nil {
+		return false
+	}
+	s.standby = msg.Standby
 	switch {
-	case msg.Err != nil:
-	case msg.Waiting == 0 || s.since.After(msg.Asked):
+	case msg.Waiting == 0, msg.Standby != "":
+		s.renewed = false
+		s.expected(time.Now())
+	case s.since.After(msg.Asked):
 		s.expected(time.Now())
 	default:
 		s.doubts++

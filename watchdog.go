@@ -23,7 +23,7 @@ const (
 	// was killed while a HandleResult hangs can't end, and starts no more workers.
 	birthLimit = 5 * time.Second
 
-	// backlogTime bounds a request for the broker's backlog.
+	// backlogTime bounds a request for the broker's backlog, and one for the reason of a standby.
 	backlogTime = time.Second
 )
 

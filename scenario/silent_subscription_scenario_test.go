@@ -9,6 +9,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/queue/memory"
 )
 
 // TestScenario36_SilentSubscription: the broker forgets a subscription, and messages wait. Within 5 s the consumer has noticed and opened the
@@ -33,6 +34,53 @@ func TestScenario36_SilentSubscription(t *testing.T) {
 		require.Len(r, healed, 3)
 		require.ErrorIs(r, healed[0].Reason, gentask.ErrSilent)
 		require.Len(r, r.Events(gentask.EventSessionLost), 3)
+	})
+}
+
+// TestScenario36_RenewalKeepsJobs: the broker forgets a subscription while jobs run. The intake is renewed within 5 s, and
+// the jobs go on: the session is not given up.
+func TestScenario36_RenewalKeepsJobs(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Allow.Healed = true
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, time.Minute) }),
+			gentask.Config{Concurrency: 4, Prefetch: 4, Timeout: -1})
+		r.Publish(2)
+		r.Eventually("both run", func() bool { return c.Health().Running == 2 })
+		require.Equal(r, 1, r.Memory.StallIntake())
+		r.Publish(2)
+		stalled := time.Now()
+		r.Eventually("all run", func() bool { return c.Health().Running == 4 })
+		require.Less(r, time.Since(stalled), 5*time.Second)
+		r.Limit = time.Hour
+		r.Finish()
+		healed := r.Events(gentask.EventHealed)
+		require.Len(r, healed, 1)
+		require.ErrorIs(r, healed[0].Reason, gentask.ErrSilent)
+		require.Empty(r, r.Events(gentask.EventSessionLost))
+		require.Len(r, r.Events(gentask.EventStarted), 4, "no job ran twice")
+	})
+}
+
+// TestScenario36_StandbyIsNotSilent: a session that may not get anything is left alone for as long as that lasts. Health has the
+// reason, and is healthy. When the reason is gone, jobs run at once.
+func TestScenario36_StandbyIsNotSilent(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
+		r.Publish(10)
+		r.Finish()
+		const reason = "another consumer is the single active one"
+		r.Memory.SetFaults(memory.Faults{Standby: reason})
+		r.Publish(10)
+		r.Eventually("it is shown", func() bool { return c.Health().Standby == reason })
+		time.Sleep(time.Hour)
+		require.Equal(r, reason, c.Health().Standby)
+		require.Equal(r, gentask.Consuming, c.Health().State)
+		require.True(r, c.Health().Healthy())
+		r.Memory.SetFaults(memory.Faults{})
+		r.Finish()
+		r.Eventually("it is gone", func() bool { return c.Health().Standby == "" })
+		require.Empty(r, r.Events(gentask.EventHealed))
+		require.Len(r, r.Events(gentask.EventSessionOpened), 1)
 	})
 }
 

@@ -40,7 +40,7 @@ func (s benchSession) open(answered func()) *testLink {
 			}
 		},
 		Deliver: func(*testLink, *queue.Delivery) {}, LeftBehind: func() {},
-		Closing: h.Hook("Close", 0), Waiting: h.Hook("Waiting", 0), Driving: h.Hook("Session", 0),
+		Closing: h.Hook("Close", 0), Waiting: h.Hook("Waiting", 0), Standing: h.Hook("Standing", 0), Driving: h.Hook("Session", 0),
 	})
 }
 

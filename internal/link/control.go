@@ -73,18 +73,26 @@ func (l *Link[E]) Return(entries []E, settlements []queue.Settlement) {
 	})
 }
 
-// AskBacklog asks how many messages wait at the broker. [Backlog] has the answer. A panic or a
-// Goexit breaks the session; another error does not.
+// AskBacklog asks how many messages wait at the broker, and whether the session is on standby.
+// [Backlog] has the answer. A panic or a Goexit breaks the session; another error does not.
 func (l *Link[E]) AskBacklog(reporter queue.BacklogReporter) {
 	l.start(func() {
-		asked := time.Now()
-		n, err := guard.Call(l.ctx, l.cfg.Waiting, reporter.Backlog)
+		m := &Backlog[E]{From: l, Asked: time.Now()}
+		var err error
+		m.Waiting, err = guard.Call(l.ctx, l.cfg.Waiting, reporter.Backlog)
+		if standby, can := l.opened().(queue.Standby); can && err == nil {
+			m.Standby, err = guard.Call(l.ctx, l.cfg.Standing, standby.Standby)
+			if err != nil && !crashed(err) {
+				m.Standby, err = "", nil
+			}
+		}
 		switch {
 		case l.ctx.Err() != nil:
 		case crashed(err):
 			l.broken(fmt.Errorf("gentask: driver: %w", err))
 		default:
-			l.cfg.Send(&Backlog[E]{From: l, Asked: asked, Waiting: n, Err: guard.Seal(err)})
+			m.Err = guard.Seal(err)
+			l.cfg.Send(m)
 		}
 	})
 }

@@ -182,6 +182,54 @@ func TestLink_ErrorsAfterClose(t *testing.T) {
 	}
 }
 
+// standby is a session that is a queue.Standby, as a function.
+type standby struct {
+	queue.Session
+	why func(context.Context) (string, error)
+}
+
+func (s standby) Standby(ctx context.Context) (string, error) { return s.why(ctx) }
+
+// TestAskBacklog_Standby sends why the session is on standby. An error or a late answer is no reason,
+// and only a crash breaks the session.
+func TestAskBacklog_Standby(t *testing.T) {
+	for name, c := range map[string]struct {
+		why    func(context.Context) (string, error)
+		reason string
+		breaks bool
+	}{
+		"reason": {func(context.Context) (string, error) { return "paused", nil }, "paused", false},
+		"none":   {func(context.Context) (string, error) { return "", nil }, "", false},
+		"error":  {func(context.Context) (string, error) { return "ignored", errBroker }, "", false},
+		"late":   {func(context.Context) (string, error) { time.Sleep(time.Minute); return "ignored", nil }, "", false},
+		"panic":  {func(context.Context) (string, error) { panic("bug of the driver") }, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.open = func(ctx context.Context) (queue.Session, error) {
+					s, err := r.session(ctx)
+					return standby{s, c.why}, err
+				}
+				r.start()
+				r.sends("opened")
+				r.link.AskBacklog(gauge(func(context.Context) (int, error) { return 3, nil }))
+				time.Sleep(time.Second)
+				if c.breaks {
+					require.ErrorContains(r, next[*broken](r).Err, "bug of the driver")
+				} else {
+					got := next[*backlog](r)
+					require.NoError(r, got.Err)
+					require.Equal(r, 3, got.Waiting)
+					require.Equal(r, c.reason, got.Standby)
+				}
+				time.Sleep(time.Minute) // for the late one
+				r.link.Close(link.CloseTimeout)
+				r.sends("closed")
+			})
+		})
+	}
+}
+
 // gauge is a queue.BacklogReporter as a function.
 type gauge func(context.Context) (int, error)
 

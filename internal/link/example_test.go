@@ -29,6 +29,7 @@ func Example() {
 		LeftBehind: func() { log.Print("driver does not return") },
 		Closing:    host.Hook("Session.Close", 0),
 		Waiting:    host.Hook("BacklogReporter.Backlog", time.Second),
+		Standing:   host.Hook("Session.Standby", time.Second),
 		Driving:    host.Hook("Session", 0),
 	})
 	for msg := range inbox {

@@ -49,12 +49,13 @@ type (
 		Unsupported bool // the driver has no [queue.Returner], so nothing was returned
 	}
 
-	// Backlog is the answer to [Link.AskBacklog]: how many messages wait at the broker, or an
-	// error.
+	// Backlog is the answer to [Link.AskBacklog]: how many messages wait at the broker, and why the
+	// session is on standby, or an error.
 	Backlog[E any] struct {
 		From    *Link[E]
 		Asked   time.Time // when the question was asked
 		Waiting int
+		Standby string // empty if it is not
 		Err     error
 	}
 

@@ -160,7 +160,8 @@ func inBubble(t *testing.T, test func(*rig)) {
 			Deliver:    func(from *testLink, d *queue.Delivery) { r.send(&delivered{from, d}) },
 			LeftBehind: func() { r.send(&leftBehind{}) },
 			Closing:    r.hooks.Hook("Close", 0), Waiting: r.hooks.Hook("Waiting", time.Second),
-			Driving: r.hooks.Hook("Session", 0),
+			Standing: r.hooks.Hook("Standing", time.Second),
+			Driving:  r.hooks.Hook("Session", 0),
 		}
 		defer func() {
 			if r.link != nil {

@@ -149,6 +149,14 @@ func (s *spySession) Return(ctx context.Context, batch []queue.Settlement) error
 	return err
 }
 
+// Standby implements queue.Standby, as far as the session does.
+func (s *spySession) Standby(ctx context.Context) (string, error) {
+	if standby, can := s.Session.(queue.Standby); can {
+		return standby.Standby(ctx)
+	}
+	return "", nil
+}
+
 func (s *spySession) before(batch []queue.Settlement) {
 	s.spy.mu.Lock()
 	defer s.spy.mu.Unlock()

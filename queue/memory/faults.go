@@ -80,6 +80,10 @@ type Faults struct {
 	// [Queue.Stall].
 	Silent bool
 
+	// Standby, if not empty, hands out nothing, and is the reason that sessions report: see
+	// [queue.Standby].
+	Standby string
+
 	// BlockPublish makes Publish wait, as during a broker's alarm, until it is switched off or the
 	// publisher's context ends.
 	BlockPublish bool
@@ -150,6 +154,17 @@ func (q *Queue) Stall() int {
 	defer q.mu.Unlock()
 	for _, s := range q.sessions {
 		s.stalled = true
+	}
+	return len(q.sessions)
+}
+
+// StallIntake is Stall until the session is cancelled and resumed, like a subscription that the
+// broker has forgotten while it still knows the session.
+func (q *Queue) StallIntake() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.sessions {
+		s.unheard = true
 	}
 	return len(q.sessions)
 }

@@ -244,6 +244,40 @@ func TestStall(t *testing.T) {
 	})
 }
 
+// TestStallIntake: Resume mends it, and deliveries are kept.
+func TestStallIntake(t *testing.T) {
+	bubble(t, memory.Config{}, func(t *testing.T, q *memory.Queue) {
+		publish(t, q, "a", "b")
+		s := open(t, q, 2)
+		ds := receive(t, s, 1)
+		require.Equal(t, 1, q.StallIntake())
+		silent(t, s)
+		require.NoError(t, s.Cancel(t.Context()))
+		_, err := s.Receive(t.Context())
+		require.ErrorIs(t, err, queue.ErrCancelled)
+		require.NoError(t, s.Resume(t.Context()))
+		ds = append(ds, receive(t, s, 1)...)
+		require.NoError(t, s.Settle(t.Context(), all(queue.Ack, ds...)))
+	})
+}
+
+// TestStandby: a session on standby says why, and gets deliveries when it is over.
+func TestStandby(t *testing.T) {
+	bubble(t, memory.Config{Faults: memory.Faults{Standby: "paused"}}, func(t *testing.T, q *memory.Queue) {
+		publish(t, q, "a")
+		s := open(t, q, 1)
+		silent(t, s)
+		reason, err := s.(queue.Standby).Standby(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "paused", reason)
+		q.SetFaults(memory.Faults{})
+		receive(t, s, 1)
+		reason, err = s.(queue.Standby).Standby(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, reason)
+	})
+}
+
 // TestBlockPublish: a blocked publisher waits for the alarm's end, its context's end or the
 // queue's.
 func TestBlockPublish(t *testing.T) {

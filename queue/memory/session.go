@@ -25,6 +25,7 @@ type session struct {
 	cancelled bool
 	late      int // deliveries that may still come after Cancel
 	stalled   bool
+	unheard   bool // stalled until Resume
 }
 
 // holding is a delivery that is not settled.
@@ -87,7 +88,8 @@ func (s *session) next(ctx context.Context) (*queue.Delivery, error) {
 
 // flows reports whether a message waits and a slot is free for it.
 func (s *session) flows() bool {
-	return s.q.ready.len() > 0 && len(s.held) < s.opts.Prefetch && !s.stalled && !s.q.faults.Silent
+	return s.q.ready.len() > 0 && len(s.held) < s.opts.Prefetch && !s.stalled && !s.unheard &&
+		!s.q.faults.Silent && s.q.faults.Standby == ""
 }
 
 // wait releases the lock until an event concerns this session, or ctx ends.
@@ -149,7 +151,7 @@ func (s *session) Resume(context.Context) error {
 	if s.over != nil {
 		return s.gone()
 	}
-	s.cancelled, s.late = false, 0 // no Receive waits, because all return after Cancel
+	s.cancelled, s.late, s.unheard = false, 0, false // no Receive waits, because all return after Cancel
 	return nil
 }
 
