@@ -2,13 +2,9 @@ package nats
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gentask/gentask/queue"
 )
-
-// errLameDuck is why a session ends whose server shuts down.
-var errLameDuck = errors.New("nats: the server shuts down (lame duck), and no delivery is held from it")
 
 // cancel records that the caller has cancelled the intake. The session's mu must be held.
 func (in *intake) cancel() {
@@ -94,35 +90,4 @@ func (s *session) between(ctx context.Context, in *intake) (*queue.Delivery, err
 	case <-ctx.Done():
 	}
 	return nil, nil
-}
-
-// limp is called when the server says that it shuts down soon.
-func (l *link) limp() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	select {
-	case <-l.duck:
-	default:
-		close(l.duck)
-	}
-}
-
-// hasMore reports whether there may be another server to connect to.
-func (b *Broker) hasMore() bool { return b.config.URLs != nil || b.several }
-
-// leave receives nothing more, and ends the session when nothing is held, so that the next one
-// opens at another server. Jobs that run have until the server closes the connection.
-func (s *session) leave(ctx context.Context) {
-	s.halt(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaving = true
-	s.leaveIfDone()
-}
-
-// leaveIfDone ends a session that leaves and holds nothing. The session's mu must be held.
-func (s *session) leaveIfDone() {
-	if s.leaving && s.taken == 0 {
-		s.link.fail(errLameDuck)
-	}
 }

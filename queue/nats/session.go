@@ -39,7 +39,6 @@ type session struct {
 	repeats repeats
 	terms   terms
 	renewed bool // the intake was renewed, and the server has not answered since
-	leaving bool // the session ends with its last delivery
 }
 
 // holding is one delivery, from its arrival until its settlement is claimed.

@@ -205,5 +205,4 @@ func (s *session) free(n int) {
 	defer s.mu.Unlock()
 	s.taken -= n
 	s.refill()
-	s.leaveIfDone()
 }

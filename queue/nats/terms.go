@@ -19,9 +19,6 @@ type terms struct {
 	batch  int
 	expiry time.Duration
 
-	paused    bool // the consumer is paused, so that the server sends nothing
-	remaining time.Duration
-
 	crowded error // the consumer takes no more requests; nil if it does
 }
 
@@ -33,7 +30,6 @@ func termsOf(name string, stream properties, consumer *info) terms {
 	t := terms{
 		lease: consumer.Config.duration("ack_wait"), subjects: stream.texts("subjects"),
 		batch: math.MaxInt, expiry: expiry,
-		paused: consumer.Paused, remaining: consumer.Remaining,
 		crowded: crowded(name, consumer),
 	}
 	if most := consumer.Config.number("max_batch"); most > 0 {

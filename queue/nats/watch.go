@@ -35,7 +35,7 @@ func (s *session) watch(ctx context.Context, elsewhere bool) {
 			s.resolve(ctx)
 		case <-duck:
 			if duck = nil; elsewhere {
-				s.leave(ctx)
+				s.keeper.Go(func() { s.leave(ctx) }) // while watch itself is one of them
 			}
 		case <-ctx.Done():
 			return
