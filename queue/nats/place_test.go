@@ -96,7 +96,9 @@ func TestDomain(t *testing.T) {
 	works(t, newBroker(t, hub.ClientURL(), nats.Config{}).Queue("direct"))
 	leaf := leafOf(t, hub)
 	require.ErrorIs(t, open(t, newBroker(t, leaf.ClientURL(), nats.Config{}).Queue("jobs")), nats.ErrNoJetStream)
-	works(t, newBroker(t, leaf.ClientURL(), nats.Config{Domain: "hub"}).Queue("jobs"))
+	q := newBroker(t, leaf.ClientURL(), nats.Config{Domain: "hub"}).Queue("jobs")
+	until(t, "the leaf node knows the hub's subjects", func() bool { return open(t, q) == nil })
+	works(t, q)
 }
 
 // leafOf starts a leaf node without JetStream, and returns when it is connected.
