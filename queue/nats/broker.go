@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/gentask/gentask/queue"
@@ -17,6 +18,7 @@ type Broker struct {
 	addresses *address.Book
 	server    InProcessServer // nil: dial
 	config    Config
+	several   bool // the URL names several servers
 
 	turn   chan struct{} // capacity 1: holds an element while the publishing connection is made
 	closed chan struct{}
@@ -40,7 +42,11 @@ type InProcessServer interface {
 // Publish, so a server that is down is no error here.
 func New(url string, cfg Config) (*Broker, error) {
 	if cfg.URLs == nil {
-		return newBroker(address.Fixed(url), nil, cfg, checkURL("url", url))
+		b, err := newBroker(address.Fixed(url), nil, cfg, checkURL("url", url))
+		if err == nil {
+			b.several = strings.Contains(url, ",")
+		}
+		return b, err
 	}
 	var err error
 	if url != "" {

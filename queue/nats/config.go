@@ -50,6 +50,21 @@ type Config struct {
 	// refuses.
 	URLs func(ctx context.Context) ([]string, error)
 
+	// Domain is the domain of the JetStream to use, if the servers of the URL are leaf nodes of it.
+	// Empty means the servers' own JetStream.
+	Domain string
+
+	// APIPrefix is the prefix of requests to JetStream, instead of "$JS.API", if the account imports
+	// that from another account under another subject, such as "JS.hub.API". The account also needs
+	// "$JS.ACK.>" of the other, and the subjects of the queue to publish to it. At most one of
+	// Domain and APIPrefix may be set.
+	APIPrefix string
+
+	// MaxBytes is the most bytes of a new stream. An account may require it of each. A stream that
+	// is full refuses messages, and loses none. The queue, its dead letters and its unique keys are
+	// three streams, and each may get so large. Zero means unlimited. Existing streams keep theirs.
+	MaxBytes int64
+
 	// Name is shown at the server as the name of the connections. Empty means "gentask".
 	Name string
 
@@ -86,7 +101,33 @@ func (c Config) Check() error {
 			"nats: %w: Config.Duplicates is %v, must be zero (what the queue has), -1 (never) or at least %v",
 			queue.ErrConfig, c.Duplicates, minDuplicates))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkPlace()...)...)
+}
+
+// checkPlace checks the fields about the place of the streams.
+func (c Config) checkPlace() []error {
+	var errs []error
+	if c.Domain != "" && c.APIPrefix != "" {
+		errs = append(errs, fmt.Errorf(
+			"nats: %w: Config.Domain is %q, and Config.APIPrefix is %q, must be one of the two",
+			queue.ErrConfig, c.Domain, c.APIPrefix))
+	}
+	if strings.ContainsAny(c.Domain, ".*> \t\r\n") {
+		errs = append(errs, fmt.Errorf("nats: %w: Config.Domain is %q, must be one word without . * and >",
+			queue.ErrConfig, c.Domain))
+	}
+	for word := range strings.SplitSeq(c.APIPrefix, ".") {
+		if c.APIPrefix != "" && (word == "" || strings.ContainsAny(word, "*> \t\r\n")) {
+			errs = append(errs, fmt.Errorf("nats: %w: Config.APIPrefix is %q, must be words with dots between, like %q",
+				queue.ErrConfig, c.APIPrefix, "JS.hub.API"))
+			break
+		}
+	}
+	if c.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("nats: %w: Config.MaxBytes is %d, must be zero (unlimited) or a size",
+			queue.ErrConfig, c.MaxBytes))
+	}
+	return errs
 }
 
 // dedup returns the name under which the server stores a message once. It is empty if each publish

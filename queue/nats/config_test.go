@@ -82,8 +82,8 @@ func TestStreamWithOtherPropertiesIsRefused(t *testing.T) {
 		require.ErrorAs(t, err, &mismatch)
 		require.ErrorIs(t, err, queue.ErrConfig)
 		for _, text := range []string{
-			"subjects are", "retention is Limits, must be WorkQueue",
-			"storage is Memory, must be File", "max age is 1h",
+			`subjects is ["` + name + `.>"], must be a list with "` + name + `"`, "retention is limits, must be workqueue",
+			"storage is memory, must be file", "max_age is 1h0m0s, must be 0",
 		} {
 			require.ErrorContains(t, err, text)
 		}
@@ -95,7 +95,7 @@ func TestAnotherLeaseIsRefusedAndNoneIsTakenAsItIs(t *testing.T) {
 	require.NoError(t, open(t, q))
 	err := open(t, newBroker(t, "nats://"+standard, nats.Config{Lease: 3 * time.Second}).Queue(q.Name()))
 	require.ErrorIs(t, err, queue.ErrConfig)
-	require.ErrorContains(t, err, "ack wait is 2s, Config.Lease is 3s")
+	require.ErrorContains(t, err, "ack_wait is 2s, must be 3s, as Config.Lease")
 	require.NoError(t, open(t, newBroker(t, "nats://"+standard, nats.Config{}).Queue(q.Name())))
 }
 

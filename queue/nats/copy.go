@@ -30,7 +30,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 			s.giveBackWhole(c)
 			continue
 		}
-		p.add(shed(msg, most), c.ID)
+		p.add(s.streamOf(c.settlement), shed(msg, most), c.ID)
 		c.copied = true
 		copied = append(copied, *c)
 	}
@@ -107,7 +107,11 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	if c.settlement.Stack != "" {
 		m.Headers[queue.HeaderStack] = cut(c.settlement.Stack, queue.MaxStack)
 	}
-	return encode(s.queue+deadSuffix, "dead:"+c.origin.dedup(), m)
+	letter := encode(s.queue+deadSuffix, "dead:"+c.origin.dedup(), m)
+	if c.subject != s.queue {
+		letter.Header[headerSubject] = []string{c.subject}
+	}
+	return letter
 }
 
 // again returns the copy for the queue that the original came from. Its dedup name includes the
@@ -122,7 +126,8 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	if c.settlement.After > 0 {
 		m.NotBefore = time.Now().Add(c.settlement.After)
 	}
-	return encode(s.queue, fmt.Sprintf("%v:%s:%d", c.settlement.Disposition, c.origin.dedup(), c.Attempt), m)
+	return s.sameSubject(c, encode(c.subject,
+		fmt.Sprintf("%v:%s:%d", c.settlement.Disposition, c.origin.dedup(), c.Attempt), m))
 }
 
 // attempts returns the number of attempts used up. Claims of Close have no Settlement.Delivery.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/gentask/gentask/queue"
 )
 
 // denials counts, for each subject on which a session publishes copies, the server's refusals
@@ -14,35 +17,44 @@ import (
 // session that may consume but not publish stays open, and settles deliveries that need no copy.
 type denials struct {
 	mu    sync.Mutex
+	api   string // the prefix of subjects that a session can't do without; see also ackPrefix
 	times map[string]int
 	next  chan struct{} // closed with the next denial
 }
 
-// allow makes note count the denials of these subjects.
-func (d *denials) allow(subjects ...string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.times, d.next = map[string]int{}, make(chan struct{})
-	for _, s := range subjects {
-		d.times[s] = 0
-	}
+// maxDenied bounds the subjects that are counted. A publication that misses a denial because of it
+// fails after confirmTimeout.
+const maxDenied = 10_000
+
+// init must be called before the others.
+func (d *denials) init(api string) {
+	d.api, d.times, d.next = api, map[string]int{}, make(chan struct{})
 }
 
 // publishing matches the server's error, and captures the subject.
 var publishing = regexp.MustCompile(`(?i)violation for publish to "([^"]*)"`)
 
-// note counts a denial, and reports whether err is one of these subjects.
-func (d *denials) note(err error) bool {
+// copied returns the subject of a copy that err is about; empty if it is about another right.
+func (d *denials) copied(err error) string {
 	m := publishing.FindStringSubmatch(err.Error())
-	if m == nil {
+	if m == nil || strings.HasPrefix(m[1], d.api) || strings.HasPrefix(m[1], ackPrefix) {
+		return ""
+	}
+	return m[1]
+}
+
+// note counts a denial, and reports whether err is about a copy.
+func (d *denials) note(err error) bool {
+	subject := d.copied(err)
+	if subject == "" {
 		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, ours := d.times[m[1]]; !ours {
-		return false
+	if len(d.times) >= maxDenied {
+		clear(d.times)
 	}
-	d.times[m[1]]++
+	d.times[subject]++
 	close(d.next)
 	d.next = make(chan struct{})
 	return true
@@ -58,21 +70,12 @@ func (d *denials) of(subject string) (times int, next <-chan struct{}) {
 
 // denied returns the error of a copy that must not be published.
 func denied(subject string) error {
-	return fmt.Errorf("%w: publishing to %q: %w", ErrRefused, subject, natsgo.ErrPermissionViolation)
+	return fmt.Errorf("%w: %w: the user may not publish to %q, must have that right: %w", queue.ErrConfig, ErrRefused,
+		subject, natsgo.ErrPermissionViolation)
 }
 
 // lacksRight reports whether the server's last error was about a right, except that to publish
 // copies.
 func (d *denials) lacksRight(last error) bool {
-	if !errors.Is(last, natsgo.ErrPermissionViolation) {
-		return false
-	}
-	m := publishing.FindStringSubmatch(last.Error())
-	if m == nil {
-		return true
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, ours := d.times[m[1]]
-	return !ours
+	return errors.Is(last, natsgo.ErrPermissionViolation) && d.copied(last) == ""
 }

@@ -10,8 +10,12 @@
 // slots.
 //
 // Dead letters go to the queue "emails-dead", a queue like any other: open it to run them again.
-// Missing streams and consumers are created. Existing ones with other properties are refused with
-// an error that shows the difference: see [MismatchError].
+// Missing streams and consumers are created. The whole configuration of existing ones is compared.
+// A property that could drop a message silently, or change a delivery, is refused with an error that
+// shows the difference: see [MismatchError]. So is one that this version does not know.
+//
+// A stream may have more subjects than its queue's name. A message keeps its subject through
+// retries, delays and a redrive.
 //
 // # Settlements
 //
@@ -48,10 +52,26 @@
 //
 // # Changes to the queue
 //
-// A session checks its stream and consumer every 3 s. If they were changed, it ends with an error
-// that describes the change. The next session accepts valid changes, such as another lease, and
-// refuses the others. A session ends at once when a right is withdrawn. A request that a cluster
-// without a leader does not answer is sent again, so that a session opens as soon as there is one.
+// A session checks its streams and consumer every 3 s. If a property is not valid any more, it ends
+// with an error that describes the change, and the next session is refused. Another lease ends it
+// too, and the next session accepts that. Limits of requests (max_batch, max_expires) are honoured
+// as they change. A delivery without its body, which a consumer with headers_only gets, is
+// recognized by itself.
+//
+// A request for messages that the server ends, because the leader or a limit has changed, is made
+// again in the same session, so that jobs run on. A session ends at once when a right is withdrawn
+// that it can't do without. A request that a cluster without a leader does not answer is sent
+// again, so that a session opens as soon as there is one.
+//
+// While the consumer is paused at the server, a session is on standby: see [queue.Standby]. If its
+// server is a lame duck, and the broker has several, a session receives nothing more, and ends when
+// its last delivery is settled.
+//
+// # Durability
+//
+// A confirm means that the server has written the message. By default a server calls fsync every
+// 2 minutes, so that a power cut can lose confirmed messages. Set its sync_interval to "always", or
+// replicate. The server doesn't tell its clients which it is.
 //
 // # Message IDs
 //

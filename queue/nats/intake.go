@@ -27,14 +27,26 @@ type intake struct {
 	sub      *natsgo.Subscription
 	wanted   int           // requested and not yet arrived
 	heard    time.Time     // the last sign of life, or request
+	doubt    error         // requests nothing until watch has looked at the queue, for this reason
 	stopping bool          // requests nothing more
 	quiet    chan struct{} // closed when nothing more can arrive
+
+	// Of an intake that stops: cancelled by the caller, or, until released is closed, by the session
+	// itself, which goes on.
+	cancelled bool
+	released  chan struct{}
 }
 
 // begin starts a new intake.
 func (s *session) begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.renewed = false
+	return s.beginLocked()
+}
+
+// beginLocked is begin with the session's mu held.
+func (s *session) beginLocked() error {
 	if s.closing || s.intake != nil && !s.intake.stopping {
 		return nil
 	}
@@ -59,6 +71,7 @@ func (s *session) stopIntake(ctx context.Context) error {
 	in := s.intake
 	first := !in.stopping
 	in.stopping = true
+	in.cancel()
 	s.mu.Unlock()
 	if first {
 		if err := s.withdraw(ctx, in); err != nil {
@@ -88,7 +101,7 @@ func (s *session) withdraw(ctx context.Context, in *intake) error {
 	if err := in.sub.Drain(); err != nil {
 		return err
 	}
-	return nc.PublishRequest("$JS.API.CONSUMER.INFO."+s.queue+"."+consumerName, nc.NewInbox(), nil)
+	return nc.PublishRequest(s.link.api+"CONSUMER.INFO."+s.queue+"."+consumerName, nc.NewInbox(), nil)
 }
 
 // arrive handles a message of the server to the inbox.
@@ -112,10 +125,12 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 		return
 	}
 	in.wanted--
+	s.renewed = false
 	if s.repeated(m.Reply, &from) {
 		return
 	}
 	h := &holding{reply: m.Reply, renewed: in.heard, origin: from}
+	h.subject, h.from = s.subjectOf(in, m), m.Header.Get(headerSubject)
 	h.Message = decode(m.Header, m.Data, "", from.stored)
 	if h.ID == "" {
 		h.ID = from.dedup()
@@ -123,6 +138,10 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 	early := h.count(from.delivered)
 	if early > 0 && (from.delivered == 1 || s.closing) {
 		s.bounce(h, early)
+		return
+	}
+	if s.closing && stripped(m) { // its copy would have no body
+		s.bounce(h, 0)
 		return
 	}
 	if s.taken == s.prefetch {
@@ -133,6 +152,15 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 	s.lastTag++
 	h.Tag = s.lastTag
 	s.held[h.Tag] = h
+	if stripped(m) {
+		s.restore(h, early)
+		return
+	}
+	s.hand(h, early)
+}
+
+// hand hands out a delivery, or puts it off if it is too early. The session's mu must be held.
+func (s *session) hand(h *holding, early time.Duration) {
 	if early > 0 {
 		s.putOff(h, early)
 		return
@@ -141,17 +169,20 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 }
 
 // status handles the server's status of a request: a heartbeat, its end with the number of messages
-// that will not come, or an error.
+// that will not come, or an error. An error leaves open how many messages will not come, so the
+// intake must be renewed.
 func (s *session) status(in *intake, m *natsgo.Msg) {
 	if m.Header.Get("Status") == "100" {
+		s.renewed = false
 		return
 	}
 	missing, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 	if err != nil {
-		s.link.fail(fmt.Errorf("nats: server ends the requests: %s %s", m.Header.Get("Status"),
+		s.doubt(in, fmt.Errorf("nats: server ends the requests: %s %s", m.Header.Get("Status"),
 			m.Header.Get("Description")))
 		return
 	}
+	s.renewed = false
 	in.wanted = max(in.wanted-missing, 0)
 }
 
@@ -161,29 +192,36 @@ func (s *session) status(in *intake, m *natsgo.Msg) {
 func (s *session) refill() {
 	in := s.intake
 	free := s.prefetch - s.taken - in.wanted
-	if in.stopping || free <= 0 || in.wanted > 0 && free < (s.prefetch+3)/4 {
+	if in.stopping || in.doubt != nil || free <= 0 || in.wanted > 0 && free < (s.prefetch+3)/4 {
 		return
 	}
 	if in.wanted == 0 {
 		in.heard = time.Now() // the time of silence starts here
 	}
 	in.wanted += free
-	request := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, expiry.Nanoseconds(),
-		heartbeat.Nanoseconds())
-	if err := s.link.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+s.queue+"."+consumerName, in.sub.Subject,
-		request); err != nil {
-		s.link.fail(err)
+	for ; free > 0; free -= s.terms.batch {
+		if err := s.request(in, min(free, s.terms.batch)); err != nil {
+			s.link.fail(err)
+			return
+		}
 	}
 }
 
-// listen ends a session that waits for messages and receives nothing, not even heartbeats, because
-// its requests are lost. An idle queue is not silent.
+// request requests messages. The server demands that two heartbeats fit into a request's time.
+func (s *session) request(in *intake, batch int) error {
+	request := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, batch, s.terms.expiry.Nanoseconds(),
+		min(heartbeat, s.terms.expiry/2).Nanoseconds())
+	return s.link.nc.PublishRequest(s.link.api+"CONSUMER.MSG.NEXT."+s.queue+"."+consumerName, in.sub.Subject, request)
+}
+
+// listen renews the intake of a session that waits for messages and receives nothing, not even
+// heartbeats, because its requests are lost. An idle queue is not silent.
 func (s *session) listen(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	in := s.intake
 	if !in.stopping && in.wanted > 0 && now.Sub(in.heard) > silence {
-		s.link.fail(errSilent)
+		s.doubt(in, errSilent)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,7 +43,7 @@ func (q *Queue) withKeys(ctx context.Context, p *publication, keys []keyed) []qu
 	var recorded []int
 	for _, k := range keys {
 		if one := p.pending[k.at]; one.err == nil && !one.done {
-			records.add(&natsgo.Msg{Subject: k.subject}, one.id)
+			records.add(q.name+keysSuffix, &natsgo.Msg{Subject: k.subject}, one.id)
 			recorded = append(recorded, k.at)
 		}
 	}
@@ -59,7 +60,7 @@ func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error
 		return false, err
 	}
 	answer, err := ask(ctx, l, func(ctx context.Context) (*natsgo.Msg, error) {
-		return l.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+q.name+keysSuffix+"."+subject, nil)
+		return l.nc.RequestWithContext(ctx, l.api+"DIRECT.GET."+q.name+keysSuffix+"."+subject, nil)
 	})
 	if err != nil {
 		q.broker.remember(l, q.name+keysSuffix, false)
@@ -76,32 +77,58 @@ func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error
 	}
 }
 
-// ensureKeys creates the stream of records, or updates its window to the queue's.
+// ensureKeys creates the stream of records, or updates its window to the queue's. It changes nothing
+// else of a stream that exists.
 func (q *Queue) ensureKeys(ctx context.Context, l *link) error {
 	name := q.name + keysSuffix
 	if q.broker.knows(l, name) {
 		return nil
 	}
-	s, err := ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, q.name) })
+	stream, err := ask(ctx, l, func(ctx context.Context) (*info, error) { return l.streamInfo(ctx, q.name) })
 	if err != nil {
 		return fmt.Errorf("stream %q: %w", q.name, err)
 	}
-	have := s.CachedInfo().Config
-	_, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) {
-		return l.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-			Name:              name,
-			Description:       "gentask unique keys",
-			Subjects:          []string{name + ".*"},
-			Storage:           jetstream.FileStorage,
-			Replicas:          have.Replicas,
-			MaxAge:            have.Duplicates,
-			MaxMsgsPerSubject: 1,
-			AllowDirect:       true,
-		})
-	})
+	have, err := q.broker.findStream(ctx, l, name, q.keysConfig(stream.Config))
 	if err != nil {
 		return fmt.Errorf("stream %q: %w", name, err)
 	}
+	if err := mismatch("stream", name, keyRules(name).differences(have)); err != nil {
+		return err
+	}
+	if have.duration("max_age") != stream.Config.duration("duplicate_window") {
+		if err := widen(ctx, l, name, stream.Config.duration("duplicate_window")); err != nil {
+			return fmt.Errorf("stream %q: %w", name, err)
+		}
+	}
 	q.broker.remember(l, name, true)
 	return nil
+}
+
+// keysConfig returns the configuration of a new stream of records. If it is full, it refuses a key,
+// and forgets none.
+func (q *Queue) keysConfig(stream properties) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              q.name + keysSuffix,
+		Description:       "gentask unique keys",
+		Subjects:          []string{q.name + keysSuffix + ".*"},
+		Storage:           jetstream.FileStorage,
+		Discard:           jetstream.DiscardNew,
+		MaxBytes:          q.broker.config.MaxBytes,
+		Replicas:          int(stream.number("num_replicas")),
+		MaxAge:            stream.duration("duplicate_window"),
+		MaxMsgsPerSubject: 1,
+		AllowDirect:       true,
+	}
+}
+
+// widen sets how long a stream of records keeps each.
+func widen(ctx context.Context, l *link, name string, window time.Duration) error {
+	s, err := ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, name) })
+	if err != nil {
+		return err
+	}
+	config := s.CachedInfo().Config
+	config.MaxAge = window
+	_, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.UpdateStream(ctx, config) })
+	return err
 }

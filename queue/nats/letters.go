@@ -39,6 +39,11 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 	if err != nil {
 		return nil, w.failed(ctx, err)
 	}
+	stream, err := ask(ctx, l, func(ctx context.Context) (*info, error) { return l.streamInfo(ctx, b.q.name) })
+	if err != nil {
+		return nil, w.failed(ctx, err)
+	}
+	w.subjects = stream.Config.texts("subjects")
 	w.end = w.dead.CachedInfo().State.LastSeq
 	return w, nil
 }
@@ -50,6 +55,8 @@ type letterWalk struct {
 	dead jetstream.Stream
 	end  uint64 // the last sequence of the walk; 0 for none
 	raw  *jetstream.RawStreamMsg
+
+	subjects []string // of the queue's stream
 }
 
 func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
@@ -99,7 +106,7 @@ func (w *letterWalk) publish(ctx context.Context, rewrite queue.Rewrite) error {
 	m.Headers, m.NotBefore = rewrite.Apply(m.Headers), time.Time{}
 	name := "redrive:" + strconv.FormatUint(w.raw.Sequence, 10) + ":" + strconv.FormatInt(w.raw.Time.UnixNano(), 36)
 	p := publication{link: w.link}
-	p.add(shed(encode(w.q.name, name, m), w.link.nc.MaxPayload()), m.ID)
+	p.add(w.q.name, shed(w.home(encode(w.q.name, name, m)), w.link.nc.MaxPayload()), m.ID)
 	if failed := p.confirm(ctx); len(failed) > 0 {
 		w.q.broker.remember(w.link, w.q.name, false) // the stream may be gone: the next call checks it
 		return fmt.Errorf("nats: dead letter %q of %q: %w", m.ID, w.q.name, failed[0].Err)

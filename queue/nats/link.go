@@ -34,8 +34,10 @@ const unbounded = 1 << 30
 type link struct {
 	nc     *natsgo.Conn
 	js     jetstream.JetStream
+	api    string // the prefix of requests to JetStream
 	socket *socket
 	lost   chan struct{} // closed when the connection is over, for any reason
+	duck   chan struct{} // closed when the server is a lame duck: it shuts down soon
 	strict atomic.Bool   // reports whether a missing right ends it: for a session, after its start
 
 	denials denials // of copies
@@ -51,7 +53,9 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{socket: &socket{ctx: ctx, server: b.server}, lost: make(chan struct{})}
+	l := &link{socket: &socket{ctx: ctx, server: b.server}, lost: make(chan struct{}), duck: make(chan struct{})}
+	l.api = b.config.apiPrefix()
+	l.denials.init(l.api)
 	stop := context.AfterFunc(ctx, l.socket.cut)
 	nc, err := natsgo.Connect(at, b.options(l, name)...)
 	if !stop() && err == nil {
@@ -66,7 +70,7 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 			address.ScrubError(within(ctx, explain(err))))
 	}
 	l.nc = nc
-	if l.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(unbounded)); err != nil {
+	if l.js, err = b.config.jetStream(nc); err != nil {
 		l.close()
 		return nil, fmt.Errorf("nats: %w", err)
 	}
@@ -97,6 +101,7 @@ func (b *Broker) options(l *link, name string) []natsgo.Option {
 		natsgo.MaxPingsOutstanding(maxPings),
 		natsgo.FlusherTimeout(writeTimeout),
 		natsgo.ClosedHandler(func(*natsgo.Conn) { close(l.lost) }),
+		natsgo.LameDuckModeHandler(func(*natsgo.Conn) { l.limp() }),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) { l.complains(err) }),
 	}
 	if b.server != nil {
@@ -194,7 +199,7 @@ func (l *link) forbidden() bool { return l.denials.lacksRight(l.nc.LastError()) 
 // waits for an answer then returns it. Nothing goes to the standard output. A session whose rights
 // are withdrawn ends, because it would receive nothing more.
 func (l *link) complains(err error) {
-	if l.strict.Load() && errors.Is(err, natsgo.ErrPermissionViolation) && !l.denials.note(err) {
+	if errors.Is(err, natsgo.ErrPermissionViolation) && !l.denials.note(err) && l.strict.Load() {
 		l.fail(fmt.Errorf("%w: %w", ErrRefused, err))
 	}
 }

@@ -29,6 +29,7 @@ type publication struct {
 // pendingMsg is one message, in the order of publishing.
 type pendingMsg struct {
 	msg *natsgo.Msg
+	to  string // the stream that must store it
 	id  string
 	ack jetstream.PubAckFuture
 	err error
@@ -39,8 +40,8 @@ type pendingMsg struct {
 	duplicate bool // the server has dropped it
 }
 
-func (p *publication) add(msg *natsgo.Msg, id string) {
-	p.pending = append(p.pending, pendingMsg{msg: msg, id: id})
+func (p *publication) add(to string, msg *natsgo.Msg, id string) {
+	p.pending = append(p.pending, pendingMsg{msg: msg, to: to, id: id})
 }
 
 // refuse prevents the message that was added last from being sent, unless err is nil.
@@ -115,8 +116,7 @@ func (p *publication) wait(ctx context.Context, one *pendingMsg) {
 func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 	select {
 	case ack := <-one.ack.Ok():
-		one.duplicate = ack.Duplicate
-		return true // also when nothing was, for too long
+		return one.stored(ack) // also when nothing was, for too long
 	default:
 	}
 	if p.over {
@@ -131,8 +131,7 @@ func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 		}
 		select {
 		case ack := <-one.ack.Ok():
-			one.duplicate = ack.Duplicate
-			return true
+			return one.stored(ack)
 		case one.err = <-one.ack.Err():
 		case <-p.link.lost:
 			one.err = p.link.why()
@@ -145,6 +144,17 @@ func (p *publication) confirmed(ctx context.Context, one *pendingMsg) bool {
 		}
 		return false
 	}
+}
+
+// stored reports whether a confirm is the right stream's. A subject can be another stream's since
+// the queue was found, or be mapped to another one.
+func (m *pendingMsg) stored(ack *jetstream.PubAck) bool {
+	m.duplicate = ack.Duplicate
+	if ack.Stream != m.to {
+		m.err = fmt.Errorf("%w: subject %q is stored by stream %q, must be %q", queue.ErrConfig, m.msg.Subject,
+			ack.Stream, m.to)
+	}
+	return m.err == nil
 }
 
 // Error codes of JetStream for a message that exceeds the limit of its stream.

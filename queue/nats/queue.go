@@ -68,7 +68,7 @@ func (q *Queue) publish(ctx context.Context, msgs []queue.Message) (*publication
 		if m.UniqueKey != "" {
 			keys = append(keys, keyed{at: i, subject: keySubject(q.name, m.UniqueKey)})
 		}
-		p.add(encode(q.name, q.broker.config.dedup(m), m), m.ID)
+		p.add(q.name, encode(q.name, q.broker.config.dedup(m), m), m.ID)
 		p.refuse(q.broker.config.checkOrder(&m))
 	}
 	failed := q.withKeys(ctx, p, keys)
@@ -100,7 +100,7 @@ func (q *Queue) ready(ctx context.Context) (*link, error) {
 	if q.broker.knows(l, q.name) {
 		return l, nil
 	}
-	if err := q.broker.makeStream(ctx, l, q.name); err != nil {
+	if _, err := q.broker.makeStream(ctx, l, q.name); err != nil {
 		return nil, err
 	}
 	q.broker.remember(l, q.name, true)
@@ -137,24 +137,25 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := q.broker.makeStream(ctx, l, q.name); err != nil {
+	stream, err := q.broker.makeStream(ctx, l, q.name)
+	if err != nil {
 		return nil, err
 	}
 	if err := q.makeDead(ctx, l); err != nil {
 		return nil, err
 	}
-	lease, err := q.broker.makeConsumer(ctx, l, q.name)
+	consumer, err := q.broker.makeConsumer(ctx, l, q.name)
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(l, q.name, prefetch, lease, q.broker.config.DoubleAck)
+	s := newSession(l, q.name, prefetch, termsOf(q.name, stream, consumer), q.broker.config.DoubleAck)
+	s.look = func(ctx context.Context) (terms, error) { return q.examine(ctx, l) }
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
-	l.denials.allow(q.name, q.name+deadSuffix)
 	l.strict.Store(true)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.keeper.Go(func() { s.watch(watching, func(ctx context.Context) error { return q.unchanged(ctx, l, lease) }) })
+	s.keeper.Go(func() { s.watch(watching, q.broker.hasMore()) })
 	s.keeper.Go(func() { s.keep(stop) })
 	return s, nil
 }
@@ -164,7 +165,7 @@ func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, err
 func (q *Queue) makeDead(ctx context.Context, l *link) error {
 	name := q.name + deadSuffix
 	if !q.broker.seen(name) {
-		err := q.broker.makeStream(ctx, l, name)
+		_, err := q.broker.makeStream(ctx, l, name)
 		if err == nil {
 			q.broker.see(name)
 		}
@@ -172,7 +173,7 @@ func (q *Queue) makeDead(ctx context.Context, l *link) error {
 	}
 	one, cancel := context.WithTimeout(ctx, askEvery)
 	defer cancel()
-	err := q.broker.makeStream(one, l, name)
+	_, err := q.broker.makeStream(one, l, name)
 	if err != nil && ctx.Err() == nil && (one.Err() != nil || notNow(err)) {
 		return l.lostIfOver()
 	}
@@ -213,20 +214,24 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 }
 
 // Backlog implements [queue.BacklogReporter]. It counts the messages that were never delivered, and
-// not those that were lost with another session. It uses the connection for publishing.
+// not those that were lost with another session. It is 0 while the consumer is paused at the
+// server. It uses the connection for publishing.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	l, err := q.ready(ctx)
 	if err != nil {
 		return 0, err
 	}
-	c, err := l.js.Consumer(ctx, q.name, consumerName)
+	c, err := l.consumerInfo(ctx, q.name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return stored(ctx, l, q.name) // no session was ever opened
 	}
 	if err != nil {
 		return 0, fmt.Errorf("nats: consumer of %q: %w", q.name, l.answer(ctx, err))
 	}
-	return int(c.CachedInfo().NumPending), nil
+	if c.Paused {
+		return 0, nil
+	}
+	return c.Pending, nil
 }
 
 func (q *Queue) inspect(ctx context.Context, l *link) (queue.Stats, error) {

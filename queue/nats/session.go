@@ -21,6 +21,9 @@ type session struct {
 	lease     time.Duration
 	doubleAck bool
 
+	look   func(context.Context) (terms, error) // looks at the queue
+	doubts chan struct{}                        // capacity 1: the intake is in doubt
+
 	ready  chan *queue.Delivery // capacity is the prefetch, so that sending never blocks
 	closed chan struct{}        // closed when Close starts
 	keeper sync.WaitGroup       // waits for the goroutines that renew leases and watch the queue
@@ -34,12 +37,16 @@ type session struct {
 	taken   int // slots in use, by deliveries that are held, or claimed but not yet answered
 	lastTag uint64
 	repeats repeats
+	terms   terms
+	renewed bool // the intake was renewed, and the server has not answered since
 }
 
 // holding is one delivery, from its arrival until its settlement is claimed.
 type holding struct {
 	queue.Delivery
 	reply   string    // the subject for its answers
+	subject string    // of its copies for the same queue
+	from    string    // of a dead letter: the subject that it had in its queue
 	renewed time.Time // the start of its lease
 	origin  origin
 	copying bool // a copy is being published: not to be claimed again
@@ -49,10 +56,11 @@ type holding struct {
 	miscounted bool
 }
 
-func newSession(l *link, name string, prefetch int, lease time.Duration, doubleAck bool) *session {
+func newSession(l *link, name string, prefetch int, t terms, doubleAck bool) *session {
 	return &session{
-		link: l, queue: name, prefetch: prefetch, lease: lease, doubleAck: doubleAck,
-		ready: make(chan *queue.Delivery, prefetch), closed: make(chan struct{}), held: map[uint64]*holding{},
+		link: l, queue: name, prefetch: prefetch, lease: t.lease, terms: t, doubleAck: doubleAck,
+		doubts: make(chan struct{}, 1),
+		ready:  make(chan *queue.Delivery, prefetch), closed: make(chan struct{}), held: map[uint64]*holding{},
 	}
 }
 
@@ -76,12 +84,12 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		quiet := s.current().quiet
+		in := s.current()
 		select {
 		case d := <-s.ready:
 			return d, nil
-		case <-quiet:
-			if d, err := s.last(quiet); d != nil || err != nil {
+		case <-in.quiet:
+			if d, err := s.last(ctx, in); d != nil || err != nil {
 				return d, err
 			}
 		case <-s.closed:
@@ -92,15 +100,15 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 }
 
 // last returns a delivery that is left after a Cancel, and ErrCancelled after the last. It returns
-// neither if a Resume came meanwhile.
-func (s *session) last(quiet <-chan struct{}) (*queue.Delivery, error) {
+// neither if another intake has begun meanwhile, or may.
+func (s *session) last(ctx context.Context, in *intake) (*queue.Delivery, error) {
 	select {
 	case d := <-s.ready:
 		return d, nil
 	default:
 	}
-	if s.current().quiet != quiet {
-		return nil, nil
+	if !s.final(in) {
+		return s.between(ctx, in)
 	}
 	if s.link.nc.IsClosed() {
 		<-s.link.lost // follows at once, because the connection's end closed quiet

@@ -4,33 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/queue"
 )
 
 // maxWaiting is the most requests for messages that the server keeps per queue. A session has at
 // most a handful.
 const maxWaiting = 4096
 
-// makeStream creates the stream of a queue, or checks the existing one.
-func (b *Broker) makeStream(ctx context.Context, l *link, name string) error {
-	look := func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, name) }
-	s, err := ask(ctx, l, look)
+// makeStream creates the stream of a queue, or checks the existing one. It returns the properties.
+func (b *Broker) makeStream(ctx context.Context, l *link, name string) (properties, error) {
+	have, err := b.findStream(ctx, l, name, b.streamConfig(name))
+	if err != nil {
+		return nil, fmt.Errorf("nats: stream %q: %w", name, l.answer(ctx, err))
+	}
+	return have, mismatch("stream", name, b.streamRules(name).differences(have))
+}
+
+// findStream returns the properties of a stream, after it has created it if there was none.
+func (b *Broker) findStream(ctx context.Context, l *link, name string, config jetstream.StreamConfig) (properties,
+	error,
+) {
+	look := func(ctx context.Context) (*info, error) { return l.streamInfo(ctx, name) }
+	have, err := ask(ctx, l, look)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		s, err = l.js.CreateStream(ctx, b.streamConfig(name))
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = ask(ctx, l, look) // created meanwhile, from another Config
+		_, err = l.js.CreateStream(ctx, config)
+		if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			have, err = ask(ctx, l, look) // it may have been created meanwhile, from another Config
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("nats: stream %q: %w", name, l.answer(ctx, err))
+		return nil, needsSize(err)
 	}
-	if diff := b.streamDifferences(s.CachedInfo().Config); len(diff) > 0 {
-		return &MismatchError{Kind: "stream", Name: name, Differences: diff}
-	}
-	return nil
+	return have.Config, nil
 }
 
 func (b *Broker) streamConfig(name string) jetstream.StreamConfig {
@@ -42,49 +50,30 @@ func (b *Broker) streamConfig(name string) jetstream.StreamConfig {
 		Storage:     jetstream.FileStorage,
 		// with a limit that was set by hand the publisher gets an error, and no message is lost
 		Discard:    jetstream.DiscardNew,
+		MaxBytes:   b.config.MaxBytes,
 		Replicas:   max(b.config.Replicas, 1),
 		Duplicates: max(b.config.Duplicates, 0), // 0: the server's default
 	}
 }
 
-// streamDifferences lists the properties that would lose messages or deliver none. Limits of size
-// are the operator's decision.
-func (b *Broker) streamDifferences(have jetstream.StreamConfig) []string {
-	want := b.streamConfig(have.Name)
-	var diff differences
-	diff.add(slices.Contains(have.Subjects, want.Name), "subjects are %q, must have %q", have.Subjects, want.Name)
-	diff.add(have.Retention == want.Retention, "retention is %v, must be %v", have.Retention, want.Retention)
-	diff.add(have.Storage == want.Storage, "storage is %v, must be %v", have.Storage, want.Storage)
-	diff.add(have.Discard == want.Discard, "discard policy is %v, must be %v", have.Discard, want.Discard)
-	diff.add(have.MaxAge == 0, "max age is %v, must be unlimited", have.MaxAge)
-	diff.add(!have.NoAck, "no-ack is on, must be off")
-	diff.add(!have.Sealed, "it is sealed, must not be")
-	diff.add(b.config.Replicas == 0 || have.Replicas == want.Replicas, "replicas are %d, Config.Replicas is %d",
-		have.Replicas, want.Replicas)
-	diff.add(want.Duplicates == 0 || have.Duplicates == want.Duplicates,
-		"duplicate window is %v, Config.Duplicates is %v", have.Duplicates, want.Duplicates)
-	return diff
-}
-
 // makeConsumer creates the consumer that all sessions of a queue share, or checks the existing one.
-// It returns the queue's lease.
-func (b *Broker) makeConsumer(ctx context.Context, l *link, name string) (time.Duration, error) {
-	look := func(ctx context.Context) (jetstream.Consumer, error) { return l.js.Consumer(ctx, name, consumerName) }
-	c, err := ask(ctx, l, look)
+func (b *Broker) makeConsumer(ctx context.Context, l *link, name string) (*info, error) {
+	look := func(ctx context.Context) (*info, error) { return l.consumerInfo(ctx, name) }
+	have, err := ask(ctx, l, look)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = l.js.CreateConsumer(ctx, name, b.consumerConfig())
-		if errors.Is(err, jetstream.ErrConsumerExists) {
-			c, err = ask(ctx, l, look) // created meanwhile, from another Config
+		_, err = l.js.CreateConsumer(ctx, name, b.consumerConfig())
+		if err == nil || errors.Is(err, jetstream.ErrConsumerExists) {
+			have, err = ask(ctx, l, look) // it may have been created meanwhile, from another Config
 		}
 	}
 	if err != nil {
-		return 0, fmt.Errorf("nats: consumer %q of stream %q: %w", consumerName, name, l.answer(ctx, err))
+		return nil, fmt.Errorf("nats: consumer %q of stream %q: %w", consumerName, name, l.answer(ctx, err))
 	}
-	have := c.CachedInfo().Config
-	if diff := b.consumerDifferences(have); len(diff) > 0 {
-		return 0, &MismatchError{Kind: "consumer", Name: name + " > " + consumerName, Differences: diff}
-	}
-	return have.AckWait, nil
+	return have, b.checkConsumer(name, have.Config)
+}
+
+func (b *Broker) checkConsumer(name string, have properties) error {
+	return mismatch("consumer", name+" > "+consumerName, b.consumerRules().differences(have))
 }
 
 // consumerConfig returns the consumer's configuration. The prefetch is not MaxAckPending, because
@@ -107,26 +96,24 @@ func (b *Broker) consumerConfig() jetstream.ConsumerConfig {
 	}
 }
 
-func (b *Broker) consumerDifferences(have jetstream.ConsumerConfig) []string {
-	want := b.consumerConfig()
-	var diff differences
-	diff.add(have.AckPolicy == want.AckPolicy, "ack policy is %v, must be %v", have.AckPolicy, want.AckPolicy)
-	diff.add(have.DeliverPolicy == want.DeliverPolicy, "deliver policy is %v, must be %v", have.DeliverPolicy,
-		want.DeliverPolicy)
-	diff.add(have.MaxDeliver <= 0, "max deliver is %d, must be unlimited (-1)", have.MaxDeliver)
-	diff.add(have.MaxAckPending <= 0, "max ack pending is %d, must be unlimited (-1)", have.MaxAckPending)
-	diff.add(len(have.BackOff) == 0, "back-off is %v, must be none", have.BackOff)
-	diff.add(have.FilterSubject == "" && len(have.FilterSubjects) == 0, "it has a filter, must have none")
-	diff.add(b.config.Lease == 0 || have.AckWait == want.AckWait, "ack wait is %v, Config.Lease is %v", have.AckWait,
-		want.AckWait)
-	return diff
+// mismatch returns a [*MismatchError], or nil if there are no differences.
+func mismatch(kind, name string, differences []string) error {
+	if len(differences) == 0 {
+		return nil
+	}
+	return &MismatchError{Kind: kind, Name: name, Differences: differences}
 }
 
-// differences collects the properties whose values are invalid.
-type differences []string
+// maxBytesRequired is the error code of JetStream for a stream without max_bytes, in an account
+// that requires it.
+const maxBytesRequired jetstream.ErrorCode = 10113
 
-func (d *differences) add(same bool, format string, args ...any) {
-	if !same {
-		*d = append(*d, fmt.Sprintf(format, args...))
+// needsSize adds the remedy to that error.
+func needsSize(err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == maxBytesRequired {
+		return fmt.Errorf("%w: Config.MaxBytes is 0, must be the size of each stream in this account: %w",
+			queue.ErrConfig, err)
 	}
+	return err
 }

@@ -2,8 +2,8 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -15,48 +15,100 @@ const (
 
 	// watchTime bounds the check. Other means find out whether the server is alive.
 	watchTime = time.Second
+
+	// doubtTime bounds how long a check after a refusal is repeated: a leader may be elected.
+	doubtTime = 4 * time.Second
 )
 
 // watch ends the session when the queue has changed. The next session uses it as it is then, or
-// fails with the difference.
-func (s *session) watch(ctx context.Context, look func(context.Context) error) {
+// fails with the difference. Changes that a session honours do not end it. elsewhere reports
+// whether the next session may connect to another server.
+func (s *session) watch(ctx context.Context, elsewhere bool) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	duck := s.link.duck
 	for {
 		select {
 		case <-tick.C:
+			s.check(s.look(ctx))
+		case <-s.doubts:
+			s.resolve(ctx)
+		case <-duck:
+			if duck = nil; elsewhere {
+				s.keeper.Go(func() { s.leave(ctx) }) // while watch itself is one of them
+			}
 		case <-ctx.Done():
-			return
-		}
-		if err := look(ctx); err != nil {
-			s.link.fail(err)
 			return
 		}
 	}
 }
 
-// unchanged returns an error if the queue is invalid, or has changed since the session began. It
-// returns nil also if the server does not answer.
-func (q *Queue) unchanged(ctx context.Context, l *link, lease time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, watchTime)
-	defer cancel()
-	stream, err := l.js.Stream(ctx, q.name)
-	if err != nil {
-		return nil
+// check ends the session if the queue must not be used, or has another lease. It adopts the other
+// terms.
+func (s *session) check(t terms, err error) {
+	var changed *MismatchError
+	switch {
+	case errors.As(err, &changed):
+		s.link.fail(err)
+	case err != nil: // nothing is known
+	case t.lease != s.lease:
+		s.link.fail(fmt.Errorf("nats: the lease of queue %q was changed from %v to %v", s.queue, s.lease, t.lease))
+	default:
+		s.mu.Lock()
+		s.terms = t
+		s.mu.Unlock()
 	}
-	if diff := q.broker.streamDifferences(stream.CachedInfo().Config); len(diff) > 0 {
-		return &MismatchError{Kind: "stream", Name: q.name, Differences: slices.Clip(diff)}
+}
+
+// doubt makes watch look at the queue, and renew the intake, because the server has refused a
+// request, or is silent. The session's mu must be held.
+func (s *session) doubt(in *intake, reason error) {
+	if in.doubt != nil || in.stopping {
+		return
 	}
-	consumer, err := l.js.Consumer(ctx, q.name, consumerName)
-	if err != nil {
-		return nil
+	in.doubt = reason
+	select {
+	case s.doubts <- struct{}{}:
+	default: // watch was told
 	}
-	have := consumer.CachedInfo().Config
-	if diff := q.broker.consumerDifferences(have); len(diff) > 0 {
-		return &MismatchError{Kind: "consumer", Name: q.name + " > " + consumerName, Differences: slices.Clip(diff)}
+}
+
+// resolve ends the session if the queue is gone or must not be used, or if nothing has come since
+// the last time. Otherwise it renews the intake, by the present terms. Jobs run on.
+func (s *session) resolve(ctx context.Context) {
+	s.mu.Lock()
+	reason, before := s.intake.doubt, s.renewed
+	s.mu.Unlock()
+	if reason == nil {
+		return // the intake was replaced meanwhile
 	}
-	if have.AckWait != lease {
-		return fmt.Errorf("nats: the lease of queue %q was changed from %v to %v", q.name, lease, have.AckWait)
+	t, err := s.lookAgain(ctx)
+	s.check(t, err)
+	switch {
+	case s.link.over():
+	case err == nil && t.crowded != nil:
+		s.link.fail(t.crowded)
+	case before, errors.Is(err, errGone):
+		s.link.fail(reason)
+	default:
+		s.refresh(ctx)
 	}
-	return nil
+}
+
+// lookAgain looks at the queue until there is an answer.
+func (s *session) lookAgain(ctx context.Context) (terms, error) {
+	var changed *MismatchError
+	for start := time.Now(); ; {
+		t, err := s.look(ctx)
+		if err == nil || errors.Is(err, errGone) || errors.As(err, &changed) || time.Since(start) > doubtTime {
+			return t, err
+		}
+		select {
+		case <-time.After(askEvery):
+		case <-s.link.lost:
+			return t, err
+		case <-ctx.Done():
+			return t, err
+		}
+	}
 }

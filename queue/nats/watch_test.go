@@ -38,7 +38,7 @@ func TestChangedQueueEndsTheSession(t *testing.T) {
 		}, "lease of queue", false},
 		{"deliveries", func(ctx context.Context, js jetstream.JetStream, name string) error {
 			return changeConsumer(ctx, js, name, func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 })
-		}, "max deliver is 3, must be unlimited", true},
+		}, "max_deliver is 3, must be -1 (unlimited)", true},
 		{"age", func(ctx context.Context, js jetstream.JetStream, name string) error {
 			s, err := js.Stream(ctx, name)
 			if err != nil {
@@ -48,7 +48,7 @@ func TestChangedQueueEndsTheSession(t *testing.T) {
 			cfg.MaxAge = time.Hour
 			_, err = js.UpdateStream(ctx, cfg)
 			return err
-		}, "max age is 1h0m0s, must be unlimited", true},
+		}, "max_age is 1h0m0s, must be 0 (unlimited)", true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

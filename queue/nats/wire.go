@@ -93,6 +93,7 @@ func putUser(h natsgo.Header, name, value string) {
 func reserved(name string) bool {
 	lower := strings.ToLower(name)
 	return name == headerID || name == headerTime || name == headerNotBefore || name == headerContentType ||
+		name == headerSubject ||
 		strings.HasPrefix(name, ".") ||
 		strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, escaped)
 }
@@ -141,6 +142,7 @@ func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) que
 // setField reports whether the header is a field of m, and sets it.
 func setField(m *queue.Message, name, value string) bool {
 	switch name {
+	case headerSubject: // see subject.go
 	case headerID:
 		m.ID = value
 	case headerContentType:
