@@ -114,7 +114,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 		}
 		delete(raw.Headers, headerWalk)
 		w.raw = raw
-		return message(raw, w.q.broker.cfg.MaxPriority), nil
+		return w.q.letterOf(raw), nil
 	}
 }
 
@@ -324,6 +324,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 			headers[name] = value
 		}
 	}
+	record(headers, w.q.letterOf(raw).Properties)
 	shed(headers, headerRoom(w.link.Config.FrameSize))
 	id := raw.MessageId
 	if id == "" {
@@ -343,7 +344,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 
 // brokersDeath reports whether RabbitMQ uses the header for its own dead-lettering.
 func brokersDeath(name string) bool {
-	return name == "x-death" || strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
+	return name == headerDeath || strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
 }
 
 // failed adds the operation to an error.

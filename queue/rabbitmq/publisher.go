@@ -177,11 +177,8 @@ const (
 
 // checkOutgoing refuses messages for which the client or the broker would end the connection.
 func checkOutgoing(o outgoing, frameMax int) error {
-	if n := len(o.msg.MessageId); n > maxShort {
-		return badConfig("Message.ID", fmt.Sprintf("%d bytes", n), "255 at most")
-	}
-	if n := len(o.msg.ContentType); n > maxShort {
-		return badConfig("Message.ContentType", fmt.Sprintf("%d bytes", n), "255 at most")
+	if err := checkShort(&o.msg); err != nil {
+		return err
 	}
 	for name := range o.msg.Headers {
 		if len(name) > maxShort {
