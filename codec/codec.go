@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -23,8 +22,8 @@ type Codec interface {
 }
 
 // JSON returns the codec for application/json, and for types that end in +json, by encoding/json.
-// Any value fits. As with gentask.DecodeJSON, a *[]byte and a *string get the body as it is, and a
-// byte order mark is left out.
+// Any value fits. As with gentask.DecodeJSON, a *[]byte and a *string get the body as it is, a byte
+// order mark is left out, and a body with the mark of UTF-16 is read as that.
 func JSON() Codec { return jsonCodec{} }
 
 type jsonCodec struct{}
@@ -43,7 +42,7 @@ func (jsonCodec) Unmarshal(body []byte, into any) error {
 	if takeRaw(body, into) {
 		return nil
 	}
-	return json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), into)
+	return json.Unmarshal(utf8Of(body), into)
 }
 
 // Protobuf returns the codec for application/protobuf and its older names. Values that implement

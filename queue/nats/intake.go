@@ -117,6 +117,7 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 	}
 	h := &holding{reply: m.Reply, renewed: in.heard, origin: from}
 	h.Message = decode(m.Header, m.Data, "", from.stored)
+	h.Properties = reached(h.Properties, m.Subject, s.queue)
 	if h.ID == "" {
 		h.ID = from.dedup()
 	}
