@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/gentask/gentask/internal/charset"
 )
 
 // Codec turns values into bodies of a content type, and back. It must be safe for concurrent use.
@@ -42,7 +44,7 @@ func (jsonCodec) Unmarshal(body []byte, into any) error {
 	if takeRaw(body, into) {
 		return nil
 	}
-	return json.Unmarshal(utf8Of(body), into)
+	return json.Unmarshal(charset.UTF8(body), into)
 }
 
 // Protobuf returns the codec for application/protobuf and its older names. Values that implement
