@@ -10,9 +10,9 @@ import (
 
 // Byte order marks: of UTF-8, and of UTF-16 in both orders.
 const (
-	mark    = "\xef\xbb\xbf"
-	little  = "\xff\xfe"
-	big     = "\xfe\xff"
+	mark   = "\xef\xbb\xbf"
+	little = "\xff\xfe"
+	big    = "\xfe\xff"
 	unit   = 2 // bytes of a unit of UTF-16
 )
 
