@@ -27,6 +27,7 @@ type bug struct {
 func bugs() map[string]bug {
 	all := deliveryBugs()
 	maps.Copy(all, settleBugs())
+	maps.Copy(all, propertyBugs())
 	return all
 }
 
@@ -44,32 +45,6 @@ func deliveryBugs() map[string]bug {
 		"headers are lost": {
 			found:   "delivery/keeps_the_message",
 			publish: func(m *queue.Message) { m.Headers = nil },
-		},
-		"properties are lost": {
-			found:   "properties/reach_the_job",
-			publish: func(m *queue.Message) { m.Properties = nil },
-		},
-		"properties are lost by a copy": {
-			found: "properties/survive_every_settlement",
-			deliver: func(d *queue.Delivery) {
-				if d.Attempt > 1 {
-					d.Properties = nil
-				}
-			},
-		},
-		"no properties are empty ones": {
-			found: "properties/none_costs_nothing",
-			deliver: func(d *queue.Delivery) {
-				if d.Properties == nil {
-					d.Properties = &queue.Properties{}
-				}
-			},
-		},
-		"a bad property is taken": {
-			found: "properties/bad_ones_are_refused",
-			publish: func(m *queue.Message) {
-				m.Properties = nil
-			},
 		},
 		"empty header values are dropped": {
 			found:   "delivery/hostile_headers",

@@ -33,6 +33,9 @@ type outgoing struct {
 	msg   amqp.Publishing
 	delay time.Duration // the rung on which it waits until it is due; zero for none
 	lease time.Time     // the start of that queue's lease
+
+	// unrouted means that the message is not returned if no queue takes it.
+	unrouted bool
 }
 
 // window is the most messages of one call that are in flight together. The client searches all of
