@@ -15,7 +15,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Letters returns the operator's access to the dead letters.
+// Letters returns the operator's access to the dead letters. A letter that RabbitMQ itself has made
+// has reason, queue and time of the newest record in its header x-death.
 //
 // RabbitMQ shows a message only to the consumer that takes it. So each call takes the letters, over
 // its own connection, and gives the remaining ones back when it ends: other calls don't see them
