@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
 
@@ -44,6 +45,23 @@ func (j Job[J]) Body() []byte { return j.entry.delivery.Body }
 
 // Headers returns a copy of the message's headers.
 func (j Job[J]) Headers() map[string]string { return maps.Clone(j.entry.delivery.Headers) }
+
+// Properties returns the message's properties, such as the address for an answer; the zero value if
+// it has none.
+func (j Job[J]) Properties() queue.Properties {
+	if p := j.entry.delivery.Properties; p != nil {
+		return *p
+	}
+	return queue.Properties{}
+}
+
+// Message returns a copy of the message, with its content type and priority. It shares the body,
+// which must not be changed.
+func (j Job[J]) Message() queue.Message {
+	m := j.entry.delivery.Message
+	m.Headers, m.Properties = maps.Clone(m.Headers), m.Properties.OrNil()
+	return m
+}
 
 // Published returns when the message was published; zero if unknown.
 func (j Job[J]) Published() time.Time { return j.entry.delivery.Time }

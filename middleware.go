@@ -140,6 +140,21 @@ func DeadlineFrom(header string) Middleware {
 	}
 }
 
+// DeadlineFromExpiration is like [DeadlineFrom], for messages with a [queue.Properties.Expiration]:
+// a job's deadline is that long after its message was published. A message without an expiration,
+// or whose time of publishing is unknown, has no deadline.
+func DeadlineFromExpiration() Middleware {
+	return func(next RunFunc) RunFunc {
+		return func(ctx context.Context, job Job[any]) (any, error) {
+			expiration, published := job.Properties().Expiration, job.Published()
+			if expiration <= 0 || published.IsZero() {
+				return next(ctx, job)
+			}
+			return before(ctx, published.Add(expiration), job, next)
+		}
+	}
+}
+
 func before(ctx context.Context, deadline time.Time, job Job[any], next RunFunc) (any, error) {
 	expiring, cancel := context.WithDeadlineCause(extensible{ctx}, deadline, ErrExpired)
 	defer cancel()

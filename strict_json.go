@@ -8,6 +8,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/gentask/gentask/internal/charset"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -27,10 +28,10 @@ func StrictJSON(msg *queue.Message, into any) error {
 	if takeBody(msg, into) {
 		return nil
 	}
-	body := withoutMark(msg.Body)
+	body := charset.UTF8(msg.Body)
 	switch {
 	case !utf8.Valid(body):
-		return errors.New("gentask: payload is not UTF-8")
+		return packed(msg, errors.New("gentask: payload is not UTF-8"))
 	case string(bytes.Trim(body, " \t\r\n")) == "null":
 		return errors.New("gentask: payload is null, want a value")
 	}
@@ -115,5 +116,15 @@ func takeBody(msg *queue.Message, into any) bool {
 	return true
 }
 
-// withoutMark returns body without the byte order mark that some programs write before JSON.
-func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) }
+// packed adds to the error of a body that is compressed what reads it.
+func packed(msg *queue.Message, err error) error {
+	encoding := msg.Headers[queue.HeaderEncoding]
+	if encoding == "" && bytes.HasPrefix(msg.Body, []byte("\x1f\x8b")) {
+		encoding = "gzip"
+	}
+	if err == nil || encoding == "" {
+		return err
+	}
+	return fmt.Errorf("gentask: payload has the content encoding %q, which Config.Decode must undo, as that of a "+
+		"codec.Set does: %w", encoding, err)
+}

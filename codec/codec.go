@@ -1,12 +1,13 @@
 package codec
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/gentask/gentask/internal/charset"
 )
 
 // Codec turns values into bodies of a content type, and back. It must be safe for concurrent use.
@@ -23,8 +24,8 @@ type Codec interface {
 }
 
 // JSON returns the codec for application/json, and for types that end in +json, by encoding/json.
-// Any value fits. As with gentask.DecodeJSON, a *[]byte and a *string get the body as it is, and a
-// byte order mark is left out.
+// Any value fits. As with gentask.DecodeJSON, a *[]byte and a *string get the body as it is, a byte
+// order mark is left out, and a body with the mark of UTF-16 is read as that.
 func JSON() Codec { return jsonCodec{} }
 
 type jsonCodec struct{}
@@ -43,7 +44,7 @@ func (jsonCodec) Unmarshal(body []byte, into any) error {
 	if takeRaw(body, into) {
 		return nil
 	}
-	return json.Unmarshal(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), into)
+	return json.Unmarshal(charset.UTF8(body), into)
 }
 
 // Protobuf returns the codec for application/protobuf and its older names. Values that implement

@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/gentask/gentask/queue"
 )
 
-// HeaderEncoding is the header with the compression of a body, as in HTTP: gzip or zstd.
-const HeaderEncoding = "content-encoding"
+// HeaderEncoding is the header with the compression of a body, as in HTTP: gzip or zstd. Decode
+// finds it in any case.
+const HeaderEncoding = queue.HeaderEncoding
 
 // Compression is a way to make bodies smaller. The set is closed.
 type Compression uint8
@@ -86,30 +86,37 @@ func (s *Set) compress(msg *queue.Message) error {
 
 // decompress returns the body without its compression.
 func (s *Set) decompress(msg *queue.Message) ([]byte, error) {
-	encoding := msg.Headers[HeaderEncoding]
-	switch strings.ToLower(encoding) {
-	case "", None.String():
+	switch encoding := encodingOf(msg); encoding {
+	case "":
 		return msg.Body, nil
 	case Gzip.String():
-		return s.gunzip(msg.Body)
+		return s.expandBy(encoding, msg.Body, gunzip)
+	case deflate:
+		return s.expandBy(encoding, msg.Body, inflate)
+	case bzip:
+		return s.expandBy(encoding, msg.Body, bunzip)
 	case Zstd.String():
 		return s.unzstd(msg.Body)
+	default:
+		known := []string{None.String(), Gzip.String(), Zstd.String(), deflate, bzip}
+		return nil, &UnknownError{What: "content encoding", Name: encoding, Known: known}
 	}
-	known := []string{None.String(), Gzip.String(), Zstd.String()}
-	return nil, &UnknownError{What: "content encoding", Name: encoding, Known: known}
 }
 
-func (s *Set) gunzip(body []byte) ([]byte, error) {
-	r, err := gzip.NewReader(bytes.NewReader(body))
+func gunzip(body []byte) (io.Reader, error) { return gzip.NewReader(bytes.NewReader(body)) }
+
+// expandBy decompresses body by the reader that open returns.
+func (s *Set) expandBy(encoding string, body []byte, open func([]byte) (io.Reader, error)) ([]byte, error) {
+	r, err := open(body)
 	if err != nil {
-		return nil, fmt.Errorf("codec: gzip: %w", err)
+		return nil, fmt.Errorf("codec: %s: %w", encoding, err)
 	}
 	plain, err := io.ReadAll(io.LimitReader(r, int64(s.cfg.MaxBytes)+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("codec: gzip: %w", err)
+		return nil, fmt.Errorf("codec: %s: %w", encoding, err)
 	case len(plain) > s.cfg.MaxBytes:
-		return nil, s.tooLarge(Gzip, body)
+		return nil, s.tooLarge(encoding, body)
 	}
 	return plain, nil
 }
@@ -120,14 +127,14 @@ func (s *Set) unzstd(body []byte) ([]byte, error) {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded),
 		errors.Is(err, zstd.ErrWindowSizeExceeded),
 		len(plain) > s.cfg.MaxBytes:
-		return nil, s.tooLarge(Zstd, body)
+		return nil, s.tooLarge(Zstd.String(), body)
 	case err != nil:
 		return nil, fmt.Errorf("codec: zstd: %w", err)
 	}
 	return plain, nil
 }
 
-func (s *Set) tooLarge(c Compression, body []byte) error {
-	return fmt.Errorf("%w: %d bytes of %v become more than Config.MaxBytes, which is %d",
-		ErrTooLarge, len(body), c, s.cfg.MaxBytes)
+func (s *Set) tooLarge(encoding string, body []byte) error {
+	return fmt.Errorf("%w: %d bytes of %s become more than Config.MaxBytes, which is %d",
+		ErrTooLarge, len(body), encoding, s.cfg.MaxBytes)
 }

@@ -12,10 +12,11 @@ import (
 // [Config.MaxBytes] when decompressed.
 var ErrTooLarge = errors.New("codec: body too large")
 
-// UnknownError is returned by [Set.Decode] for a message of a content type or a content encoding
-// that the Set lacks. It wraps [queue.ErrUnknown].
+// UnknownError is returned by [Set.Decode] for a message of a content type, a content encoding
+// or a charset that the Set lacks. It wraps [queue.ErrUnknown].
 type UnknownError struct {
-	// What and Name are the kind, "content type" or "content encoding", and the unknown name.
+	// What and Name are the kind, "content type", "content encoding" or "charset", and the unknown
+	// name.
 	What, Name string
 	// Known are those that the Set has.
 	Known []string

@@ -94,11 +94,16 @@ func (s *Set) check() error {
 }
 
 // Decode turns the body of msg into the value that into points to, by content type and content
-// encoding. It fits gentask.Config.Decode. It returns an [*UnknownError] for a type or an encoding
-// that the Set lacks. For a body that exceeds [Config.MaxBytes] it returns an error that wraps
-// [ErrTooLarge].
+// encoding. It fits gentask.Config.Decode. It returns an [*UnknownError] for a type, an encoding or
+// a charset that the Set lacks. For a body that exceeds [Config.MaxBytes] it returns an error that
+// wraps [ErrTooLarge].
+//
+// Messages of other programs are read as they write them. The header's name may be in any case, and
+// its value may be deflate, bzip2, or a charset, which is no compression. Celery's header
+// "compression" counts as well. JSON may be in ISO-8859-1 or UTF-16 if the content type says so, and
+// text/plain is JSON unless a codec takes it: a *string and a *[]byte get the body as it is.
 func (s *Set) Decode(msg *queue.Message, into any) error {
-	codec, err := s.lookup(msg.ContentType)
+	codec, text, err := s.lookup(msg.ContentType)
 	if err != nil {
 		return err
 	}
@@ -106,25 +111,39 @@ func (s *Set) Decode(msg *queue.Message, into any) error {
 	if err != nil {
 		return err
 	}
+	if _, raw := into.(*[]byte); text && !raw {
+		if body, err = recode(body, msg.ContentType); err != nil {
+			return err
+		}
+	}
 	return codec.Unmarshal(body, into)
 }
 
-// lookup returns the codec for a content type, without regard to parameters and case.
-func (s *Set) lookup(contentType string) (Codec, error) {
-	if contentType == "" {
-		return s.byType[s.cfg.Untyped], nil
+// lookup returns the codec for a content type, without regard to parameters and case, and reports
+// whether its bodies are text with a charset.
+func (s *Set) lookup(contentType string) (c Codec, text bool, err error) {
+	name := s.cfg.Untyped
+	if contentType != "" {
+		if name, _, err = mime.ParseMediaType(contentType); err != nil {
+			name = contentType
+		}
 	}
-	name, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		name = contentType
-	}
+	text = strings.HasPrefix(name, "text/") || strings.HasSuffix(name, "json")
 	if c := s.byType[name]; c != nil {
-		return c, nil
+		return c, text, nil
 	}
-	if c := s.byType[JSON().ContentTypes()[0]]; c != nil && strings.HasSuffix(name, "+json") {
-		return c, nil
+	if c := s.json(); c != nil && (strings.HasSuffix(name, "+json") || looseJSON(name)) {
+		return c, text, nil
 	}
-	return nil, &UnknownError{What: "content type", Name: contentType, Known: slices.Clone(s.known)}
+	return nil, false, &UnknownError{What: "content type", Name: contentType, Known: slices.Clone(s.known)}
+}
+
+// json returns the codec for application/json, and nil if there is none.
+func (s *Set) json() Codec { return s.byType[JSON().ContentTypes()[0]] }
+
+// looseJSON reports whether a content type is one that programs give to JSON, out of habit.
+func looseJSON(name string) bool {
+	return name == "text/plain" || name == "text/json" || name == "application/x-json"
 }
 
 // Encode returns a message with v as its body, by the first codec that v fits, with its content

@@ -50,6 +50,10 @@ type Message struct {
 	//
 	// UniqueKey is an instruction to the publisher: deliveries and dead letters have none.
 	UniqueKey string
+
+	// Properties are fields that programs use among themselves. Nil means none. They must not be
+	// changed after publishing or receiving.
+	Properties *Properties
 }
 
 // MaxPriority is the highest [Message.Priority].
@@ -62,7 +66,7 @@ func (m *Message) Check() error {
 		return fmt.Errorf("%w: Message.Priority is %d: want 0, for most messages, to %d", ErrConfig,
 			m.Priority, MaxPriority)
 	}
-	return nil
+	return m.Properties.check()
 }
 
 // Headers of the library. Drivers write them, and users find them in [Message.Headers].

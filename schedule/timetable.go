@@ -46,6 +46,7 @@ func newTimetable(p Plan, field string) (timetable, error) {
 	}
 	// A later change by the caller must not change a firing.
 	p.Message.Headers, p.Message.Body = maps.Clone(p.Message.Headers), bytes.Clone(p.Message.Body)
+	p.Message.Properties = p.Message.Properties.OrNil()
 	t := timetable{Plan: p, expression: e, zone: zone}
 	if t.next(time.Now()).IsZero() {
 		return timetable{}, badConfig(field+".Cron", fmt.Sprintf("%q, which is never", p.Cron), right)

@@ -13,7 +13,7 @@ import (
 )
 
 // Publish adds all messages or none: to the tail of their priority, at once or when they are due.
-// It copies the headers. It returns a [*queue.PublishError] if ctx ends before, also while [Faults]
+// It copies headers and properties. It returns a [*queue.PublishError] if ctx ends before, also while [Faults]
 // block it, if the queue is closed, or if one of the messages is invalid.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return q.publish(ctx, msgs, nil)
@@ -102,6 +102,7 @@ func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 		after = m.NotBefore.Sub(now)
 	}
 	m.Headers, m.NotBefore, m.UniqueKey = maps.Clone(m.Headers), time.Time{}, ""
+	m.Properties = m.Properties.OrNil()
 	q.sequence++
 	it := item{Message: m, attempt: used(m.Headers) + 1, sequence: q.sequence}
 	q.stats.Published++

@@ -85,6 +85,13 @@
 // message with a key costs three round trips. The key is remembered even if the server restarts, or
 // the first message is gone.
 //
+// # Properties
+//
+// [queue.Properties] are in headers, such as [queue.HeaderCorrelationID]. The reply subject of a
+// message can't be one, because JetStream uses it for itself. A value that a header can't hold, such
+// as a stack, is percent-escaped under a name that begins with gentask-esc-. The first line of a
+// reason is in [queue.HeaderReason] as it is.
+//
 // # Delays
 //
 // A message with NotBefore goes to the queue at once. A session that gets it too early gives it

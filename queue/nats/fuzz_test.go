@@ -26,7 +26,8 @@ func FuzzWire(f *testing.F) {
 		"gentask-esc-gentask-attempts: 7\r\n", "Content-Type: \r\n", "Nats-Rollup: all\r\n",
 		"gentask-dead-at: never\r\n", "a:\r\n",
 		"\xff: \xff\r\n", ": x\r\n",
-		"Status: 503\r\n",
+		"Status: 503\r\n", "gentask-correlation-id: c\r\ngentask-expiration: -7\r\n", "Nats-TTL: 1h\r\n",
+		"gentask-esc-gentask-reply-to: a%0Ab\r\ngentask-reply-to: c\r\n", "a: 1\r\na: 2\r\n", "content-type: x\r\n",
 	} {
 		f.Add([]byte(block), []byte("body"), uint64(1), "why", int64(1))
 	}
@@ -51,6 +52,7 @@ func FuzzWire(f *testing.F) {
 			again := decode(s.copyOf(c).Header, body, "lost", time.Now())
 			require.Equal(t, m.ID, again.ID)
 			require.Equal(t, m.ContentType, again.ContentType)
+			require.Equal(t, m.Properties, again.Properties)
 			require.True(t, m.Time.Equal(again.Time) || m.Time.Year() > 9999 || m.Time.Year() < 0)
 			require.True(t, bytes.Equal(body, again.Body))
 			used, copied := usedUp(again)

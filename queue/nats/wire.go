@@ -63,6 +63,7 @@ func encode(subject, dedup string, m queue.Message) *natsgo.Msg {
 	if m.ContentType != "" {
 		put(h, headerContentType, m.ContentType)
 	}
+	putProperties(h, m.Properties)
 	put(h, headerTime, m.Time.UTC().Format(time.RFC3339Nano))
 	if !m.NotBefore.IsZero() {
 		put(h, headerNotBefore, m.NotBefore.UTC().Format(time.RFC3339Nano))
@@ -77,6 +78,7 @@ func put(h natsgo.Header, name, value string) {
 		return
 	}
 	h[escaped+url.QueryEscape(name)] = []string{url.QueryEscape(value)}
+	putFirstLine(h, name, value)
 }
 
 // putUser writes a header of the user, so that it is neither a field of this driver nor an
@@ -93,8 +95,7 @@ func putUser(h natsgo.Header, name, value string) {
 func reserved(name string) bool {
 	lower := strings.ToLower(name)
 	return name == headerID || name == headerTime || name == headerNotBefore || name == headerContentType ||
-		name == headerSubject ||
-		strings.HasPrefix(name, ".") ||
+		name == headerSubject || strings.HasPrefix(name, ".") || isProperty(name) ||
 		strings.HasPrefix(lower, "nats-") || strings.HasPrefix(lower, escaped)
 }
 
@@ -117,26 +118,65 @@ func plainValue(value string) bool {
 }
 
 // decode returns the message that was received. A foreign message without an id gets fallback, and
-// stored as its time.
+// stored as its time. A header that comes several times is one with all values, as in HTTP.
 func decode(h natsgo.Header, body []byte, fallback string, stored time.Time) queue.Message {
-	m := queue.Message{ID: fallback, Body: body, Time: stored}
+	r := reading{m: queue.Message{ID: fallback, Body: body, Time: stored}, most: len(h)}
 	if id := h.Get(jetstream.MsgIDHeader); id != "" {
-		m.ID = id
+		r.m.ID = id
 	}
+	if text := h.Get(headerTTL); text != "" {
+		r.properties.Expiration = ttl(text)
+	}
+	again := false
 	for name, values := range h {
-		if len(values) == 0 || strings.HasPrefix(name, serverPrefix) {
-			continue
+		switch {
+		case len(values) == 0 || strings.HasPrefix(name, serverPrefix):
+		case strings.HasPrefix(name, escaped):
+			again = true
+		default:
+			r.set(name, values, false)
 		}
-		name, value, user := unescape(name, values[0])
-		if !user && setField(&m, name, value) {
-			continue
-		}
-		if m.Headers == nil {
-			m.Headers = make(map[string]string, len(h))
-		}
-		m.Headers[name] = value
 	}
-	return m
+	for name, values := range h { // an escaped header is whole, and counts more than a plain one
+		if again && len(values) > 0 && strings.HasPrefix(name, escaped) {
+			name, value, user := unescape(name, values[0])
+			r.set(name, []string{value}, user)
+		}
+	}
+	return r.message()
+}
+
+// reading is a message that is being decoded.
+type reading struct {
+	m          queue.Message
+	properties queue.Properties
+	own        bool // written by this driver
+	most       int  // the most headers
+}
+
+// set sets the field that the header is for, or else the header. user means that the header must be
+// the user's.
+func (r *reading) set(name string, values []string, user bool) {
+	if !user && (setField(&r.m, name, values[0]) || r.properties.SetHeader(name, values[0])) {
+		r.own = r.own || name == headerTime
+		return
+	}
+	if r.m.Headers == nil {
+		r.m.Headers = make(map[string]string, r.most)
+	}
+	if strings.HasPrefix(name, "gentask-") {
+		values = values[:1]
+	}
+	r.m.Headers[name] = strings.Join(values, ", ")
+}
+
+// message returns the message when all headers are set.
+func (r *reading) message() queue.Message {
+	r.m.Properties = r.properties.OrNil()
+	if r.m.ContentType == "" && !r.own {
+		r.m.ContentType = typeOf(r.m.Headers)
+	}
+	return r.m
 }
 
 // setField reports whether the header is a field of m, and sets it.

@@ -20,6 +20,7 @@ import (
 func TestMessagesSurviveTheWire(t *testing.T) {
 	hostile := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
 		"", " x ", "a\r\nb", "Nats-Rollup", "nats-ttl", headerID, headerTime, headerContentType, escaped + "x", ".x",
+		queue.HeaderReason, queue.HeaderCorrelationID, queue.HeaderExpiration, "content-type",
 		"100%", "%41", "a:b", "é",
 	}))
 	rapid.Check(t, func(t *rapid.T) {
@@ -30,6 +31,12 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 			Time: time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "s"),
 				rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC(),
 		}
+		p := queue.Properties{
+			CorrelationID: hostile.Draw(t, "correlation id"), Type: hostile.Draw(t, "type"),
+			Expiration: time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "ms")) * time.Millisecond,
+			Subject:    hostile.Draw(t, "subject"), Exchange: hostile.Draw(t, "exchange"),
+		}
+		m.Properties = p.OrNil()
 		if len(m.Headers) == 0 {
 			m.Headers = nil
 		}

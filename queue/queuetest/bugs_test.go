@@ -27,6 +27,7 @@ type bug struct {
 func bugs() map[string]bug {
 	all := deliveryBugs()
 	maps.Copy(all, settleBugs())
+	maps.Copy(all, propertyBugs())
 	return all
 }
 

@@ -32,6 +32,9 @@ const (
 	// Unique is to enqueue only one message with the same [queue.Message.UniqueKey].
 	Unique Capability = "unique"
 
+	// Properties is to keep a message's [queue.Message.Properties] over all of its attempts.
+	Properties Capability = "properties"
+
 	// Letters is to list dead letters, to give them back and to purge them: see [queue.Letters].
 	Letters Capability = "letters"
 )
@@ -44,6 +47,8 @@ func lacks() map[Capability]func(b *bench) {
 		NotBefore: refused("Message.NotBefore", queue.Message{ID: "a", NotBefore: time.Now().Add(time.Minute)}),
 		Priority:  refused("Message.Priority", queue.Message{ID: "a", Priority: 1}),
 		Unique:    refused("Message.UniqueKey", queue.Message{ID: "a", UniqueKey: "k"}),
+		Properties: refused("Message.Properties",
+			queue.Message{ID: "a", Properties: &queue.Properties{CorrelationID: "c"}}),
 	}
 }
 
@@ -135,16 +140,17 @@ func needs() map[string][]Capability {
 			"cancel/resume without cancel",
 			"publish/many in one call", "publish/from many goroutines", "publish/before the first session",
 			"release/put off",
-			"release/put off outlives its session",
+			"release/put off outlives its session", "properties/survive a dead letter",
 		},
-		Letters: letterNames(),
+		Properties: propertyNames(),
+		Letters:    append(letterNames(), "properties/survive a redrive"),
 		Delay: {
 			"requeue/with a delay", "requeue/a delay outlives its session", "release/put off",
 			"release/put off outlives its session",
 		},
 		NotBefore: {
 			"order/not before its time", "order/not before, without a session", "order/delays of different length",
-			"order/a time that has passed is at once",
+			"order/a time that has passed is at once", "properties/survive a delay",
 		},
 		Priority: {"order/priority overtakes", "order/priority stays with the message"},
 		Unique: {
@@ -172,7 +178,7 @@ func (f Fixture) instead(t *testing.T, tc testCase) func(b *bench) {
 		require.Contains(t, lacks(), c, "Fixture.Lacks names no capability")
 		require.NotEmpty(t, reason, "Fixture.Lacks has to say why %q is missing", c)
 	}
-	for _, c := range []Capability{Letters, NotBefore, Priority, Unique, Keeping, Delay, Loss} {
+	for _, c := range []Capability{Letters, NotBefore, Priority, Unique, Properties, Keeping, Delay, Loss} {
 		for _, need := range needs()[tc.name] {
 			if need == c && f.Lacks[c] != "" {
 				t.Logf("lacks %s: %s", c, f.Lacks[c])

@@ -96,6 +96,7 @@ func cases() []testCase {
 		backlogCases(),
 		inspectCases(),
 		letterCases(),
+		propertyCases(),
 	} {
 		all = append(all, theme...)
 	}

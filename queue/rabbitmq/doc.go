@@ -40,8 +40,9 @@
 //   - DeadLetter: a copy with reason, stack, attempts, queue and time is published to the
 //     dead-letter queue and confirmed. Then the original is acknowledged.
 //
-// A copy keeps body, headers with their types, and properties, except time to live, user id, CC,
-// and the broker's own records. If the connection breaks between the confirm and the
+// A copy keeps body, headers with their types, and properties, except user id, CC, and the broker's
+// own records. Time to live, exchange and routing key of the original go into headers, which the
+// driver reads as [queue.Properties]. If the connection breaks between the confirm and the
 // acknowledgement, the message is there twice: delivery is at least once.
 //
 // # Attempts

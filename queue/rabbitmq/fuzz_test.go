@@ -37,6 +37,8 @@ func FuzzForeignTable(f *testing.F) {
 			Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1},
 		}
 		h.ID = "made-up"
+		letter := queue.ReadLetter((&Broker{}).Queue("q").letterOf(&raw))
+		require.GreaterOrEqual(t, letter.Deaths, 1)
 		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: reason}
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {
 			require.NoError(t, msg.Headers.Validate())
@@ -70,7 +72,7 @@ var names = []string{
 	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, headerCount,
 	headerMillis,
 	"x-death", "CC", "BCC",
-	"x-first-death-queue", "",
+	"x-first-death-queue", queue.HeaderSubject, queue.HeaderExpiration, queue.HeaderEncoding, "",
 }
 
 func (s *tableSeed) table(depth int) amqp.Table {

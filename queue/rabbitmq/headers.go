@@ -34,18 +34,19 @@ const (
 // priority is limited to that of the queue, because a higher one has no effect.
 func message(raw *amqp.Delivery, maxPriority int) queue.Message {
 	return queue.Message{
-		ID: raw.MessageId, Body: raw.Body, Headers: texts(raw.Headers), ContentType: raw.ContentType,
+		ID: raw.MessageId, Body: raw.Body, ContentType: raw.ContentType,
+		Headers:  withEncoding(texts(raw.Headers), raw.ContentEncoding),
 		Time:     published(raw),
-		Priority: min(int(raw.Priority), maxPriority),
+		Priority: min(int(raw.Priority), maxPriority), Properties: properties(raw),
 	}
 }
 
-// texts returns headers as text, and nil for none. It omits the time in milliseconds, which is in
-// Message.Time.
+// texts returns headers as text, and nil for none. It omits those that are in other fields of a
+// Message.
 func texts(headers amqp.Table) map[string]string {
 	var all map[string]string
 	for name, value := range headers {
-		if name == headerMillis || name == headerNotBefore {
+		if name == headerMillis || name == headerNotBefore || isRecord(name) {
 			continue
 		}
 		if all == nil {
@@ -74,6 +75,9 @@ func text(value any) string {
 	case amqp.Decimal:
 		return fmt.Sprintf("%de-%d", v.Value, v.Scale)
 	case amqp.Table, []any:
+		if list, ok := v.([]any); ok && len(list) == 0 {
+			return "[]" // both clients read it as nil
+		}
 		if doc, err := json.Marshal(v); err == nil {
 			return string(doc)
 		}

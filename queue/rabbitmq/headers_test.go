@@ -32,6 +32,7 @@ func TestHeadersBecomeText(t *testing.T) {
 		"decimal": {amqp.Decimal{Scale: 2, Value: 314}, "314e-2"},
 		"table":   {amqp.Table{"a": int32(1), "b": "x"}, `{"a":1,"b":"x"}`},
 		"array":   {[]any{"a", int32(1), false}, `["a",1,false]`},
+		"empty":   {[]any(nil), "[]"},
 		"no JSON": {[]any{math.Inf(1)}, "[+Inf]"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, text(tc.value)) })

@@ -15,7 +15,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Letters returns the operator's access to the dead letters.
+// Letters returns the operator's access to the dead letters. A letter that RabbitMQ itself has made
+// has reason, queue and time of the newest record in its header x-death.
 //
 // RabbitMQ shows a message only to the consumer that takes it. So each call takes the letters, over
 // its own connection, and gives the remaining ones back when it ends: other calls don't see them
@@ -115,7 +116,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 		delete(raw.Headers, headerWalk)
 		delete(raw.Headers, "") // see blank
 		w.raw = raw
-		return message(raw, w.q.broker.cfg.MaxPriority), nil
+		return w.q.letterOf(raw), nil
 	}
 }
 
@@ -325,6 +326,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 			headers[name] = value
 		}
 	}
+	record(headers, w.q.letterOf(raw).Properties)
 	shed(headers, headerRoom(w.link.Config.FrameSize))
 	id := raw.MessageId
 	if id == "" {
@@ -344,7 +346,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 
 // brokersDeath reports whether RabbitMQ uses the header for its own dead-lettering.
 func brokersDeath(name string) bool {
-	return name == "x-death" || strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
+	return name == headerDeath || strings.HasPrefix(name, "x-first-death-") || strings.HasPrefix(name, "x-last-death-")
 }
 
 // failed adds the operation to an error.

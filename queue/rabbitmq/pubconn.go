@@ -201,8 +201,8 @@ func (c *pubConn) writeCall(k *call) {
 		if k.gone.Load() {
 			return
 		}
-		k.confirms[i], k.errs[i] = c.channel.PublishWithDeferredConfirm(amqp.DefaultExchange, o.queue, true, false,
-			o.msg)
+		k.confirms[i], k.errs[i] = c.channel.PublishWithDeferredConfirm(amqp.DefaultExchange, o.queue,
+			!o.unrouted, false, o.msg)
 		if k.errs[i] != nil {
 			k.errs[i] = fmt.Errorf("%w: %w", ErrUnconfirmed, k.errs[i])
 		}

@@ -32,6 +32,9 @@ type outgoing struct {
 	queue string
 	msg   amqp.Publishing
 	delay time.Duration // the rung on which it waits until it is due; zero for none
+
+	// unrouted means that the message is not returned if no queue takes it.
+	unrouted bool
 }
 
 // window is the most messages of one call that are in flight together. The client searches all of
@@ -158,11 +161,8 @@ const (
 
 // checkOutgoing refuses messages for which the client or the broker would end the connection.
 func checkOutgoing(o outgoing, frameMax int) error {
-	if n := len(o.msg.MessageId); n > maxShort {
-		return badConfig("Message.ID", fmt.Sprintf("%d bytes", n), "255 at most")
-	}
-	if n := len(o.msg.ContentType); n > maxShort {
-		return badConfig("Message.ContentType", fmt.Sprintf("%d bytes", n), "255 at most")
+	if err := checkShort(&o.msg); err != nil {
+		return err
 	}
 	for name := range o.msg.Headers {
 		if len(name) > maxShort {

@@ -99,11 +99,15 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 	if m.NotBefore.After(time.Now()) {
 		headers[headerNotBefore] = dueText(m.NotBefore)
 	}
-	return outgoing{queue: q.name, msg: amqp.Publishing{
+	record(headers, m.Properties)
+	o := outgoing{queue: q.name, msg: amqp.Publishing{
 		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time,
-		Body:     m.Body,
-		Priority: uint8(m.Priority), //nolint:gosec // checked by order
+		Body:            m.Body,
+		ContentEncoding: compression(m.Headers[queue.HeaderEncoding]),
+		Priority:        uint8(m.Priority), //nolint:gosec // checked by order
 	}}
+	setFields(&o.msg, m.Properties)
+	return o
 }
 
 // DeadLetters returns up to limit dead letters, the oldest first, and leaves them where they are. A

@@ -17,7 +17,7 @@ var _ queue.Returner = (*session)(nil)
 // There are two exceptions. If another queue refused the delivery, such as a dead-letter queue that
 // is full, it goes to the tail of its own queue, and does not block others. That takes a copy,
 // which must be confirmed. If a dead letter exceeds the broker's size limit for publishers, or the
-// user may not write it, the broker itself dead-letters it, without reason and attempts.
+// user may not write it, the broker itself dead-letters it. Its reason is then the broker's.
 func (s *session) Return(ctx context.Context, batch []queue.Settlement) error {
 	return s.settleBy(ctx, batch, s.claimReturn, s.finishReturns)
 }

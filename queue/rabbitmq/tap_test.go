@@ -80,7 +80,7 @@ func TestTapTakesDeliveriesOnly(t *testing.T) {
 		var want []amqp.Delivery
 		for tag := range rapid.Uint64Range(0, 5).Draw(t, "deliveries") {
 			d := amqp.Delivery{
-				DeliveryTag: tag + 1, Redelivered: true,
+				DeliveryTag: tag + 1, Redelivered: true, Exchange: "exchange", RoutingKey: "key",
 				MessageId: rapid.StringN(0, 20, 255).Draw(t, "id"),
 			}
 			if n := rapid.IntRange(0, 300).Draw(t, "length"); n > 0 {

@@ -186,13 +186,16 @@ func (p *payload) integer(kind byte) any {
 	return nil
 }
 
-// deliver parses the arguments of basic.deliver. It ignores consumer, exchange and routing key.
+// deliver parses the arguments of basic.deliver. It ignores the consumer, and the routing key of the
+// default exchange, which is the name of the queue.
 func (p *payload) deliver(d *amqp.Delivery) {
 	p.short()
 	d.DeliveryTag = p.number(8)
 	d.Redelivered = p.byte()&1 != 0
-	p.short()
-	p.short()
+	d.Exchange = p.word()
+	if key := p.short(); d.Exchange != amqp.DefaultExchange {
+		d.RoutingKey = p.words.word(key)
+	}
 }
 
 // properties parses a content header, and returns the length of the body.

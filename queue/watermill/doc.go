@@ -17,6 +17,9 @@
 //   - A message with a Priority or a UniqueKey is refused with [queue.ErrUnsupported], and so is
 //     one with NotBefore without Config.Delayed. A release with a delay is a copy, as a requeue
 //     with a delay is, that counts no attempt.
+//   - Properties are in the metadata, under the names of their headers, such as
+//     [queue.HeaderReplyTo]. The correlation id is under correlation_id, where watermill's own
+//     middleware has it.
 //   - The prefetch is only a limit. Most subscribers hand out one message for each subscription
 //     until that is settled. A session that should hold more needs more subscriptions:
 //     [Config.Subscriptions]. With several, a subscriber should fetch one message for each, or the

@@ -18,6 +18,9 @@ import (
 const (
 	keyContentType = "gentask-content-type"
 	keyTime        = "gentask-time"
+
+	// keyCorrelationID is the name by which watermill's own middleware knows the correlation id.
+	keyCorrelationID = "correlation_id"
 )
 
 // complete fills in the fields that the publisher left empty.
@@ -40,6 +43,9 @@ func encode(m queue.Message) *message.Message {
 	if m.ContentType != "" {
 		msg.Metadata.Set(keyContentType, m.ContentType)
 	}
+	for name, value := range m.Properties.Headers() {
+		msg.Metadata.Set(keyOf(name), value)
+	}
 	if !m.Time.IsZero() {
 		msg.Metadata.Set(keyTime, m.Time.UTC().Format(time.RFC3339Nano))
 	}
@@ -56,7 +62,28 @@ func decode(msg *message.Message) queue.Message {
 	m.Headers = maps.Clone(map[string]string(msg.Metadata))
 	delete(m.Headers, keyContentType)
 	delete(m.Headers, keyTime)
+	var p queue.Properties
+	maps.DeleteFunc(m.Headers, func(key, value string) bool { return p.SetHeader(headerOf(key), value) })
+	m.Properties = p.OrNil()
 	return m
+}
+
+// keyOf returns the key for the header of a property, and headerOf reverses it.
+func keyOf(header string) string {
+	if header == queue.HeaderCorrelationID {
+		return keyCorrelationID
+	}
+	return header
+}
+
+func headerOf(key string) string {
+	switch key {
+	case keyCorrelationID:
+		return queue.HeaderCorrelationID
+	case queue.HeaderCorrelationID:
+		return "" // no property is kept there
+	}
+	return key
 }
 
 // maxAttempts is the upper limit for a counter from a header, which any program may have written,
