@@ -59,9 +59,9 @@ func TestConformance(t *testing.T) {
 			Bury: func(ctx context.Context,
 				msgs ...queue.Message,
 			) error {
-				return bury(ctx, b.server, q.Name(), msgs)
+				return bury(ctx, b.host.server, q.Name(), msgs)
 			},
-			Break: func() { kick(t, b.server) },
+			Break: func() { kick(t, b.host.server) },
 			Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 		}
 	})

@@ -1,0 +1,255 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// syncer makes the streams of a directory durable. The server can sync each message by itself, but
+// only one after the other. An fsync by way of any descriptor covers everything that was written to
+// the file before, so one is enough for all messages that wait for it.
+type syncer struct {
+	root  string // the directory of the streams
+	fsync func(*os.File) error
+
+	rounds sync.WaitGroup
+
+	mu    sync.Mutex
+	trees map[string]*tree
+}
+
+func newSyncer(dir string, fsync func(*os.File) error) *syncer {
+	if fsync == nil {
+		fsync = (*os.File).Sync
+	}
+	return &syncer{root: filepath.Join(dir, "jetstream", "$G", "streams"), fsync: fsync, trees: map[string]*tree{}}
+}
+
+// tree is the directory of one stream.
+type tree struct {
+	syncer *syncer
+	path   string
+
+	mu      sync.Mutex
+	running bool
+	dirty   bool   // messages were stored since the last sync
+	next    *round // waits for the one that runs
+
+	synced map[string]os.FileInfo // by path, as last synced; only used by the round that runs
+}
+
+// round is one sync, and those who wait for it.
+type round struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+func (s *syncer) tree(stream string) *tree {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.trees[stream]
+	if t == nil {
+		t = &tree{syncer: s, path: filepath.Join(s.root, stream)}
+		s.trees[stream] = t
+	}
+	return t
+}
+
+// commit returns when everything that was written to the stream before is durable.
+func (s *syncer) commit(ctx context.Context, stream string) error {
+	r := s.tree(stream).join(s)
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join returns the round that starts next.
+func (t *tree) join(s *syncer) *round {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.next == nil {
+		t.next = &round{done: make(chan struct{})}
+	}
+	if !t.running {
+		t.running = true
+		s.rounds.Go(t.run)
+	}
+	return t.next
+}
+
+// run runs rounds as long as somebody waits.
+func (t *tree) run() {
+	for {
+		t.mu.Lock()
+		r := t.next
+		t.next = nil
+		t.running = r != nil
+		t.mu.Unlock()
+		if r == nil {
+			return
+		}
+		r.err = t.sync()
+		close(r.done)
+	}
+}
+
+// note records that messages were stored in the stream, for the next flush. It returns an error if
+// the stream's directory is not there.
+func (s *syncer) note(stream string) error {
+	t := s.tree(stream)
+	t.mu.Lock()
+	t.dirty = true
+	t.mu.Unlock()
+	_, err := os.Stat(filepath.Join(t.path, "msgs"))
+	return err
+}
+
+// flush syncs all streams in which messages were stored since the last flush.
+func (s *syncer) flush() error {
+	s.mu.Lock()
+	var waiting []*round
+	for _, t := range s.trees {
+		t.mu.Lock()
+		dirty := t.dirty
+		t.dirty = false
+		t.mu.Unlock()
+		if dirty {
+			waiting = append(waiting, t.join(s))
+		}
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, r := range waiting {
+		<-r.done
+		errs = append(errs, r.err)
+	}
+	return errors.Join(errs...)
+}
+
+// sync syncs the files that have changed since the last sync, and then the directories with new
+// entries, from the bottom up. A rewritten file counts as new. A removed one is no reason for a
+// sync, because its messages were settled.
+func (t *tree) sync() error {
+	before, now := t.synced, map[string]os.FileInfo{}
+	info, err := os.Stat(t.path)
+	if err != nil {
+		return err
+	}
+	if err := t.syncDir(t.path, now); err != nil {
+		return err
+	}
+	now[t.path] = info
+	if old := before[t.path]; old == nil || !os.SameFile(old, info) {
+		if err := t.syncer.syncAbove(); err != nil {
+			return err
+		}
+	}
+	t.synced = now
+	return nil
+}
+
+func (t *tree) syncDir(dir string, now map[string]os.FileInfo) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	changed := false
+	for _, e := range entries {
+		if ignored(e.Name()) {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		err := t.syncEntry(path, e, now)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		old := t.synced[path]
+		changed = changed || old == nil || !os.SameFile(old, now[path])
+	}
+	if changed {
+		return t.syncer.syncPath(dir, os.O_RDONLY, nil)
+	}
+	return nil
+}
+
+// ignored reports whether a file is not needed after a power cut. The server rebuilds its index,
+// and the state of a consumer only spares redeliveries.
+func ignored(name string) bool {
+	return name == "index.db" || name == "o.dat" || strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".new") ||
+		strings.HasPrefix(name, "_test_")
+}
+
+func (t *tree) syncEntry(path string, e fs.DirEntry, now map[string]os.FileInfo) error {
+	info, err := e.Info()
+	if err != nil {
+		return err
+	}
+	if e.IsDir() {
+		now[path] = info
+		return t.syncDir(path, now)
+	}
+	if old := t.synced[path]; old != nil && unchanged(old, info) {
+		now[path] = info
+		return nil
+	}
+	return t.syncer.syncPath(path, os.O_RDWR, func(opened os.FileInfo) { now[path] = opened })
+}
+
+// unchanged reports whether a file has the contents that it had. The server only appends to it.
+func unchanged(old, now os.FileInfo) bool {
+	return old.Size() == now.Size() && old.ModTime().Equal(now.ModTime()) && os.SameFile(old, now)
+}
+
+// syncAbove syncs the directories above a new stream, up to the one that has the broker's.
+func (s *syncer) syncAbove() error {
+	for dir, levels := s.root, 0; levels < levelsAbove; dir, levels = filepath.Dir(dir), levels+1 {
+		err := s.syncPath(dir, os.O_RDONLY, nil)
+		if err != nil && (levels < levelsAbove-1 || !errors.Is(err, fs.ErrPermission)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// levelsAbove is the number of directories from that of the streams to that above the broker's.
+const levelsAbove = 5
+
+// syncPath syncs a file or directory. It calls opened with the state that is synced at least.
+func (s *syncer) syncPath(path string, mode int, opened func(os.FileInfo)) (err error) {
+	if opened == nil && runtime.GOOS == "windows" {
+		return nil // it has no fsync of a directory
+	}
+	f, err := os.OpenFile(path, mode, 0)
+	if err != nil {
+		return err
+	}
+	defer closeQuietly(f)
+	if opened != nil {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err == nil {
+				opened(info)
+			}
+		}()
+	}
+	if err := s.fsync(f); err != nil && (opened != nil || !errors.Is(err, syscall.EINVAL)) {
+		return err // EINVAL: a file system without fsync of directories
+	}
+	return nil
+}
