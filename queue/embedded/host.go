@@ -55,7 +55,7 @@ const (
 // newHost returns a host whose server runs. It releases the lock if it returns an error.
 func newHost(dir string, c Config, l *lock) (*host, error) {
 	h := &host{
-		dir: dir, config: c, lock: l, syncer: newSyncer(dir, c.fsync),
+		dir: dir, config: c, lock: l, syncer: newSyncer(dir, c.fsync, l),
 		hint: make(chan struct{}, 1), started: time.Now(),
 	}
 	s, err := h.launch()
@@ -125,21 +125,30 @@ func (h *host) InProcessConn() (net.Conn, error) {
 	return s.InProcessConn()
 }
 
-// Sync implements [nats.Storage].
-func (h *host) Sync(ctx context.Context, stream string) error {
-	if err := h.failed(); err != nil {
+// Store implements [nats.Storage].
+func (h *host) Store(stream string) func(context.Context) error {
+	t := h.syncer.tree(stream)
+	t.begin()
+	return func(ctx context.Context) error {
+		err := h.stored(ctx, t)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		return h.failWith(err)
+	}
+}
+
+// stored returns nil when all that was written to the stream before is as durable as configured. A
+// file that was removed takes writes, too, so it must also still be there.
+func (h *host) stored(ctx context.Context, t *tree) error {
+	if h.config.Sync == Always {
+		return t.commit(ctx)
+	}
+	t.note()
+	if err := h.lock.held(); err != nil {
 		return err
 	}
-	err := h.lock.held()
-	if err == nil && h.config.Sync == Always {
-		err = h.syncer.commit(ctx, stream)
-	} else if err == nil {
-		err = h.syncer.note(stream)
-	}
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	return h.failWith(err)
+	return t.there()
 }
 
 // Err implements [nats.Storage]. It looks for a reason if none is known.
@@ -177,7 +186,7 @@ func (h *host) failWith(err error) error {
 		return err
 	}
 	if h.failure == nil {
-		h.failure = stored(err)
+		h.failure = unable(err)
 		h.wait = min(2*h.wait+lookEvery, longestWait)
 		if time.Since(h.started) > goodServer {
 			h.wait = 0
@@ -190,7 +199,8 @@ func (h *host) failWith(err error) error {
 	return h.failure
 }
 
-func stored(err error) error {
+// unable returns the error of a broker that can't store, because of err.
+func unable(err error) error {
 	return fmt.Errorf("%w: %w: %w", ErrStorage, queue.ErrUnavailable, err)
 }
 
@@ -239,7 +249,7 @@ func (h *host) mend() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err != nil {
-		h.failure = stored(err)
+		h.failure = unable(err)
 		return
 	}
 	h.server, h.failure, h.started = s, nil, time.Now()

@@ -10,12 +10,14 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // syncer makes the streams of a directory durable. The server can sync each message by itself, but
 // only one after the other. An fsync by way of any descriptor covers everything that was written to
 // the file before, so one is enough for all messages that wait for it.
 type syncer struct {
+	lock  *lock
 	root  string // the directory of the streams
 	fsync func(*os.File) error
 
@@ -25,11 +27,12 @@ type syncer struct {
 	trees map[string]*tree
 }
 
-func newSyncer(dir string, fsync func(*os.File) error) *syncer {
+func newSyncer(dir string, fsync func(*os.File) error, l *lock) *syncer {
 	if fsync == nil {
 		fsync = (*os.File).Sync
 	}
-	return &syncer{root: filepath.Join(dir, "jetstream", "$G", "streams"), fsync: fsync, trees: map[string]*tree{}}
+	root := filepath.Join(dir, "jetstream", "$G", "streams")
+	return &syncer{lock: l, root: root, fsync: fsync, trees: map[string]*tree{}}
 }
 
 // tree is the directory of one stream.
@@ -38,17 +41,25 @@ type tree struct {
 	path   string
 
 	mu      sync.Mutex
-	running bool
-	dirty   bool   // messages were stored since the last sync
-	next    *round // waits for the one that runs
+	writing int           // publications that have begun, and do not wait for a sync
+	running bool          // rounds run
+	dirty   bool          // messages were stored since the last flush
+	next    *round        // waits for the one that runs
+	missing int           // publications that the next round waits for
+	all     chan struct{} // closed when none is missing
 
-	synced map[string]os.FileInfo // by path, as last synced; only used by the round that runs
+	// The rest is only used by the round that runs.
+	synced map[string]os.FileInfo // by path, as last synced
+	last   lastBlock
+	took   time.Duration // of the last sync
+	alone  int           // rounds that wait for nobody
 }
 
 // round is one sync, and those who wait for it.
 type round struct {
-	done chan struct{}
-	err  error // set before done is closed
+	joined int // guarded by the tree's mu
+	done   chan struct{}
+	err    error // set before done is closed
 }
 
 func (s *syncer) tree(stream string) *tree {
@@ -62,9 +73,43 @@ func (s *syncer) tree(stream string) *tree {
 	return t
 }
 
+// begin announces that messages will be written. Either commit or note must follow.
+func (t *tree) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.writing++
+}
+
+// arrived ends what begin has announced. The tree's mu must be held.
+func (t *tree) arrived() {
+	t.writing--
+	if t.missing > 0 {
+		if t.missing--; t.missing == 0 {
+			close(t.all)
+		}
+	}
+}
+
+// note records that messages were written, for the next flush.
+func (t *tree) note() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.arrived()
+	t.dirty = true
+}
+
+// there returns an error if the stream's directory is not there.
+func (t *tree) there() error {
+	_, err := os.Stat(filepath.Join(t.path, "msgs"))
+	return err
+}
+
 // commit returns when everything that was written to the stream before is durable.
-func (s *syncer) commit(ctx context.Context, stream string) error {
-	r := s.tree(stream).join(s)
+func (t *tree) commit(ctx context.Context) error {
+	t.mu.Lock()
+	t.arrived()
+	r := t.join()
+	t.mu.Unlock()
 	select {
 	case <-r.done:
 		return r.err
@@ -73,23 +118,24 @@ func (s *syncer) commit(ctx context.Context, stream string) error {
 	}
 }
 
-// join returns the round that starts next.
-func (t *tree) join(s *syncer) *round {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// join returns the round that starts next. The tree's mu must be held.
+func (t *tree) join() *round {
 	if t.next == nil {
 		t.next = &round{done: make(chan struct{})}
 	}
 	if !t.running {
 		t.running = true
-		s.rounds.Go(t.run)
+		t.syncer.rounds.Go(t.run)
 	}
+	t.next.joined++
 	return t.next
 }
 
 // run runs rounds as long as somebody waits.
 func (t *tree) run() {
+	released := 0
 	for {
+		t.gather(released)
 		t.mu.Lock()
 		r := t.next
 		t.next = nil
@@ -98,20 +144,47 @@ func (t *tree) run() {
 		if r == nil {
 			return
 		}
+		start := time.Now()
 		r.err = t.sync()
+		t.took = time.Since(start)
+		released = r.joined
 		close(r.done)
 	}
 }
 
-// note records that messages were stored in the stream, for the next flush. It returns an error if
-// the stream's directory is not there.
-func (s *syncer) note(stream string) error {
-	t := s.tree(stream)
+const (
+	// longestGather bounds the wait of a round for others.
+	longestGather = 5 * time.Millisecond
+
+	// gatherAgain is the number of rounds that wait for nobody, after one that did so in vain.
+	gatherAgain = 3
+)
+
+// gather makes a round wait for the publishers of the last one, which usually publish again, at
+// most for as long as a sync takes. Otherwise, half of the publishers would wait for each sync, and
+// as many for the next. A lone publisher never waits.
+func (t *tree) gather(released int) {
+	if t.alone > 0 || released < 2 {
+		t.alone--
+		return
+	}
 	t.mu.Lock()
-	t.dirty = true
+	t.missing, t.all = released, make(chan struct{})
+	all := t.all
 	t.mu.Unlock()
-	_, err := os.Stat(filepath.Join(t.path, "msgs"))
-	return err
+	patience := time.NewTimer(min(t.took, longestGather))
+	defer patience.Stop()
+	select {
+	case <-all:
+		return
+	case <-patience.C:
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.missing > released*3/4 {
+		t.alone = gatherAgain
+	}
+	t.missing = 0
 }
 
 // flush syncs all streams in which messages were stored since the last flush.
@@ -122,10 +195,10 @@ func (s *syncer) flush() error {
 		t.mu.Lock()
 		dirty := t.dirty
 		t.dirty = false
-		t.mu.Unlock()
 		if dirty {
-			waiting = append(waiting, t.join(s))
+			waiting = append(waiting, t.join())
 		}
+		t.mu.Unlock()
 	}
 	s.mu.Unlock()
 	var errs []error
@@ -136,10 +209,31 @@ func (s *syncer) flush() error {
 	return errors.Join(errs...)
 }
 
-// sync syncs the files that have changed since the last sync, and then the directories with new
+// sync makes the stream durable. Usually only the last block has grown.
+func (t *tree) sync() error {
+	if err := t.syncer.lock.held(); err != nil {
+		return err
+	}
+	if t.last.unmoved() {
+		return t.syncer.fsync(t.last.file)
+	}
+	t.last.close()
+	begun := time.Now()
+	watched, err := watch(filepath.Join(t.path, "msgs"), filepath.Join(t.path, "obs"))
+	if err != nil {
+		return err
+	}
+	if err := t.syncAll(); err != nil {
+		return err
+	}
+	t.last, err = openLast(watched, begun)
+	return err
+}
+
+// syncAll syncs the files that have changed since the last sync, and then the directories with new
 // entries, from the bottom up. A rewritten file counts as new. A removed one is no reason for a
 // sync, because its messages were settled.
-func (t *tree) sync() error {
+func (t *tree) syncAll() error {
 	before, now := t.synced, map[string]os.FileInfo{}
 	info, err := os.Stat(t.path)
 	if err != nil {

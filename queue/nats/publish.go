@@ -54,6 +54,7 @@ const confirmTimeout = 5 * time.Second
 // confirm sends everything, waits for the confirms, and until all is durable. It returns the
 // failures, in order. It ends when ctx ends, and confirmTimeout after the last confirm.
 func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
+	storing := p.store()
 	for some := range slices.Chunk(p.pending, maxInFlight) {
 		p.send(ctx, some)
 		p.patience = time.NewTimer(confirmTimeout)
@@ -62,7 +63,7 @@ func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 		}
 		p.patience.Stop()
 	}
-	p.sync(ctx)
+	p.stored(ctx, storing)
 	return p.failures()
 }
 
