@@ -51,9 +51,10 @@ func eventually(t *testing.T, f func() error) {
 	t.Fatal(err)
 }
 
-// consumer is a consumer that notes what it gets.
+// consumer is a consumer that notes what it gets. Its jobs wait while gate is locked.
 type consumer struct {
 	*gentask.Consumer
+	gate sync.RWMutex
 
 	mu   sync.Mutex
 	seen map[string]bool
@@ -63,6 +64,8 @@ func startConsumer(t *testing.T, q queue.Source) *consumer {
 	t.Helper()
 	c := &consumer{seen: map[string]bool{}}
 	work := gentask.Handle(func(_ context.Context, id string) error {
+		c.gate.RLock()
+		defer c.gate.RUnlock()
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.seen[id] = true
@@ -130,6 +133,7 @@ func fullDisk(t *testing.T, dir string, reason error, fill, free func()) {
 	c := startConsumer(t, q)
 	eventually(t, func() error { return c.missing(confirmed) })
 	for range 3 { // each time again
+		c.gate.Lock() // settled messages would make room
 		fill()
 		var err error
 		for err == nil {
@@ -154,6 +158,7 @@ func fullDisk(t *testing.T, dir string, reason error, fill, free func()) {
 			return nil
 		})
 		free()
+		c.gate.Unlock()
 		eventually(t, publish)
 		require.NoError(t, b.Err())
 		eventually(t, func() error { return c.missing(confirmed) })
@@ -195,7 +200,7 @@ func TestRemovedDirectory(t *testing.T) {
 			eventually(t, func() error { return q.Publish(t.Context(), queue.Message{ID: "second"}) })
 			eventually(t, func() error { return c.missing(map[string]bool{"second": true}) })
 
-			require.NoError(t, os.RemoveAll(dir))
+			eventually(t, func() error { return os.RemoveAll(dir) }) // while files are made
 			require.ErrorIs(t, q.Publish(t.Context(), queue.Message{}), ErrRemoved)
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			eventually(t, func() error {

@@ -186,6 +186,9 @@ func (h *host) failWith(err error) error {
 		return err
 	}
 	if h.failure == nil {
+		if gone := h.lock.held(); gone != nil {
+			err = gone // the server's words are "file not found", or worse
+		}
 		h.failure = unable(err)
 		h.wait = min(2*h.wait+lookEvery, longestWait)
 		if time.Since(h.started) > goodServer {

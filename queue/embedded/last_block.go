@@ -1,7 +1,9 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -59,6 +61,9 @@ func openLast(dirs []watched, begun time.Time) (lastBlock, error) {
 		return lastBlock{}, nil
 	}
 	f, err := os.OpenFile(filepath.Join(dirs[0].path, name), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lastBlock{}, nil // its messages are settled
+	}
 	if err != nil {
 		return lastBlock{}, err
 	}

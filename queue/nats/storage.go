@@ -43,7 +43,7 @@ func (l *link) storageErr() error {
 
 // blame adds the reason why the server can't store messages to an error that may follow from it.
 func (l *link) blame(err error) error {
-	if l.storage() == nil || !l.over() && !errors.Is(err, errUnconfirmed) && !serverFailed(err) {
+	if l.storage() == nil || !l.nc.IsClosed() && !errors.Is(err, errUnconfirmed) && !serverFailed(err) {
 		return err
 	}
 	if reason := l.storageErr(); reason != nil {
