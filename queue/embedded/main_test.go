@@ -20,12 +20,17 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// childDir makes the test binary a process that opens that directory; see crash_test.go.
-const childDir = "GENTASK_TEST_EMBEDDED_DIR"
+// childDir makes the test binary a process that opens that directory, and does what childRole says.
+const (
+	childDir  = "GENTASK_TEST_EMBEDDED_DIR"
+	childRole = "GENTASK_TEST_EMBEDDED_ROLE"
+)
+
+var children = map[string]func(dir string) (exit int){"hold": child, "work": worker}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		os.Exit(child(dir))
+		os.Exit(children[os.Getenv(childRole)](dir))
 	}
 	goleak.VerifyTestMain(m)
 }
