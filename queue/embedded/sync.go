@@ -42,5 +42,6 @@ func (s Sync) check() error {
 	if s == Always || time.Duration(s) >= minSync {
 		return nil
 	}
-	return fmt.Errorf("embedded: %w: Config.Sync is %v, must be Always or Every of at least %v", queue.ErrConfig, s, minSync)
+	return fmt.Errorf("embedded: %w: Config.Sync is %v, must be Always or Every of at least %v",
+		queue.ErrConfig, s, minSync)
 }

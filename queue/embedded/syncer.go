@@ -282,8 +282,8 @@ func (t *tree) syncDir(dir string, now map[string]os.FileInfo) error {
 // ignored reports whether a file is not needed after a power cut. The server rebuilds its index,
 // and the state of a consumer only spares redeliveries.
 func ignored(name string) bool {
-	return name == "index.db" || name == "o.dat" || strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".new") ||
-		strings.HasPrefix(name, "_test_")
+	return name == "index.db" || name == "o.dat" || strings.HasPrefix(name, "_test_") ||
+		strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".new")
 }
 
 func (t *tree) syncEntry(path string, e fs.DirEntry, now map[string]os.FileInfo) error {
