@@ -125,22 +125,18 @@ func (h *host) InProcessConn() (net.Conn, error) {
 	return s.InProcessConn()
 }
 
-// Store implements [nats.Storage].
-func (h *host) Store(stream string) func(context.Context) error {
-	t := h.syncer.tree(stream)
-	t.begin()
-	return func(ctx context.Context) error {
-		err := h.stored(ctx, t)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		return h.failWith(err)
+// Sync implements [nats.Storage].
+func (h *host) Sync(ctx context.Context, stream string) error {
+	err := h.sync(ctx, h.syncer.tree(stream))
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
+	return h.failWith(err)
 }
 
-// stored returns nil when all that was written to the stream before is as durable as configured. A
+// sync returns nil when all that was written to the stream before is as durable as configured. A
 // file that was removed takes writes, too, so it must also still be there.
-func (h *host) stored(ctx context.Context, t *tree) error {
+func (h *host) sync(ctx context.Context, t *tree) error {
 	if h.config.Sync == Always {
 		return t.commit(ctx)
 	}
@@ -295,6 +291,6 @@ func (h *host) close() error {
 	if failure == nil {
 		err = h.syncer.flush()
 	}
-	h.syncer.rounds.Wait()
+	h.syncer.close()
 	return errors.Join(err, h.lock.release())
 }

@@ -41,18 +41,17 @@ type tree struct {
 	path   string
 
 	mu      sync.Mutex
-	writing int           // publications that have begun, and do not wait for a sync
 	running bool          // rounds run
 	dirty   bool          // messages were stored since the last flush
 	next    *round        // waits for the one that runs
-	missing int           // publications that the next round waits for
+	missing int           // how many the next round waits for
 	all     chan struct{} // closed when none is missing
 
 	// The rest is only used by the round that runs.
 	synced map[string]os.FileInfo // by path, as last synced
 	last   lastBlock
 	took   time.Duration // of the last sync
-	alone  int           // rounds that wait for nobody
+	hasty  int           // how many rounds wait for nobody
 }
 
 // round is one sync, and those who wait for it.
@@ -73,28 +72,10 @@ func (s *syncer) tree(stream string) *tree {
 	return t
 }
 
-// begin announces that messages will be written. Either commit or note must follow.
-func (t *tree) begin() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.writing++
-}
-
-// arrived ends what begin has announced. The tree's mu must be held.
-func (t *tree) arrived() {
-	t.writing--
-	if t.missing > 0 {
-		if t.missing--; t.missing == 0 {
-			close(t.all)
-		}
-	}
-}
-
 // note records that messages were written, for the next flush.
 func (t *tree) note() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.arrived()
 	t.dirty = true
 }
 
@@ -107,7 +88,6 @@ func (t *tree) there() error {
 // commit returns when everything that was written to the stream before is durable.
 func (t *tree) commit(ctx context.Context) error {
 	t.mu.Lock()
-	t.arrived()
 	r := t.join()
 	t.mu.Unlock()
 	select {
@@ -128,6 +108,11 @@ func (t *tree) join() *round {
 		t.syncer.rounds.Go(t.run)
 	}
 	t.next.joined++
+	if t.missing > 0 {
+		if t.missing--; t.missing == 0 {
+			close(t.all)
+		}
+	}
 	return t.next
 }
 
@@ -164,8 +149,11 @@ const (
 // most for as long as a sync takes. Otherwise, half of the publishers would wait for each sync, and
 // as many for the next. A lone publisher never waits.
 func (t *tree) gather(released int) {
-	if t.alone > 0 || released < 2 {
-		t.alone--
+	if released < 2 {
+		return
+	}
+	if t.hasty > 0 {
+		t.hasty--
 		return
 	}
 	t.mu.Lock()
@@ -182,7 +170,7 @@ func (t *tree) gather(released int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.missing > released*3/4 {
-		t.alone = gatherAgain
+		t.hasty = gatherAgain
 	}
 	t.missing = 0
 }
@@ -209,12 +197,22 @@ func (s *syncer) flush() error {
 	return errors.Join(errs...)
 }
 
+// close waits for the rounds that run, and closes the files.
+func (s *syncer) close() {
+	s.rounds.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.trees {
+		t.last.close()
+	}
+}
+
 // sync makes the stream durable. Usually only the last block has grown.
 func (t *tree) sync() error {
 	if err := t.syncer.lock.held(); err != nil {
 		return err
 	}
-	if t.last.unmoved() {
+	if t.last.alone() {
 		return t.syncer.fsync(t.last.file)
 	}
 	t.last.close()
@@ -226,7 +224,12 @@ func (t *tree) sync() error {
 	if err := t.syncAll(); err != nil {
 		return err
 	}
-	t.last, err = openLast(watched, begun)
+	last, err := openLast(watched, begun)
+	if _, synced := t.synced[last.path]; synced {
+		t.last = last
+	} else {
+		last.close() // it is newer
+	}
 	return err
 }
 
@@ -274,7 +277,7 @@ func (t *tree) syncDir(dir string, now map[string]os.FileInfo) error {
 		changed = changed || old == nil || !os.SameFile(old, now[path])
 	}
 	if changed {
-		return t.syncer.syncPath(dir, os.O_RDONLY, nil)
+		return t.syncer.syncEntries(dir)
 	}
 	return nil
 }
@@ -299,7 +302,11 @@ func (t *tree) syncEntry(path string, e fs.DirEntry, now map[string]os.FileInfo)
 		now[path] = info
 		return nil
 	}
-	return t.syncer.syncPath(path, os.O_RDWR, func(opened os.FileInfo) { now[path] = opened })
+	info, err = t.syncer.syncFile(path)
+	if err == nil {
+		now[path] = info
+	}
+	return err
 }
 
 // unchanged reports whether a file has the contents that it had. The server only appends to it.
@@ -310,7 +317,7 @@ func unchanged(old, now os.FileInfo) bool {
 // syncAbove syncs the directories above a new stream, up to the one that has the broker's.
 func (s *syncer) syncAbove() error {
 	for dir, levels := s.root, 0; levels < levelsAbove; dir, levels = filepath.Dir(dir), levels+1 {
-		err := s.syncPath(dir, os.O_RDONLY, nil)
+		err := s.syncEntries(dir)
 		if err != nil && (levels < levelsAbove-1 || !errors.Is(err, fs.ErrPermission)) {
 			return err
 		}
@@ -321,29 +328,32 @@ func (s *syncer) syncAbove() error {
 // levelsAbove is the number of directories from that of the streams to that above the broker's.
 const levelsAbove = 5
 
-// syncPath syncs a file or directory. It calls opened with the state that is synced at least.
-func (s *syncer) syncPath(path string, mode int, opened func(os.FileInfo)) (err error) {
-	if opened == nil && runtime.GOOS == "windows" {
-		return nil // it has no fsync of a directory
+// syncFile syncs a file, and returns a state that the disk now has at least.
+func (s *syncer) syncFile(path string) (os.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
 	}
-	f, err := os.OpenFile(path, mode, 0)
+	defer closeQuietly(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return info, s.fsync(f)
+}
+
+// syncEntries syncs the entries of a directory, where there is an fsync for that.
+func (s *syncer) syncEntries(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer closeQuietly(f)
-	if opened != nil {
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		defer func() {
-			if err == nil {
-				opened(info)
-			}
-		}()
-	}
-	if err := s.fsync(f); err != nil && (opened != nil || !errors.Is(err, syscall.EINVAL)) {
-		return err // EINVAL: a file system without fsync of directories
+	if err := s.fsync(f); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
 	}
 	return nil
 }

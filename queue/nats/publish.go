@@ -54,7 +54,6 @@ const confirmTimeout = 5 * time.Second
 // confirm sends everything, waits for the confirms, and until all is durable. It returns the
 // failures, in order. It ends when ctx ends, and confirmTimeout after the last confirm.
 func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
-	storing := p.store()
 	for some := range slices.Chunk(p.pending, maxInFlight) {
 		p.send(ctx, some)
 		p.patience = time.NewTimer(confirmTimeout)
@@ -63,7 +62,7 @@ func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 		}
 		p.patience.Stop()
 	}
-	p.stored(ctx, storing)
+	p.sync(ctx)
 	return p.failures()
 }
 

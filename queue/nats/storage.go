@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -15,12 +14,10 @@ import (
 // Storage is an optional capability of an [InProcessServer], which knows the server's files. Both
 // methods must be safe for concurrent use.
 type Storage interface {
-	// Store is called before messages are sent to a stream. The function that it returns is called
-	// once, when the server has answered, or nothing more is awaited. It returns nil when all that
-	// the server has stored in the stream before is as durable as its publishers were promised. A
-	// message is not confirmed otherwise, and an original is not removed before its copy is
-	// confirmed.
-	Store(stream string) (wait func(context.Context) error)
+	// Sync returns nil when the messages that the server has stored in the stream are as durable as
+	// their publishers were promised. A message is not confirmed otherwise, and an original is not
+	// removed before its copy is confirmed.
+	Sync(ctx context.Context, stream string) error
 
 	// Err returns the reason why the server can't store messages, or nil. It is called when the
 	// server has refused a request or ended a connection.
@@ -58,40 +55,26 @@ func serverFailed(err error) bool {
 	return errors.As(err, &api) && api.Code >= http.StatusInternalServerError
 }
 
-// storing is one stream of a publication.
-type storing struct {
-	stream string
-	wait   func(context.Context) error
-	err    error
-}
-
-// store announces the messages to the server's storage, if that is known.
-func (p *publication) store() []storing {
+// sync waits until the messages that the server has confirmed are durable.
+func (p *publication) sync(ctx context.Context) {
 	s := p.link.storage()
 	if s == nil {
-		return nil
+		return
 	}
-	var all []storing
-	for i := range p.pending {
-		stream := streamOf(p.pending[i].msg)
-		if !slices.ContainsFunc(all, func(one storing) bool { return one.stream == stream }) {
-			all = append(all, storing{stream: stream, wait: s.Store(stream)})
-		}
-	}
-	return all
-}
-
-// stored waits until the messages that the server has confirmed are durable.
-func (p *publication) stored(ctx context.Context, all []storing) {
-	for i := range all {
-		all[i].err = all[i].wait(ctx)
-	}
+	results := map[string]error{} // by stream
 	for i := range p.pending {
 		one := &p.pending[i]
-		for _, s := range all {
-			if s.err != nil && one.err == nil && s.stream == streamOf(one.msg) {
-				one.err = fmt.Errorf("nats: %w", s.err)
-			}
+		if one.err != nil {
+			continue
+		}
+		stream := streamOf(one.msg)
+		err, synced := results[stream]
+		if !synced {
+			err = s.Sync(ctx, stream)
+			results[stream] = err
+		}
+		if err != nil {
+			one.err = fmt.Errorf("nats: %w", err)
 		}
 	}
 }
