@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package embedded
 
 import (
@@ -33,22 +35,6 @@ func alone(t *testing.T, prepare func(*exec.Cmd)) bool {
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), "PASS")
 	return false
-}
-
-// eventually waits until f returns nil.
-func eventually(t *testing.T, f func() error) {
-	t.Helper()
-	var err error
-	for ctx := soon(t); ctx.Err() == nil; {
-		if err = f(); err == nil {
-			return
-		}
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-ctx.Done():
-		}
-	}
-	t.Fatal(err)
 }
 
 // consumer is a consumer that notes what it gets. Its jobs wait while gate is locked.

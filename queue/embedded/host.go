@@ -163,6 +163,13 @@ func (h *host) Err() error {
 	return h.failed()
 }
 
+// current returns the server that runs; nil if there is none.
+func (h *host) current() *server.Server {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.server
+}
+
 // failed returns the known reason why nothing can be stored, or nil.
 func (h *host) failed() error {
 	h.mu.Lock()

@@ -43,9 +43,7 @@ func writeAndSync(path string) (err error) {
 
 // look returns the reason why the server can't store messages, if there is one.
 func (h *host) look() error {
-	h.mu.Lock()
-	s := h.server
-	h.mu.Unlock()
+	s := h.current()
 	if s == nil {
 		return nil // it is being replaced, or closed
 	}
