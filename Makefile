@@ -84,6 +84,14 @@ chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json
 	@scripts/apt-install rabbitmq-server rabbitmq-server
 	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go -C internal/chaos test -count=1 -timeout 25m
 
+.PHONY: matrix-watermill
+matrix-watermill: ## Watermill's universal test suite over memory, rabbitmq, nats and embedded, 2 minutes
+	scripts/with-rabbitmq go -C queue/watermill test -count=1 -timeout $(TIMEOUT) -tags matrix ./internal/universal
+
+.PHONY: matrix-disk
+matrix-disk: ## The embedded broker on a full file system; needs root, or user namespaces
+	go test -count=1 -timeout $(TIMEOUT) -tags matrix -run TestFullFileSystem ./queue/embedded
+
 .PHONY: examples
 examples: ## Build the examples and run their tests
 	go build -o /dev/null ./examples/...

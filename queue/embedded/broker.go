@@ -6,23 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// startTimeout is the most time for a server to read its directory.
-const startTimeout = time.Minute
-
 // Broker is a JetStream server in this process. It must be made by [Open]. It is safe for
 // concurrent use.
 type Broker struct {
 	queues *nats.Broker
-	server *server.Server
-	lock   *os.File
+	host   *host
 	once   sync.Once
 	err    error // of Close
 }
@@ -40,22 +33,38 @@ func Open(dir string, cfg ...Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("embedded: %w", err)
+	if dir, err = makeDir(dir); err != nil {
+		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("embedded: directory can't be made: %w", err)
-	}
-	lock, err := acquire(dir)
+	l, err := acquire(dir)
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{lock: lock}
-	if err := b.start(dir, c); err != nil {
+	h, err := newHost(dir, c, l)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{host: h}
+	if b.queues, err = nats.NewInProcess(h, c.Queues); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
+}
+
+// makeDir makes the directory, and returns its absolute path without links, by which brokers of one
+// process recognize that they have the same.
+func makeDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("embedded: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("embedded: directory can't be made: %w", err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", fmt.Errorf("embedded: %w", err)
+	}
+	return dir, nil
 }
 
 // one returns the only Config, or the zero one, validated.
@@ -69,44 +78,15 @@ func one(cfg []Config) (Config, error) {
 	return Config{}, fmt.Errorf("embedded: %w: %d Configs, must be one at most", queue.ErrConfig, len(cfg))
 }
 
-// start starts the server. Close releases it, also after an error.
-func (b *Broker) start(dir string, c Config) error {
-	s, err := server.NewServer(options(dir, c))
-	if err != nil {
-		return fmt.Errorf("embedded: %w", err)
-	}
-	log := newServerLog(c.Logger, b.lock)
-	s.SetLoggerV2(log, false, false, false)
-	b.server = s
-	s.Start()
-	if log.failure() != "" || !s.ReadyForConnections(startTimeout) || !s.JetStreamEnabled() {
-		return fmt.Errorf("embedded: server can't start in %q within %v: %s", dir, startTimeout, log.failure())
-	}
-	b.queues, err = nats.NewInProcess(s, c.Queues)
-	return err
-}
-
-// options returns those of a server with JetStream only, without a port and without signal
-// handlers.
-func options(dir string, c Config) *server.Options {
-	every := c.SyncInterval
-	if every == 0 {
-		every = defaultSync
-	}
-	return &server.Options{
-		ServerName:   "gentask-embedded",
-		DontListen:   true,
-		JetStream:    true,
-		StoreDir:     dir,
-		SyncInterval: every,
-		SyncAlways:   c.SyncAlways,
-		NoSigs:       true,
-	}
-}
-
 // Queue returns the queue of that name: see [nats.Broker.Queue].
 func (b *Broker) Queue(name string) *nats.Queue {
 	return b.queues.Queue(name)
+}
+
+// Err returns the reason why the broker can't store messages at the moment, which wraps
+// [ErrStorage], or nil. It returns what the broker knows, and does not look at the disk.
+func (b *Broker) Err() error {
+	return b.host.failed()
 }
 
 // Close stops the server, waits until it has stopped, and releases the directory. Open sessions are
@@ -122,9 +102,5 @@ func (b *Broker) close() error {
 	if b.queues != nil {
 		err = b.queues.Close()
 	}
-	if b.server != nil {
-		b.server.Shutdown()
-		b.server.WaitForShutdown()
-	}
-	return errors.Join(err, b.lock.Close())
+	return errors.Join(err, b.host.close())
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
+	"os"
 
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
@@ -15,29 +15,18 @@ type Config struct {
 	// Queues applies to all queues of the broker. Its Replicas must be zero or 1.
 	Queues nats.Config
 
-	// SyncInterval is the interval at which files are synced to the disk, and so the time whose
-	// messages a power cut can lose. Zero means 1 s; otherwise it must be at least 10 ms.
-	SyncInterval time.Duration
-
-	// SyncAlways syncs each message before it is confirmed.
-	SyncAlways bool
+	// Sync is when messages are synced to the disk. The zero value is [Always].
+	Sync Sync
 
 	// Logger receives the server's log. Nil discards it.
 	Logger *slog.Logger
-}
 
-const (
-	defaultSync = time.Second
-	minSync     = 10 * time.Millisecond
-)
+	fsync func(*os.File) error // nil: Sync; set by tests
+}
 
 // check returns an error that names every field that can't be right, those of the queues included.
 func (c Config) check() error {
-	var errs []error
-	if c.SyncInterval != 0 && c.SyncInterval < minSync {
-		errs = append(errs, fmt.Errorf("embedded: %w: Config.SyncInterval is %v, must be zero (%v) or at least %v",
-			queue.ErrConfig, c.SyncInterval, defaultSync, minSync))
-	}
+	errs := []error{c.Sync.check()}
 	if c.Queues.Replicas > 1 {
 		errs = append(errs, fmt.Errorf(
 			"embedded: %w: Config.Queues.Replicas is %d, must be 0 or 1: there is one server",

@@ -102,7 +102,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 func startChild(t *testing.T, dir string) (kill func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childRole+"=hold")
 	in, err := cmd.StdinPipe() // its end would end the child, should the test die
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()

@@ -11,6 +11,3 @@ import (
 func lockFile(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
-
-// lockedHere reports false: a lock keeps out its own process, too.
-func lockedHere(string) bool { return false }

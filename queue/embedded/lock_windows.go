@@ -12,6 +12,3 @@ func lockFile(f *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &windows.Overlapped{Offset: 1 << 20})
 }
-
-// lockedHere reports false: a lock keeps out its own process, too.
-func lockedHere(string) bool { return false }

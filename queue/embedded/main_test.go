@@ -20,12 +20,17 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// childDir makes the test binary a process that opens that directory; see crash_test.go.
-const childDir = "GENTASK_TEST_EMBEDDED_DIR"
+// childDir makes the test binary a process that opens that directory, and does what childRole says.
+const (
+	childDir  = "GENTASK_TEST_EMBEDDED_DIR"
+	childRole = "GENTASK_TEST_EMBEDDED_ROLE"
+)
+
+var children = map[string]func(dir string) (exit int){"hold": child, "work": worker}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		os.Exit(child(dir))
+		os.Exit(children[os.Getenv(childRole)](dir))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -47,6 +52,22 @@ func soon(t testing.TB) context.Context {
 	return ctx
 }
 
+// eventually waits until f returns nil.
+func eventually(t *testing.T, f func() error) {
+	t.Helper()
+	var err error
+	for ctx := soon(t); ctx.Err() == nil; {
+		if err = f(); err == nil {
+			return
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	t.Fatal(err)
+}
+
 func TestConformance(t *testing.T) {
 	b := newBroker(t, t.TempDir(), Config{Queues: nats.Config{Lease: time.Second}})
 	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
@@ -59,9 +80,9 @@ func TestConformance(t *testing.T) {
 			Bury: func(ctx context.Context,
 				msgs ...queue.Message,
 			) error {
-				return bury(ctx, b.server, q.Name(), msgs)
+				return bury(ctx, b.host.current(), q.Name(), msgs)
 			},
-			Break: func() { kick(t, b.server) },
+			Break: func() { kick(t, b.host.current()) },
 			Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 		}
 	})

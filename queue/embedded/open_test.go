@@ -19,10 +19,10 @@ func TestBadValuesAreNamed(t *testing.T) {
 	for text, open := range map[string]func() (*Broker, error){
 		"dir is empty": func() (*Broker, error) { return Open("") },
 		"2 Configs":    func() (*Broker, error) { return Open(t.TempDir(), Config{}, Config{}) },
-		"Config.SyncInterval is 1ms": func() (*Broker,
+		"Config.Sync is every 1ms": func() (*Broker,
 			error,
 		) {
-			return Open(t.TempDir(), Config{SyncInterval: time.Millisecond})
+			return Open(t.TempDir(), Config{Sync: Every(time.Millisecond)})
 		},
 		"Config.Queues.Replicas is 3": func() (*Broker, error) {
 			return Open(t.TempDir(), Config{Queues: nats.Config{Replicas: 3}})
@@ -43,9 +43,9 @@ func TestBadValuesAreNamed(t *testing.T) {
 
 // Every mistake is named at once, and nothing is made.
 func TestAllBadValuesAreNamed(t *testing.T) {
-	bad := Config{SyncInterval: 1, Queues: nats.Config{Replicas: 3, Lease: -1}}
+	bad := Config{Sync: Every(0), Queues: nats.Config{Replicas: 3, Lease: -1}}
 	_, err := Open("", bad)
-	for _, part := range []string{"dir is empty", "Config.SyncInterval", "Config.Queues.Replicas", "Config.Lease"} {
+	for _, part := range []string{"dir is empty", "Config.Sync is", "Config.Queues.Replicas", "Config.Lease"} {
 		require.ErrorContains(t, err, part)
 	}
 	dir := filepath.Join(t.TempDir(), "data")
@@ -93,7 +93,7 @@ func TestOpenReturnsTheServersReason(t *testing.T) {
 
 func TestReopenedDirectoryGoesOn(t *testing.T) {
 	dir, ctx := t.TempDir(), soon(t)
-	b := newBroker(t, dir, Config{SyncAlways: true})
+	b := newBroker(t, dir, Config{Sync: Always})
 	require.NoError(t, b.Queue("jobs").Publish(ctx, queue.Message{ID: "a"}, queue.Message{ID: "b"}))
 	require.NoError(t, b.Close())
 

@@ -30,7 +30,8 @@ type Broker struct {
 	dead  map[string]bool // dead-letter queues that a session has found valid
 }
 
-// InProcessServer is a server in this process, such as *server.Server of nats-server.
+// InProcessServer is a server in this process, such as *server.Server of nats-server. See [Storage]
+// for an optional capability.
 type InProcessServer interface {
 	// InProcessConn returns a new connection to the server.
 	InProcessConn() (net.Conn, error)

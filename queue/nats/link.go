@@ -156,10 +156,11 @@ func (l *link) why() error {
 	if l.cause != nil {
 		return l.cause
 	}
-	if err := l.nc.LastError(); err != nil {
-		return err
+	err := l.nc.LastError()
+	if err == nil {
+		err = natsgo.ErrConnectionClosed
 	}
-	return natsgo.ErrConnectionClosed
+	return l.blame(err)
 }
 
 // over reports whether the connection is lost or closed.
@@ -188,7 +189,7 @@ func (l *link) answer(ctx context.Context, err error) error {
 	if l.forbidden() {
 		err = fmt.Errorf("%w: %w: %w", ErrRefused, l.nc.LastError(), err)
 	}
-	return within(ctx, explain(err))
+	return within(ctx, explain(l.blame(err)))
 }
 
 // forbidden reports whether the server has refused the last request because of missing rights, so

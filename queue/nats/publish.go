@@ -52,8 +52,8 @@ func (p *publication) refuse(err error) { p.pending[len(p.pending)-1].err = err 
 // a disk is slow, and starts again with each confirm.
 const confirmTimeout = 5 * time.Second
 
-// confirm sends everything and waits for the confirms. It returns the failures, in order. It ends
-// when ctx ends, and confirmTimeout after the last confirm.
+// confirm sends everything, waits for the confirms, and until all is durable. It returns the
+// failures, in order. It ends when ctx ends, and confirmTimeout after the last confirm.
 func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 	for some := range slices.Chunk(p.pending, maxInFlight) {
 		p.send(ctx, some)
@@ -63,6 +63,7 @@ func (p *publication) confirm(ctx context.Context) []queue.PublishFailure {
 		}
 		p.patience.Stop()
 	}
+	p.sync(ctx)
 	return p.failures()
 }
 
