@@ -80,6 +80,13 @@ func (r *RabbitMQ) begin(n int) error {
 	if err := r.startEPMD(); err != nil {
 		return err
 	}
+	if !r.Before(4, 0) { // whose nodes wait for each other, before they form a cluster
+		for _, n := range r.nodes {
+			if err := r.launch(n); err != nil {
+				return err
+			}
+		}
+	}
 	for i := range n {
 		if err := r.Start(i); err != nil {
 			return err
@@ -135,14 +142,8 @@ func (r *RabbitMQ) startEPMD() error {
 // Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs does nothing.
 func (r *RabbitMQ) Start(i int) error {
 	n := r.nodes[i]
-	if n.process == nil || !n.process.running() {
-		cmd := exec.Command(r.programs.Path("rabbitmq-server")) //nolint:gosec // of this machine
-		cmd.Env = r.environment(n)
-		p, err := r.home.start(n.short(), cmd)
-		if err != nil {
-			return err
-		}
-		n.process = p
+	if err := r.launch(n); err != nil {
+		return err
 	}
 	err := await("node "+n.name, func() error {
 		if !n.process.running() {
@@ -154,6 +155,20 @@ func (r *RabbitMQ) Start(i int) error {
 		return fmt.Errorf("%w; it said: %s", err, r.home.output(n.short()))
 	}
 	return nil
+}
+
+// launch starts the process of a node, unless it runs.
+func (r *RabbitMQ) launch(n *node) error {
+	if n.process != nil && n.process.running() {
+		return nil
+	}
+	cmd := exec.Command(r.programs.Path("rabbitmq-server")) //nolint:gosec // of this machine
+	cmd.Env = r.environment(n)
+	p, err := r.home.start(n.short(), cmd)
+	if err == nil {
+		n.process = p
+	}
+	return err
 }
 
 // Before says whether the servers are older than that release.

@@ -30,11 +30,11 @@ func FuzzForeignTable(f *testing.F) {
 		for _, v := range headers {
 			_, _ = text(v), count(v)
 		}
-		used := usedUp(&raw, len(seed)%3 == 0)
+		used := usedUp(&raw, tally(len(seed)%5))
 		require.LessOrEqual(t, used, maxAttempts)
 		h := &held{
 			raw: &raw, room: headerRoom(frameMax),
-			Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1},
+			Delivery: queue.Delivery{Message: message(&raw, scale{}), Attempt: used + 1},
 		}
 		h.ID = "made-up"
 		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: reason}

@@ -114,7 +114,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 		}
 		delete(raw.Headers, headerWalk)
 		w.raw = raw
-		return message(raw, w.q.broker.cfg.MaxPriority), nil
+		return message(raw, w.q.broker.scale(w.link.version())), nil
 	}
 }
 
@@ -312,7 +312,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 	if headers == nil {
 		headers = make(amqp.Table, 1)
 	}
-	for _, own := range []string{headerCount, "x-acquired-count", "CC", "BCC"} {
+	for _, own := range []string{headerCount, headerAcquired, "CC", "BCC"} {
 		delete(headers, own)
 	}
 	if name == w.q.name {

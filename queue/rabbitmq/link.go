@@ -170,7 +170,9 @@ func (l *link) leave(ctx context.Context) {
 
 // control runs f with a channel of a new connection. Requests about queues are rare, may close
 // their channel, and must not wait behind a publisher that the broker blocks.
-func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Channel) error) error {
+func (b *Broker) control(ctx context.Context, what string,
+	f func(server serverVersion, ch *amqp.Channel) error,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.DialTimeout)
 	defer cancel()
 	l, err := b.dial(ctx, "control", 0)
@@ -182,7 +184,7 @@ func (b *Broker) control(ctx context.Context, what string, f func(ch *amqp.Chann
 	defer stop()
 	ch, err := l.Channel()
 	if err == nil {
-		err = f(ch)
+		err = f(l.version(), ch)
 	}
 	if err != nil {
 		return failed(ctx, l.at, what, err)

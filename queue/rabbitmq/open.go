@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +20,8 @@ const maxPrefetch = 65535
 //
 // The error wraps [queue.ErrConfig] for a prefetch that is not in 1 to 65535, an invalid name, and
 // a missing queue in passive mode. It also wraps it for a queue that exists with other properties,
-// which the text names. The error wraps [ErrRefused] for a wrong user or password, a missing
+// which the text names, and for a part of the Config that
+// the server is too old for. The error wraps [ErrRefused] for a wrong user or password, a missing
 // virtual host and missing rights.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {
@@ -49,23 +49,22 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 // newSession returns a session that is not started.
 func newSession(q *Queue, l *link, opts queue.Options) *session {
 	cfg := q.broker.cfg
-	quorum := !cfg.Passive && cfg.Type == Quorum
 	return &session{
-		queue:      q,
-		link:       l,
-		prefetch:   opts.Prefetch,
-		title:      consumerTag(opts.Name, q.broker),
-		nonce:      rand.Text()[:8],
-		classic:    !cfg.Passive && cfg.Type == Classic,
-		strict:     quorum,
-		backIsFree: quorum && countsFailuresOnly(l.Properties),
-		arrival:    make(chan struct{}, 1),
-		turn:       make(chan struct{}, 1),
-		dirty:      make(chan struct{}, 1),
-		full:       make(chan struct{}, 1),
-		lost:       make(chan struct{}),
-		closed:     make(chan struct{}),
-		flushed:    make(chan struct{}),
+		queue:    q,
+		link:     l,
+		prefetch: opts.Prefetch,
+		title:    consumerTag(opts.Name, q.broker),
+		nonce:    rand.Text()[:8],
+		classic:  !cfg.Passive && cfg.Type == Classic,
+		tally:    tallyOf(cfg, l.version()),
+		scale:    q.broker.scale(l.version()),
+		arrival:  make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
+		dirty:    make(chan struct{}, 1),
+		full:     make(chan struct{}, 1),
+		lost:     make(chan struct{}),
+		closed:   make(chan struct{}),
+		flushed:  make(chan struct{}),
 	}
 }
 
@@ -73,10 +72,14 @@ func newSession(q *Queue, l *link, opts queue.Options) *session {
 // to later consumers.
 func (s *session) start() error {
 	var err error
+	server := s.link.version()
+	if err = s.queue.broker.cfg.timeouts(server); err != nil {
+		return err
+	}
 	if s.channel, err = s.link.Channel(); err != nil {
 		return err
 	}
-	if err = s.queue.create(s.channel); err != nil {
+	if err = s.queue.create(server, s.channel); err != nil {
 		return err
 	}
 	s.queue.broker.topology.note(s.queue.name, time.Now())
@@ -100,17 +103,4 @@ func consumerTag(name string, b *Broker) string {
 		name = b.cfg.Name
 	}
 	return fmt.Sprintf("%s@%s:%d", name[:min(len(name), maxName)], b.host, os.Getpid())
-}
-
-// countsFailuresOnly reports whether the server, from 4.3 on, does not count a nack as a failed
-// delivery on quorum queues.
-func countsFailuresOnly(server amqp.Table) bool {
-	version, _ := server["version"].(string)
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	return err1 == nil && err2 == nil && (major > 4 || major == 4 && minor >= 3)
 }

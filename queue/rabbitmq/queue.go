@@ -96,10 +96,9 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 		headers[name] = value
 	}
 	headers[headerMillis] = m.Time.UnixMilli()
-	return outgoing{queue: q.name, msg: amqp.Publishing{
+	return outgoing{queue: q.name, priority: m.Priority, msg: amqp.Publishing{
 		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time,
-		Body:     m.Body,
-		Priority: uint8(m.Priority), //nolint:gosec // checked by order
+		Body: m.Body,
 	}}
 }
 
@@ -132,8 +131,9 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 		return queue.Stats{}, err
 	}
 	var work, dead amqp.Queue
-	err := q.broker.control(ctx, fmt.Sprintf("inspect queue %q", q.name), func(ch *amqp.Channel) (err error) {
-		if _, err = q.declare(ch); err != nil {
+	what := fmt.Sprintf("inspect queue %q", q.name)
+	err := q.broker.control(ctx, what, func(server serverVersion, ch *amqp.Channel) (err error) {
+		if _, err = q.declare(server, ch); err != nil {
 			return err
 		}
 		if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {
@@ -161,7 +161,7 @@ func (q *Queue) Delete(ctx context.Context) error {
 	for delay := range rungs() {
 		names = append(names, q.delayName(delay))
 	}
-	return q.broker.control(ctx, fmt.Sprintf("delete queue %q", q.name), func(ch *amqp.Channel) error {
+	return q.broker.control(ctx, fmt.Sprintf("delete queue %q", q.name), func(_ serverVersion, ch *amqp.Channel) error {
 		for _, name := range names {
 			if _, err := ch.QueueDelete(name, false, false, false); err != nil {
 				return err

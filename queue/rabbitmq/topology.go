@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -95,32 +94,33 @@ func (q *Queue) ensureQueue(ctx context.Context) error {
 func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) (time.Time, error) {
 	name := q.delayName(delay)
 	return q.broker.topology.ensure(ctx, name, freshness, func() error {
-		return q.broker.control(ctx, fmt.Sprintf("delay queue %q", name), func(ch *amqp.Channel) error {
+		what := fmt.Sprintf("delay queue %q", name)
+		return q.broker.control(ctx, what, func(server serverVersion, ch *amqp.Channel) error {
 			made, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
 			if err != nil {
 				return err
 			}
-			return q.pin(ch, made)
+			return q.pin(server, ch, made)
 		})
 	})
 }
 
 // create declares the queues, and makes new ones durable at once: see pin.
-func (q *Queue) create(ch *amqp.Channel) error {
-	made, err := q.declare(ch)
+func (q *Queue) create(server serverVersion, ch *amqp.Channel) error {
+	made, err := q.declare(server, ch)
 	if err != nil || q.broker.cfg.Passive {
 		return err
 	}
-	return q.pin(ch, made)
+	return q.pin(server, ch, made)
 }
 
 // pin makes the broker write down that it has created a queue, if that may be new. A broker that
 // keeps its queues in Mnesia confirms a change while its last part may still be in memory, for two
 // seconds. If it is killed meanwhile, it has forgotten the queue, and all messages in it that it
-// has confirmed. A further change writes down all earlier ones. See
-// docs/decisions/0031-a-queue-that-is-forgotten.md.
-func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
-	if made.Messages > 0 || made.Consumers > 0 {
+// has confirmed. A further change writes down all earlier ones. Khepri syncs each change by itself. See
+// docs/decisions/0031-flush-new-queues-at-once.md.
+func (q *Queue) pin(server serverVersion, ch *amqp.Channel, made amqp.Queue) error {
+	if server.hasOnlyKhepri() || made.Messages > 0 || made.Consumers > 0 {
 		return nil
 	}
 	name := q.delayName(0)
@@ -136,7 +136,10 @@ func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
 
 // declare declares the work queue and its dead-letter queue, or checks that they exist in passive
 // mode. It returns the broker's answer for the work queue.
-func (q *Queue) declare(ch *amqp.Channel) (amqp.Queue, error) {
+func (q *Queue) declare(server serverVersion, ch *amqp.Channel) (amqp.Queue, error) {
+	if err := q.broker.cfg.priorities(server); err != nil {
+		return amqp.Queue{}, err
+	}
 	if q.broker.cfg.Passive {
 		return amqp.Queue{}, q.check(ch)
 	}
@@ -146,30 +149,14 @@ func (q *Queue) declare(ch *amqp.Channel) (amqp.Queue, error) {
 	args := q.args()
 	args["x-dead-letter-exchange"] = ""
 	args["x-dead-letter-routing-key"] = q.deadName()
-	if q.broker.cfg.MaxPriority > 0 {
-		args[argPriority] = q.broker.cfg.MaxPriority
+	if q.broker.cfg.MaxPriority > 0 && q.broker.cfg.Type == Classic {
+		args["x-max-priority"] = q.broker.cfg.MaxPriority
 	}
-	made, err := ch.QueueDeclare(q.name, true, false, false, false, args)
-	return made, q.noPriority(err)
-}
-
-// argPriority is the argument of a queue with priorities.
-const argPriority = "x-max-priority"
-
-// noPriority explains the error of a broker before 4.3, which has no priorities on quorum queues.
-func (q *Queue) noPriority(err error) error {
-	var reply *amqp.Error
-	if q.broker.cfg.Type != Quorum || !errors.As(err, &reply) || reply.Code != amqp.PreconditionFailed ||
-		!invalidPriority.MatchString(reply.Reason) {
-		return err
+	if q.broker.cfg.SingleActiveConsumer {
+		args["x-single-active-consumer"] = true
 	}
-	was := fmt.Sprintf("%q with Config.MaxPriority %d", q.broker.cfg.Type, q.broker.cfg.MaxPriority)
-	bad := badConfig("Config.Type", was, "Classic, or Config.MaxPriority 0, or RabbitMQ from 4.3 on")
-	return fmt.Errorf("%w: %w: %w", bad, queue.ErrUnsupported, err)
+	return ch.QueueDeclare(q.name, true, false, false, false, args)
 }
-
-// invalidPriority matches RabbitMQ's error about a queue type without priorities.
-var invalidPriority = regexp.MustCompile(`invalid arg '` + argPriority)
 
 // check checks that the queues exist.
 func (q *Queue) check(ch *amqp.Channel) error {
