@@ -65,8 +65,9 @@ type Config struct {
 	// has another setting), or the policy's. It must be longer than the longest job, and than a
 	// delivery waits in the prefetch.
 	//
-	// With Passive, it costs no attempt. Only quorum queues from RabbitMQ 4.3 on take it from the consumer. With another queue it is
-	// refused: [New] and Open return an error that wraps [queue.ErrConfig]. From 1 s to 40 days.
+	// With Passive, it costs no attempt. Only quorum queues from RabbitMQ 4.3 on take it from the
+	// consumer. With another queue it is refused: [New] and Open return an error that wraps
+	// [queue.ErrConfig]. From 1 s to 40 days.
 	ConsumerTimeout time.Duration
 
 	// ConsumerPriority is the priority of the consumers of this Broker. The server delivers to
@@ -75,9 +76,10 @@ type Config struct {
 	ConsumerPriority int
 
 	// SingleActiveConsumer declares the work queue so that the server delivers to one consumer at a
-	// time, the first with the highest ConsumerPriority. The others wait until it is gone. A queue
-	// keeps the value that it was declared with. With Passive it is up to whoever declares the
-	// queue, and refused here.
+	// time, the first with the highest ConsumerPriority. The others wait until it is gone. They are
+	// not taken for silent, and so [Queue.Backlog] is zero: a subscription of the active one that
+	// has gone silent is found by heartbeats only. A queue keeps the value that it was declared
+	// with. With Passive it is up to whoever declares the queue, and refused here.
 	SingleActiveConsumer bool
 
 	// DelayPrefix is the prefix of the names of delay queues, followed by the queue's name and the

@@ -21,10 +21,14 @@ type gauge struct {
 func newGauge(b *Broker) *gauge { return &gauge{broker: b, turn: make(chan struct{}, 1)} }
 
 // Backlog implements [queue.BacklogReporter]. It counts the messages that are ready. A queue that
-// does not exist is an error.
+// does not exist is an error. With [Config.SingleActiveConsumer] it is zero, because the messages
+// that wait may be another consumer's.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
 	if err := checkName(q.name); err != nil {
 		return 0, err
+	}
+	if q.broker.cfg.SingleActiveConsumer {
+		return 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, q.broker.cfg.DialTimeout)
 	defer cancel()

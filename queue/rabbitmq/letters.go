@@ -173,6 +173,9 @@ func (w *letterWalk) wait() (raw *amqp.Delivery, silent bool) {
 // why returns the reason why the consumer has ended.
 func (w *letterWalk) why() error {
 	if !w.channel.IsClosed() {
+		if w.link.version().hasConsumerTimeouts() {
+			return fmt.Errorf("%w, or letters were held for longer than the consumer timeout", errConsumerCancelled)
+		}
 		return errConsumerCancelled
 	}
 	if err := <-w.closes; err != nil {

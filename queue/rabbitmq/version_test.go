@@ -224,6 +224,16 @@ func TestConsumerTimeout(t *testing.T) {
 		require.ErrorIs(t, err, queue.ErrSessionLost)
 		require.ErrorIs(t, err, errConsumerTimeout)
 	}
+	s := open(t, q, 1) // paused, with a job that goes on for too long
+	require.Equal(t, 4, receive(t, s).Attempt)
+	require.NoError(t, s.Cancel(t.Context()))
+	select {
+	case <-s.lost:
+	case <-time.After(patience):
+	}
+	require.ErrorIs(t, s.ended(), queue.ErrSessionLost)
+	require.ErrorContains(t, s.ended(), "timed out")
+	require.Equal(t, 5, receive(t, open(t, q, 1)).Attempt)
 }
 
 // TestConsumerTimeoutOfAClassicQueue, of which the driver cannot know that it is one.
@@ -291,6 +301,9 @@ func TestSingleActiveConsumer(t *testing.T) {
 		require.NoError(t, q.Publish(t.Context(), numbered(2)...))
 		d := receive(t, first)
 		quiet(t, second)
+		waiting, err := q.Backlog(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, waiting, "the second one is not taken for silent")
 		require.NoError(t, first.Settle(t.Context(), one(d, queue.Ack, 0)))
 		receive(t, first)
 		require.NoError(t, first.Close(t.Context()))
