@@ -96,7 +96,7 @@ const afterthought = time.Second
 // but from 4.3 on it also does so when a delivery of a quorum queue was held for too long, and then
 // the queue stays.
 func (s *session) whyCancelled() error {
-	if s.classic || !s.link.version().hasConsumerTimeouts() {
+	if s.classic || !s.link.server.hasConsumerTimeouts() {
 		return errConsumerCancelled
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)

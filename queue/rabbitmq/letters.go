@@ -114,7 +114,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 		}
 		delete(raw.Headers, headerWalk)
 		w.raw = raw
-		return message(raw, w.q.broker.scale(w.link.version())), nil
+		return message(raw, w.q.broker.scale(w.link.server)), nil
 	}
 }
 
@@ -173,7 +173,7 @@ func (w *letterWalk) wait() (raw *amqp.Delivery, silent bool) {
 // why returns the reason why the consumer has ended.
 func (w *letterWalk) why() error {
 	if !w.channel.IsClosed() {
-		if w.link.version().hasConsumerTimeouts() {
+		if w.link.server.hasConsumerTimeouts() {
 			return fmt.Errorf("%w, or letters were held for longer than the consumer timeout", errConsumerCancelled)
 		}
 		return errConsumerCancelled

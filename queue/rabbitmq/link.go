@@ -21,6 +21,7 @@ import (
 type link struct {
 	*amqp.Connection
 	at     string // its URL, without the password
+	server serverVersion
 	socket *cork
 	tap    *tap // replaces socket for the client's reads
 }
@@ -87,7 +88,7 @@ func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.U
 		l.cut()
 		return nil, failed(ctx, at, "connect", err)
 	}
-	l.Connection = conn
+	l.Connection, l.server = conn, versionOf(conn.Properties)
 	return l, nil
 }
 
@@ -184,7 +185,7 @@ func (b *Broker) control(ctx context.Context, what string,
 	defer stop()
 	ch, err := l.Channel()
 	if err == nil {
-		err = f(l.version(), ch)
+		err = f(l.server, ch)
 	}
 	if err != nil {
 		return failed(ctx, l.at, what, err)

@@ -56,8 +56,8 @@ func newSession(q *Queue, l *link, opts queue.Options) *session {
 		title:    consumerTag(opts.Name, q.broker),
 		nonce:    rand.Text()[:8],
 		classic:  !cfg.Passive && cfg.Type == Classic,
-		tally:    tallyOf(cfg, l.version()),
-		scale:    q.broker.scale(l.version()),
+		tally:    tallyOf(cfg, l.server),
+		scale:    q.broker.scale(l.server),
 		arrival:  make(chan struct{}, 1),
 		turn:     make(chan struct{}, 1),
 		dirty:    make(chan struct{}, 1),
@@ -72,7 +72,7 @@ func newSession(q *Queue, l *link, opts queue.Options) *session {
 // to later consumers.
 func (s *session) start() error {
 	var err error
-	server := s.link.version()
+	server := s.link.server
 	if err = s.queue.broker.cfg.timeouts(server); err != nil {
 		return err
 	}

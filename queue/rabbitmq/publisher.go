@@ -83,7 +83,7 @@ func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
 	}
 	errs := make([]error, len(out))
 	fit, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
-	by := p.broker.scale(conn.link.version())
+	by := p.broker.scale(conn.link.server)
 	for i, o := range out {
 		if o.priority > 0 {
 			o.msg.Priority = by.level(o.priority)

@@ -51,6 +51,3 @@ func (v serverVersion) hasConsumerTimeouts() bool { return v.atLeast(4, 3) }
 // hasOnlyKhepri reports whether the server keeps its queues in Khepri and nowhere else. Khepri syncs
 // a whole change before it confirms it, and needs a majority of the nodes for each.
 func (v serverVersion) hasOnlyKhepri() bool { return v.atLeast(4, 3) }
-
-// version returns that of the server at the other end.
-func (l *link) version() serverVersion { return versionOf(l.Properties) }
