@@ -10,6 +10,11 @@ SIM_SEEDS ?= 10000
 BENCH ?= .
 COUNT ?= 1
 TIMEOUT ?= 20m
+# Of RabbitMQ: 3.10, 4.0 or 4.3 for a private node of that version; empty for the one that is there.
+VERSION ?=
+WITH_RABBITMQ := scripts/with-rabbitmq $(if $(VERSION),--version $(VERSION))
+# The versions on which a whole run tests RabbitMQ once more.
+RABBITMQ_TOO ?= $(if $(VERSION)$(RUN)$(filter-out ./...,$(PKG)),,4.3)
 
 # bench/, queue/watermill/ and tools/ are modules of their own, so that the library depends neither on
 # its peers nor on watermill nor on what builds and measures it.
@@ -37,9 +42,14 @@ help: ## List the targets
 test: cc vet lint race bench-check ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts a RabbitMQ)
 
 .PHONY: race
-race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20]
-	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' \
-		scripts/with-rabbitmq scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
+race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20 VERSION=4.3]
+	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' RABBITMQ_TOO='$(RABBITMQ_TOO)' \
+		$(WITH_RABBITMQ) scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
+
+.PHONY: matrix
+matrix: $(GOTESTSUM) cc ## The tests of RabbitMQ on a version between those of `make test` [RABBITMQ_TOO="4.0"]
+	MODULES= RABBITMQ_TOO='$(if $(filter command line environment,$(origin RABBITMQ_TOO)),$(RABBITMQ_TOO),4.0)' \
+		scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) ./...
 
 # A 64-bit processor runs 32-bit programs; other machines can't.
 .PHONY: test32
@@ -80,9 +90,9 @@ sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
 	GENTASK_SIM_SEEDS=$(SIM_SEEDS) go test -count=1 -timeout 60m -run TestSimulation ./...
 
 .PHONY: chaos
-chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json
-	@scripts/apt-install rabbitmq-server rabbitmq-server
-	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go -C internal/chaos test -count=1 -timeout 25m
+chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json [VERSION=4.3]
+	@scripts/get-rabbitmq '$(or $(VERSION),3.10)' >/dev/null
+	GENTASK_RABBITMQ_VERSION=$(VERSION) GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go -C internal/chaos test -count=1 -timeout 25m
 
 .PHONY: matrix-watermill
 matrix-watermill: ## Watermill's universal test suite over memory, rabbitmq, nats and embedded, 2 minutes

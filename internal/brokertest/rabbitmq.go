@@ -26,7 +26,8 @@ var rabbit = sync.OnceValues(findRabbitMQ)
 
 // RabbitMQ returns the URL of a RabbitMQ server: the one in GENTASK_RABBITMQ_URL, else the one on
 // this machine's standard port, else a private one, which is started for this test process and ends
-// with it. If there is none of them, the test fails with the reasons.
+// with it. With a version in [RabbitMQVersionEnv], the one on the standard port is not asked. If
+// there is none of them, the test fails with the reasons.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
 	url, err := rabbit()
@@ -46,11 +47,15 @@ func findRabbitMQ() (string, error) {
 		}
 		return named, nil
 	}
+	version := os.Getenv(RabbitMQVersionEnv)
+	if version != "" {
+		return startRabbitMQ(version)
+	}
 	probed := probe(rabbitDefault)
 	if probed == nil {
 		return rabbitDefault, nil
 	}
-	private, err := startRabbitMQ()
+	private, err := startRabbitMQ("")
 	if err != nil {
 		return "", fmt.Errorf("brokertest: no RabbitMQ: %s is not set, 127.0.0.1:5672: %w, a private one: %w",
 			rabbitEnv, probed, err)
@@ -74,4 +79,14 @@ func redacted(at string) string {
 		return "(not a URL)"
 	}
 	return u.Redacted()
+}
+
+// RabbitMQVersion returns the version that the RabbitMQ server at the URL reports, such as "4.3.6".
+func RabbitMQVersion(at string) (string, error) {
+	conn, err := amqp.DialConfig(at, amqp.Config{Dial: amqp.DefaultDial(probeTime)})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", redacted(at), err)
+	}
+	version, _ := conn.Properties["version"].(string)
+	return version, conn.CloseDeadline(time.Now().Add(probeTime))
 }

@@ -16,14 +16,17 @@ import (
 // takes ten seconds.
 const startTime = 90 * time.Second
 
-// guard starts the broker and waits until its own standard input ends, which happens when the test
-// process ends, in any way. Then it kills the broker and removes its directory. It needs no help
-// from TestMain.
-const guard = `"$1" >"$2/stdout" 2>"$2/stderr" </dev/null & broker=$!; cat >/dev/null; kill $broker; wait $broker; rm -rf "$2"`
+// guard starts the broker, with its own epmd, and waits until its own standard input ends, which
+// happens when the test process ends, in any way. Then it kills both and removes their directory. It
+// needs no help from TestMain. The machine's epmd may belong to another version of Erlang, and one
+// started for this broker would outlive it.
+const guard = `"$3" -address 127.0.0.1 -port "$ERL_EPMD_PORT" >/dev/null 2>&1 </dev/null & names=$!
+"$1" >"$2/stdout" 2>"$2/stderr" </dev/null & broker=$!
+cat >/dev/null; kill $broker; wait $broker; kill $names; rm -rf "$2"`
 
-// startRabbitMQ starts a broker with its own node name, ports and directory.
-func startRabbitMQ() (string, error) {
-	server, err := findServer()
+// startRabbitMQ starts a broker of the version with its own node name, ports and directory.
+func startRabbitMQ(version string) (string, error) {
+	programs, err := FindRabbitMQPrograms(version)
 	if err != nil {
 		return "", err
 	}
@@ -31,12 +34,14 @@ func startRabbitMQ() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ports, err := freePorts(2)
+	ports, err := freePorts(3)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("/bin/sh", "-c", guard, "guard", server, dir)
-	cmd.Env = append(os.Environ(), settings(dir, ports[0], ports[1])...)
+	server := programs.Path("rabbitmq-server")
+	//nolint:gosec // the paths of this machine's programs
+	cmd := exec.Command("/bin/sh", "-c", guard, "guard", server, dir, programs.Path("epmd"))
+	cmd.Env = append(programs.Environ(), settings(dir, ports)...)
 	if _, err := cmd.StdinPipe(); err != nil { // Never closed by this process, so that it ends with the process.
 		return "", err
 	}
@@ -50,28 +55,15 @@ func startRabbitMQ() (string, error) {
 	return at, nil
 }
 
-// findServer prefers the server itself to Debian's wrapper, which requires its own user and
-// directories.
-func findServer() (string, error) {
-	direct := "/usr/lib/rabbitmq/bin/rabbitmq-server"
-	if _, err := os.Stat(direct); err == nil {
-		return direct, nil
-	}
-	found, err := exec.LookPath("rabbitmq-server")
-	if err != nil {
-		return "", errors.New("rabbitmq-server is not installed (on Debian: apt-get install rabbitmq-server)")
-	}
-	return found, nil
-}
-
 // settings returns the environment of a broker that shares nothing with others on the machine.
-func settings(dir string, port, distPort int) []string {
+func settings(dir string, ports []int) []string {
 	return []string{
 		"HOME=" + dir,
-		fmt.Sprintf("RABBITMQ_NODENAME=gentask-%d@localhost", os.Getpid()),
+		fmt.Sprintf("RABBITMQ_NODENAME=gentask-%d-%d@localhost", os.Getpid(), ports[0]),
 		"RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
-		fmt.Sprintf("RABBITMQ_NODE_PORT=%d", port),
-		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", distPort),
+		fmt.Sprintf("RABBITMQ_NODE_PORT=%d", ports[0]),
+		fmt.Sprintf("RABBITMQ_DIST_PORT=%d", ports[1]),
+		fmt.Sprintf("ERL_EPMD_PORT=%d", ports[2]),
 		"RABBITMQ_MNESIA_BASE=" + filepath.Join(dir, "data"),
 		"RABBITMQ_LOG_BASE=" + filepath.Join(dir, "log"),
 		"RABBITMQ_PID_FILE=" + filepath.Join(dir, "pid"),
@@ -79,6 +71,7 @@ func settings(dir string, port, distPort int) []string {
 		"RABBITMQ_CONFIG_FILE=" + filepath.Join(dir, "rabbitmq"),
 		"RABBITMQ_CONF_ENV_FILE=" + filepath.Join(dir, "env"),
 		"RABBITMQ_ADVANCED_CONFIG_FILE=" + filepath.Join(dir, "advanced"),
+		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
 	}
 }
 

@@ -21,11 +21,36 @@ func Example() {
 	// Output: true
 }
 
-func TestAPrivateBrokerAnswersAndIsAnother(t *testing.T) {
-	private, err := startRabbitMQ()
+// TestAPrivateBrokerIsAnotherAndOfTheVersionAskedFor, if one is: see `make test` and `make matrix`. Debian
+// may have a newer one than the name says, but not an older one.
+func TestAPrivateBrokerIsAnotherAndOfTheVersionAskedFor(t *testing.T) {
+	wanted := os.Getenv(RabbitMQVersionEnv)
+	if wanted == "" {
+		wanted = "3.10" // the machine's own, the oldest that is supported
+	}
+	private, err := startRabbitMQ("")
 	require.NoError(t, err)
-	require.NoError(t, probe(private))
 	require.NotEqual(t, RabbitMQ(t), private)
+	found, err := RabbitMQVersion(private)
+	require.NoError(t, err)
+	programs, err := FindRabbitMQPrograms("")
+	require.NoError(t, err)
+	require.Equal(t, programs.Version(), found)
+	require.LessOrEqual(t, release(t, wanted), release(t, found), "%s, not %s", found, wanted)
+}
+
+// release returns a number that grows with the version.
+func release(t *testing.T, version string) int {
+	t.Helper()
+	var major, minor int
+	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	require.NoError(t, err, version)
+	return major*1000 + minor
+}
+
+func TestAnUnknownVersionIsAnErrorThatNamesTheOthers(t *testing.T) {
+	_, err := FindRabbitMQPrograms("3.7")
+	require.ErrorContains(t, err, "3.10, 4.0 or 4.3")
 }
 
 func TestANamedBrokerThatDoesNotAnswerIsAnError(t *testing.T) {

@@ -13,11 +13,14 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/gentask/gentask/internal/brokertest"
 )
 
 // RabbitMQ is a cluster of private nodes; one node is a cluster too. Its methods are for one goroutine.
 type RabbitMQ struct {
 	home     *home
+	programs brokertest.RabbitMQPrograms
 	epmdPort int
 	tlsPort  int // of a cluster of one node
 	tls      *authority
@@ -38,13 +41,17 @@ const (
 	Password = "right"
 )
 
-// StartRabbitMQ starts a cluster of n nodes and returns when they answer.
+// StartRabbitMQ starts a cluster of n nodes, of the version in [brokertest.RabbitMQVersionEnv], and returns when they answer.
 func StartRabbitMQ(n int) (*RabbitMQ, error) {
+	programs, err := brokertest.FindRabbitMQPrograms("")
+	if err != nil {
+		return nil, err
+	}
 	h, err := newHome()
 	if err != nil {
 		return nil, err
 	}
-	r := &RabbitMQ{home: h}
+	r := &RabbitMQ{home: h, programs: programs}
 	if err := r.begin(n); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -73,6 +80,13 @@ func (r *RabbitMQ) begin(n int) error {
 	if err := r.startEPMD(); err != nil {
 		return err
 	}
+	if !r.Before(4, 0) { // whose nodes wait for each other, before they form a cluster
+		for _, n := range r.nodes {
+			if err := r.launch(n); err != nil {
+				return err
+			}
+		}
+	}
 	for i := range n {
 		if err := r.Start(i); err != nil {
 			return err
@@ -89,7 +103,9 @@ func (r *RabbitMQ) writeConfig() error {
 	var text strings.Builder
 	text.WriteString("log.file.level = warning\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 4GB\n")
 	text.WriteString("cluster_formation.peer_discovery_backend = classic_config\n")
-	text.WriteString("cluster_formation.randomized_startup_delay_range.min = 0\ncluster_formation.randomized_startup_delay_range.max = 1\n")
+	if r.Before(4, 0) { // which has no such delay, and does not start with a setting that it doesn't know
+		text.WriteString("cluster_formation.randomized_startup_delay_range.min = 0\ncluster_formation.randomized_startup_delay_range.max = 1\n")
+	}
 	if len(r.nodes) == 1 {
 		fmt.Fprintf(&text, "listeners.ssl.default = 127.0.0.1:%d\nssl_options.cacertfile = %s\nssl_options.certfile = %s\nssl_options.keyfile = %s\n",
 			r.tlsPort, r.home.path("broker.ca"), r.home.path("broker.crt"), r.home.path("broker.key"))
@@ -107,7 +123,7 @@ func (r *RabbitMQ) writeConfig() error {
 // startEPMD starts the nodes' own directory of names: the machine's may belong to somebody else, and would outlive us.
 func (r *RabbitMQ) startEPMD() error {
 	port := strconv.Itoa(r.epmdPort)
-	p, err := r.home.start("epmd", exec.Command("epmd", "-address", "127.0.0.1", "-port", port)) //nolint:gosec // a number
+	p, err := r.home.start("epmd", exec.Command(r.programs.Path("epmd"), "-address", "127.0.0.1", "-port", port)) //nolint:gosec // a number
 	if err != nil {
 		return fmt.Errorf("%w (on Debian: apt-get install rabbitmq-server)", err)
 	}
@@ -126,14 +142,8 @@ func (r *RabbitMQ) startEPMD() error {
 // Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs does nothing.
 func (r *RabbitMQ) Start(i int) error {
 	n := r.nodes[i]
-	if n.process == nil || !n.process.running() {
-		cmd := exec.Command(tool("rabbitmq-server"))
-		cmd.Env = r.environment(n)
-		p, err := r.home.start(n.short(), cmd)
-		if err != nil {
-			return err
-		}
-		n.process = p
+	if err := r.launch(n); err != nil {
+		return err
 	}
 	err := await("node "+n.name, func() error {
 		if !n.process.running() {
@@ -147,13 +157,27 @@ func (r *RabbitMQ) Start(i int) error {
 	return nil
 }
 
-// tool is a program of RabbitMQ's; Debian's wrapper of the same name insists on its own user and directories.
-func tool(name string) string {
-	direct := filepath.Join("/usr/lib/rabbitmq/bin", name)
-	if _, err := os.Stat(direct); err == nil {
-		return direct
+// launch starts the process of a node, unless it runs.
+func (r *RabbitMQ) launch(n *node) error {
+	if n.process != nil && n.process.running() {
+		return nil
 	}
-	return name
+	cmd := exec.Command(r.programs.Path("rabbitmq-server")) //nolint:gosec // of this machine
+	cmd.Env = r.environment(n)
+	p, err := r.home.start(n.short(), cmd)
+	if err == nil {
+		n.process = p
+	}
+	return err
+}
+
+// Before says whether the servers are older than that release.
+func (r *RabbitMQ) Before(major, minor int) bool {
+	var found, foundMinor int
+	if _, err := fmt.Sscanf(r.programs.Version(), "%d.%d", &found, &foundMinor); err != nil {
+		return true // one that Debian did not pack is the machine's own
+	}
+	return found < major || found == major && foundMinor < minor
 }
 
 func (n *node) short() string { return strings.TrimSuffix(n.name, "@localhost") }
@@ -173,7 +197,7 @@ func (n *node) url(user, password, vhost string) string {
 
 func (r *RabbitMQ) environment(n *node) []string {
 	dir := filepath.Join(r.home.dir, n.short())
-	return append(os.Environ(),
+	return append(r.programs.Environ(),
 		"HOME="+r.home.dir, // with the cookie
 		"ERL_EPMD_PORT="+strconv.Itoa(r.epmdPort),
 		"RABBITMQ_NODENAME="+n.name,
@@ -207,7 +231,7 @@ func (r *RabbitMQ) Ctl(args ...string) error {
 func (r *RabbitMQ) ctl(n *node, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ctlTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, tool("rabbitmqctl"), append([]string{"-q", "-n", n.name}, args...)...) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, r.programs.Path("rabbitmqctl"), append([]string{"-q", "-n", n.name}, args...)...) //nolint:gosec // our own arguments
 	cmd.Env = r.environment(n)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("chaos: rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, out)

@@ -17,6 +17,10 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {
 			kill, start, at := killable(t, kind)
+			atMost := 1
+			if kind == Classic && !sharedRabbit(t).Before(4, 3) { // it marks as redelivered what it has only dead-lettered
+				atMost = 2
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 			defer cancel()
 			e, err := Open(kind, at, names[kind])
@@ -35,7 +39,7 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 				require.NoError(t, err, "lost: %v", due)
 				require.Contains(t, due, d.ID)
 				require.False(t, time.Now().Before(due[d.ID]), "%s came early", d.ID)
-				require.Equal(t, 1, d.Attempt, d.ID)
+				require.LessOrEqual(t, d.Attempt, atMost, d.ID)
 				require.NoError(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 				delete(due, d.ID)
 			}

@@ -69,8 +69,7 @@ type Faults struct {
 	// of the call ends. Nothing of the batch is applied in that last case.
 	BlockCopy bool
 
-	// CrudeReturn makes [queue.Returner] cost an attempt and ignore delays, as on RabbitMQ before
-	// 4.3.
+	// CrudeReturn makes [queue.Returner] cost an attempt and ignore delays, as on RabbitMQ.
 	CrudeReturn bool
 
 	// FailReturn refuses single returns with [ErrRefused].

@@ -15,6 +15,7 @@ import (
 type Broker struct {
 	addresses *address.Book
 	cfg       Config
+	quorum    bool // the queues are known to be quorum queues
 
 	host      string
 	topology  *topology
@@ -36,6 +37,8 @@ func New(url string, cfg ...Config) (*Broker, error) {
 	if len(cfg) == 1 {
 		b.cfg = cfg[0]
 	}
+	// A Type that is given with Passive is that of the queue that others declare.
+	b.quorum = b.cfg.Type == Quorum || b.cfg.Type == "" && !b.cfg.Passive
 	b.cfg = b.cfg.withDefaults()
 	if err := errors.Join(b.find(url), b.cfg.check()); err != nil {
 		return nil, err

@@ -68,9 +68,10 @@ func (s *session) ask(ctx context.Context, f func() error) error {
 func (s *session) consume() error {
 	s.started++
 	s.consumer = s.title + "/" + strconv.Itoa(s.started)
-	stream, err := s.channel.Consume(s.queue.name, s.consumer, false, false, false, false, nil)
+	stream, err := s.channel.Consume(s.queue.name, s.consumer, false, false, false, false,
+		s.queue.broker.cfg.consumerArgs())
 	if err != nil {
-		return err
+		return noTimeout(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

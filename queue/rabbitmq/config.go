@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -48,10 +49,37 @@ type Config struct {
 	// [queue.MaxPriority]. Zero means that it has no priorities, and a message with one is refused
 	// with [queue.ErrUnsupported].
 	//
-	// A queue keeps the value that it was declared with. Classic queues support priorities, and
-	// quorum queues do from RabbitMQ 4.3 on; on older ones Open and Publish return an error. Each
-	// priority costs the broker resources, so choose no more than needed.
+	// A classic queue keeps the value that it was declared with, and each priority costs the broker
+	// resources, so choose no more than needed. Quorum queues have priorities from RabbitMQ 4.3 on,
+	// without a declaration; with an older server Open and Publish return an error that wraps
+	// [queue.ErrConfig] and [queue.ErrUnsupported].
+	//
+	// At a quorum queue, priority 1 is the broker's 5, because a message without a priority has 4
+	// there. Messages of other publishers with 4 or less have Priority 0. With Passive, set Type, so
+	// that the driver knows which of the two it is.
 	MaxPriority int
+
+	// ConsumerTimeout is the time for which a delivery may be held before the broker takes it back,
+	// which ends the session and costs an attempt. It protects the queue from a consumer that hangs
+	// while its connection lives. Zero means the server's (consumer_timeout, 30 minutes unless it
+	// has another setting), or the policy's. It must be longer than the longest job, and than a
+	// delivery waits in the prefetch.
+	//
+	// With Passive, it costs no attempt. Only quorum queues from RabbitMQ 4.3 on take it from the
+	// consumer. With another queue it is refused: [New] and Open return an error that wraps
+	// [queue.ErrConfig]. From 1 s to 40 days.
+	ConsumerTimeout time.Duration
+
+	// ConsumerPriority is the priority of the consumers of this Broker. The server delivers to
+	// those with a lower one only what the others have no free slot for. Zero is that of consumers
+	// which say nothing, and it may be negative.
+	ConsumerPriority int
+
+	// SingleActiveConsumer declares the work queue so that the server delivers to one consumer at a
+	// time, the first with the highest ConsumerPriority. The others wait until it is gone, on
+	// standby: see [queue.Standby]. A subscription of the active one that has gone silent is found
+	// by heartbeats only. A queue keeps the value that it was declared with. With Passive it is up to whoever declares the queue, and refused here.
+	SingleActiveConsumer bool
 
 	// DelayPrefix is the prefix of the names of delay queues, followed by the queue's name and the
 	// delay. For example "d." leads to "d.<queue>.<milliseconds>". Empty means
@@ -116,6 +144,14 @@ func (c Config) check() error {
 	bad(c.Type != Quorum && c.Type != Classic, "Type", c.Type, `"quorum" or "classic"`)
 	bad(c.MaxPriority < 0 || c.MaxPriority > queue.MaxPriority, "MaxPriority", c.MaxPriority,
 		fmt.Sprintf("0 for none, to %d", queue.MaxPriority))
+	bad(c.ConsumerTimeout != 0 && c.Type == Classic, "ConsumerTimeout", c.ConsumerTimeout,
+		"0, or Config.Type Quorum: classic queues have none")
+	bad(c.ConsumerTimeout != 0 && (c.ConsumerTimeout < time.Second || c.ConsumerTimeout > maxRung), "ConsumerTimeout",
+		c.ConsumerTimeout, "1s to "+maxRung.String()+", or 0 for the server's")
+	bad(c.ConsumerPriority < math.MinInt32 || c.ConsumerPriority > math.MaxInt32, "ConsumerPriority",
+		c.ConsumerPriority, "a number of 32 bits")
+	bad(c.SingleActiveConsumer && c.Passive, "SingleActiveConsumer", "true with Config.Passive",
+		"false: the queue is declared by others")
 	bad(c.Heartbeat < time.Second || c.Heartbeat > maxHeartbeat, "Heartbeat", c.Heartbeat,
 		"1s to "+maxHeartbeat.String()+", or 0 for the default")
 	bad(c.DialTimeout < 0, "DialTimeout", c.DialTimeout, "a positive time, or 0 for the default")

@@ -14,7 +14,7 @@ func TestConformance(t *testing.T) {
 			queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
 				cfg := Config{Type: kind}
 				lacks := map[queuetest.Capability]string{queuetest.Unique: "RabbitMQ compares no messages"}
-				if kind == Classic {
+				if kind == Classic || serverOf(t).hasQuorumPriorities() {
 					cfg.MaxPriority = queue.MaxPriority
 				} else {
 					lacks[queuetest.Priority] = "quorum queues have priorities from 4.3 on"

@@ -30,7 +30,7 @@ func (h *held) copyOf(used, room int) amqp.Publishing {
 		headers[headerMillis] = raw.Timestamp.UnixMilli()
 	}
 	for _, name := range []string{
-		headerCount, "x-acquired-count", "x-death", "x-first-death-exchange", "x-first-death-queue",
+		headerCount, headerAcquired, "x-death", "x-first-death-exchange", "x-first-death-queue",
 		"x-first-death-reason",
 		"x-last-death-exchange", "x-last-death-queue", "x-last-death-reason", "CC", "BCC", headerNotBefore,
 	} {

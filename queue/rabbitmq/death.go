@@ -55,8 +55,8 @@ func (d *death) why() string {
 
 // letterOf returns the user's view of a dead letter. A letter that the broker made gets the headers
 // that this driver would have written, and the properties that the broker has moved to its record.
-func (q *Queue) letterOf(raw *amqp.Delivery) queue.Message {
-	m := message(raw, q.broker.cfg.MaxPriority)
+func (q *Queue) letterOf(raw *amqp.Delivery, by scale) queue.Message {
+	m := message(raw, by)
 	d, found := newestDeath(raw.Headers, q.deadName())
 	if !found || ownDeath(m.Headers, d.at) {
 		return m

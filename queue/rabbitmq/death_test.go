@@ -120,7 +120,7 @@ func TestTheNewerDeathCounts(t *testing.T) {
 		"no death": {nil, "", time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			letter := queue.ReadLetter(q.letterOf(&amqp.Delivery{Headers: tc.headers}))
+			letter := queue.ReadLetter(q.letterOf(&amqp.Delivery{Headers: tc.headers}, scale{}))
 			require.Equal(t, tc.reason, letter.Reason)
 			require.True(t, tc.deadAt.Equal(letter.DeadAt), "%v", letter.DeadAt)
 		})

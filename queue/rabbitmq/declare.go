@@ -21,7 +21,7 @@ func (q *Queue) create(l *link) error {
 	if err != nil || q.broker.cfg.Passive {
 		return err
 	}
-	return l.briefly(func(ch *amqp.Channel) error { return q.pin(ch, made) })
+	return l.briefly(func(ch *amqp.Channel) error { return q.pin(l.server, ch, made) })
 }
 
 // declare declares the work queue and its dead-letter queue, or checks them in passive mode. It
@@ -30,6 +30,9 @@ func (q *Queue) create(l *link) error {
 // A quorum queue that an earlier version has declared dead-letters at most once what it gives up
 // itself. It is accepted, because the arguments of a queue can't change.
 func (q *Queue) declare(l *link) (made amqp.Queue, err error) {
+	if err := q.broker.cfg.priorities(l.server); err != nil {
+		return made, err
+	}
 	if q.broker.cfg.Passive {
 		return made, l.briefly(q.check)
 	}
@@ -53,7 +56,7 @@ func (q *Queue) declareAs(l *link, args amqp.Table) (made amqp.Queue, err error)
 			return err
 		}
 		made, err = ch.QueueDeclare(q.name, true, false, false, false, args)
-		return q.noPriority(err)
+		return err
 	})
 	return made, err
 }
@@ -63,8 +66,11 @@ func (q *Queue) workArgs() amqp.Table {
 	args := q.args()
 	args["x-dead-letter-exchange"] = ""
 	args["x-dead-letter-routing-key"] = q.deadName()
-	if q.broker.cfg.MaxPriority > 0 {
-		args[argPriority] = q.broker.cfg.MaxPriority
+	if q.broker.cfg.MaxPriority > 0 && q.broker.cfg.Type == Classic {
+		args["x-max-priority"] = q.broker.cfg.MaxPriority
+	}
+	if q.broker.cfg.SingleActiveConsumer {
+		args[argSingle] = true
 	}
 	return args
 }

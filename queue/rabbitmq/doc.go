@@ -1,6 +1,7 @@
 // Package rabbitmq is the driver for RabbitMQ, from 3.10 on: durable work queues with dead letters,
 // delays that occupy no prefetch slot, and confirmed publishing. It uses
-// github.com/rabbitmq/amqp091-go.
+// github.com/rabbitmq/amqp091-go. It is tested on 3.10, 4.0 and 4.3, and reads the server's version
+// instead of trying what it accepts.
 //
 //	broker, err := rabbitmq.New("amqp://guest:guest@localhost:5672/")
 //	defer broker.Close()
@@ -18,7 +19,7 @@
 // eight steps for each doubling, at least 16 ms. A message never comes back early, and at most an
 // eighth of its delay late. A message with NotBefore waits there too, up to 40 days.
 //
-// RabbitMQ 3.10 forgets some queues that were declared less than two seconds before it was killed.
+// RabbitMQ before 4.3 forgets some queues that were declared less than two seconds before it was killed.
 // The driver makes it write down a queue that may be new at once, for which emails.delay.0 is
 // declared and deleted. The broker also loses confirmed messages of a quorum queue that was
 // declared half a second before. No client can prevent that, and it applies to delay queues as to
@@ -35,8 +36,7 @@
 //     a little longer, ten milliseconds at most.
 //   - Requeue: a copy with one more attempt used up is published to the end of the queue, or to a
 //     delay queue, and confirmed. Then the original is acknowledged.
-//   - Release: the same, with the attempts unchanged. From RabbitMQ 4.3 on, on quorum queues:
-//     basic.nack, which costs no attempt there.
+//   - Release: the same, with the attempts unchanged.
 //   - DeadLetter: a copy with reason, stack, attempts, queue and time is published to the
 //     dead-letter queue and confirmed. Then the original is acknowledged.
 //
@@ -48,6 +48,11 @@
 // # Attempts
 //
 // The attempts are those in the header gentask-attempts of copies, plus the broker's count for the
-// present copy. A quorum queue counts each lost session (x-delivery-count), and a classic queue
-// only records that there was one. Counters from other programs are not trusted, but limited.
+// present copy. A quorum queue counts each delivery that came back: x-delivery-count, from 4.3 on
+// x-acquired-count. So a lost session counts, a consumer timeout, and another client that gives the
+// message back. A classic queue only records that there was one. From 4.3 on it may also mark a
+// message that comes from a delay queue after the broker was killed, which then is attempt 2.
+//
+// With Config.Passive others may use the queue, too. From 4.3 on only failed deliveries count there,
+// and a consumer timeout does not. Counters from other programs are not trusted, but limited.
 package rabbitmq

@@ -75,7 +75,7 @@ func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 		select {
 		case _, ok := <-cancels:
 			if ok {
-				s.lose(errConsumerCancelled)
+				s.lose(s.whyCancelled())
 				return
 			}
 			cancels = nil // The channel is gone; closes has the reason.
@@ -87,6 +87,35 @@ func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 			return
 		}
 	}
+}
+
+// afterthought is the time for which a queue that is being deleted may still be there.
+const afterthought = time.Second
+
+// whyCancelled returns the reason for which the broker has cancelled the consumer. It does not tell,
+// but from 4.3 on it also does so when a delivery of a quorum queue was held for too long, and then
+// the queue stays.
+func (s *session) whyCancelled() error {
+	if s.classic || !s.link.server.hasConsumerTimeouts() {
+		return errConsumerCancelled
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	stop := context.AfterFunc(ctx, s.link.cut)
+	defer stop()
+	ch, err := s.link.Channel()
+	for deadline := time.Now().Add(afterthought); err == nil && time.Now().Before(deadline); {
+		select {
+		case <-time.After(afterthought / 20):
+			_, err = ch.QueueDeclarePassive(s.queue.name, true, false, false, false, nil)
+		case <-s.closed:
+			return errConsumerCancelled // nobody asks
+		}
+	}
+	if err != nil {
+		return errConsumerCancelled
+	}
+	return errConsumerTimeout
 }
 
 // lose ends the session with the reason why, unless Close has ended it before.

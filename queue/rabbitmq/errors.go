@@ -36,6 +36,12 @@ var (
 // errConsumerCancelled is the reason of a session whose consumer the broker has cancelled.
 var errConsumerCancelled = errors.New("the broker cancelled the consumer: the queue was deleted, or its node is gone")
 
+// errConsumerTimeout is the reason of a session that has held a delivery for longer than a server
+// from 4.3 on allows. An older server ends the channel, and says why.
+var errConsumerTimeout = errors.New("the broker cancelled the consumer, and the queue is still there: " +
+	"a delivery was held for longer than the consumer timeout, and was taken back: right would be a longer one " +
+	"(Config.ConsumerTimeout, or consumer_timeout at the broker), or shorter jobs")
+
 // explain adds the remedy to the broker's refusals. It returns other errors unchanged.
 func explain(err error) error {
 	var reply *amqp.Error

@@ -30,14 +30,14 @@ func FuzzForeignTable(f *testing.F) {
 		for _, v := range headers {
 			_, _ = text(v), count(v)
 		}
-		used := usedUp(&raw, len(seed)%3 == 0)
+		used := usedUp(&raw, tally(len(seed)%5))
 		require.LessOrEqual(t, used, maxAttempts)
 		h := &held{
 			raw: &raw, room: headerRoom(frameMax),
-			Delivery: queue.Delivery{Message: message(&raw, 0), Attempt: used + 1},
+			Delivery: queue.Delivery{Message: message(&raw, scale{}), Attempt: used + 1},
 		}
 		h.ID = "made-up"
-		letter := queue.ReadLetter((&Broker{}).Queue("q").letterOf(&raw))
+		letter := queue.ReadLetter((&Broker{}).Queue("q").letterOf(&raw, scale{}))
 		require.GreaterOrEqual(t, letter.Deaths, 1)
 		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: reason}
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {

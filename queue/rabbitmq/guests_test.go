@@ -160,7 +160,7 @@ func TestForeignClientsReadWhatWeWrite(t *testing.T) {
 			raw.ContentEncoding, raw.CorrelationId, raw.ReplyTo, raw.Type, raw.AppId, raw.Expiration,
 		})
 		var text string
-		received := message(&raw, 0)
+		received := message(&raw, scale{})
 		require.NoError(t, set.Decode(&received, &text))
 		require.Len(t, text, 500)
 		require.Equal(t, msg.Properties, received.Properties)

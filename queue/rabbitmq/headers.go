@@ -23,21 +23,21 @@ const (
 	// if that is longer than a queue can keep it, or if an operator's policy shortens it.
 	headerNotBefore = "gentask-not-before"
 
-	// headerCount holds a quorum queue's count of the returns of this copy of the message.
+	// headerCount holds a quorum queue's count of the returns of this copy of the message. From
+	// RabbitMQ 4.3 on, it counts only those after a failure: see headerAcquired.
 	headerCount = "x-delivery-count"
 
 	// maxAttempts is the upper limit for a counter, so that sums do not overflow.
 	maxAttempts = math.MaxInt32 / 4
 )
 
-// message returns the user's view of raw. Headers of a foreign publisher are converted to text. The
-// priority is limited to that of the queue, because a higher one has no effect.
-func message(raw *amqp.Delivery, maxPriority int) queue.Message {
+// message returns the user's view of raw. Headers of a foreign publisher are converted to text.
+func message(raw *amqp.Delivery, by scale) queue.Message {
 	return queue.Message{
 		ID: raw.MessageId, Body: raw.Body, ContentType: raw.ContentType,
 		Headers:  withEncoding(texts(raw.Headers), raw.ContentEncoding),
 		Time:     published(raw),
-		Priority: min(int(raw.Priority), maxPriority), Properties: properties(raw),
+		Priority: by.priority(raw.Priority), Properties: properties(raw),
 	}
 }
 
@@ -114,22 +114,10 @@ func published(raw *amqp.Delivery) time.Time {
 	return raw.Timestamp
 }
 
-// usedUp returns the attempts that were used up before this delivery: those of our header, and
-// those that the broker has counted since the message was published. strict means that the queue is
-// a quorum queue, which marks its counts.
-func usedUp(raw *amqp.Delivery, strict bool) int {
-	used := count(raw.Headers[queue.HeaderAttempts])
-	if !raw.Redelivered {
-		return used // In a first delivery a counter of the broker can only come from the publisher.
-	}
-	counted, ok := raw.Headers[headerCount]
-	switch {
-	case ok:
-		used += count(counted)
-	case !strict:
-		used++
-	}
-	return min(used, maxAttempts)
+// usedUp returns the attempts that were used up before this delivery: those of our header, and those
+// that the broker has counted since the message was published.
+func usedUp(raw *amqp.Delivery, by tally) int {
+	return min(count(raw.Headers[queue.HeaderAttempts])+by.lost(raw), maxAttempts)
 }
 
 // count reads a counter that any program may have written.

@@ -20,9 +20,9 @@ type held struct {
 
 // hold returns the delivery of raw. It does not keep raw, which the caller reuses.
 func (s *session) hold(raw *amqp.Delivery) *held {
-	used := usedUp(raw, s.strict)
+	used := usedUp(raw, s.tally)
 	h := &held{room: headerRoom(s.link.Config.FrameSize), Delivery: queue.Delivery{
-		Message: message(raw, s.queue.broker.cfg.MaxPriority), Tag: raw.DeliveryTag,
+		Message: message(raw, s.scale), Tag: raw.DeliveryTag,
 		Attempt: used + 1, Redelivered: raw.Redelivered || isCopy(raw.Headers),
 	}}
 	if h.ID == "" {

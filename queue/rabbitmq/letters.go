@@ -116,7 +116,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 		delete(raw.Headers, headerWalk)
 		delete(raw.Headers, "") // see blank
 		w.raw = raw
-		return w.q.letterOf(raw), nil
+		return w.letterOf(raw), nil
 	}
 }
 
@@ -175,6 +175,9 @@ func (w *letterWalk) wait() (raw *amqp.Delivery, silent bool) {
 // why returns the reason why the consumer has ended.
 func (w *letterWalk) why() error {
 	if !w.channel.IsClosed() {
+		if w.link.server.hasConsumerTimeouts() {
+			return fmt.Errorf("%w, or letters were held for longer than the consumer timeout", errConsumerCancelled)
+		}
 		return errConsumerCancelled
 	}
 	if err := <-w.closes; err != nil {
@@ -314,7 +317,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 	if headers == nil {
 		headers = make(amqp.Table, 1)
 	}
-	for _, own := range []string{headerCount, "x-acquired-count", "CC", "BCC"} {
+	for _, own := range []string{headerCount, headerAcquired, "CC", "BCC"} {
 		delete(headers, own)
 	}
 	if name == w.q.name {
@@ -326,7 +329,7 @@ func (w *letterWalk) copyTo(ctx context.Context, name string, rewrite queue.Rewr
 			headers[name] = value
 		}
 	}
-	record(headers, w.q.letterOf(raw).Properties)
+	record(headers, w.letterOf(raw).Properties)
 	shed(headers, headerRoom(w.link.Config.FrameSize))
 	id := raw.MessageId
 	if id == "" {
@@ -352,4 +355,9 @@ func brokersDeath(name string) bool {
 // failed adds the operation to an error.
 func (w *letterWalk) failed(ctx context.Context, err error) error {
 	return failed(ctx, w.link.at, fmt.Sprintf("go over the dead letters of queue %q", w.q.name), err)
+}
+
+// letterOf returns the user's view of a letter of the walk.
+func (w *letterWalk) letterOf(raw *amqp.Delivery) queue.Message {
+	return w.q.letterOf(raw, w.q.broker.scale(w.link.server))
 }

@@ -22,6 +22,7 @@ import (
 type link struct {
 	*amqp.Connection
 	at     string // its URL, without the password
+	server serverVersion
 	socket *cork
 	tap    *tap // replaces socket for the client's reads
 }
@@ -93,7 +94,7 @@ func (b *Broker) dialShare(ctx context.Context, left int, url string, uri amqp.U
 		l.cut()
 		return nil, failed(ctx, at, "connect", err)
 	}
-	l.Connection = conn
+	l.Connection, l.server = conn, versionOf(conn.Properties)
 	return l, nil
 }
 

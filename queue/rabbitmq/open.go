@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/gentask/gentask/queue"
@@ -20,7 +19,8 @@ const maxPrefetch = 65535
 //
 // The error wraps [queue.ErrConfig] for a prefetch that is not in 1 to 65535, an invalid name, and
 // a missing queue in passive mode. It also wraps it for a queue that exists with other properties,
-// which the text names. The error wraps [ErrRefused] for a wrong user or password, a missing
+// which the text names, and for a part of the Config that
+// the server is too old for. The error wraps [ErrRefused] for a wrong user or password, a missing
 // virtual host and missing rights.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {
@@ -61,29 +61,31 @@ func (q *Queue) openOnce(ctx context.Context, opts queue.Options) (*session, err
 // newSession returns a session that is not started.
 func newSession(q *Queue, l *link, opts queue.Options) *session {
 	cfg := q.broker.cfg
-	quorum := !cfg.Passive && cfg.Type == Quorum
 	return &session{
-		queue:      q,
-		link:       l,
-		prefetch:   opts.Prefetch,
-		title:      consumerTag(opts.Name, q.broker),
-		nonce:      rand.Text()[:8],
-		classic:    !cfg.Passive && cfg.Type == Classic,
-		strict:     quorum,
-		backIsFree: quorum && countsFailuresOnly(l.Properties),
-		arrival:    make(chan struct{}, 1),
-		turn:       make(chan struct{}, 1),
-		dirty:      make(chan struct{}, 1),
-		full:       make(chan struct{}, 1),
-		lost:       make(chan struct{}),
-		closed:     make(chan struct{}),
-		flushed:    make(chan struct{}),
+		queue:    q,
+		link:     l,
+		prefetch: opts.Prefetch,
+		title:    consumerTag(opts.Name, q.broker),
+		nonce:    rand.Text()[:8],
+		classic:  !cfg.Passive && cfg.Type == Classic,
+		tally:    tallyOf(cfg, l.server),
+		scale:    q.broker.scale(l.server),
+		arrival:  make(chan struct{}, 1),
+		turn:     make(chan struct{}, 1),
+		dirty:    make(chan struct{}, 1),
+		full:     make(chan struct{}, 1),
+		lost:     make(chan struct{}),
+		closed:   make(chan struct{}),
+		flushed:  make(chan struct{}),
 	}
 }
 
 // start makes the broker's part of the session. The prefetch comes first, because it applies only
 // to later consumers.
 func (s *session) start() error {
+	if err := s.queue.broker.cfg.timeouts(s.link.server); err != nil {
+		return err
+	}
 	err := s.queue.create(s.link)
 	if err != nil {
 		return err
@@ -118,8 +120,8 @@ func (s *session) learn() (err error) {
 	if s.found, err = s.queue.look(s.link); err != nil {
 		return err
 	}
-	s.classic, s.strict = s.found.kind == Classic, s.found.kind == Quorum
-	s.backIsFree = s.strict && countsFailuresOnly(s.link.Properties)
+	s.classic = s.found.kind == Classic
+	s.tally = s.tally.of(s.found.kind)
 	return s.queue.checkFound(s.found)
 }
 
@@ -129,17 +131,4 @@ func consumerTag(name string, b *Broker) string {
 		name = b.cfg.Name
 	}
 	return fmt.Sprintf("%s@%s:%d", name[:min(len(name), maxName)], b.host, os.Getpid())
-}
-
-// countsFailuresOnly reports whether the server, from 4.3 on, does not count a nack as a failed
-// delivery on quorum queues.
-func countsFailuresOnly(server amqp.Table) bool {
-	version, _ := server["version"].(string)
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	return err1 == nil && err2 == nil && (major > 4 || major == 4 && minor >= 3)
 }

@@ -81,7 +81,7 @@ func TestPassive_Takes(t *testing.T) {
 		"single":    {amqp.Table{argSingle: true}, Classic, true},
 		"single, q": {amqp.Table{argSingle: true, argType: "quorum", argLength: 10, argOverflow: rejectPublish}, Quorum, true},
 		"not single": {
-			amqp.Table{argSingle: false, argPriority: 5, argTTL: 60000, argDead: "", "x-dead-letter-routing-key": "x"}, Classic, false,
+			amqp.Table{argSingle: false, "x-max-priority": 5, argTTL: 60000, argDead: "", "x-dead-letter-routing-key": "x"}, Classic, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

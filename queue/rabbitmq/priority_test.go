@@ -39,19 +39,3 @@ func TestScenario33_PriorityAboveTheQueueIsRefused(t *testing.T) {
 	require.Len(t, failed.Failed, 1)
 	require.Equal(t, "b", receive(t, open(t, q, 2)).ID)
 }
-
-// TestQuorumQueueWithoutPriorities: an old broker refuses the declaration, and the error has the
-// remedy.
-func TestQuorumQueueWithoutPriorities(t *testing.T) {
-	q := newQueue(t, Config{MaxPriority: 3})
-	_, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
-	if err == nil {
-		t.Log("this broker has them")
-		return
-	}
-	for _, err := range []error{err, q.Publish(t.Context(), queue.Message{ID: "a", Priority: 3})} {
-		require.ErrorIs(t, err, queue.ErrUnsupported)
-		require.ErrorIs(t, err, queue.ErrConfig)
-		require.ErrorContains(t, err, "RabbitMQ from 4.3 on")
-	}
-}

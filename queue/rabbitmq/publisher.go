@@ -31,7 +31,9 @@ func newPublisher(b *Broker) *publisher {
 type outgoing struct {
 	queue string
 	msg   amqp.Publishing
-	delay time.Duration // the rung on which it waits until it is due; zero for none
+	// priority is that of a new message, for the work queue. A copy has its original's in msg.
+	priority int
+	delay    time.Duration // the rung on which it waits until it is due; zero for none
 
 	// unrouted means that the message is not returned if no queue takes it.
 	unrouted bool
@@ -65,7 +67,11 @@ func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
 	}
 	errs := make([]error, len(out))
 	fit, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
+	by := p.broker.scale(conn.link.server)
 	for i, o := range out {
+		if o.priority > 0 {
+			o.msg.Priority = by.level(o.priority)
+		}
 		if errs[i] = errors.Join(checkOutgoing(o, conn.frameMax()), p.checkSize(o)); errs[i] == nil {
 			fit, at = append(fit, o), append(at, i)
 		}

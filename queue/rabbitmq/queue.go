@@ -100,11 +100,10 @@ func (q *Queue) outgoing(m queue.Message) outgoing {
 		headers[headerNotBefore] = dueText(m.NotBefore)
 	}
 	record(headers, m.Properties)
-	o := outgoing{queue: q.name, msg: amqp.Publishing{
+	o := outgoing{queue: q.name, priority: m.Priority, msg: amqp.Publishing{
 		Headers: headers, ContentType: m.ContentType, DeliveryMode: amqp.Persistent, MessageId: m.ID, Timestamp: m.Time,
 		Body:            m.Body,
 		ContentEncoding: compression(m.Headers[queue.HeaderEncoding]),
-		Priority:        uint8(m.Priority), //nolint:gosec // checked by order
 	}}
 	setFields(&o.msg, m.Properties)
 	return o

@@ -12,7 +12,7 @@ var _ queue.Returner = (*session)(nil)
 
 // Return implements [queue.Returner]. It gives deliveries back without a copy, by basic.nack with
 // requeue. RabbitMQ keeps no delay for that and delivers them again at once, from the head of the
-// queue. A quorum queue before 4.3 counts it as an attempt.
+// queue. A quorum queue counts it as an attempt.
 //
 // There are two exceptions. If another queue refused the delivery, such as a dead-letter queue that
 // is full, it goes to the tail of its own queue, and does not block others. That takes a copy,

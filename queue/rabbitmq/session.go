@@ -19,8 +19,8 @@ type session struct {
 	title      string // of consumers
 	nonce      string // makes the ids of messages without one unique
 	classic    bool   // the queue is known to be a classic one
-	strict     bool   // the queue counts deliveries and marks its counts
-	backIsFree bool   // giving back costs no attempt
+	tally      tally  // how the queue counts deliveries
+	scale      scale  // of its priorities
 	found      found  // how others have declared the queue; only in passive mode
 	goroutines sync.WaitGroup
 	turn       chan struct{} // held for Cancel and Resume, guards the next two: a channel takes one request at a time

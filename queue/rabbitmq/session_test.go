@@ -100,22 +100,22 @@ func TestDeadLetterOfTheBrokerItself(t *testing.T) {
 	}
 }
 
-// TestPrefixOfReleasesAtTheBroker: where giving back costs no attempt it is a nack, and never
-// stands between acks of one frame.
-func TestPrefixOfReleasesAtTheBroker(t *testing.T) {
+// TestPrefixOfReturnsAtTheBroker: what is given back never stands between acks of one frame.
+func TestPrefixOfReturnsAtTheBroker(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	require.NoError(t, q.Publish(t.Context(), numbered(20)...))
 	s := open(t, q, 20)
-	s.backIsFree = true // as on a server from 4.3 on
-	var batch []queue.Settlement
+	var done, back []queue.Settlement
 	for i := range 20 {
-		disposition := queue.Ack
+		st := queue.Settlement{Delivery: receive(t, s), Disposition: queue.Ack}
 		if i%3 == 1 {
-			disposition = queue.Release
+			back = append(back, st)
+		} else {
+			done = append(done, st)
 		}
-		batch = append(batch, queue.Settlement{Delivery: receive(t, s), Disposition: disposition})
 	}
-	require.NoError(t, s.Settle(t.Context(), batch))
+	require.NoError(t, s.Return(t.Context(), back))
+	require.NoError(t, s.Settle(t.Context(), done))
 	for range 7 {
 		require.True(t, receive(t, s).Redelivered)
 	}
@@ -130,14 +130,4 @@ func TestNamesThatAHumanReads(t *testing.T) {
 	name, _ := s.link.Config.Properties["connection_name"].(string)
 	require.True(t, strings.HasPrefix(name, "shop consumer test ("), name)
 	require.Less(t, len(consumerTag(strings.Repeat("n", 1000), q.broker)), 255)
-}
-
-func TestVersionsThatCountFailuresOnly(t *testing.T) {
-	for version, want := range map[any]bool{
-		"3.10.8": false, "4.0.1": false, "4.2.99": false, "4.3.0": true, "4.10.0-rc.1": true, "5.0": true,
-		"": false, "4": false, "x.y.z": false, 7: false,
-	} {
-		require.Equal(t, want, countsFailuresOnly(amqp.Table{"version": version}), "%v", version)
-	}
-	require.False(t, countsFailuresOnly(nil))
 }

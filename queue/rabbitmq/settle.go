@@ -8,9 +8,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Settle implements [queue.Session]. Acknowledgements that come together are sent together. An ack,
-// and a release where the broker does not count it, is on the wire within a millisecond of the
-// return. One that has overtaken others waits for them, up to ten milliseconds. Close flushes them.
+// Settle implements [queue.Session]. Acknowledgements that come together are sent together. An ack is
+// on the wire within a millisecond of the return. One that has overtaken others waits for them, up to
+// ten milliseconds. Close flushes them.
 //
 // Every other settlement publishes a copy, waits for the broker's confirm, and only then
 // acknowledges the original. If the connection breaks in between, the message is there twice. A
@@ -96,10 +96,6 @@ func (s *session) claimOne(st *queue.Settlement) (*move, error) {
 	switch st.Disposition {
 	case queue.Ack: // applied above
 	case queue.Release:
-		if st.After <= 0 && s.backIsFree {
-			s.prefix.giveBack(h.Tag)
-			return nil, nil
-		}
 		m.out.msg = h.released(st)
 	case queue.Requeue:
 		m.out.msg = h.again(st)

@@ -13,7 +13,7 @@ var _ queue.Standby = (*session)(nil)
 // consumer, which is another one. The driver knows that of its own queues, and of those of others if
 // it may configure them. It also makes sure that the session's connection works.
 func (s *session) Standby(ctx context.Context) (string, error) {
-	if !s.found.single() {
+	if !s.found.single() && !s.queue.broker.cfg.SingleActiveConsumer {
 		return "", nil
 	}
 	if err := s.ask(ctx, func() error { return s.channel.Qos(s.prefetch, 0, false) }); err != nil {

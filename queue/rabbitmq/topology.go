@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -83,12 +82,14 @@ func (q *Queue) ensureQueue(ctx context.Context) error {
 func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) error {
 	name := q.delayName(delay)
 	return q.broker.topology.ensure(ctx, name, func() error {
-		return q.broker.control(ctx, fmt.Sprintf("delay queue %q", name), func(ch *amqp.Channel) error {
-			made, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
-			if err != nil {
-				return err
-			}
-			return q.pin(ch, made)
+		return q.broker.controlLink(ctx, fmt.Sprintf("delay queue %q", name), func(l *link) error {
+			return l.briefly(func(ch *amqp.Channel) error {
+				made, err := ch.QueueDeclare(name, true, false, false, false, q.delayArgs(delay))
+				if err != nil {
+					return err
+				}
+				return q.pin(l.server, ch, made)
+			})
 		})
 	})
 }
@@ -96,10 +97,10 @@ func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) error {
 // pin makes the broker write down that it has created a queue, if that may be new. A broker that
 // keeps its queues in Mnesia confirms a change while its last part may still be in memory, for two
 // seconds. If it is killed meanwhile, it has forgotten the queue, and all messages in it that it
-// has confirmed. A further change writes down all earlier ones. See
-// docs/decisions/0031-a-queue-that-is-forgotten.md.
-func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
-	if made.Messages > 0 || made.Consumers > 0 {
+// has confirmed. A further change writes down all earlier ones. Khepri syncs each change by itself. See
+// docs/decisions/0031-flush-new-queues-at-once.md.
+func (q *Queue) pin(server serverVersion, ch *amqp.Channel, made amqp.Queue) error {
+	if server.hasOnlyKhepri() || made.Messages > 0 || made.Consumers > 0 {
 		return nil
 	}
 	name := q.delayName(0)
@@ -112,24 +113,6 @@ func (q *Queue) pin(ch *amqp.Channel, made amqp.Queue) error {
 	_, err = ch.QueueDelete(name, false, false, false)
 	return err
 }
-
-// argPriority is the argument of a queue with priorities.
-const argPriority = "x-max-priority"
-
-// noPriority explains the error of a broker before 4.3, which has no priorities on quorum queues.
-func (q *Queue) noPriority(err error) error {
-	var reply *amqp.Error
-	if q.broker.cfg.Type != Quorum || !errors.As(err, &reply) || reply.Code != amqp.PreconditionFailed ||
-		!invalidPriority.MatchString(reply.Reason) {
-		return err
-	}
-	was := fmt.Sprintf("%q with Config.MaxPriority %d", q.broker.cfg.Type, q.broker.cfg.MaxPriority)
-	bad := badConfig("Config.Type", was, "Classic, or Config.MaxPriority 0, or RabbitMQ from 4.3 on")
-	return fmt.Errorf("%w: %w: %w", bad, queue.ErrUnsupported, err)
-}
-
-// invalidPriority matches RabbitMQ's error about a queue type without priorities.
-var invalidPriority = regexp.MustCompile(`invalid arg '` + argPriority)
 
 // check checks that the queues exist.
 func (q *Queue) check(ch *amqp.Channel) error {
