@@ -90,13 +90,14 @@ func (b Behavior) of(msg *queue.Message) Behavior {
 	return b
 }
 
-// unknownKind returns a *KindError if b, which of has returned, is a mux that has no behaviour for
+// unknownKind returns a *foreignError if b, which of has returned, is a mux that has no behaviour for
 // the message. It returns nil otherwise.
 func (b Behavior) unknownKind(m *queue.Message) error {
 	if b.mux == nil {
 		return nil
 	}
-	return &KindError{Header: b.mux.header, Kind: m.Headers[b.mux.header], Known: b.mux.names()}
+	header := b.mux.header
+	return &foreignError{what: "kind", header: header, name: m.Headers[header], known: b.mux.names()}
 }
 
 // restarts reports whether the behaviour, or one of its kinds, has workers that the user wrote.

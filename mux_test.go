@@ -83,8 +83,7 @@ func TestMux_UnknownKinds(t *testing.T) {
 				cfg.Unknown.For = limit
 				got := gentasktest.Run(t, gentask.Mux("kind", kinds(nothing)), msg, cfg)
 				require.Equal(t, want, got.Disposition)
-				var unknown *gentask.KindError
-				require.ErrorAs(t, got.Reason, &unknown)
+				require.ErrorIs(t, got.Reason, queue.ErrUnknown)
 				require.EqualError(t, got.Reason, fmt.Sprintf(
 					"gentask: kind %q in header \"kind\" is unknown; known are batch, handle, nested, receive, work", msg.Headers["kind"]))
 			}

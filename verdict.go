@@ -52,7 +52,7 @@ func (e *entry) aside() Decision {
 	left := unknown.For - now.Sub(met.first)
 	if left <= 0 {
 		f.forget(m)
-		return DeadLetter(&UnknownError{For: now.Sub(met.first), Times: met.times - 1, Err: reason})
+		return DeadLetter(givenUp(met.times-1, now.Sub(met.first), reason))
 	}
 	wait := min(unknown.Wait.delay(met.times, e.cfg.random), max(left, time.Second))
 	if others, logs := f.count(reason, now); logs {

@@ -107,9 +107,9 @@ func TestUnknown(t *testing.T) {
 		},
 	} {
 		var into order
-		var unknown *codec.UnknownError
-		require.ErrorAs(t, s.Decode(&msg, &into), &unknown)
-		require.ErrorContains(t, unknown, want)
+		err := s.Decode(&msg, &into)
+		require.ErrorIs(t, err, queue.ErrUnknown)
+		require.ErrorContains(t, err, want)
 
 		got := gentasktest.Run(t, gentask.Handle(func(context.Context, order) error { t.Error("run"); return nil }),
 			msg,

@@ -96,7 +96,7 @@ func (s *Set) decompress(msg *queue.Message) ([]byte, error) {
 		return s.unzstd(msg.Body)
 	}
 	known := []string{None.String(), Gzip.String(), Zstd.String()}
-	return nil, &UnknownError{What: "content encoding", Name: encoding, Known: known}
+	return nil, &unknownError{what: "content encoding", name: encoding, known: known}
 }
 
 func (s *Set) gunzip(body []byte) ([]byte, error) {

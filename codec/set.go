@@ -94,9 +94,9 @@ func (s *Set) check() error {
 }
 
 // Decode turns the body of msg into the value that into points to, by content type and content
-// encoding. It fits gentask.Config.Decode. It returns an [*UnknownError] for a type or an encoding
-// that the Set lacks. For a body that exceeds [Config.MaxBytes] it returns an error that wraps
-// [ErrTooLarge].
+// encoding. It fits gentask.Config.Decode. For a type or an encoding that the Set
+// lacks, it returns an error that wraps [queue.ErrUnknown] and names the known ones. For a body that
+// exceeds [Config.MaxBytes] it returns an error that wraps [ErrTooLarge].
 func (s *Set) Decode(msg *queue.Message, into any) error {
 	codec, err := s.lookup(msg.ContentType)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Set) lookup(contentType string) (Codec, error) {
 	if c := s.byType[JSON().ContentTypes()[0]]; c != nil && strings.HasSuffix(name, "+json") {
 		return c, nil
 	}
-	return nil, &UnknownError{What: "content type", Name: contentType, Known: slices.Clone(s.known)}
+	return nil, &unknownError{what: "content type", name: contentType, known: slices.Clone(s.known)}
 }
 
 // Encode returns a message with v as its body, by the first codec that v fits, with its content

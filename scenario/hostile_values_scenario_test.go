@@ -181,7 +181,7 @@ func doorsOfPolicies() []door {
 				},
 				Retry: gentask.Retry{Rules: []gentask.Rule{
 					{When: gentask.WhenErrorIs(context.Canceled), Do: gentask.DeadLetter(nil)},
-					{When: gentask.WhenErrorAs[*gentask.KindError](), Do: gentask.DeadLetter(nil)},
+					{When: gentask.WhenErrorAs[*gentask.AttemptsError](), Do: gentask.DeadLetter(nil)},
 					{When: func(_ task.Status, reason error) bool { panic(reason) }, Do: gentask.DeadLetter(nil)},
 					{When: gentask.WhenFailed, Backoff: func(_ int, reason error) time.Duration { panic(reason) }},
 				}},

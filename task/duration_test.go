@@ -97,7 +97,7 @@ func TestExtremesOfAGrace(t *testing.T) {
 			case d < 0:
 				require.Zero(t, after, name)
 			case d == 0:
-				require.Equal(t, DefaultGrace, after, name)
+				require.Equal(t, defaultGrace, after, name)
 			case d == 1:
 				require.Equal(t, time.Duration(1), after, name)
 			default:
