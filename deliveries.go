@@ -106,8 +106,8 @@ func (l *ledger) onWorkerLost(e *entry, reason error) {
 	}
 }
 
-// endIdle takes slot and delivery from an idle worker of the user's. Without a decision the job has
-// timed out, unless it was stopped before.
+// endIdle takes slot and delivery from an idle worker made by [Actor]. Without a decision the job
+// has timed out, unless it was stopped before.
 func (l *ledger) endIdle(e *entry) {
 	reason := e.toldCause()
 	if reason == nil {

@@ -48,11 +48,12 @@ var (
 	// ErrRunning is returned by [Consumer.Start] for a consumer that was started before.
 	ErrRunning = errors.New("gentask: consumer already started")
 
-	// ErrNoWorker is returned by [Consumer.Worker] for a job that is held and has no worker, or one made by
-	// [Actor] that has not started its task yet.
+	// ErrNoWorker is returned by [Consumer.Worker] for a job that is held and has no worker, or one
+	// made by [Actor] that has not started its task yet.
 	ErrNoWorker = errors.New("gentask: job has no worker at the moment")
 
-	// ErrUnknownJob is returned by Consumer.Cancel and Consumer.Worker when no delivery with the id is held.
+	// ErrUnknownJob is returned by Consumer.Cancel and Consumer.Worker when no delivery with the id
+	// is held.
 	ErrUnknownJob = errors.New("gentask: no such job held")
 
 	// ErrNoSession is wrapped by the error of [Run] when ctx ended before any session could be

@@ -16,7 +16,8 @@ import (
 // Email is a payload.
 type Email struct{ To string }
 
-// outbox returns a queue with emails in it. A program would take embedded, rabbitmq or nats, which keep them when it ends.
+// outbox returns a queue with emails in it. A program would take embedded, rabbitmq or nats, which
+// keep them when it ends.
 func outbox(to ...string) *memory.Queue {
 	q := memory.New(memory.Config{})
 	for _, name := range to {

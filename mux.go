@@ -90,8 +90,8 @@ func (b Behavior) of(msg *queue.Message) Behavior {
 	return b
 }
 
-// unknownKind returns a *foreignError if b, which of has returned, is a mux that has no behaviour for
-// the message. It returns nil otherwise.
+// unknownKind returns a *foreignError if b, which of has returned, is a mux that has no behaviour
+// for the message. It returns nil otherwise.
 func (b Behavior) unknownKind(m *queue.Message) error {
 	if b.mux == nil {
 		return nil

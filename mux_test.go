@@ -71,8 +71,8 @@ func TestMux(t *testing.T) {
 	}
 }
 
-// TestMux_UnknownKinds are put off, and where that is off dead-lettered, with a reason that names the known ones, unless there is a behaviour for the
-// rest.
+// TestMux_UnknownKinds are put off, and where that is off dead-lettered, with a reason that names
+// the known ones, unless there is a behaviour for the rest.
 func TestMux_UnknownKinds(t *testing.T) {
 	nothing := func(string) {}
 	for name, msg := range map[string]queue.Message{"unknown": ofKind("fax", ""), "none": {Body: []byte("x")}} {

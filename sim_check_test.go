@@ -112,8 +112,8 @@ func (s *sim) heard(e *entry, status task.Status) {
 	s.final[t] = true
 }
 
-// atRest checks what must hold whenever nothing goes on: the books of consumer and broker agree, what can flow has flowed, and whoever has a slot
-// works.
+// atRest checks what must hold whenever nothing goes on: the books of consumer and broker agree,
+// what can flow has flowed, and whoever has a slot works.
 func (s *sim) atRest() {
 	l := s.ledger
 	if l == nil || !l.session.open() || l.drain != nil || s.broker.busy.Load() > 0 {
@@ -164,7 +164,8 @@ func (e *entry) isLost() bool {
 	return e.lost
 }
 
-// drained stops the consumer while it works and nothing goes wrong: every delivery is settled, and none comes back because of a closed session.
+// drained stops the consumer while it works and nothing goes wrong: every delivery is settled, and
+// none comes back because of a closed session.
 func (s *sim) drained() {
 	s.publish(5 + s.below(20))
 	s.until(s.upTo(3*time.Millisecond), nil)
@@ -210,7 +211,8 @@ type simAttempt struct {
 	attempt int
 }
 
-// told checks that each delivery that reached the ledger has one start event and one end event, which says how it was settled.
+// told checks that each delivery that reached the ledger has one start event and one end event,
+// which says how it was settled.
 func (s *sim) told(journal []memory.Entry) {
 	told := map[simAttempt]*simTold{}
 	dispositions := map[simAttempt]map[queue.Disposition]int{}

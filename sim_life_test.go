@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// sim is one simulation. What it holds belongs to whoever has the turn, unless it is the conductor's.
+// sim is one simulation. What it holds belongs to whoever has the turn, unless it is the
+// conductor's.
 type sim struct {
 	*conductor
 	begun    time.Time

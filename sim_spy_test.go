@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// simSpy is a gate that lets everything pass, and sees whether what the ledger starts is what the policies allow.
+// simSpy is a gate that lets everything pass, and sees whether what the ledger starts is what the
+// policies allow.
 type simSpy struct {
 	s *sim
 	l *ledger

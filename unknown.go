@@ -23,8 +23,8 @@ import (
 //
 // Such a message is put off, which costs no attempt and no slot, so that another node gets it.
 // Rules, middleware and HandleResult are not called for it. After For it is dead-lettered, with a
-// reason that wraps [queue.ErrUnknown] and names the known kinds or versions. [Health.PutOff] counts
-// these messages. The first is logged, and then one a minute.
+// reason that wraps [queue.ErrUnknown] and names the known kinds or versions. [Health.PutOff]
+// counts these messages. The first is logged, and then one a minute.
 type Unknown struct {
 	// For is how long a message is put off, since this node met it first. Its time in the queue
 	// before does not count, because it may have waited for the new nodes. For should be longer

@@ -36,7 +36,8 @@ type orphan struct {
 	resume func(again bool) // restarts the worker after the task; nil if it is gone for good
 }
 
-// supervise starts the supervisor of the workers that the user wrote. It is called again when that is lost.
+// supervise starts the supervisor of the workers that the user wrote. It is called again when that
+// is lost.
 func (w *workers) supervise(ctx actor.Context) {
 	props, err := supervision.Dynamic(supervision.DynamicSpec{
 		ChildIntensity: &supervision.Intensity{Restarts: max(w.cfg.Restarts, 0), Period: workerPeriod},

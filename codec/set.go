@@ -94,9 +94,9 @@ func (s *Set) check() error {
 }
 
 // Decode turns the body of msg into the value that into points to, by content type and content
-// encoding. It fits gentask.Config.Decode. For a type or an encoding that the Set
-// lacks, it returns an error that wraps [queue.ErrUnknown] and names the known ones. For a body that
-// exceeds [Config.MaxBytes] it returns an error that wraps [ErrTooLarge].
+// encoding. It fits gentask.Config.Decode. For a type or an encoding that the Set lacks, it returns
+// an error that wraps [queue.ErrUnknown] and names the known ones. For a body that exceeds
+// [Config.MaxBytes] it returns an error that wraps [ErrTooLarge].
 func (s *Set) Decode(msg *queue.Message, into any) error {
 	codec, err := s.lookup(msg.ContentType)
 	if err != nil {

@@ -145,7 +145,8 @@ func TestActor_EndsWithoutSettling(t *testing.T) {
 	}
 }
 
-// TestActor_ForeignProps: an actor of protoactor-go's own making, with a child of its own, is a worker like any other.
+// TestActor_ForeignProps: an actor of protoactor-go's own making, with a child of its own, is a
+// worker like any other.
 func TestActor_ForeignProps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type sent struct{ to any }

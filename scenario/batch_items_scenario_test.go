@@ -176,8 +176,8 @@ func TestScenario30_StrangeIDs(t *testing.T) {
 	})
 }
 
-// TestScenario30_BatchesOfOneMux share the slots: when the jobs that gather for several of them have taken
-// every slot, the oldest batch is handled, and waits for nothing that can't come.
+// TestScenario30_BatchesOfOneMux share the slots: when the jobs that gather for several of them
+// have taken every slot, the oldest batch is handled, and waits for nothing that can't come.
 func TestScenario30_BatchesOfOneMux(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		for i := range 4 {

@@ -18,9 +18,10 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario14_ConsumerActorDies: with 10 jobs running, the ledger dies, or the task supervisor, whose loss it does not survive. The old
-// session is closed, the contexts are cancelled, no job ever runs twice at once, though some take long to stop, and consumption resumes. A
-// partition of the task supervisor that dies abandons its tasks, so those may run beside their next run.
+// TestScenario14_ConsumerActorDies: with 10 jobs running, the ledger dies, or the task supervisor,
+// whose loss it does not survive. The old session is closed, the contexts are cancelled, no job
+// ever runs twice at once, though some take long to stop, and consumption resumes. A partition of
+// the task supervisor that dies abandons its tasks, so those may run beside their next run.
 func TestScenario14_ConsumerActorDies(t *testing.T) {
 	for _, victim := range []string{"ledger", "tasks", "partition"} {
 		t.Run(victim, func(t *testing.T) {
@@ -108,8 +109,8 @@ func TestScenario14_BrokenDriver(t *testing.T) {
 	}
 }
 
-// TestScenario14_StuckDriver: one that doesn't return, whatever its context says, costs its session and a goroutine. The consumer goes on with the
-// next session, ends in time, and says so.
+// TestScenario14_StuckDriver: one that doesn't return, whatever its context says, costs its session
+// and a goroutine. The consumer goes on with the next session, ends in time, and says so.
 func TestScenario14_StuckDriver(t *testing.T) {
 	for call := range calls {
 		for _, drains := range []bool{false, true} {
@@ -232,7 +233,8 @@ func (s *brokenSession) Close(ctx context.Context) error {
 	return s.Session.Close(ctx)
 }
 
-// TestScenario14_AbandonedTasksAreCountedOn: what an earlier ledger had to abandon still runs, and still counts.
+// TestScenario14_AbandonedTasksAreCountedOn: what an earlier ledger had to abandon still runs, and
+// still counts.
 func TestScenario14_AbandonedTasksAreCountedOn(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.Overlaps = true, true

@@ -83,7 +83,8 @@ func (d *death) check(t require.TestingT, reason error) {
 
 func TestScenario03_EveryWayToDie(t *testing.T) { rig.Memory().Run(t, scenario03) }
 
-// scenario03 lets each death happen some times on two slots, so that a slot that is lost is missed, and then something succeed.
+// scenario03 lets each death happen some times on two slots, so that a slot that is lost is missed,
+// and then something succeed.
 func scenario03(r *rig.Rig) {
 	const each = 3
 	all := deaths()

@@ -84,7 +84,8 @@ func TestHealth_BrokerGone(t *testing.T) {
 	})
 }
 
-// checkReconnects checks that the waits between the attempts to open a session are spaced from 100 ms to 30 s, with jitter.
+// checkReconnects checks that the waits between the attempts to open a session are spaced from 100
+// ms to 30 s, with jitter.
 func checkReconnects(r *rig.Rig) {
 	r.Helper()
 	failed := r.Events(gentask.EventOpenFailed)

@@ -207,8 +207,9 @@ func hostileBatch(f func(r gentask.Results, id string, err error) error) func(ho
 	}
 }
 
-// TestScenario38_HostileValues sends each hostile error through each door, among good jobs. The good ones are acknowledged, the others end
-// as dead letters with a reason, the node does not notice, and it stops at once.
+// TestScenario38_HostileValues sends each hostile error through each door, among good jobs. The
+// good ones are acknowledged, the others end as dead letters with a reason, the node does not
+// notice, and it stops at once.
 func TestScenario38_HostileValues(t *testing.T) {
 	for _, d := range doors() {
 		t.Run(d.name, func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// shared starts a consumer on a queue of its own, with n jobs of one second, that shares a pool. all counts what runs in the pool.
+// shared starts a consumer on a queue of its own, with n jobs of one second, that shares a pool.
+// all counts what runs in the pool.
 func shared(r *rig.Rig, pool *gentask.Pool, all *atomic.Int64, weight, n int) (*gentask.Consumer, *rig.Runs) {
 	r.Helper()
 	q, runs := memory.New(memory.Config{}), rig.NewRuns()
@@ -41,7 +42,8 @@ func shared(r *rig.Rig, pool *gentask.Pool, all *atomic.Int64, weight, n int) (*
 	return c, runs
 }
 
-// TestPool: three consumers share twelve places by their weights; what one doesn't need the others have, and whatever ends one gives its places back.
+// TestPool: three consumers share twelve places by their weights; what one doesn't need the others
+// have, and whatever ends one gives its places back.
 func TestPool(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.GaveUp = true, true

@@ -59,8 +59,8 @@ const (
 	noSession    = "gentask: no session"
 )
 
-// TestSilence_FailuresAreLogged, by default: each attempt that failed as a warning, each dead letter as an
-// error, with id, attempt, reason, and the stack of a panic. What succeeds is no news.
+// TestSilence_FailuresAreLogged, by default: each attempt that failed as a warning, each dead
+// letter as an error, with id, attempt, reason, and the stack of a panic. What succeeds is no news.
 func TestSilence_FailuresAreLogged(t *testing.T) {
 	for reason, run := range map[string]func() error{
 		"refused":        func() error { return errors.New("refused") },
@@ -141,8 +141,8 @@ func TestLogRuns_SeesPanics(t *testing.T) {
 	}
 }
 
-// TestSilence_NoSessionEver: while no session can be opened each attempt is an error in the log, and Run says
-// why when its context ends.
+// TestSilence_NoSessionEver: while no session can be opened each attempt is an error in the log,
+// and Run says why when its context ends.
 func TestSilence_NoSessionEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, q := &journal{}, memory.New(memory.Config{Faults: memory.Faults{RefuseOpen: memory.Times(-1)}})
@@ -162,8 +162,8 @@ func TestSilence_NoSessionEver(t *testing.T) {
 	})
 }
 
-// TestSilence_ASessionOnce: who was in once is no mistake. Run drains and returns nil, and what is lost then
-// is a warning.
+// TestSilence_ASessionOnce: who was in once is no mistake. Run drains and returns nil, and what is
+// lost then is a warning.
 func TestSilence_ASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, q := &journal{}, memory.New(memory.Config{})
@@ -217,8 +217,8 @@ func TestFailFast(t *testing.T) {
 	}
 }
 
-// TestSilence_AForeignStrategy: a strategy of protoactor-go's own restarts all children because one of them
-// panicked. The consumer ends, which nobody ordered, and so it says why.
+// TestSilence_AForeignStrategy: a strategy of protoactor-go's own restarts all children because one
+// of them panicked. The consumer ends, which nobody ordered, and so it says why.
 func TestSilence_AForeignStrategy(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.GaveUp = true
@@ -247,8 +247,8 @@ func TestSilence_AnOrderlyEnd(t *testing.T) {
 	})
 }
 
-// TestHorizon: by default a message is tried for more than a day, whatever the jitter, and for less than
-// three.
+// TestHorizon: by default a message is tried for more than a day, whatever the jitter, and for less
+// than three.
 func TestHorizon(t *testing.T) {
 	down := gentask.Handle(func(context.Context, []byte) error { return errors.New("down") })
 	var all time.Duration

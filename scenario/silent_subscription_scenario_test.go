@@ -11,8 +11,8 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// TestScenario36_SilentSubscription: the broker forgets a subscription, and messages wait. Within 5 s the consumer has noticed and opened the
-// next session; health and events say so.
+// TestScenario36_SilentSubscription: the broker forgets a subscription, and messages wait. Within 5
+// s the consumer has noticed and opened the next session; health and events say so.
 func TestScenario36_SilentSubscription(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
@@ -36,8 +36,8 @@ func TestScenario36_SilentSubscription(t *testing.T) {
 	})
 }
 
-// TestScenario36_IdleIsNotSilent: an idle queue, a slow one, a paused consumer, one with its hands full, and one that others leave nothing to are
-// left in peace.
+// TestScenario36_IdleIsNotSilent: an idle queue, a slow one, a paused consumer, one with its hands
+// full, and one that others leave nothing to are left in peace.
 func TestScenario36_IdleIsNotSilent(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -54,7 +54,8 @@ func (w *wedge) hold(on bool) {
 	}
 }
 
-// TestScenario47_ADispatcherThatIsWedged, from the start or later: the node is not healthy, and Run returns.
+// TestScenario47_ADispatcherThatIsWedged, from the start or later: the node is not healthy, and Run
+// returns.
 func TestScenario47_ADispatcherThatIsWedged(t *testing.T) {
 	for name, after := range map[string]time.Duration{"from the start": 0, "later": time.Minute} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TestScenario01_UpstreamsOwnTest is the test of the Elixir original: half of all runs panic. The floor is 2.0 s.
+// TestScenario01_UpstreamsOwnTest is the test of the Elixir original: half of all runs panic. The
+// floor is 2.0 s.
 func TestScenario01_UpstreamsOwnTest(t *testing.T) {
 	t.Run("VirtualTime", func(t *testing.T) {
 		rig.Memory().Run(t, func(r *rig.Rig) {
@@ -38,7 +39,8 @@ func TestScenario01_UpstreamsOwnTest(t *testing.T) {
 	})
 }
 
-// lateness says how late timers are, on the average, while f runs: what it has to wait for the processors.
+// lateness says how late timers are, on the average, while f runs: what it has to wait for the
+// processors.
 func lateness(f func()) (average time.Duration) {
 	const d = time.Millisecond
 	stop, mean := make(chan struct{}), make(chan time.Duration)

@@ -19,7 +19,7 @@ type base struct {
 	owner   owner
 	ctx     actor.Context
 	hooks   *hooks
-	stuck   *atomic.Int32 // calls of the user's code that have not returned
+	stuck   *atomic.Int32 // calls of user code that have not returned
 	backoff Backoff
 	midwife *midwife // nil until the first spawn
 	byPID   map[string]*child

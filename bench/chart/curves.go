@@ -40,8 +40,8 @@ func kind(u result.Unit) string {
 	return string(u)
 }
 
-// panels are those of a suite, by case and kind, in the order of its lines. What was not watched
-// over time has none.
+// panels are those of a suite, by case and kind, in the order of its lines. A case that was not
+// watched over time has none.
 func panels(lines []result.Line) []*panel {
 	var all []*panel
 	for _, l := range lines {

@@ -83,7 +83,8 @@ func (s *started) ask(t *testing.T, method, path, body, key string) (status int,
 	return response.StatusCode, answer
 }
 
-// A request that was answered is a job that is done, once, however often it was repeated; what can't be done is a dead letter, and logged.
+// A request that was answered is a job that is done, once, however often it was repeated; what
+// can't be done is a dead letter, and logged.
 func TestWhatWasAcceptedIsDone(t *testing.T) {
 	log, dir := capture(t), t.TempDir()
 	s := start(t, dir)

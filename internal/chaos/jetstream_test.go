@@ -50,8 +50,8 @@ func TestChaos_JetStream(t *testing.T) {
 	}
 }
 
-// outOfRoom leaves the queue no room for three seconds. What is there runs; who publishes hears that there is no room; what can't be dead-lettered is
-// held, and the consumer says so.
+// outOfRoom leaves the queue no room for three seconds. What is there runs; who publishes hears
+// that there is no room; what can't be dead-lettered is held, and the consumer says so.
 func outOfRoom(tr *Trial, j *JetStream) error {
 	tr.Published()
 	if err := j.Fill(tr.Queue); err != nil {
@@ -67,8 +67,9 @@ func outOfRoom(tr *Trial, j *JetStream) error {
 	return j.Empty(tr.Queue)
 }
 
-// limited has the consumer of all sessions deliver no more than one message at a time. The session ends within 5 s, health says what was changed
-// and what it must be, and nobody consumes until that is so.
+// limited has the consumer of all sessions deliver no more than one message at a time. The session
+// ends within 5 s, health says what was changed and what it must be, and nobody consumes until that
+// is so.
 func limited(tr *Trial, j *JetStream) error {
 	change := func(most int) error {
 		return j.ChangeConsumer(tr.Queue, func(c *jetstream.ConsumerConfig) { c.MaxAckPending = most })

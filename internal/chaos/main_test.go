@@ -97,6 +97,6 @@ func scaled(short, whole int) int {
 	return short
 }
 
-// soon is when consumption resumes at the latest, after the broker can be reached again. The short form shares its cores with other tests, under
-// the race detector.
+// soon is when consumption resumes at the latest, after the broker can be reached again. The short
+// form shares its cores with other tests, under the race detector.
 var soon = Span(time.Duration(scaled(5, 2)) * time.Second)

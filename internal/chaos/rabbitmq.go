@@ -15,7 +15,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// RabbitMQ is a cluster of private nodes; one node is a cluster too. Its methods are for one goroutine.
+// RabbitMQ is a cluster of private nodes; one node is a cluster too. Its methods are for one
+// goroutine.
 type RabbitMQ struct {
 	home     *home
 	epmdPort int
@@ -104,7 +105,8 @@ func (r *RabbitMQ) writeConfig() error {
 	return os.WriteFile(r.home.path("plugins"), []byte("[].\n"), 0o600)
 }
 
-// startEPMD starts the nodes' own directory of names: the machine's may belong to somebody else, and would outlive us.
+// startEPMD starts the nodes' own directory of names: the machine's may belong to somebody else,
+// and would outlive us.
 func (r *RabbitMQ) startEPMD() error {
 	port := strconv.Itoa(r.epmdPort)
 	p, err := r.home.start("epmd", exec.Command("epmd", "-address", "127.0.0.1", "-port", port)) //nolint:gosec // a number
@@ -123,7 +125,8 @@ func (r *RabbitMQ) startEPMD() error {
 	})
 }
 
-// Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs does nothing.
+// Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs
+// does nothing.
 func (r *RabbitMQ) Start(i int) error {
 	n := r.nodes[i]
 	if n.process == nil || !n.process.running() {
@@ -147,7 +150,8 @@ func (r *RabbitMQ) Start(i int) error {
 	return nil
 }
 
-// tool is a program of RabbitMQ's; Debian's wrapper of the same name insists on its own user and directories.
+// tool is a program of RabbitMQ's; Debian's wrapper of the same name insists on its own user and
+// directories.
 func tool(name string) string {
 	direct := filepath.Join("/usr/lib/rabbitmq/bin", name)
 	if _, err := os.Stat(direct); err == nil {
@@ -158,7 +162,7 @@ func tool(name string) string {
 
 func (n *node) short() string { return strings.TrimSuffix(n.name, "@localhost") }
 
-// answers says whether somebody speaks AMQP there, whether or not he lets us in.
+// answers reports whether a server speaks AMQP there, even if it refuses the login.
 func (n *node) answers() error {
 	conn, err := amqp.DialConfig(n.url("guest", "guest", "/"), amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	if err != nil {

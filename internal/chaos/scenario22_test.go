@@ -12,8 +12,9 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// TestScenario22_BrokerInAlarm: the broker is short of memory, or disk, and blocks those who publish. Publish waits and honours its context, the
-// block is visible, consumption goes on, and all is well when the alarm is over.
+// TestScenario22_BrokerInAlarm: the broker is short of memory, or disk, and blocks those who
+// publish. Publish waits and honours its context, the block is visible, consumption goes on, and
+// all is well when the alarm is over.
 func TestScenario22_BrokerInAlarm(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -53,8 +54,9 @@ func TestScenario22_BrokerInAlarm(t *testing.T) {
 	}
 }
 
-// TestScenario22_AlarmIsNoSilence: a broker in alarm reads nothing from whom publishes, for longer than a frozen connection is put up with, and
-// more is on its way than the socket takes. The connection is not given up: the broker goes on to send heartbeats.
+// TestScenario22_AlarmIsNoSilence: a broker in alarm reads nothing from whom publishes, for longer
+// than a frozen connection is put up with, and more is on its way than the socket takes. The
+// connection is not given up: the broker goes on to send heartbeats.
 func TestScenario22_AlarmIsNoSilence(t *testing.T) {
 	r := sharedRabbit(t)
 	t.Cleanup(func() { require.NoError(t, r.SetMemoryAlarm(false)) })
@@ -77,7 +79,8 @@ func TestScenario22_AlarmIsNoSilence(t *testing.T) {
 	tr.Eventually("the queue is deleted", func() bool { return tr.direct.Delete(t.Context()) == nil })
 }
 
-// TestScenario22_Unroutable: the queue was deleted by somebody else; the error names each message, and the next attempt makes the queue again.
+// TestScenario22_Unroutable: the queue was deleted by somebody else; the error names each message,
+// and the next attempt makes the queue again.
 func TestScenario22_Unroutable(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic} {
 		r := sharedRabbit(t)
@@ -98,7 +101,8 @@ func TestScenario22_Unroutable(t *testing.T) {
 	}
 }
 
-// TestScenario22_PublisherCut: the connection for publishing is cut again and again. What Publish confirms is there; what it doesn't, it names.
+// TestScenario22_PublisherCut: the connection for publishing is cut again and again. What Publish
+// confirms is there; what it doesn't, it names.
 func TestScenario22_PublisherCut(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {

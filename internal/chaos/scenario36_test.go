@@ -10,9 +10,11 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// TestScenario36_FrozenConnection: every connection goes silent, that of the session and that for publishing, as one does whose state a firewall
-// has forgotten, while messages wait. New connections work. Within 5 s the consumer has noticed, without the help of the heartbeats that the URL asks
-// for, and opened the next session; dead letters that were on their way are published again.
+// TestScenario36_FrozenConnection: every connection goes silent, that of the session and that for
+// publishing, as one does whose state a firewall has forgotten, while messages wait. New
+// connections work. Within 5 s the consumer has noticed, without the help of the heartbeats that
+// the URL asks for, and opened the next session; dead letters that were on their way are published
+// again.
 func TestScenario36_FrozenConnection(t *testing.T) {
 	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {

@@ -14,8 +14,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestNewQueuesAreWrittenDown: when a message is confirmed, the broker's log goes on beyond the queue that was made for it. Its end may be missing in
-// the log as long as it is the last: see docs/decisions/0031-flush-new-queues-at-once.md.
+// TestNewQueuesAreWrittenDown: when a message is confirmed, the broker's log goes on beyond the
+// queue that was made for it. Its end may be missing in the log as long as it is the last: see
+// docs/decisions/0031-flush-new-queues-at-once.md.
 func TestNewQueuesAreWrittenDown(t *testing.T) {
 	r := sharedRabbit(t)
 	for _, kind := range []Kind{Quorum, Classic} {

@@ -44,7 +44,7 @@ type Config[E any] struct {
 	LeftBehind func()
 
 	// Closing calls Session.Close, and must have no limit of its own: deliveries that a driver
-	// still holds would not reach the next session. Waiting calls [queue.BacklogReporter.Backlog]. Driving
-	// counts links that were left behind, until their driver returns.
+	// still holds would not reach the next session. Waiting calls [queue.BacklogReporter.Backlog].
+	// Driving counts links that were left behind, until their driver returns.
 	Closing, Waiting, Driving *guard.Hook
 }

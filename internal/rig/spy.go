@@ -10,7 +10,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// spy stands between consumers and their source, and keeps books of its own: by them it sees on every broker what must never be.
+// spy stands between consumers and their source, and keeps books of its own: by them it sees on
+// every broker what must never be.
 type spy struct {
 	source queue.Source
 
@@ -48,7 +49,8 @@ func (s *spy) Open(ctx context.Context, opts queue.Options) (queue.Session, erro
 	return watched, nil
 }
 
-// Backlog implements queue.BacklogReporter, as far as the source does: without one, nothing ever waits.
+// Backlog implements queue.BacklogReporter, as far as the source does: without one, nothing ever
+// waits.
 func (s *spy) Backlog(ctx context.Context) (int, error) {
 	if g, can := s.source.(queue.BacklogReporter); can {
 		return g.Backlog(ctx)
@@ -81,7 +83,8 @@ func (s *spy) counts() counts {
 	return c
 }
 
-// faults returns what was seen that must never be; at the end, what is unsettled in a session that has not ended, too.
+// faults returns what was seen that must never be; at the end, what is unsettled in a session that
+// has not ended, too.
 func (s *spy) faults() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +124,8 @@ func (s *spySession) Receive(ctx context.Context) (*queue.Delivery, error) {
 	return d, nil
 }
 
-// Settle implements queue.Session. A slot counts as free from the moment of the call: the broker may use it before the call returns.
+// Settle implements queue.Session. A slot counts as free from the moment of the call: the broker
+// may use it before the call returns.
 func (s *spySession) Settle(ctx context.Context, batch []queue.Settlement) error {
 	s.before(batch)
 	err := s.Session.Settle(ctx, batch)
@@ -176,7 +180,7 @@ func (s *spySession) after(batch []queue.Settlement, err error) {
 	case err == nil:
 	case errors.Is(err, queue.ErrSessionLost):
 		s.over = true
-		return // nobody knows what was applied
+		return // it is not known what was applied
 	case errors.As(err, &some):
 		for _, f := range some.Failed {
 			failed[f.Tag] = f.Err

@@ -1,5 +1,5 @@
-// Package supervise has the messages that the consumer sends to the supervisor of its workers. Users
-// of the library call the functions of package supervision instead, which block.
+// Package supervise has the messages that the consumer sends to the supervisor of its workers.
+// Users of the library call the functions of package supervision instead, which block.
 package supervise
 
 // Start starts a child of a dynamic supervisor. Spec is supervision.ChildSpec. The supervisor does
