@@ -62,7 +62,7 @@ func processorTime() int64 {
 }
 
 // BenchmarkPair is the bare protoactor pair with its default mailbox: a worker actor that spawns a
-// task actor and hears its end.
+// task actor and gets its end.
 func BenchmarkPair(b *testing.B) {
 	sys := actor.NewSystem(actor.SystemConfig{})
 	slots := make(chan struct{}, inFlight)

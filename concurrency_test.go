@@ -51,8 +51,8 @@ func TestSetConcurrency(t *testing.T) {
 }
 
 // TestAdaptive: a service that does ten jobs at a time in 100 ms, and more of them only more
-// slowly, is found out; when it is down for a while the jobs go down to the fewest; and Concurrency
-// is the most.
+// slowly, is found out. When it is down for a while the jobs go down to the fewest. Concurrency is
+// the most.
 func TestAdaptive(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		var running atomic.Int64

@@ -50,7 +50,7 @@ func ExampleRun() {
 	// <nil> 2
 }
 
-// Whatever happens to a job, it is tried again with back-off, and dead-lettered in the end.
+// A job that panics, hangs or fails is tried again with back-off, and dead-lettered in the end.
 func ExampleHandle() {
 	q := outbox("anna")
 	defer q.Close()

@@ -16,7 +16,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// kinds is a mux with a behaviour of each make, with types of their own; each tells heard its kind.
+// kinds is a mux with a behaviour of each make, with types of their own; each sends its kind to
+// heard.
 func kinds(heard func(kind string)) map[string]gentask.Behavior {
 	return map[string]gentask.Behavior{
 		"handle": gentask.Handle(func(_ context.Context, m mail) error { heard("handle " + m.To); return nil }),
@@ -50,7 +51,7 @@ func ofKind(kind, body string) queue.Message {
 	return queue.Message{ID: kind, Headers: map[string]string{"kind": kind}, Body: []byte(body)}
 }
 
-// TestMux: each kind has its own behaviour, whoever made it, and its own types.
+// TestMux: each kind has its own behaviour, made in any way, and its own types.
 func TestMux(t *testing.T) {
 	for kind, c := range map[string]struct {
 		body, want  string

@@ -35,7 +35,7 @@ func players(pool *Pool, weights ...int) []*player {
 	return all
 }
 
-// settle gives everyone who was woken his turn.
+// settle gives every member that was woken its turn.
 func settle(all []*player) {
 	for again := true; again; {
 		again = false
@@ -48,7 +48,7 @@ func settle(all []*player) {
 	}
 }
 
-// TestPool_Invariants: whatever the members do, and however they end, there are never more jobs
+// TestPool_Invariants: for all actions and ends of the members, there are never more jobs
 // than places, no place is lost, none is idle while somebody has work, and all come back.
 func TestPool_Invariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -45,9 +45,9 @@ func (c *conductor) Schedule(run func()) {
 // Throughput implements actor.Dispatcher: one message at a time.
 func (c *conductor) Throughput() int { return 1 }
 
-// turn blocks until it is the caller's turn. What it does then, up to its next turn or its end, is
-// one step. Goroutines that are woken by a step call it before they do anything that others can
-// see; a name is for one goroutine at a time, so that the order of their calls doesn't matter.
+// turn blocks until it is the caller's turn. Its work until its next turn or its end is one step.
+// Goroutines that are woken by a step call it before they do anything that others can see; a name
+// is for one goroutine at a time, so that the order of their calls doesn't matter.
 func (c *conductor) turn(name string) {
 	c.mu.Lock()
 	for c.waiting[name] != nil {
@@ -188,7 +188,7 @@ func (c *conductor) between(least, most time.Duration) time.Duration {
 // oneOf draws one of several values.
 func oneOf[T any](c *conductor, values ...T) T { return values[c.below(len(values))] }
 
-// String says what is going on.
+// String reports what is going on.
 func (c *conductor) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

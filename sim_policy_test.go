@@ -107,8 +107,8 @@ func (s *sim) equipFlow(p *Policy, concurrency int) {
 
 func (s *sim) anyRate() Rate { return Rate{PerSecond: 5 + 200*s.float()*s.float(), Burst: s.below(6)} }
 
-// rules match nothing when all is calm: what comes late must not pause the consumer, which nobody
-// would resume.
+// rules match nothing when all is calm: what comes late must not pause the consumer, because
+// nothing would resume it.
 func (s *sim) rules() []Rule {
 	when := func(m Match) Match {
 		return func(st task.Status, reason error) bool { return !s.calm.Load() && m(st, reason) }

@@ -18,12 +18,12 @@ import (
 // simSteps is more than any seed needs.
 const simSteps = 1_000_000
 
-// simSeeds is how many seeds TestSimulation tries, unless GENTASK_SIM_SEEDS says otherwise.
+// simSeeds is how many seeds TestSimulation tries, unless GENTASK_SIM_SEEDS has another number.
 const simSeeds = 1000
 
 // TestSimulation runs a consumer through a life drawn from a seed, once for each seed: jobs that do
-// anything, a broker with faults, and things that happen to it from outside, with every message of
-// every actor at a moment drawn from the seed. When the trouble is over everything is settled, all
+// anything, a broker with faults, and events from outside. Every message of every actor is
+// processed at a moment drawn from the seed. When the trouble is over everything is settled, all
 // ends, and what must never be was never seen (I1 to I6). GENTASK_SIM_SEED=n tries one seed and
 // shows what happened, GENTASK_SIM_SEEDS=n tries n of them, from GENTASK_SIM_FROM=n on.
 func TestSimulation(t *testing.T) { newSimLab(t).try(t, simSeeds) }

@@ -18,8 +18,8 @@ import (
 	"github.com/gentask/gentask/internal/brokertest"
 )
 
-// peersEnv, if set, says that Redis and PostgreSQL must be there. They are needed for nothing but
-// the peers, so that usually a side without its server need only say so.
+// peersEnv, if set, requires Redis and PostgreSQL. Only the peers need them, so usually a side
+// without its server may be left out with a message.
 const peersEnv = "GENTASK_BENCH_PEERS"
 
 // TestMain lets the memory suite start the test's program as its child.
@@ -67,7 +67,7 @@ func requireSense(t *testing.T, l result.Line) {
 	}
 }
 
-// requireServer fails for an error that is neither a missed target nor a server that nobody
+// requireServer fails for an error that is neither a missed target nor a server that was not
 // promised.
 func requireServer(t *testing.T, err error) {
 	t.Helper()

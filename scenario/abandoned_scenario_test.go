@@ -22,8 +22,8 @@ func newDeaf() *deaf { return &deaf{release: make(chan struct{})} }
 
 func (d *deaf) sleep() { <-d.release }
 
-// listen is a worker whose jobs named in deafs do not stop. It keeps what HandleResult hears of
-// them.
+// listen is a worker whose jobs named in deafs do not stop. It keeps the outcomes that HandleResult
+// gets of them.
 type listen struct {
 	deafs map[string]*deaf
 	takes time.Duration // of the others
@@ -60,7 +60,7 @@ func (l *listen) of(id string) []task.Outcome[string] {
 	return l.heard[id]
 }
 
-// TestScenario05_TheTaskThatWillNotStop: its worker hears the timeout, its slot is free after the
+// TestScenario05_TheTaskThatWillNotStop: its worker gets the timeout, its slot is free after the
 // grace, and it is seen until it returns.
 func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -96,8 +96,8 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	})
 }
 
-// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. Whatever comes
-// meanwhile doesn't begin it anew.
+// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. A second reason doesn't
+// start it again.
 func TestScenario05_TheGraceRunsOnce(t *testing.T) {
 	for name, meanwhile := range map[string]func(r *rig.Rig){
 		"session lost":  func(r *rig.Rig) { r.Break() },

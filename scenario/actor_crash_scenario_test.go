@@ -81,7 +81,7 @@ func (f *fragile) crashWorkers(crash func()) {
 	}
 }
 
-// TestScenario11_AnActorWorkerPanics in its own Receive: it is started anew, and its old task has
+// TestScenario11_AnActorWorkerPanics in its own Receive: it is started again, and its old task has
 // ended before, though that takes its time.
 func TestScenario11_AnActorWorkerPanics(t *testing.T) {
 	for name, crash := range map[string]func(){"panic": func() { panic(errReceive) }, "Goexit": runtime.Goexit} {
@@ -172,7 +172,7 @@ func TestScenario11_NoRestarts(t *testing.T) {
 	})
 }
 
-// TestScenario11_TheTaskThatWillNotStop: its worker is not started anew while it runs, so the
+// TestScenario11_TheTaskThatWillNotStop: its worker is not started again while it runs, so the
 // delivery is settled without one.
 func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -194,7 +194,7 @@ func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 	})
 }
 
-// TestScenario11_ACrashAfterTheSettlement: nobody needs that worker any more.
+// TestScenario11_ACrashAfterTheSettlement: that worker is not needed any more.
 func TestScenario11_ACrashAfterTheSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0

@@ -181,7 +181,7 @@ func TestActor_ForeignProps(t *testing.T) {
 	})
 }
 
-// TestActor_ForeignPropsThatCrash are started anew like any other.
+// TestActor_ForeignPropsThatCrash are started again like any other.
 func TestActor_ForeignPropsThatCrash(t *testing.T) {
 	made := 0
 	got := gentasktest.Run(t, gentask.Actor(func(job gentask.ActorJob[mail]) *actor.Props {

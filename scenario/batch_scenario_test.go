@@ -101,8 +101,8 @@ func someForgotten(r *rig.Rig) {
 	require.Len(r, r.Events(gentask.EventDone), 15)
 }
 
-// TestScenario30_AFunctionThatFails requeues all of them, whatever it did before; what it returns
-// as an error, only those without a result.
+// TestScenario30_AFunctionThatFails requeues all of them, with any result of before; what it
+// returns as an error, only those without a result.
 func TestScenario30_AFunctionThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		end    func() error

@@ -79,7 +79,7 @@ func turnsOf(r *rig.Rig) {
 }
 
 // TestScenario28_WhatCounts: a breaker that would open at the first few failures stays closed for
-// what tells nothing of what jobs depend on, and opens for what does.
+// failures that prove nothing about the services that jobs depend on, and opens for others.
 func TestScenario28_WhatCounts(t *testing.T) {
 	const jobs = 20
 	for name, c := range map[string]struct {
@@ -137,7 +137,7 @@ func TestScenario28_Undecodable(t *testing.T) {
 	})
 }
 
-// TestScenario28_LostProbe: a probe that is lost with its session, or with the ledger, says
+// TestScenario28_LostProbe: a probe that is lost with its session, or with the ledger, proves
 // nothing, and the next job is the probe. An open breaker outlives the ledger.
 func TestScenario28_LostProbe(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {

@@ -103,7 +103,7 @@ func onEmbedded() rig.Broker {
 
 // jetStreamFixture has no Held: JetStream counts what waits to be delivered again with what is
 // held. It has no Left either: for a moment after the first session has made the queue's consumer,
-// the server says that nothing is pending.
+// the server reports that nothing is pending.
 func jetStreamFixture(q *nats.Queue) rig.Fixture {
 	var f rig.Fixture
 	f.Source, f.Publisher = q, q

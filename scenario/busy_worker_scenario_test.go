@@ -67,7 +67,7 @@ func pause10(ctx context.Context) error {
 	}
 }
 
-// medianOf says how long f takes, whatever else the machine does.
+// medianOf returns the median of the time that f takes, on a busy machine too.
 func medianOf(f func()) time.Duration {
 	took := make([]time.Duration, 21)
 	for i := range took {
@@ -99,7 +99,7 @@ func TestScenario09_CancelOfATaskThatWillNotStop(t *testing.T) {
 }
 
 // TestScenario09_CancelBeforeTheStart: a job that waits for its slot is never run, and its worker
-// hears why.
+// is told why.
 func TestScenario09_CancelBeforeTheStart(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(2)
@@ -115,7 +115,7 @@ func TestScenario09_CancelBeforeTheStart(t *testing.T) {
 	})
 }
 
-// TestScenario09_AnActorWorkerAnswersItself: it hears its own messages while its task runs.
+// TestScenario09_AnActorWorkerAnswersItself: it gets its own messages while its task runs.
 func TestScenario09_AnActorWorkerAnswersItself(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		type statusRequest struct{ answer func(string) }

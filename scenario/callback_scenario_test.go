@@ -82,8 +82,8 @@ func crashing(t *testing.T, run func(context.Context, int) (int, error), f func(
 	return got
 }
 
-// TestScenario06_HandleResultPanicsOnEveryJob, a thousand times, and nobody but its own worker
-// notices.
+// TestScenario06_HandleResultPanicsOnEveryJob, a thousand times, and only its own worker is
+// affected.
 func TestScenario06_HandleResultPanicsOnEveryJob(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs = 1000
@@ -104,7 +104,7 @@ func TestScenario06_HandleResultPanicsOnEveryJob(t *testing.T) {
 	})
 }
 
-// TestScenario06_AHandleResultThatHangs loses its slot and its delivery, and nobody else waits for
+// TestScenario06_AHandleResultThatHangs loses its slot and its delivery, and no other job waits for
 // it.
 func TestScenario06_AHandleResultThatHangs(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -200,7 +200,7 @@ func TestScenario06_AFactoryThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_AProducerThatCallsGoexit takes the worker supervisor with it. It is started anew,
+// TestScenario06_AProducerThatCallsGoexit takes the worker supervisor with it. It is started again,
 // and the job backs off.
 func TestScenario06_AProducerThatCallsGoexit(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -229,7 +229,7 @@ func acknowledging(job gentask.ActorJob[[]byte]) *actor.Props {
 	})
 }
 
-// TestScenario06_AMiddlewareThatFails: whatever ends it is how the job's task ends.
+// TestScenario06_AMiddlewareThatFails: the end of the middleware is how the job's task ends.
 func TestScenario06_AMiddlewareThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		f      func(ctx context.Context, job gentask.Job[any]) error

@@ -136,7 +136,7 @@ func startsOf(r *rig.Rig, id string) (n int) {
 }
 
 // TestComeback_EachLoopHasAFloor: what is given back again and again without losing an attempt
-// waits longer each time, whatever way it takes, and what is done beside it doesn't wait.
+// waits longer each time, on every way, and what is done beside it doesn't wait.
 func TestComeback_EachLoopHasAFloor(t *testing.T) {
 	for name, l := range loops() {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestComeback_EachLoopHasAFloor(t *testing.T) {
 }
 
 // TestComeback_Doubles: the first time at once, and then after 100 ms and twice as long each time,
-// up to a minute. Another message has its own count, and a message that has ended begins anew.
+// up to a minute. Another message has its own count, and a message that has ended starts again.
 func TestComeback_Doubles(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = 2 * time.Hour
@@ -196,7 +196,7 @@ func TestComeback_Doubles(t *testing.T) {
 }
 
 // TestComeback_AnHonestOne is there again at once, and what waits by itself waits as long as it
-// says, however often.
+// states, however often.
 func TestComeback_AnHonestOne(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = 24 * time.Hour

@@ -32,7 +32,7 @@ func TestScenario14_ConsumerActorDies(t *testing.T) {
 
 func consumerDies(r *rig.Rig, victim string) {
 	r.Allow.Crashes = true
-	r.Allow.Overlaps = victim == "partition" // nobody is left to wait for its tasks: they are abandoned at once
+	r.Allow.Overlaps = victim == "partition" // no part is left to wait for its tasks: they are abandoned at once
 	const running, jobs = 10, 30
 	var killed, cancelled atomic.Int32
 	r.Publish(jobs)
@@ -74,7 +74,7 @@ func TestScenario14_SessionClosedBeforeTheNextOpens(t *testing.T) {
 	})
 }
 
-// TestScenario14_BrokenDriver: whatever a driver breaks, it loses its session and no more.
+// TestScenario14_BrokenDriver: each broken rule costs a driver its session and no more.
 func TestScenario14_BrokenDriver(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Panic":   func() { panic("driver") },
@@ -109,8 +109,9 @@ func TestScenario14_BrokenDriver(t *testing.T) {
 	}
 }
 
-// TestScenario14_StuckDriver: one that doesn't return, whatever its context says, costs its session
-// and a goroutine. The consumer goes on with the next session, ends in time, and says so.
+// TestScenario14_StuckDriver: one that doesn't return, even after the end of its context, costs its
+// session and a goroutine. The consumer goes on with the next session, ends in time, and reports
+// it.
 func TestScenario14_StuckDriver(t *testing.T) {
 	for call := range calls {
 		for _, drains := range []bool{false, true} {

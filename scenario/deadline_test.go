@@ -30,7 +30,7 @@ func look(ctx context.Context, tell chan<- seen) error {
 	return ctx.Err()
 }
 
-// TestDeadline_WhateverMadeIt: the context of a job tells its deadline, and after a timeout that
+// TestDeadline_WhateverMadeIt: the context of a job reports its deadline, and after a timeout that
 // its time is over, in the words of package context: in a function, a Worker, a batch, a worker of
 // Actor, and a middleware.
 func TestDeadline_WhateverMadeIt(t *testing.T) {

@@ -117,7 +117,7 @@ func lethal(t *rig.Rig, deaths, each int) []queue.Message {
 	return msgs
 }
 
-// mortal is a worker that dies as its payload says.
+// mortal is a worker that dies in the way that its payload names.
 type mortal struct {
 	deaths []death
 

@@ -110,8 +110,8 @@ func TestScenario31_OffRunsAgain(t *testing.T) {
 	})
 }
 
-// TestScenario31_AnotherNode: a node that shares the store knows what was done elsewhere; the store
-// knew it before the broker was told.
+// TestScenario31_AnotherNode: a node that shares the store does not repeat what was done elsewhere;
+// the store has it before the broker.
 func TestScenario31_AnotherNode(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		store := &doneStore{}
@@ -145,7 +145,8 @@ func TestScenario31_LateEnd(t *testing.T) {
 }
 
 // TestScenario31_OnlyAnAckedSuccessIsDone: what HandleResult wants tried again runs again, and so
-// does what it acknowledged although it failed. What is published anew under an old id runs, too.
+// does what it acknowledged although it failed. A message that is published again under an old id
+// runs, too.
 func TestScenario31_OnlyAnAckedSuccessIsDone(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)

@@ -125,7 +125,7 @@ func TestScenario16_StopsContextBoundsTheDrain(t *testing.T) {
 	})
 }
 
-// TestScenario16_WhileTheBrokerIsGone: a drain ends without a session too, and the report says what
+// TestScenario16_WhileTheBrokerIsGone: a drain ends without a session too, and the report has what
 // was lost.
 func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -144,8 +144,8 @@ func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 	})
 }
 
-// TestScenario16_CutShort: whoever dies while the consumer drains, and when the session is lost,
-// Stop returns, and the report says what was lost.
+// TestScenario16_CutShort: if a part dies while the consumer drains, or the session is lost, Stop
+// returns, and the report has what was lost.
 func TestScenario16_CutShort(t *testing.T) {
 	for victim, want := range map[string]gentask.DrainReport{
 		"ledger":  {Returned: 3, Lost: 5},
@@ -188,8 +188,8 @@ func TestScenario16_CutShort(t *testing.T) {
 	}
 }
 
-// TestScenario16_BrokerTakesNoSettlement: the drain does not wait for ever, and the report says
-// what was lost.
+// TestScenario16_BrokerTakesNoSettlement: the drain does not wait for ever, and the report has what
+// was lost.
 func TestScenario16_BrokerTakesNoSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Memory.SetFaults(memory.Faults{FailSettle: memory.Times(-1)})

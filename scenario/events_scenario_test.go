@@ -16,7 +16,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// end is what an end event tells of a delivery.
+// end is the part of an end event that tests compare.
 type end struct {
 	Attempt     int
 	Redelivered bool
@@ -205,7 +205,7 @@ func TestScenario34_Order(t *testing.T) {
 }
 
 // TestScenario34_BadSubscriber: one that panics, or calls Goexit, for every event, harms nothing
-// and still hears every event once.
+// and still gets every event once.
 func TestScenario34_BadSubscriber(t *testing.T) {
 	for name, harm := range map[string]func(){
 		"Panic":  func() { panic("subscriber") },

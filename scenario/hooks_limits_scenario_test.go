@@ -65,7 +65,7 @@ func TestScenario39_EventsAreBounded(t *testing.T) {
 
 // TestScenario39_FunctionsThatHangAreBounded: of each function that hangs for 10 minutes no more
 // than 16 calls, and those that are made at the same time, are left behind; jobs are done without
-// it, and the node says so.
+// it, and the node reports it.
 func TestScenario39_FunctionsThatHangAreBounded(t *testing.T) {
 	const jobs, concurrency = 500, 10
 	for _, name := range []string{
@@ -108,7 +108,7 @@ func TestScenario39_FunctionsThatHangAreBounded(t *testing.T) {
 	}
 }
 
-// TestScenario39_HandleResultsThatHangAreBounded: at 16 the consumer takes no more work and says
+// TestScenario39_HandleResultsThatHangAreBounded: at 16 the consumer takes no more work and states
 // so, and when they return it goes on.
 func TestScenario39_HandleResultsThatHangAreBounded(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {

@@ -265,8 +265,9 @@ func misbehave(t *testing.T, name string, in handIn, do func(m *misbehaving)) *m
 	return m
 }
 
-// TestScenario39_HooksThatMisbehave: whatever is handed in panics, exits its goroutine or hangs,
-// for one job or always, the other 19 jobs are done, Health tells, Stop returns and Done is closed.
+// TestScenario39_HooksThatMisbehave: every function that is handed in panics, exits its goroutine
+// or hangs, for one job or always. The other 19 jobs are done, Health reports it, Stop returns and
+// Done is closed.
 func TestScenario39_HooksThatMisbehave(t *testing.T) {
 	for what, do := range map[string]func(m *misbehaving){
 		"panics":       func(*misbehaving) { panic("bug of a hook") },
@@ -322,7 +323,7 @@ func (m *misbehaving) checkHealth(name string, hangs bool) {
 }
 
 // TestScenario39_StopFromAHook starts the drain and returns at once, with an empty report: from
-// everything that is handed in, with a context that tells nothing.
+// everything that is handed in, with a context that reports nothing.
 func TestScenario39_StopFromAHook(t *testing.T) {
 	for name, in := range handIns() {
 		t.Run(name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// A door is a way by which an error, or a panic value, of the user's comes into a consumer.
+// A door is a way by which an error or a panic value of user code comes into a consumer.
 type door struct {
 	name     string
 	behavior func(hostile) gentask.Behavior

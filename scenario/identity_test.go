@@ -91,7 +91,7 @@ func TestIdentity_ARedeliveryWaits(t *testing.T) {
 }
 
 // TestIdentity_AnIDThatIsUsedTwice: the second message under an id fails once, and is run again: it
-// was never done, whoever remembers.
+// was never done, in memory or in a store.
 func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
 	for name, dedup := range map[string]func() gentask.Dedup{
 		"memory": func() gentask.Dedup { return gentask.Dedup{Remember: 10} },
@@ -201,8 +201,8 @@ func TestIdentity_CancelByID(t *testing.T) {
 	})
 }
 
-// TestIdentity_SuspectsAreMessages: a message that was cleared says nothing about another under its
-// id.
+// TestIdentity_SuspectsAreMessages: a message that was cleared proves nothing about another under
+// its id.
 func TestIdentity_SuspectsAreMessages(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Overlaps = true

@@ -98,7 +98,7 @@ func TestIdle_MaxAttempts(t *testing.T) {
 func TestIdle_Cancel(t *testing.T) {
 	for name, does := range idlers() {
 		if name == "deaf to the timeout" || name == "stuck in Receive" {
-			continue // the task hears the cancellation, see below; and the worker is killed later
+			continue // the task gets the cancellation, see below; and the worker is killed later
 		}
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -180,8 +180,8 @@ func TestIdle_SettledAndAlive(t *testing.T) {
 	})
 }
 
-// TestIdle_ABusyOneIsLeftAlone: who extends his task for ever, runs one task after the other, or
-// waits less than a timeout in between, has his way.
+// TestIdle_ABusyOneIsLeftAlone: a worker that extends its task for ever, runs one task after the
+// other, or waits less than a timeout in between, is not ended.
 func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const timeout = time.Second

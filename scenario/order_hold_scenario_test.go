@@ -38,8 +38,8 @@ func heldLongest(r *rig.Rig) time.Duration {
 	return longest
 }
 
-// TestScenario29_StrictNeverOutlastsHold: whatever a job decides, and however often, its delivery
-// is held for Hold at the most: beyond that, a failed one is dead-lettered, and one that is snoozed
+// TestScenario29_StrictNeverOutlastsHold: for all decisions, in any number, a delivery
+// is held for Hold at the most. Beyond that, a failed one is dead-lettered, and one that is snoozed
 // or released goes back to the queue.
 func TestScenario29_StrictNeverOutlastsHold(t *testing.T) {
 	const hold = 2 * time.Minute

@@ -74,8 +74,8 @@ func (l *keyLog) of(key string) []string {
 
 var byCustomer = gentask.Order{Key: gentask.KeyHeader("customer")}
 
-// TestScenario29_SerialByKey: whatever the slots, a key's messages run one after the other, in
-// order; a key that is 100 times slower does not slow the others.
+// TestScenario29_SerialByKey: with any number of slots, a key's messages run one after the other,
+// in order; a key that is 100 times slower does not slow the others.
 func TestScenario29_SerialByKey(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const each = 40
@@ -231,7 +231,7 @@ func strictly(r *rig.Rig) {
 }
 
 // TestScenario29_StrictIsBounded: a delivery that would be held for longer than Hold is
-// dead-lettered, and says so.
+// dead-lettered, and reports it.
 func TestScenario29_StrictIsBounded(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = time.Hour
@@ -262,7 +262,7 @@ func TestScenario29_StrictIsBounded(t *testing.T) {
 }
 
 // TestScenario29_StrictGivesBack: what waits for its next attempt goes back when the consumer
-// pauses or stops, and is lost with its session, like whatever else has not been started.
+// pauses or stops, and is lost with its session, like others that have not been started.
 func TestScenario29_StrictGivesBack(t *testing.T) {
 	ends := map[string]func(r *rig.Rig, c *gentask.Consumer){
 		"Pause": func(r *rig.Rig, c *gentask.Consumer) {
@@ -339,7 +339,7 @@ func TestScenario29_KeyFunctionFails(t *testing.T) {
 }
 
 // TestScenario29_FairnessTakesTurns: a tenant with ten messages is done when it has had ten turns,
-// whatever another has before it.
+// even if another has thousands before it.
 func TestScenario29_FairnessTakesTurns(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		began := time.Now()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// outageModel is a system as far as its documentation tells what becomes of a job that has failed:
+// outageModel is a system, as its documentation describes what becomes of a job that has failed:
 // how long it waits after its nth failure, from 1, and after how many it is given up.
 type outageModel struct {
 	system   string
@@ -65,7 +65,7 @@ func (q *outageQueue) Pop() any {
 	return last
 }
 
-// play runs whatever is due first on the worker that is free first.
+// play runs the job that is due first on the worker that is free first.
 func (m outageModel) play() outageRow {
 	row := outageRow{system: m.system, first: math.MaxInt64}
 	var q outageQueue

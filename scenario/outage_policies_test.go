@@ -46,7 +46,7 @@ func (o outageRow) String() string {
 }
 
 // TestOutage prints the table: go test -run TestOutage -v . The first two rows are measured, in
-// virtual time; the others are models: what their documentation says of waits and attempts, with
+// virtual time; the others are models: the waits and attempts of their documentation, with
 // everything else as good as it can be.
 func TestOutage(t *testing.T) {
 	table := []string{"| system | failed runs | given up | first success after | idle until all are done |", "|---|--:|--:|--:|--:|"}

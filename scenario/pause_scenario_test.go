@@ -43,8 +43,8 @@ func TestPause_TakesEffectAtOnce(t *testing.T) {
 	})
 }
 
-// TestPause_BackAndForth: whatever the order and the speed of the calls, the last one counts and
-// nothing is lost.
+// TestPause_BackAndForth: for calls in any order and at any speed, the last one counts and nothing
+// is lost.
 func TestPause_BackAndForth(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 1}}).Run(t, func(r *rig.Rig) {
 		r.Publish(1000)

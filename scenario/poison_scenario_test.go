@@ -42,7 +42,7 @@ func poisoned(r *rig.Rig, work time.Duration, cfg gentask.Config) (started, ende
 	return started, ended
 }
 
-// requirePoisonLetter: there is one dead letter, and it says how often it was tried and why it
+// requirePoisonLetter: there is one dead letter, and it reports how often it was tried and why it
 // failed, with the stack.
 func requirePoisonLetter(r *rig.Rig) {
 	r.Helper()

@@ -43,7 +43,7 @@ func shared(r *rig.Rig, pool *gentask.Pool, all *atomic.Int64, weight, n int) (*
 }
 
 // TestPool: three consumers share twelve places by their weights; what one doesn't need the others
-// have, and whatever ends one gives its places back.
+// have, and each way to end gives its places back.
 func TestPool(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.GaveUp = true, true
@@ -67,7 +67,7 @@ func TestPool(t *testing.T) {
 		split(2, 2, 8)
 		require.NoError(r, second.Pause(r.Context()))
 		time.Sleep(5 * time.Second)
-		split(3, 0, 9) // of 12, by 1 to 4, with nobody interrupted: 2.4 and 9.6
+		split(3, 0, 9) // of 12, by 1 to 4, without an interruption: 2.4 and 9.6
 		require.NoError(r, second.Resume(r.Context()))
 		time.Sleep(5 * time.Second)
 		split(2, 2, 8)

@@ -42,9 +42,9 @@ func (s *oddSession) Settle(ctx context.Context, batch []queue.Settlement) error
 	return s.Session.Settle(ctx, batch)
 }
 
-// TestScenario40_NoWayOut: the driver can't return what it can't settle. What is stuck keeps its
-// slot, others go on with the rest, and a prefetch that is full of such deliveries costs the
-// session: less and less often, and nothing is lost.
+// TestScenario40_NoWayOut: the driver can't return what it can't settle. A stuck delivery keeps its
+// slot, and others go on with the rest. A prefetch that is full of such deliveries costs the
+// session, less and less often, and nothing is lost.
 func TestScenario40_NoWayOut(t *testing.T) {
 	for name, stuck := range map[string]int{"some": 3, "all": 4, "more": 30} {
 		t.Run(name, func(t *testing.T) {
@@ -107,15 +107,15 @@ func TestScenario40_DriverKeepsItsAnswer(t *testing.T) {
 	})
 }
 
-// TestScenario40_NotHeldAnyMore: a driver that says that it doesn't hold the delivery is believed:
-// the slot is free.
+// TestScenario40_NotHeldAnyMore: a driver that reports that it doesn't hold the delivery is
+// believed: the slot is free.
 func TestScenario40_NotHeldAnyMore(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
 		var calls atomic.Int64
 		r.Source = &oddSource{Source: r.Source, settle: func(ctx context.Context, s queue.Session, batch []queue.Settlement) error {
 			err := s.Settle(ctx, batch)
-			if err == nil && calls.Add(1) == 1 { // it was settled, and says no
+			if err == nil && calls.Add(1) == 1 { // it was settled, and returns an error
 				return &queue.SettleError{Failed: []queue.SettleFailure{{Tag: batch[0].Delivery.Tag, Err: queue.ErrSettled}}}
 			}
 			return err
@@ -129,8 +129,8 @@ func TestScenario40_NotHeldAnyMore(t *testing.T) {
 }
 
 // TestScenario40_NoHotLoop: one message that is refused for good is neither run nor returned in a
-// hot loop, whatever its id: a long one is recognised, and one that the driver makes up anew with
-// each delivery has its floor all the same.
+// hot loop, with any id. A long one is recognised. One that the driver makes up for each delivery
+// has its floor, too.
 func TestScenario40_NoHotLoop(t *testing.T) {
 	for name, id := range map[string]string{"long": strings.Repeat("x", 100_000), "new": ""} {
 		t.Run(name, func(t *testing.T) {

@@ -161,7 +161,7 @@ func returnedIDs(r *rig.Rig) map[string]bool {
 }
 
 // TestScenario40_DecidedStaysDecided: a dead letter and a job that is done, returned because they
-// were not taken, are settled when they come back, and not run again; a snooze is not run before
+// were not taken, are settled when they come back, and not run again. A snooze is not run before
 // its time, and costs no attempt, although the broker counts its returns.
 func TestScenario40_DecidedStaysDecided(t *testing.T) {
 	for _, crude := range []bool{false, true} {

@@ -159,7 +159,7 @@ func TestProps_InATreeOfTheUsers(t *testing.T) {
 	})
 }
 
-// TestProps_NeverSpawned: such a consumer is not running, and nobody waits for it.
+// TestProps_NeverSpawned: such a consumer is not running, and no call waits for it.
 func TestProps_NeverSpawned(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})

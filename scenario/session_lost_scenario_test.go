@@ -99,8 +99,8 @@ func TestScenario18_FinishLost(t *testing.T) {
 	})
 }
 
-// TestScenario18_LostAgainAndAgain: with sessions that break at random, and settlements of which
-// nobody knows whether they were applied, every message is acknowledged in the end.
+// TestScenario18_LostAgainAndAgain: with sessions that break at random, and settlements that may or
+// may not have been applied, every message is acknowledged in the end.
 func TestScenario18_LostAgainAndAgain(t *testing.T) {
 	for name, faults := range map[string]memory.Faults{
 		"Session": {LoseSession: memory.Rate(0.05)},

@@ -82,8 +82,8 @@ func TestScenario18_FinishLostOnServers(t *testing.T) {
 	})
 }
 
-// TestScenario18_CutAgainAndAgainOnServers: nobody knows which settlements were applied, and yet
-// every job is done in the end.
+// TestScenario18_CutAgainAndAgainOnServers: some settlements may have been applied, and every job
+// is done in the end.
 func TestScenario18_CutAgainAndAgainOnServers(t *testing.T) { onServers(t, cutAgainAndAgain) }
 
 func cutAgainAndAgain(r *rig.Rig) {

@@ -19,7 +19,7 @@ import (
 
 var errLate = errors.New("too late")
 
-// TestScenario24_SettleOnce: whatever is decided early, and however the job ends then, only the
+// TestScenario24_SettleOnce: for each early decision and each end of the job, only the
 // first decision reaches the wire.
 func TestScenario24_SettleOnce(t *testing.T) {
 	early := map[string]gentask.Decision{

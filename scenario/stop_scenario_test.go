@@ -42,8 +42,8 @@ func TestScenario17_HundredConsumersStopTogether(t *testing.T) {
 	})
 }
 
-// TestScenario17_StopInsideAJob: it starts the drain and doesn't wait for itself, whichever of the
-// job's contexts it is given.
+// TestScenario17_StopInsideAJob: it starts the drain and doesn't wait for itself, with each of the
+// job's contexts.
 func TestScenario17_StopInsideAJob(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		var c *gentask.Consumer

@@ -115,8 +115,8 @@ func TestScenario32_SeveralKillers(t *testing.T) {
 	})
 }
 
-// TestScenario32_NoSuspects: requeues, releases, and sessions lost in a process that lives make
-// nobody a suspect.
+// TestScenario32_NoSuspects: requeues, releases, and sessions lost in a process that lives make no
+// job a suspect.
 func TestScenario32_NoSuspects(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(300)
@@ -140,7 +140,7 @@ func TestScenario32_NoSuspects(t *testing.T) {
 }
 
 // TestScenario32_Interrupted: pause, lost sessions, an open breaker, a cancel and a drain in the
-// middle of suspicion leave nobody waiting, and nothing runs beside a suspect.
+// middle of suspicion leave no job waiting, and nothing runs beside a suspect.
 func TestScenario32_Interrupted(t *testing.T) {
 	for name, cfg := range map[string]gentask.Config{
 		"plain":       {Concurrency: 4, Prefetch: 12},

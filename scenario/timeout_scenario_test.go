@@ -33,7 +33,8 @@ func offset(id string) time.Duration {
 }
 
 // TestScenario04_FinishAgainstTimeout: a value that was produced before the stop took effect is an
-// ack, whatever HandleResult wanted after the timeout. No job that succeeded is delivered again.
+// ack, with any decision of HandleResult after the timeout. No job that succeeded is delivered
+// again.
 func TestScenario04_FinishAgainstTimeout(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		f := newFinishers(r)

@@ -21,7 +21,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// decodeNothingNew is a decoder that knows no bodies that begin with "new".
+// decodeNothingNew is a decoder that can't decode bodies that begin with "new".
 func decodeNothingNew(msg *queue.Message, into any) error {
 	if bytes.HasPrefix(msg.Body, []byte("new")) {
 		return fmt.Errorf("a format of its own: %w", queue.ErrUnknown)
@@ -269,7 +269,7 @@ func TestUnknown_IsLogged(t *testing.T) {
 	})
 }
 
-// TestUnknown_GivenBackByHand: a dead letter that is given back has its time anew.
+// TestUnknown_GivenBackByHand: a dead letter that is given back has its whole time again.
 func TestUnknown_GivenBackByHand(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Send(queue.Message{ID: "1", Headers: map[string]string{"kind": "new"}})

@@ -114,7 +114,7 @@ func TestScenario10_AllWorkersAreKilledAllTheTime(t *testing.T) {
 }
 
 // TestScenario10_AValueOutlivesTheWorker: a job whose worker is killed, and whose task returns a
-// value all the same, is done. With Handle nobody would have decided otherwise.
+// value all the same, is done. Handle would not have decided otherwise.
 func TestScenario10_AValueOutlivesTheWorker(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)

@@ -216,7 +216,7 @@ func TestExtremesOfCounts(t *testing.T) {
 	}
 }
 
-// Each deadline is kept, however many lengths of time there are, whatever was stopped meanwhile.
+// Each deadline is kept, however many lengths of time there are, and while others are stopped.
 func TestManyTasksWithTimeoutsOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		t.Cleanup(func() { time.Sleep(time.Minute) }) // the dead letters are counted

@@ -29,7 +29,7 @@ func TestEveryJobIsAcknowledged(t *testing.T) {
 }
 
 // A process that is killed in the middle loses nothing: the next one goes on with what was left.
-// What it had acknowledged may be done twice, never not at all.
+// A job that it had acknowledged may be done twice, but is never lost.
 func TestKilledAndStartedAgainItGoesOn(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "quickstart")
 	require.NoError(t, exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").Run())

@@ -115,7 +115,7 @@ func TestWhatWasAcceptedIsDone(t *testing.T) {
 	require.NoError(t, broker.Close())
 }
 
-// What was published while no worker ran is done by the next service on the directory.
+// The next service on the directory does what was published while no worker ran.
 func TestTheNextServiceGoesOn(t *testing.T) {
 	log, dir := capture(t), t.TempDir()
 	broker, err := embedded.Open(dir)

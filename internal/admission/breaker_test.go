@@ -34,7 +34,7 @@ func run(g Gate, it *Item, s breaker.Result, now time.Time) {
 	g.Ended(it, Result{Signal: s, Reason: errDown}, now)
 }
 
-// TestBreaker: what a breaker tells of its changes, and that it probes only when the caller is
+// TestBreaker: a breaker reports its changes, and probes only when the caller is
 // ready.
 func TestBreaker(t *testing.T) {
 	g, now := NewBreaker(newMachine()), begin
@@ -118,7 +118,7 @@ func TestKeyBreaker_Model(t *testing.T) {
 	})
 }
 
-// requireTold checks that the breakers that are not closed are those that Down tells of.
+// requireTold checks that the breakers that are not closed are those that Down reports.
 func requireTold(t *rapid.T, g *KeyBreaker) {
 	n := 0
 	for key, c := range g.by {

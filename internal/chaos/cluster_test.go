@@ -34,8 +34,9 @@ func TestChaos_RabbitMQCluster(t *testing.T) {
 }
 
 // classicNodeGone: a classic queue lives on one node. When that is killed, consumers on other nodes
-// are cancelled, and a queue that can't be reached is nobody's mistake: they ask about twice a
-// second until the node is back, say why they don't consume, and go on with what was there.
+// are cancelled, and a queue that can't be reached is not a mistake in the configuration. They ask
+// about twice a second until the node is back, report why they don't consume, and go on with the
+// messages that were there.
 func classicNodeGone(t *testing.T, r *RabbitMQ) {
 	t.Helper()
 	p := newProxy(t, r.URL(0)) // The queue is made where it is first used.
@@ -65,7 +66,7 @@ func classicNodeGone(t *testing.T, r *RabbitMQ) {
 	require.NoError(t, table.Add(row))
 }
 
-// away: for a while the queue stays away. Nobody hammers the broker, and each consumer says why it
+// away: for a while the queue stays away. No consumer hammers the broker, and each reports why it
 // waits.
 func away(t *testing.T, tr *Trial, d time.Duration) {
 	t.Helper()
@@ -98,7 +99,7 @@ func TestChaos_JetStreamCluster(t *testing.T) {
 }
 
 // TestChaos_JetStreamLeader: the server that leads the queue is killed -9, and its consumers are
-// connected to another one: nothing tells them, but that they hear nothing.
+// connected to another one: the only sign is that nothing comes.
 func TestChaos_JetStreamLeader(t *testing.T) {
 	if !full {
 		t.Log("part of make chaos")
@@ -122,7 +123,7 @@ func TestChaos_JetStreamLeader(t *testing.T) {
 		tr.Ran(200)
 		tr.Strikes()
 		j.Kill(leader)
-		tr.Publish(1000) // What came before may have run already.
+		tr.Publish(1000) // earlier messages may have run already
 		tr.Eventually("the queue has a leader", func() bool { now, err := j.Leader(tr.Queue); return err == nil && now != leader })
 		tr.Struck()
 		require.NoError(t, j.Start(leader))

@@ -9,7 +9,7 @@ import (
 )
 
 // TestScenario19_BrokerKilled: the broker is killed -9 in the middle of the jobs and started again
-// on its data. Nobody restarts anything by hand, nothing is lost, and one consumer is registered
+// on its data. Nothing is restarted by hand, nothing is lost, and one consumer is registered
 // afterwards.
 func TestScenario19_BrokerKilled(t *testing.T) {
 	jobs, kills := scaled(1000, 10_000), scaled(1, 3)

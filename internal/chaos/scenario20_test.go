@@ -21,9 +21,9 @@ type forcedOff struct {
 }
 
 // TestScenario20_ForcedOff: 20 consumers are forced off for a while. They come back by themselves,
-// all of them, each once. Nobody hammers a broker that answers and refuses, so there the way back
-// takes as long as a wait has grown, 30 s at most (decision 26); one that answers nothing is back
-// within 2 s.
+// all of them, each once. No consumer hammers a broker that answers and refuses, so there the way
+// back takes as long as a wait has grown, 30 s at most (decision 26); one that answers nothing is
+// back within 2 s.
 func TestScenario20_ForcedOff(t *testing.T) {
 	r, j := sharedRabbit(t), sharedStream(t)
 	p := newProxy(t, r.URL(0))
@@ -89,7 +89,7 @@ func (f forcedOff) run(t *testing.T, tr *Trial) {
 
 const refusal = Span(3 * time.Second)
 
-// backsOff: nobody hammers a broker that refuses, and what it says is told.
+// backsOff: no consumer hammers a broker that refuses, and its reason is reported.
 func backsOff(t *testing.T, tr *Trial, took, most time.Duration) {
 	t.Helper()
 	attempts, refused := map[string]int{}, 0

@@ -101,8 +101,8 @@ func TestScenario22_Unroutable(t *testing.T) {
 	}
 }
 
-// TestScenario22_PublisherCut: the connection for publishing is cut again and again. What Publish
-// confirms is there; what it doesn't, it names.
+// TestScenario22_PublisherCut: the connection for publishing is cut again and again. Every message
+// that Publish confirms is there, and Publish names all others.
 func TestScenario22_PublisherCut(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -68,7 +68,7 @@ func workersKilled(t *testing.T, kind Kind, kills, jobs int) Row {
 }
 
 // again waits until another node runs one of the jobs that the victim held, and returns how long
-// after the kill that was. The broker says that it is a further delivery.
+// after that kill. The broker marks it as a further delivery.
 func (tr *Trial) again(killed time.Time, victim string, held map[string]bool) time.Duration {
 	tr.Helper()
 	var first Mark

@@ -36,9 +36,9 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 				tr.Eventually("it is noticed", func() bool { return len(tr.Events(gentask.EventSessionLost)) > lost })
 				tr.Struck()
 			}
-			p.Clear() // so that the broker hears of the end of the old connections
+			p.Clear() // so that the broker is told of the end of the old connections
 			row := tr.Finish(1)
-			row.Resumed = row.LongestPause // What was on its way at the moment of the fault still ran.
+			row.Resumed = row.LongestPause // jobs that were on their way at the fault still ran
 			require.LessOrEqual(t, row.LongestPause, Span(5*time.Second))
 			if kind != Stream { // whose driver notices by itself that its requests are not answered
 				require.NotEmpty(t, tr.Events(gentask.EventHealed))
@@ -49,7 +49,7 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 	}
 }
 
-// TestScenario36_IdleQueue: nothing waits, and nobody is disturbed.
+// TestScenario36_IdleQueue: nothing waits, and no session ends.
 func TestScenario36_IdleQueue(t *testing.T) {
 	for _, kind := range kinds() {
 		t.Run(strings.ToLower(string(kind)), func(t *testing.T) {

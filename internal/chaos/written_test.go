@@ -32,7 +32,7 @@ func TestNewQueuesAreWrittenDown(t *testing.T) {
 	}
 }
 
-// writtenDown makes a new queue, and says whether the log goes on behind it.
+// writtenDown makes a new queue, and reports whether the log goes on behind it.
 func writtenDown(t *testing.T, r *RabbitMQ, kind Kind, what, made string) bool {
 	t.Helper()
 	name := "new-" + strings.ToLower(rand.Text()[:10])
@@ -50,7 +50,7 @@ func writtenDown(t *testing.T, r *RabbitMQ, kind Kind, what, made string) bool {
 	return first != nil && strings.LastIndex(log, name+".delay.0") > first[0]
 }
 
-// mnesiaLog is what is on the disk of the broker's last changes of its queues.
+// mnesiaLog returns the part of the broker's log of queue changes that is on the disk.
 func mnesiaLog(t *testing.T, r *RabbitMQ) string {
 	t.Helper()
 	files, err := filepath.Glob(r.home.path("*/data/*/LATEST.LOG"))

@@ -122,8 +122,10 @@ func (o *options) one(file string) ([]string, error) {
 	}
 	prose, err := goProse(file, text)
 	bad := checkAll(prose, o.words)
+	printed := false // by an example
 	for n, line := range lines {
-		if tooWide(line) {
+		printed = output.MatchString(line) || printed && comment.MatchString(line)
+		if !printed && tooWide(line) {
 			bad = append(bad, fmt.Sprintf(":%d: a comment beyond %d columns: run make fmt", n+1, width))
 		}
 	}

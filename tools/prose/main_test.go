@@ -38,6 +38,7 @@ func TestEachRuleFindsItsWords(t *testing.T) {
 		"It is closed by whoever opened it.": `"whoever"`,
 		"Nobody waits.":                      `"Nobody"`,
 		"It is a call of the user's.":        `"of the user's"`,
+		"It is a field of the caller's.":     `"of the caller's."`,
 		"It begins anew.":                    `"anew"`,
 		"It says so.":                        `"says"`,
 		"It hears of the end.":               `"hears"`,
@@ -56,6 +57,7 @@ func TestQuotationsQuestionsAndOtherWordsAreNotFound(t *testing.T) {
 	for _, text := range []string{
 		"What is left?", "It logs \"nobody knows\".", "Call `whatever` first.", "The header states whether it is new.",
 		"Users know, hear, say and tell.", "See [the page](whatever.md).", "Manewar.",
+		"It is the end of the caller's turn.",
 	} {
 		if bad := checkAll([]paragraph{{line: 1, text: text}}, 40); len(bad) > 0 {
 			t.Errorf("%q: %q", text, bad)
@@ -101,6 +103,9 @@ var text = "whatever" // it tells
 
 /* Text
 says. */
+
+// Output:
+// nobody
 `
 	dir := write(t, map[string]string{"a.go": source, "a_test.go": source, "testdata/b.go": source, ".git/b.go": source})
 	got, err := runIn(dir)

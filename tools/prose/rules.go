@@ -15,7 +15,8 @@ type rule struct {
 var rules = []rule{
 	{regexp.MustCompile(`(?i)\b(whatever|whoever|whomever|whichever)\b`), "name the cases"},
 	{regexp.MustCompile(`(?i)\bnobody\b`), `"no" and a noun`},
-	{regexp.MustCompile(`(?i)\bof the (user|caller|driver|broker)'s\b`), `"user code", or "the caller's" before the noun`},
+	{regexp.MustCompile(`(?i)\bof the user's\b`), `"user code"`},
+	{regexp.MustCompile(`(?i)\bof the (caller|driver|broker)'s( own)?[.,;:)]`), "the owner before the noun"},
 	{regexp.MustCompile(`(?i)\banew\b`), `"again"`},
 	{regexp.MustCompile(`(?i)\b(hears|tells|says|knows)\b`), `"reports", "returns", "has" or "is called when"`},
 	{regexp.MustCompile(`(?i)\b(he|his|him|she|her)\b`), `"you" or a noun`},

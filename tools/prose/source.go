@@ -42,6 +42,9 @@ func commentProse(group *ast.CommentGroup, line int) []paragraph {
 		if strings.HasPrefix(text, "/*") {
 			text = strings.TrimSuffix(text[2:], "*/")
 		}
+		if output.MatchString(c.Text) {
+			break // the rest is what the example prints
+		}
 		for part := range strings.SplitSeq(text, "\n") {
 			if strings.HasPrefix(part, "\t") || strings.HasPrefix(part, " # ") {
 				part = ""
