@@ -18,7 +18,7 @@ const AnyKind = "*"
 //
 // The kind "" is for messages without the header, and [AnyKind] for all kinds without an entry.
 // Without an AnyKind such messages are put off, because another node may support them, and
-// dead-lettered with a [*KindError] in the end: see [Unknown].
+// dead-lettered in the end: see [Unknown].
 func Mux(header string, kinds map[string]Behavior) Behavior {
 	if len(kinds) == 0 {
 		return Behavior{}

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// leastSoak is the shortest soak in which there is a second minute, so to speak, and one after
-	// that.
+	// leastSoak is the shortest soak, with a last minute after the second. In a short soak a
+	// "minute" is a part of it.
 	leastSoak = 3 * time.Second
 
 	// soakRate is how many jobs a second a soak has: a tenth of what a processor can do, so that it
@@ -85,8 +85,8 @@ func (s soaked) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	return append(lines, compared...), err
 }
 
-// run publishes and consumes everything, throws away the dead letters each minute, as an operator
-// does who has looked at them, and goes over the books.
+// run publishes and consumes everything, and purges the dead letters each minute, as an operator
+// would. At the end it checks that every message is acknowledged or dead-lettered.
 func (s soaked) run(ctx context.Context, t *trial, w *soakWorker) error {
 	q := newMemory(t)
 	defer q.Close()
@@ -117,8 +117,8 @@ func (s soaked) purge(ctx context.Context, q *memory.Queue) error {
 	return nil
 }
 
-// lines compare the last minute with the second. Of what was looked at each second, a minute has
-// the median.
+// lines compare the last minute with the second. A figure that is sampled each second has its
+// median of the minute.
 func (s soaked) lines(seconds, minutes *recorder) ([]result.Line, error) {
 	suite, name, peer := s.names()
 	figures := map[result.Unit][]float64{}
@@ -169,8 +169,8 @@ func costUnits() []result.Unit {
 	return []result.Unit{result.Processor, result.Bytes, result.Allocs, result.Median, result.Slowest}
 }
 
-// cost looks at what the jobs have cost since the last look: the publisher's share, and all that
-// goes wrong, included.
+// cost measures the cost of the jobs since the last call of look, with the publisher's share and
+// the mishaps.
 type cost struct {
 	worker   *soakWorker
 	before   reading

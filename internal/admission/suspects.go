@@ -29,8 +29,8 @@ type clearance struct {
 	suspect bool // it was given back, or lost, before it could be cleared
 }
 
-// mostClearances is far more than is held, and waits for its next attempt, as a rule. A message
-// whose clearance is forgotten runs alone, once.
+// mostClearances is far more than the messages that are held or wait for their next attempt, as a
+// rule. A message whose clearance is forgotten runs alone, once.
 const mostClearances = 10_000
 
 // NewSuspects returns a gate that suspects no message yet.

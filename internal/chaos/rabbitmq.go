@@ -33,7 +33,7 @@ type node struct {
 	process  *process
 }
 
-// User and Password are of the user with all rights; a fault may withdraw them.
+// User and Password belong to the user that has all rights, until a fault withdraws them.
 const (
 	User     = "worker"
 	Password = "right"
@@ -85,7 +85,8 @@ func (r *RabbitMQ) begin(n int) error {
 	return r.GiveRights()
 }
 
-// writeConfig: a node joins those that are there when it starts for the first time.
+// writeConfig writes the configuration of the nodes. A node that starts for the first time joins
+// those that run.
 func (r *RabbitMQ) writeConfig() error {
 	var text strings.Builder
 	text.WriteString("log.file.level = warning\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 4GB\n")
@@ -105,8 +106,8 @@ func (r *RabbitMQ) writeConfig() error {
 	return os.WriteFile(r.home.path("plugins"), []byte("[].\n"), 0o600)
 }
 
-// startEPMD starts the nodes' own directory of names: the machine's may belong to somebody else,
-// and would outlive us.
+// startEPMD starts the nodes' own directory of names: the machine's may belong to another user, and
+// would outlive us.
 func (r *RabbitMQ) startEPMD() error {
 	port := strconv.Itoa(r.epmdPort)
 	p, err := r.home.start("epmd", exec.Command("epmd", "-address", "127.0.0.1", "-port", port)) //nolint:gosec // a number
@@ -150,8 +151,8 @@ func (r *RabbitMQ) Start(i int) error {
 	return nil
 }
 
-// tool is a program of RabbitMQ's; Debian's wrapper of the same name insists on its own user and
-// directories.
+// tool returns the path of a program of RabbitMQ. Debian's wrapper of the same name insists on its
+// own user and directories.
 func tool(name string) string {
 	direct := filepath.Join("/usr/lib/rabbitmq/bin", name)
 	if _, err := os.Stat(direct); err == nil {

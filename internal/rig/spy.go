@@ -10,14 +10,14 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// spy stands between consumers and their source, and keeps books of its own: by them it sees on
-// every broker what must never be.
+// spy stands between consumers and their source, and keeps its own records. By them it finds, on
+// every broker, what must never happen.
 type spy struct {
 	source queue.Source
 
 	mu       sync.Mutex
 	sessions []*spySession
-	records  map[*queue.Delivery]*record // but what is settled for good, which must not stay in memory
+	records  map[*queue.Delivery]*record // except those settled for good, which must not stay in memory
 	received int
 	final    map[string]bool // ids of the messages that are acknowledged or dead-lettered
 	wrong    []error
@@ -83,8 +83,8 @@ func (s *spy) counts() counts {
 	return c
 }
 
-// faults returns what was seen that must never be; at the end, what is unsettled in a session that
-// has not ended, too.
+// faults returns the violations that were seen. At the end, a delivery that is unsettled in a
+// session that has not ended is a violation, too.
 func (s *spy) faults() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +193,7 @@ func (s *spySession) after(batch []queue.Settlement, err error) {
 	}
 }
 
-// took notes how the broker answered one settlement.
+// took records the broker's answer to one settlement.
 func (s *spySession) took(st *queue.Settlement, err error) {
 	r := s.spy.records[st.Delivery]
 	switch {
