@@ -9,8 +9,8 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/process"
+	"github.com/gentask/gentask/internal/supervise"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
 
@@ -93,7 +93,7 @@ func (l *ledger) onWorkerGone(w *worker) {
 }
 
 // onWorkerEnded takes over from a user's worker that is gone for good.
-func (l *ledger) onWorkerEnded(msg *supervision.Ended) {
+func (l *ledger) onWorkerEnded(msg *supervise.Ended) {
 	if e, ok := msg.Tag.(*entry); ok && e.busy() {
 		l.onWorkerLost(e, msg.Reason)
 	}

@@ -32,7 +32,11 @@ func ExampleMiddleware() {
 	}), gentask.Config{Concurrency: 1, Policy: gentask.Policy{
 		Middleware: []gentask.Middleware{measured, gentask.DeadlineFrom("expires")},
 	}}))
-	// Unordered output: to anna anna took less than a minute: true anna: ok, ack bert took less
-	// than a minute: true bert: exit, dead letter: gentask: deadline over at 2001-02-03 04:05:06
-	// +0000 UTC, before it was run <nil>
+	// Unordered output:
+	// to anna
+	// anna took less than a minute: true
+	// anna: ok, ack
+	// bert took less than a minute: true
+	// bert: exit, dead letter: gentask: deadline over at 2001-02-03 04:05:06 +0000 UTC, before it was run
+	// <nil>
 }

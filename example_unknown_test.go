@@ -41,7 +41,9 @@ func ExampleUnknown() {
 		},
 	})
 	fmt.Println(err)
-	// Unordered output: message 1 attempt 1 ack <nil> message 2 attempt 1 release gentask: version
-	// "3" in header "gentask-version" is unknown; known are 1, 2 message 3 attempt 1 ack <nil>
+	// Unordered output:
+	// message 1 attempt 1 ack <nil>
+	// message 2 attempt 1 release gentask: version "3" in header "gentask-version" is unknown; known are 1, 2
+	// message 3 attempt 1 ack <nil>
 	// <nil>
 }

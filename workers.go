@@ -62,8 +62,8 @@ func (w *workers) startChild(e *entry, props func(*entry) *actor.Props) {
 	w.made++
 	id := "job-" + strconv.FormatUint(w.made, 10)
 	e.setReceiver(id)
-	actor.Send(w.sys, w.supervisor, &supervise.Start[supervision.ChildSpec]{Spec: supervision.ChildSpec{
-		ID: id, Tag: e,
+	actor.Send(w.sys, w.supervisor, &supervise.Start[supervision.ChildSpec]{Tag: e, Spec: supervision.ChildSpec{
+		ID: id,
 		Props: func() *actor.Props {
 			e.spawned()
 			return props(e)

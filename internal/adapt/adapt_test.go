@@ -25,8 +25,8 @@ type driven struct {
 
 func drive(s adapt.Settings) *driven { return &driven{adapt.New(s), start} }
 
-// through runs rounds of as many jobs as the limit allows, each of which takes the time that took
-// returns, and returns the limits after each round.
+// through runs rounds of as many jobs as the limit allows. Each job takes the time that took
+// returns. It returns the limits after each round.
 func (l *driven) through(rounds int, took func(running int) (d time.Duration, failed bool)) []int {
 	var limits []int
 	for range rounds {

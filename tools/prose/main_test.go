@@ -145,13 +145,13 @@ func TestWrap(t *testing.T) {
 	before := strings.Join([]string{
 		"package a", "", "// " + wide, "// end", "//", "// short", "// lines", "//", "//   - " + wide, "//\t" + wide,
 		"var a = 1 // " + wide, "\t// " + wide, "//nolint:x // " + wide, "// https://" + wide,
-		"", "// Output:", "// " + wide, "",
+		"", "// Output:", "// " + wide, "", "\t// Unordered output:", "\t// " + wide, "",
 	}, "\n")
 	after := strings.Join([]string{
 		"package a", "", "// " + first, "// " + rest + " end", "//", "// short", "// lines", "//", "//   - " + wide, "//\t" + wide,
 		"var a = 1 // " + wide, "\t// " + strings.TrimSpace(strings.Repeat("word ", 18)),
 		"\t// " + strings.TrimSpace(strings.Repeat("word ", 7)), "//nolint:x // " + wide, "// https://" + wide,
-		"", "// Output:", "// " + wide, "",
+		"", "// Output:", "// " + wide, "", "\t// Unordered output:", "\t// " + wide, "",
 	}, "\n")
 	dir := write(t, map[string]string{"a_test.go": before, "b.go": before})
 	for n, want := range [][]string{{"a_test.go", "b.go"}, {""}} {
