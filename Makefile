@@ -61,7 +61,7 @@ vet: ## go vet
 	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
 
 .PHONY: lint
-lint: $(LINT) structure ## golangci-lint: the rules of .golangci.yml, formatting included; and `make structure`
+lint: $(LINT) structure prose ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure` and `make prose`
 	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
 
 # The bounds are flags of tools/structure; comments start with #.
@@ -69,9 +69,15 @@ lint: $(LINT) structure ## golangci-lint: the rules of .golangci.yml, formatting
 structure: ## How entangled the files of the root package are, and whether it is in bounds [SHOW="-v -exported"]
 	go -C tools run ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
 
+# Paths that are left out are flags of tools/prose; comments start with #.
+.PHONY: prose
+prose: ## Words and lengths of sentences, in the documentation and in comments except those of tests [SHOW=-tests]
+	go -C tools run ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
+
 .PHONY: fmt
-fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of the documentation
+fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of comments and of the documentation
 	$(GOFUMPT) -l -w .
+	go -C tools run ./prose -dir $(CURDIR) -wrap $$(sed 's/#.*//' tools/prose/exempt.txt)
 	go -C tools run ./markdown -dir $(CURDIR)
 
 .PHONY: cover

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestArchitecture_TheWalkIsAsTheCodeIs: each function that docs/architecture.md names on the way of a
-// delivery is in the file that it names.
+// TestArchitecture_TheWalkIsAsTheCodeIs: each function that docs/architecture.md names on the way
+// of a delivery is in the file that it names.
 func TestArchitecture_TheWalkIsAsTheCodeIs(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
 	require.NoError(t, err)

@@ -32,8 +32,8 @@ type Worker[J, R any] interface {
 type Behavior struct {
 	// kernel is run by the library's own workers.
 	kernel kernel
-	// props returns the props of the workers that the user wrote; nil if there are none. It is called
-	// in the worker supervisor, immediately before each start of the worker.
+	// props returns the props of the workers that the user wrote; nil if there are none. It is
+	// called in the worker supervisor, immediately before each start of the worker.
 	props func(e *entry) *actor.Props
 	// mux holds the behaviours of which this one is made; nil if it is made of none.
 	mux *mux
@@ -132,7 +132,7 @@ func (f *functions[J, R]) within(ctx context.Context, e *entry, payload J) (any,
 	return e.cfg.within(ctx, e, payload, func(ctx context.Context) (any, error) { return f.run(ctx, payload) })
 }
 
-// decode is the only caller of the user's decoder. A panic in it means that the payload can't be
+// decode is the only caller of [Config.Decode]. A panic in it means that the payload can't be
 // decoded.
 func decode[J any](e *entry) (payload J, err error) {
 	returned := false

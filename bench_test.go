@@ -17,7 +17,8 @@ import (
 
 const inFlight = 1000
 
-// BenchmarkKernel is one no-op job through everything: memory source, ledger, worker, task, HandleResult, settlement.
+// BenchmarkKernel is one no-op job through everything: memory source, ledger, worker, task,
+// HandleResult, settlement.
 func BenchmarkKernel(b *testing.B) {
 	q := memory.New(memory.Config{})
 	defer q.Close()
@@ -45,8 +46,8 @@ func BenchmarkKernel(b *testing.B) {
 	}
 }
 
-// cpuTime starts the measurement; the returned function reports the processor time of the whole process, which a busy machine falsifies less than
-// the clock.
+// cpuTime starts the measurement; the returned function reports the processor time of the whole
+// process, which a busy machine falsifies less than the clock.
 func cpuTime(b *testing.B) func() {
 	b.ReportAllocs()
 	before := processorTime()
@@ -60,7 +61,8 @@ func processorTime() int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// BenchmarkPair is the bare protoactor pair with its default mailbox: a worker actor that spawns a task actor and hears its end.
+// BenchmarkPair is the bare protoactor pair with its default mailbox: a worker actor that spawns a
+// task actor and gets its end.
 func BenchmarkPair(b *testing.B) {
 	sys := actor.NewSystem(actor.SystemConfig{})
 	slots := make(chan struct{}, inFlight)
@@ -101,7 +103,8 @@ func BenchmarkPair(b *testing.B) {
 	_ = sys.Root.StopFuture(sup).Wait()
 }
 
-// BenchmarkBlocked reports what one of 100,000 jobs in flight takes while it blocks: heap and stacks, all included, message and delivery too.
+// BenchmarkBlocked reports what one of 100,000 jobs in flight takes while it blocks: heap and
+// stacks, all included, message and delivery too.
 func BenchmarkBlocked(b *testing.B) {
 	const jobs = 100_000
 	for range b.N {

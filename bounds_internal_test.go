@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestBounded: a name is no longer than maxName, is what it was if it had been none, and two names that differ still do.
+// TestBounded: a name is no longer than maxName, is what it was if it had been none, and two names
+// that differ still do.
 func TestBounded(t *testing.T) {
 	seen := map[string]string{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -35,7 +36,8 @@ func TestBounded(t *testing.T) {
 	})
 }
 
-// TestKeysAreBounded: what is remembered of the keys of a message is short, and keeps nothing of it alive.
+// TestKeysAreBounded: what is remembered of the keys of a message is short, and keeps nothing of it
+// alive.
 func TestKeysAreBounded(t *testing.T) {
 	long := func(m *queue.Message) string { return string(m.Body) }
 	part := func(m *queue.Message) string { return m.ContentType[:10] }
@@ -54,7 +56,8 @@ func TestKeysAreBounded(t *testing.T) {
 	require.Equal(t, keys.Order, keys.Rate)
 }
 
-// TestSharedIDs: it counts what follows another message under the same id, and not what comes again.
+// TestSharedIDs: it counts what follows another message under the same id, and not what comes
+// again.
 func TestSharedIDs(t *testing.T) {
 	var s sharedIDs
 	require.False(t, s.note(identity{ID: 1, Rest: 1}))

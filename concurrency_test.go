@@ -12,7 +12,8 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// TestSetConcurrency: more are started at once, too many run on to their end, and a ledger that crashes doesn't forget it.
+// TestSetConcurrency: more are started at once, too many run on to their end, and a ledger that
+// crashes doesn't forget it.
 func TestSetConcurrency(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
@@ -49,8 +50,9 @@ func TestSetConcurrency(t *testing.T) {
 	})
 }
 
-// TestAdaptive: a service that does ten jobs at a time in 100 ms, and more of them only more slowly, is found out; when it is down for a while the
-// jobs go down to the fewest; and Concurrency is the most.
+// TestAdaptive: a service that does ten jobs at a time in 100 ms, and more of them only more
+// slowly, is found out. When it is down for a while the jobs go down to the fewest. Concurrency is
+// the most.
 func TestAdaptive(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		var running atomic.Int64

@@ -18,7 +18,8 @@ func noop() gentask.Behavior {
 	return gentask.Handle(func(context.Context, []byte) error { return nil })
 }
 
-// TestConfig_BadField: every mistake is an error that names the field, what it was, and what would be right.
+// TestConfig_BadField: every mistake is an error that names the field, what it was, and what would
+// be right.
 func TestConfig_BadField(t *testing.T) {
 	q := memory.New(memory.Config{})
 	for _, c := range []struct {

@@ -180,9 +180,9 @@ func (c *Consumer) Err() error {
 // nothing.
 //
 // Stop may be called from inside a job of the same consumer, or any function that the consumer was
-// given. There it starts the drain and returns at once with an empty report, whatever ctx is,
-// because the drain waits for that job. A subscriber or a Logger that does not return from a call
-// for 5 s is not waited for.
+// given. There it starts the drain and returns at once with an empty report, for any ctx, because
+// the drain waits for that job. A subscriber or a Logger that does not return from a call for 5 s
+// is not waited for.
 func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
 	l := c.revoke(nil)
 	if l == nil {
@@ -309,7 +309,7 @@ func (c *Consumer) flush(ctx context.Context) {
 	}
 }
 
-// hooksHealth returns the failures of the user's functions, by name; nil if there are none.
+// hooksHealth returns the failures of user code, by name; nil if there are none.
 func (c *Consumer) hooksHealth() map[string]HookHealth {
 	h := c.cfg.hooks
 	var all map[string]HookHealth

@@ -20,9 +20,9 @@ import (
 // The end of a job is recorded, and not read from the error that it returns. An error may wrap
 // [ErrDrained], [ErrSessionLost], [ErrCancelled], a [*DecodeError] or the like because another
 // consumer or message met it. Such an error is any other reason. A job that was stopped by a drain,
-// or because its session is lost, is released whatever it returns then. A worker made by [Actor]
-// must pass its job.Job. An outcome without a Task was made by the caller, and means what its
-// Reason states.
+// or because its session is lost, is released, with any error that it returns then. A worker made
+// by [Actor] must pass its job.Job. An outcome without a Task was made by the caller, and means
+// what its Reason states.
 //
 // A worker that ended without a decision may have died of a user's function. The ledger, which
 // decides then, therefore calls none of them: there are no rules, and the back-off is

@@ -35,8 +35,8 @@ func returns(f func() error) map[string]gentask.Behavior {
 	}
 }
 
-// TestDecision_IsAnError: a function that returns one decides by it, also if it is wrapped, and before a
-// rule is asked. One that settles nothing is an error like any other.
+// TestDecision_IsAnError: a function that returns one decides by it, also if it is wrapped, and
+// before a rule is asked. One that settles nothing is an error like any other.
 func TestDecision_IsAnError(t *testing.T) {
 	const requeue, snooze = "gentask: requeue after 1m0s", "gentask: snooze 1h0m0s"
 	err := &codeError{404}
@@ -111,7 +111,8 @@ func TestDecision_OfAJobStatus(t *testing.T) {
 	})
 }
 
-// TestDecision_InPackageErrors: errors.Is, As and Unwrap work on it, also through the reason of an event.
+// TestDecision_InPackageErrors: errors.Is, As and Unwrap work on it, also through the reason of an
+// event.
 func TestDecision_InPackageErrors(t *testing.T) {
 	err := fmt.Errorf("send: %w", gentask.DeadLetter(&codeError{404}))
 	var d gentask.Decision

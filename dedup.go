@@ -11,17 +11,17 @@ import (
 // acknowledgement was lost with its session or its process.
 //
 // A job is done when its run has returned without an error, and the decision was [Ack]. It is
-// remembered before the acknowledgement is sent. Jobs are not identified by the ID alone: two messages
-// with the same ID are two jobs. They differ in the time of their publishing, in their bodies, or in
-// [queue.Delivery.Sequence].
+// remembered before the acknowledgement is sent. Jobs are not identified by the ID alone: two
+// messages with the same ID are two jobs. They differ in the time of their publishing, in their
+// bodies, or in [queue.Delivery.Sequence].
 //
 // Only deliveries that the broker marks as redelivered are looked up. A message that comes again
 // because it was requeued, snoozed or released is not, because a failed job is not done. The
 // [EventDone] of a duplicate has the disposition [queue.Ack], no Outcome, and the reason
 // [ErrDuplicate]. HandleResult is not called for it.
 //
-// Dedup makes the window smaller, but does not close it. A process that dies between the end of a run
-// and [DedupStore.Remember] runs the job again.
+// Dedup makes the window smaller, but does not close it. A process that dies between the end of a
+// run and [DedupStore.Remember] runs the job again.
 type Dedup struct {
 	// Remember is how many jobs the consumer remembers in memory: the last ones that were done.
 	// They are forgotten with its process. Zero means none, or 1000 with a Store; -1 means none.

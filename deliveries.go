@@ -9,8 +9,8 @@ import (
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/process"
+	"github.com/gentask/gentask/internal/supervise"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
 
@@ -95,7 +95,7 @@ func (l *ledger) onWorkerGone(w *worker) {
 }
 
 // onWorkerEnded takes over from a user's worker that is gone for good.
-func (l *ledger) onWorkerEnded(msg *supervision.Ended) {
+func (l *ledger) onWorkerEnded(msg *supervise.Ended) {
 	if e, ok := msg.Tag.(*entry); ok && e.busy() {
 		l.onWorkerLost(e, msg.Reason)
 	}
@@ -108,8 +108,8 @@ func (l *ledger) onWorkerLost(e *entry, reason error) {
 	}
 }
 
-// endIdle takes slot and delivery from an idle worker of the user's. Without a decision the job has
-// timed out, unless it was stopped before.
+// endIdle takes slot and delivery from an idle worker made by [Actor]. Without a decision the job
+// has timed out, unless it was stopped before.
 func (l *ledger) endIdle(e *entry) {
 	reason := e.toldCause()
 	if reason == nil {

@@ -3,7 +3,6 @@ package gentask
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gentask/gentask/internal/batching"
@@ -49,11 +48,12 @@ var (
 	// ErrRunning is returned by [Consumer.Start] for a consumer that was started before.
 	ErrRunning = errors.New("gentask: consumer already started")
 
-	// ErrNoWorker is returned by [Consumer.Worker] for a job that is held and has no worker, or one made by
-	// [Actor] that has not started its task yet.
+	// ErrNoWorker is returned by [Consumer.Worker] for a job that is held and has no worker, or one
+	// made by [Actor] that has not started its task yet.
 	ErrNoWorker = errors.New("gentask: job has no worker at the moment")
 
-	// ErrUnknownJob is returned by Consumer.Cancel and Consumer.Worker when no delivery with the id is held.
+	// ErrUnknownJob is returned by Consumer.Cancel and Consumer.Worker when no delivery with the id
+	// is held.
 	ErrUnknownJob = errors.New("gentask: no such job held")
 
 	// ErrNoSession is wrapped by the error of [Run] when ctx ended before any session could be
@@ -108,25 +108,6 @@ func (e *AttemptsError) Error() string {
 
 // Unwrap returns why the last attempt failed.
 func (e *AttemptsError) Unwrap() error { return e.Err }
-
-// KindError is the error of a message for which [Mux] has no behaviour. It wraps
-// [queue.ErrUnknown]: see [Unknown].
-type KindError struct {
-	// Header is the name of the header with the kind, and Kind is its value; empty if the message
-	// doesn't have it.
-	Header, Kind string
-	// Known are the kinds that [Mux] has behaviours for.
-	Known []string
-}
-
-// Unwrap returns [queue.ErrUnknown].
-func (*KindError) Unwrap() error { return queue.ErrUnknown }
-
-// Error returns the kind and the supported ones.
-func (e *KindError) Error() string {
-	return fmt.Sprintf("gentask: kind %q in header %q is unknown; known are %s",
-		e.Kind, e.Header, strings.Join(e.Known, ", "))
-}
 
 // HoldError is the reason of a dead letter that [Order.Strict] may not hold any longer.
 type HoldError struct {

@@ -16,7 +16,8 @@ import (
 // Email is a payload.
 type Email struct{ To string }
 
-// outbox returns a queue with emails in it. A program would take embedded, rabbitmq or nats, which keep them when it ends.
+// outbox returns a queue with emails in it. A program would take embedded, rabbitmq or nats, which
+// keep them when it ends.
 func outbox(to ...string) *memory.Queue {
 	q := memory.New(memory.Config{})
 	for _, name := range to {
@@ -49,7 +50,7 @@ func ExampleRun() {
 	// <nil> 2
 }
 
-// Whatever happens to a job, it is tried again with back-off, and dead-lettered in the end.
+// A job that panics, hangs or fails is tried again with back-off, and dead-lettered in the end.
 func ExampleHandle() {
 	q := outbox("anna")
 	defer q.Close()

@@ -78,7 +78,8 @@ func (i *instance) props() *actor.Props {
 	return i.tree(func() actor.Actor { return newLedger(i) })
 }
 
-// tree makes the Props of the root supervisor, whose only child is the ledger that the producer makes.
+// tree makes the Props of the root supervisor, whose only child is the ledger that the producer
+// makes.
 func (i *instance) tree(ledger func() actor.Actor) *actor.Props {
 	props, err := supervision.Static(supervision.Spec{
 		Intensity:    supervision.Intensity{Restarts: ledgerRestarts, Period: ledgerPeriod},
@@ -159,8 +160,8 @@ func (i *instance) end(reason error) {
 	close(i.done)
 }
 
-// showStopped publishes that the consumer has stopped, unless the next instance has begun. That takes the
-// mutex of the consumer before it publishes anything, so its state can't be overwritten.
+// showStopped publishes that the consumer has stopped, unless the next instance has begun. That
+// takes the mutex of the consumer before it publishes anything, so its state can't be overwritten.
 func (i *instance) showStopped() {
 	i.Consumer.mu.Lock()
 	defer i.Consumer.mu.Unlock()
@@ -294,9 +295,9 @@ func (c *Consumer) lives() bool {
 	return i != nil && i.begun && !i.over() && (i.root == nil || actor.Alive(i.rootSys, i.root))
 }
 
-// revoke ends the right of all Props so far to begin an instance, and returns the instance to stop: only, or
-// the current one if that is nil. It returns nil, and does nothing to only, if that is not the current one,
-// and nil if the current one has not begun.
+// revoke ends the right of all Props so far to begin an instance, and returns the instance to stop:
+// only, or the current one if that is nil. It returns nil, and does nothing to only, if that is not
+// the current one, and nil if the current one has not begun.
 func (c *Consumer) revoke(only *instance) *instance {
 	c.mu.Lock()
 	defer c.mu.Unlock()

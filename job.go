@@ -77,7 +77,7 @@ func (j Job[J]) Backoff() time.Duration {
 	return e.backoff(e.rule(s, reason), reason)
 }
 
-// Settle ends the delivery now, whatever its task still does. Later decisions are ignored. It
+// Settle ends the delivery now, even while its task runs. Later decisions are ignored. It
 // returns [ErrSettled] if the delivery was settled before, [ErrSessionLost] if its session is over,
 // and [ErrUndecided] for a decision that settles nothing. It doesn't wait for the broker.
 func (j Job[J]) Settle(d Decision) error { return j.entry.settle(d, nil) }

@@ -9,8 +9,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// keysOf returns the keys of a message; nil if it has none. It is called on the receiver's goroutine:
-// user code must not hold up the ledger.
+// keysOf returns the keys of a message; nil if it has none. It is called on the receiver's
+// goroutine: user code must not hold up the ledger.
 func (s *settings) keysOf(m *queue.Message, received time.Time) *admission.Keys {
 	if !s.Policy.keyed() {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/list"
 	"github.com/gentask/gentask/internal/process"
+	"github.com/gentask/gentask/internal/supervise"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
 
@@ -83,7 +83,7 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.onDecided((*entry)(msg))
 	case *workerGone:
 		l.onWorkerGone((*worker)(msg))
-	case *supervision.Ended:
+	case *supervise.Ended:
 		l.onWorkerEnded(msg)
 	case *settled:
 		l.onSettled(ctx, msg)

@@ -11,8 +11,8 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// TestScenario13_StallHealed: should the ledger ever forget to give out work, so that the prefetch is full and nobody works, the watchdog gives
-// the session up within 1 s, and everything comes back.
+// TestScenario13_StallHealed: should the ledger ever forget to give out work, so that the prefetch
+// is full and no job runs, the watchdog gives the session up within 1 s, and everything comes back.
 func TestScenario13_StallHealed(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
@@ -36,7 +36,8 @@ func TestScenario13_StallHealed(t *testing.T) {
 	})
 }
 
-// TestScenario14_LedgerPanics: the ledger is started anew, the user hears of it, and nothing is lost.
+// TestScenario14_LedgerPanics: the ledger is started again, the user is told of it, and nothing is
+// lost.
 func TestScenario14_LedgerPanics(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
@@ -53,8 +54,8 @@ func TestScenario14_LedgerPanics(t *testing.T) {
 	})
 }
 
-// TestScenario47_ALedgerThatStands is unhealthy after 2 s, whatever the rest of Health says, and healthy again
-// when it turns.
+// TestScenario47_ALedgerThatStands is unhealthy after 2 s, even if the rest of Health is fine, and
+// healthy again when it turns.
 func TestScenario47_ALedgerThatStands(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
@@ -79,7 +80,7 @@ func TestScenario47_ALedgerThatStands(t *testing.T) {
 		require.ErrorIs(r, c.Pause(ctx), context.DeadlineExceeded)
 		close(release)
 		time.Sleep(2 * time.Second)
-		require.NoError(r, c.Resume(r.Context())) // the Pause that nobody waited for
+		require.NoError(r, c.Resume(r.Context())) // after the Pause that was not waited for
 		require.True(r, c.Health().Healthy())
 		require.NoError(r, c.Health().Error)
 		r.Stop(c)

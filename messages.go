@@ -95,8 +95,8 @@ type (
 	drainRequest struct{ within time.Duration }
 )
 
-// answers are the answers to requests of one turn. They are sent at its end, because the effect of a
-// request must be visible to the caller then, in Health for example.
+// answers are the answers to requests of one turn. They are sent at its end, because the effect of
+// a request must be visible to the caller then, in Health for example.
 type answers []func()
 
 func (a *answers) add(answer func()) { *a = append(*a, answer) }

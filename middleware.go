@@ -61,10 +61,10 @@ func wrap(all []Middleware) (RunFunc, error) {
 	return h, nil
 }
 
-// LogRuns is a Middleware that logs the end of each run: at Info one that returned a value, at Warn one
-// that returned an error, at Error, with the stack, one that panicked or called runtime.Goexit. A run
-// that hangs has no end; [EventStarted] and [EventDone] come for it as well. A panic goes on as an
-// *actor.PanicError, with its first stack. Nil means slog.Default().
+// LogRuns is a Middleware that logs the end of each run: at Info one that returned a value, at Warn
+// one that returned an error, at Error, with the stack, one that panicked or called runtime.Goexit.
+// A run that hangs has no end; [EventStarted] and [EventDone] come for it as well. A panic goes on
+// as an *actor.PanicError, with its first stack. Nil means slog.Default().
 //
 // The run waits at most a second for the logger. A logger that hangs or panics is counted in
 // [Health.Hooks] as "LogRuns".

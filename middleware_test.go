@@ -34,7 +34,8 @@ func withMiddleware(all ...gentask.Middleware) gentask.Config {
 	return gentask.Config{Policy: gentask.Policy{Middleware: all}, Timeout: time.Second}
 }
 
-// TestMiddleware is around each run, in the order written, for every kind of behaviour, and made once.
+// TestMiddleware is around each run, in the order written, for every kind of behaviour, and made
+// once.
 func TestMiddleware(t *testing.T) {
 	var order []string
 	made := 0
@@ -122,7 +123,7 @@ func TestLogRuns(t *testing.T) {
 }
 
 // TestDeadlineFrom: what is too late is dead-lettered, whether it was not run at all or cancelled;
-// and only that. What can't be read is put off, for a node that can.
+// and only that. A header that can't be read puts the message off, for a node that can read it.
 func TestDeadlineFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		header string
@@ -162,7 +163,8 @@ func TestDeadlineFrom(t *testing.T) {
 	}
 }
 
-// TestDeadlineFrom_OutlivesTheTimeout: a decision to wait moves the timeout, and not the deadline of the message.
+// TestDeadlineFrom_OutlivesTheTimeout: a decision to wait moves the timeout, and not the deadline
+// of the message.
 func TestDeadlineFrom_OutlivesTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -191,7 +193,7 @@ func TestDeadlineFrom_OutlivesTheTimeout(t *testing.T) {
 	})
 }
 
-// TestTheContextTellsATimeout: a job knows how much time it has, and that it was a timeout which ended it.
+// TestTheContextTellsATimeout: a job can see how much time it has, and that a timeout has ended it.
 func TestTheContextTellsATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -18,7 +18,7 @@ const AnyKind = "*"
 //
 // The kind "" is for messages without the header, and [AnyKind] for all kinds without an entry.
 // Without an AnyKind such messages are put off, because another node may support them, and
-// dead-lettered with a [*KindError] in the end: see [Unknown].
+// dead-lettered in the end: see [Unknown].
 func Mux(header string, kinds map[string]Behavior) Behavior {
 	if len(kinds) == 0 {
 		return Behavior{}
@@ -90,13 +90,14 @@ func (b Behavior) of(msg *queue.Message) Behavior {
 	return b
 }
 
-// unknownKind returns a *KindError if b, which of has returned, is a mux that has no behaviour for
-// the message. It returns nil otherwise.
+// unknownKind returns a *foreignError if b, which of has returned, is a mux that has no behaviour
+// for the message. It returns nil otherwise.
 func (b Behavior) unknownKind(m *queue.Message) error {
 	if b.mux == nil {
 		return nil
 	}
-	return &KindError{Header: b.mux.header, Kind: m.Headers[b.mux.header], Known: b.mux.names()}
+	header := b.mux.header
+	return &foreignError{what: "kind", header: header, name: m.Headers[header], known: b.mux.names()}
 }
 
 // restarts reports whether the behaviour, or one of its kinds, has workers that the user wrote.

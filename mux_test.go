@@ -16,7 +16,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// kinds is a mux with a behaviour of each make, with types of their own; each tells heard its kind.
+// kinds is a mux with a behaviour of each make, with types of their own; each sends its kind to
+// heard.
 func kinds(heard func(kind string)) map[string]gentask.Behavior {
 	return map[string]gentask.Behavior{
 		"handle": gentask.Handle(func(_ context.Context, m mail) error { heard("handle " + m.To); return nil }),
@@ -50,7 +51,7 @@ func ofKind(kind, body string) queue.Message {
 	return queue.Message{ID: kind, Headers: map[string]string{"kind": kind}, Body: []byte(body)}
 }
 
-// TestMux: each kind has its own behaviour, whoever made it, and its own types.
+// TestMux: each kind has its own behaviour, made in any way, and its own types.
 func TestMux(t *testing.T) {
 	for kind, c := range map[string]struct {
 		body, want  string
@@ -71,8 +72,8 @@ func TestMux(t *testing.T) {
 	}
 }
 
-// TestMux_UnknownKinds are put off, and where that is off dead-lettered, with a reason that names the known ones, unless there is a behaviour for the
-// rest.
+// TestMux_UnknownKinds are put off, and where that is off dead-lettered, with a reason that names
+// the known ones, unless there is a behaviour for the rest.
 func TestMux_UnknownKinds(t *testing.T) {
 	nothing := func(string) {}
 	for name, msg := range map[string]queue.Message{"unknown": ofKind("fax", ""), "none": {Body: []byte("x")}} {
@@ -83,8 +84,7 @@ func TestMux_UnknownKinds(t *testing.T) {
 				cfg.Unknown.For = limit
 				got := gentasktest.Run(t, gentask.Mux("kind", kinds(nothing)), msg, cfg)
 				require.Equal(t, want, got.Disposition)
-				var unknown *gentask.KindError
-				require.ErrorAs(t, got.Reason, &unknown)
+				require.ErrorIs(t, got.Reason, queue.ErrUnknown)
 				require.EqualError(t, got.Reason, fmt.Sprintf(
 					"gentask: kind %q in header \"kind\" is unknown; known are batch, handle, nested, receive, work", msg.Headers["kind"]))
 			}

@@ -81,7 +81,8 @@ func TestJob(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestBackoff: from half of d to d, d doubled with each attempt, up to Max; and all over that range.
+// TestBackoff: from half of d to d, d doubled with each attempt, up to Max; and all over that
+// range.
 func TestBackoff(t *testing.T) {
 	for _, c := range []struct {
 		config    gentask.Backoff
@@ -133,8 +134,8 @@ func TestDecision(t *testing.T) {
 	}
 }
 
-// TestMaxAttempts: a requeue of the last attempt is a dead letter, however it came about; a delivery beyond is one without a run. Nothing else is
-// limited.
+// TestMaxAttempts: a requeue of the last attempt is a dead letter, however it came about; a
+// delivery beyond is one without a run. Nothing else is limited.
 func TestMaxAttempts(t *testing.T) {
 	cfg := gentask.Config{Retry: gentask.Retry{MaxAttempts: 3}}
 	for name, c := range map[string]struct {

@@ -35,7 +35,7 @@ func players(pool *Pool, weights ...int) []*player {
 	return all
 }
 
-// settle gives everyone who was woken his turn.
+// settle gives every member that was woken its turn.
 func settle(all []*player) {
 	for again := true; again; {
 		again = false
@@ -48,8 +48,8 @@ func settle(all []*player) {
 	}
 }
 
-// TestPool_Invariants: whatever the members do, and however they end, there are never more jobs than places, no place is lost, none is idle while
-// somebody has work, and all come back.
+// TestPool_Invariants: for all actions and ends of the members, there are never more jobs
+// than places, no place is lost, none is idle while somebody has work, and all come back.
 func TestPool_Invariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pool := NewPool(rapid.IntRange(1, 8).Draw(t, "places"))
@@ -103,7 +103,8 @@ func TestPool_Invariants(t *testing.T) {
 	})
 }
 
-// TestPool_Weights: while all have work, they have places by their weights; what one doesn't need the others have.
+// TestPool_Weights: while all have work, they have places by their weights; what one doesn't need
+// the others have.
 func TestPool_Weights(t *testing.T) {
 	pool := NewPool(12)
 	all := players(pool, 1, 2, 3)
@@ -132,7 +133,8 @@ func TestPool_Weights(t *testing.T) {
 	require.Equal(t, []int{3, 0, 9}, []int{all[0].runs, all[1].runs, all[2].runs})
 }
 
-// TestPool_NobodyStarves: one of weight 1 beside one of weight 99 has the first place that comes free when it has none.
+// TestPool_NobodyStarves: one of weight 1 beside one of weight 99 has the first place that comes
+// free when it has none.
 func TestPool_NobodyStarves(t *testing.T) {
 	pool := NewPool(1)
 	all := players(pool, 99, 1)

@@ -37,7 +37,7 @@ func (l *ledger) wouldTakeWork() bool {
 // saturated reports whether too many abandoned tasks still run, or calls of HandleResult hang, to
 // take more work.
 func (l *ledger) saturated() bool {
-	return l.cfg.MaxAbandoned != never && l.instance.tasks.Abandoned() >= l.cfg.MaxAbandoned ||
+	return l.cfg.MaxAbandoned != never && l.instance.tasks.Stats().Abandoned >= l.cfg.MaxAbandoned ||
 		l.cfg.hooks.handle.Hung() >= guard.MaxHung
 }
 

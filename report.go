@@ -348,7 +348,8 @@ type workerAnswer struct {
 	err error
 }
 
-// workerOf returns the worker of the job with an ID: of those that share it, the one that came first.
+// workerOf returns the worker of the job with an ID: of those that share it, the one that came
+// first.
 func workerOf(entries []*entry, id string) workerAnswer {
 	answer := workerAnswer{err: ErrUnknownJob}
 	for _, e := range entries {

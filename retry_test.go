@@ -48,8 +48,8 @@ func hotel() gentask.Retry {
 	}
 }
 
-// TestRetryRules: the first that matches decides, for Handle and for a HandleResult that decides nothing. What no rule matches is decided by the
-// default table, but for the last rule.
+// TestRetryRules: the first that matches decides, for Handle and for a HandleResult that decides
+// nothing. The default table decides what no rule matches, but for the last rule.
 func TestRetryRules(t *testing.T) {
 	for name, c := range map[string]struct {
 		run     func(context.Context) error
@@ -86,7 +86,7 @@ func TestRetryRules(t *testing.T) {
 	}
 }
 
-// TestRetryRules_MaxAttempts says how many there were.
+// TestRetryRules_MaxAttempts: the reason has the number of attempts.
 func TestRetryRules_MaxAttempts(t *testing.T) {
 	endless := hotel()
 	endless.MaxAttempts = -1
@@ -100,7 +100,8 @@ func TestRetryRules_MaxAttempts(t *testing.T) {
 	require.NotEmpty(t, actor.Stack(got.Reason))
 }
 
-// TestRetryRules_OnWhatNeverRan: a payload that can't be decoded is a failure that a rule can name, but that WhenFailed doesn't.
+// TestRetryRules_OnWhatNeverRan: a payload that can't be decoded is a failure that a rule can name,
+// but that WhenFailed doesn't.
 func TestRetryRules_OnWhatNeverRan(t *testing.T) {
 	for name, c := range map[string]struct {
 		when gentask.Match
@@ -175,7 +176,8 @@ func TestExponentialBackoff(t *testing.T) {
 	}
 }
 
-// TestPauseConsumer: the job is given back, nothing else is started, and the event says why; Resume goes on where it was.
+// TestPauseConsumer: the job is given back, nothing else is started, and the event reports why;
+// Resume goes on where it was.
 func TestPauseConsumer(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		cfg := gentask.Config{Concurrency: 1, Retry: gentask.Retry{MaxAttempts: 1}}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/task"
 )
 
 // settings is a Config that has been checked, with its defaults filled in.
@@ -75,7 +74,7 @@ func (c Config) orDefaults() Config {
 	c.Concurrency = or(c.Concurrency, defaultConcurrency)
 	c.Prefetch = or(c.Prefetch, c.Concurrency)
 	c.Timeout = or(c.Timeout, 30*time.Second)
-	c.Grace = or(c.Grace, task.DefaultGrace)
+	c.Grace = or(c.Grace, defaultGrace)
 	c.Retry = c.Retry.orDefaults()
 	c.MaxAbandoned = or(c.MaxAbandoned, c.Concurrency)
 	c.DrainTimeout = or(c.DrainTimeout, 30*time.Second)
@@ -124,10 +123,12 @@ func (s *settings) sessionOptions() queue.Options {
 	return queue.Options{Prefetch: s.Prefetch, Name: s.Name}
 }
 
-// defaultConcurrency is the Concurrency if it is zero.
-const defaultConcurrency = 10
+const (
+	defaultConcurrency = 10              // of Config.Concurrency
+	defaultGrace       = 5 * time.Second // of Config.Grace
+)
 
-// unknownVersion returns a *VersionError for a message of a version that isn't supported.
+// unknownVersion returns a *foreignError for a message of a version that isn't supported.
 func (s *settings) unknownVersion(m *queue.Message) error {
 	if s.Versions == nil {
 		return nil
@@ -136,7 +137,7 @@ func (s *settings) unknownVersion(m *queue.Message) error {
 	if version == "" || slices.Contains(s.Versions, version) {
 		return nil
 	}
-	return &VersionError{Version: version, Known: s.Versions}
+	return &foreignError{what: "version", header: queue.HeaderVersion, name: version, known: s.Versions}
 }
 
 // systemLog returns the Logger of the actor system that Start makes.

@@ -115,7 +115,7 @@ func (s *sim) mixed(r *simRun, jobs []Job[simJob]) (Results, error) {
 	return results, r.ctx.Err()
 }
 
-// early notes that a message was settled while it ran, so that nobody can say whether it was done.
+// early notes that a message was settled while it ran, so that it is unknown whether it was done.
 func (s *sim) early(id string, err error) {
 	if s.everything != nil && !errors.Is(err, ErrSettled) {
 		s.everything.early[id] = true

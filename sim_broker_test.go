@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// simBroker is the memory queue with every call made in its caller's turn, and every return, too. It is slow itself instead of the queue's Slow
-// faults, which would let two calls end in the same instant.
+// simBroker is the memory queue with every call made in its caller's turn, and every return, too.
+// It is slow itself instead of the queue's Slow faults, which would let two calls end in the same
+// instant.
 type simBroker struct {
 	*conductor
 	*memory.Queue

@@ -129,7 +129,7 @@ func (s *sim) publish(n int) {
 	}
 }
 
-// faults draws the broker's faults anew.
+// faults draws the broker's faults again.
 func (s *sim) faults() {
 	rate := func(most float64) memory.Fault {
 		if s.chance(0.5) {

@@ -82,21 +82,21 @@ func (s *sim) leave(r *simRun) {
 	s.trace.note("end of a run of", id, 0)
 	late := time.Since(r.stopped) - max(s.cfg.Grace, 0)
 	if s.everything != nil {
-		late -= 3 * max(s.cfg.Grace, 0) // the end of a drain, of a session and of a ledger each begin it anew
+		late -= 3 * max(s.cfg.Grace, 0) // the end of a drain, of a session and of a ledger each start it again
 	}
 	if !r.stopped.IsZero() && late > time.Second && !r.task.Over() && s.hasDeadline(r) {
 		s.fail("%s of %q was told to stop, and not abandoned when its grace was over, %v ago", r.name, id, late)
 	}
 }
 
-// hasDeadline says whether the task was stopped by somebody who waits for it.
+// hasDeadline reports whether a part that waits for the task has stopped it.
 func (s *sim) hasDeadline(r *simRun) bool {
 	cause := context.Cause(r.ctx)
 	return errors.Is(cause, ErrCancelled) || errors.Is(cause, ErrDrained) || errors.Is(cause, ErrSessionLost) ||
 		errors.Is(cause, ErrWorkerLost) || errors.Is(cause, task.ErrTimeout)
 }
 
-// heard counts what a worker hears. The last word comes once.
+// heard counts what a worker gets. The last word comes once.
 func (s *sim) heard(e *entry, status task.Status) {
 	s.trace.note("heard "+status.String(), e.delivery.ID, e.delivery.Attempt)
 	if status == task.Timeout {
@@ -112,8 +112,8 @@ func (s *sim) heard(e *entry, status task.Status) {
 	s.final[t] = true
 }
 
-// atRest checks what must hold whenever nothing goes on: the books of consumer and broker agree, what can flow has flowed, and whoever has a slot
-// works.
+// atRest checks what must hold whenever nothing goes on: the books of consumer and broker agree,
+// what can flow has flowed, and each job that has a slot runs.
 func (s *sim) atRest() {
 	l := s.ledger
 	if l == nil || !l.session.open() || l.drain != nil || s.broker.busy.Load() > 0 {
@@ -164,7 +164,8 @@ func (e *entry) isLost() bool {
 	return e.lost
 }
 
-// drained stops the consumer while it works and nothing goes wrong: every delivery is settled, and none comes back because of a closed session.
+// drained stops the consumer while it works and nothing goes wrong: every delivery is settled, and
+// none comes back because of a closed session.
 func (s *sim) drained() {
 	s.publish(5 + s.below(20))
 	s.until(s.upTo(3*time.Millisecond), nil)
@@ -210,7 +211,8 @@ type simAttempt struct {
 	attempt int
 }
 
-// told checks that each delivery that reached the ledger has one start event and one end event, which says how it was settled.
+// told checks that each delivery that reached the ledger has one start event and one end event,
+// which reports how it was settled.
 func (s *sim) told(journal []memory.Entry) {
 	told := map[simAttempt]*simTold{}
 	dispositions := map[simAttempt]map[queue.Disposition]int{}

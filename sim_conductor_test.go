@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// conductor makes everything in a bubble happen one step at a time, in an order drawn from a seed. A step is one message of one actor (the
-// conductor is the dispatcher of the actor system), or what another goroutine does from one turn to the next. Each step has an instant of its
-// own, so timers set in different steps never fire together.
+// conductor makes everything in a bubble happen one step at a time, in an order drawn from a seed.
+// A step is one message of one actor (the conductor is the dispatcher of the actor system), or what
+// another goroutine does from one turn to the next. Each step has an instant of its own, so timers
+// set in different steps never fire together.
 type conductor struct {
 	order *rand.Rand // the conductor's own; nil for first come, first served
 
@@ -44,9 +45,9 @@ func (c *conductor) Schedule(run func()) {
 // Throughput implements actor.Dispatcher: one message at a time.
 func (c *conductor) Throughput() int { return 1 }
 
-// turn blocks until it is the caller's turn. What it does then, up to its next turn or its end, is one step. Goroutines that are woken by a
-// step call it before they do anything that others can see; a name is for one goroutine at a time, so that the order of their calls doesn't
-// matter.
+// turn blocks until it is the caller's turn. Its work until its next turn or its end is one step.
+// Goroutines that are woken by a step call it before they do anything that others can see; a name
+// is for one goroutine at a time, so that the order of their calls doesn't matter.
 func (c *conductor) turn(name string) {
 	c.mu.Lock()
 	for c.waiting[name] != nil {
@@ -73,7 +74,8 @@ func (c *conductor) rest() {
 	synctest.Wait()     // and here the race detector sees that they do
 }
 
-// step lets one function or goroutine go on, and doesn't wait for it. It reports false when none wants to.
+// step lets one function or goroutine go on, and doesn't wait for it. It reports false when none
+// wants to.
 func (c *conductor) step() bool {
 	next := c.next()
 	if next == nil {
@@ -83,7 +85,8 @@ func (c *conductor) step() bool {
 	return true
 }
 
-// gap is the time between two steps: short as a rule, and sometimes long enough for timers to fire while messages are on their way.
+// gap is the time between two steps: short as a rule, and sometimes long enough for timers to fire
+// while messages are on their way.
 func (c *conductor) gap() time.Duration {
 	if c.order == nil {
 		return 1
@@ -140,7 +143,8 @@ func (c *conductor) start(name string, f func()) {
 	}()
 }
 
-// pause waits for d, or until done is closed, and then for the caller's turn. It reports whether done was closed first.
+// pause waits for d, or until done is closed, and then for the caller's turn. It reports whether
+// done was closed first.
 func (c *conductor) pause(name string, d time.Duration, done <-chan struct{}) (cut bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -184,7 +188,7 @@ func (c *conductor) between(least, most time.Duration) time.Duration {
 // oneOf draws one of several values.
 func oneOf[T any](c *conductor, values ...T) T { return values[c.below(len(values))] }
 
-// String says what is going on.
+// String reports what is going on.
 func (c *conductor) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,13 +2,16 @@ package gentask
 
 import "testing"
 
-// simAllSeeds is how many seeds TestSimulationEverything tries, unless GENTASK_SIM_SEEDS says otherwise.
+// simAllSeeds is how many seeds TestSimulationEverything tries, unless GENTASK_SIM_SEEDS has
+// another number.
 const simAllSeeds = 400
 
-// TestSimulationEverything is TestSimulation with the policies: each is on or off, drawn from the seed, and for three seeds of ten every one of
-// them is on, in a queue with messages of all kinds, with keys, delays, priorities and unique keys, while rate and concurrency are changed, and
-// another takes places of the pool. What holds without policies holds with them; what each one promises is kept; and however they stand in
-// each other's way, everything is settled when the trouble is over.
+// TestSimulationEverything is TestSimulation with the policies: each is on or off, drawn from the
+// seed, and for three seeds of ten every one of them is on. The queue has messages of all kinds,
+// keys, delays, priorities and unique keys. Rate and concurrency are changed meanwhile, and another
+// consumer takes places of the pool. All that holds without policies holds with them; what each one
+// promises is kept; and however they stand in each other's way, everything is settled when the
+// trouble is over.
 func TestSimulationEverything(t *testing.T) { newSimLabOfAll(t).try(t, simAllSeeds) }
 
 // TestSimulationEverythingRepeats: a seed is all that it depends on.

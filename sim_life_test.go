@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// sim is one simulation. What it holds belongs to whoever has the turn, unless it is the conductor's.
+// sim is one simulation. Its fields belong to the goroutine that has the turn, unless they are the
+// conductor's.
 type sim struct {
 	*conductor
 	begun    time.Time
@@ -181,7 +182,7 @@ func (s *sim) until(limit time.Duration, done func() bool) bool {
 	}
 }
 
-// acquainted says whether the present ledger is known, and asks it to show itself.
+// acquainted reports whether the present ledger is known, and asks it to show itself.
 func (s *sim) acquainted() bool {
 	l := s.consumer.current()
 	if l == nil {
@@ -200,7 +201,7 @@ func (s *sim) acquainted() bool {
 	return false
 }
 
-// end leaves nothing behind, whatever the simulation has come to.
+// end leaves nothing behind, at any point of the simulation.
 func (s *sim) end() {
 	for _, f := range s.cleanup {
 		f()

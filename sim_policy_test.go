@@ -12,7 +12,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// simPolicies is what a simulation of everything has beside that of the core: each policy is on or off, by the seed, and for some seeds all are.
+// simPolicies is what a simulation of everything has beside that of the core: each policy is on or
+// off, by the seed, and for some seeds all are.
 type simPolicies struct {
 	all        bool // every one of them is on
 	pool       *Pool
@@ -106,7 +107,8 @@ func (s *sim) equipFlow(p *Policy, concurrency int) {
 
 func (s *sim) anyRate() Rate { return Rate{PerSecond: 5 + 200*s.float()*s.float(), Burst: s.below(6)} }
 
-// rules match nothing when all is calm: what comes late must not pause the consumer, which nobody would resume.
+// rules match nothing when all is calm: what comes late must not pause the consumer, because
+// nothing would resume it.
 func (s *sim) rules() []Rule {
 	when := func(m Match) Match {
 		return func(st task.Status, reason error) bool { return !s.calm.Load() && m(st, reason) }
@@ -129,7 +131,8 @@ func (p *simPolicies) tick() int {
 	return p.counter
 }
 
-// decode takes a turn: tasks that were woken together, as by a drain while they asked the store, go on one by one.
+// decode takes a turn: tasks that were woken together, as by a drain while they asked the store, go
+// on one by one.
 func (s *sim) decode(msg *queue.Message, into any) error {
 	s.turn("decode " + msg.ID)
 	return DecodeJSON(msg, into)

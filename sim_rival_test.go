@@ -42,7 +42,7 @@ type simLimiter struct {
 	begins   map[string][]time.Time // by key, since the rate is what it is
 }
 
-// began says how many of the key have begun too many.
+// began returns how many of the key have begun too many.
 func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (tooMany float64) {
 	if m.instance != l {
 		m.set(l, rate)

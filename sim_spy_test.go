@@ -9,13 +9,14 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// simSpy is a gate that lets everything pass, and sees whether what the ledger starts is what the policies allow.
+// simSpy is a gate that lets everything pass, and sees whether what the ledger starts is what the
+// policies allow.
 type simSpy struct {
 	s *sim
 	l *ledger
 }
 
-// simSpot is what the spy knows of an entry.
+// simSpot is what the spy has recorded of an entry.
 type simSpot struct{ begun, ended, gone bool }
 
 // simOrder is an order key in one session.
@@ -129,7 +130,7 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 	}
 }
 
-// published says how many messages have that id.
+// published returns how many messages have that id.
 func (s *sim) published(id string) (n int) {
 	for _, other := range s.ids {
 		if other == id {

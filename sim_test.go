@@ -18,13 +18,14 @@ import (
 // simSteps is more than any seed needs.
 const simSteps = 1_000_000
 
-// simSeeds is how many seeds TestSimulation tries, unless GENTASK_SIM_SEEDS says otherwise.
+// simSeeds is how many seeds TestSimulation tries, unless GENTASK_SIM_SEEDS has another number.
 const simSeeds = 1000
 
-// TestSimulation runs a consumer through a life drawn from a seed, once for each seed: jobs that do anything, a broker with faults, and things
-// that happen to it from outside, with every message of every actor at a moment drawn from the seed. When the trouble is over everything is
-// settled, all ends, and what must never be was never seen (I1 to I6). GENTASK_SIM_SEED=n tries one seed and shows what happened,
-// GENTASK_SIM_SEEDS=n tries n of them, from GENTASK_SIM_FROM=n on.
+// TestSimulation runs a consumer through a life drawn from a seed, once for each seed: jobs that do
+// anything, a broker with faults, and events from outside. Every message of every actor is
+// processed at a moment drawn from the seed. When the trouble is over everything is settled, all
+// ends, and what must never be was never seen (I1 to I6). GENTASK_SIM_SEED=n tries one seed and
+// shows what happened, GENTASK_SIM_SEEDS=n tries n of them, from GENTASK_SIM_FROM=n on.
 func TestSimulation(t *testing.T) { newSimLab(t).try(t, simSeeds) }
 
 // try tries the seeds that the environment names, or some.
@@ -87,7 +88,8 @@ func simEnv(t *testing.T, name string) (uint64, bool) {
 	return n, true
 }
 
-// simLab is what the simulations of a test share: the actor system, which is costly to make. It is its dispatcher, too.
+// simLab is what the simulations of a test share: the actor system, which is costly to make. It is
+// its dispatcher, too.
 type simLab struct {
 	sys    *actor.System
 	actors int
@@ -97,7 +99,8 @@ type simLab struct {
 
 func newSimLab(t *testing.T) *simLab {
 	t.Helper()
-	// A task supervisor has as many partitions as there are processors, and a seed must mean the same everywhere.
+	// A task supervisor has as many partitions as there are processors, and a seed must mean the
+	// same everywhere.
 	const procs = 2
 	before := runtime.GOMAXPROCS(procs)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
@@ -113,7 +116,8 @@ func (lab *simLab) Schedule(run func()) { lab.now.Load().Schedule(run) }
 // Throughput implements actor.Dispatcher.
 func (lab *simLab) Throughput() int { return 1 }
 
-// firstName is where each simulation begins to count the names of its actors: so far that all are of one length, and sort by age.
+// firstName is where each simulation begins to count the names of its actors: so far that all are
+// of one length, and sort by age.
 const firstName = 1 << 30
 
 // count counts what is registered.

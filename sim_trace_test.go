@@ -46,7 +46,7 @@ func (t *simTrace) undone(id string) {
 	t.done[id] = false
 }
 
-// wasDone says whether a job was told to have been done.
+// wasDone reports whether a job was told to have been done.
 func (t *simTrace) wasDone(id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -84,7 +84,7 @@ type simRun struct {
 // rest waits for d, or until the run is to stop.
 func (r *simRun) rest(d time.Duration) { r.s.pause(r.name, d, r.ctx.Done()) }
 
-// deaf hears that it is to stop, and goes on for d.
+// deaf is told that it is to stop, and goes on for d.
 func (r *simRun) deaf(d time.Duration) {
 	if !r.s.pause(r.name, d, r.ctx.Done()) {
 		return

@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// A job of a strict consumer is what it says, or it is dead-lettered.
+// A job of a strict consumer is exactly its payload, or it is dead-lettered.
 func ExampleStrictJSON() {
 	type transfer struct {
 		To     string

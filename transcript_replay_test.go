@@ -25,7 +25,7 @@ type replay struct {
 	ledger   *ledger     // the last that was seen
 	flows    bool        // a session was opened
 	cut      bool        // the transcript ends with its last directive
-	stuck    atomic.Bool // calls of Settle don't return, whatever their contexts say
+	stuck    atomic.Bool // calls of Settle ignore their contexts, and don't return
 	log      replayLog
 	released chan struct{} // closed when what hangs must return
 	stopped  chan struct{} // closed when Stop has returned; nil before it is called

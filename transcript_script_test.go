@@ -149,7 +149,7 @@ func parse(like any, text string) (any, error) {
 		}
 		return time.ParseDuration(text)
 	}
-	return nil, nil //nolint:nilnil // as the comment says
+	return nil, nil //nolint:nilnil // see the comment
 }
 
 func (p *replay) useStore(args string) error {
@@ -236,7 +236,7 @@ func (crashLedger) look(actor.Context, *ledger) { panic("crash") }
 // kill kills an actor.
 func (p *replay) kill(args string) error {
 	what, id, _ := strings.Cut(args, " ")
-	l := p.ledger // at rest nobody else is in it
+	l := p.ledger // at rest no other goroutine is in it
 	switch what {
 	case "tasks":
 		actor.Kill(p.sys, l.tasks)

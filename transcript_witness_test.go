@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/gentask/gentask/actor"
-	"github.com/gentask/gentask/supervision"
+	"github.com/gentask/gentask/internal/supervise"
 	"github.com/gentask/gentask/task"
 )
 
@@ -80,7 +80,7 @@ func (w *witness) changed(before []witnessed, msg any) {
 // ofEnd reports whether a message brings the end of a worker, or of its task.
 func ofEnd(msg any) bool {
 	switch msg.(type) {
-	case *workerGone, *supervision.Ended, *task.Outcome[any]:
+	case *workerGone, *supervise.Ended, *task.Outcome[any]:
 		return true
 	}
 	return false
@@ -133,7 +133,7 @@ func deliveryText(msg any) string {
 	case *workerGone:
 		w := (*worker)(msg)
 		return decisionText("workerGone", w.entry, w.Reason())
-	case *supervision.Ended:
+	case *supervise.Ended:
 		return decisionText("Ended", msg.Tag.(*entry), msg.Reason) //nolint:forcetypeassert // the ledger's
 	case *settleDue:
 		return "settleDue " + msg.entry.delivery.ID

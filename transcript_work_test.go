@@ -29,7 +29,7 @@ func (p *replay) behavior() Behavior {
 	return work
 }
 
-// Run implements Worker. It does what the script says.
+// Run implements Worker. It follows the script.
 func (p *replay) Run(ctx context.Context, j simJob) (int, error) {
 	name := "run " + j.ID
 	p.turn(name)
@@ -132,7 +132,7 @@ func (p *replay) deaf(id, text string) (int, error) {
 	return 1, nil
 }
 
-// HandleResult implements Worker. It does what the script says, or what the default policy does.
+// HandleResult implements Worker. It follows the script, or the default policy.
 func (p *replay) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 	id := job.ID()
 	verb, text, _ := strings.Cut(p.next(p.asks, id, "default"), " ")
@@ -199,7 +199,7 @@ func (a *replayActor) Receive(ctx actor.Context) {
 // replayTrip is posted when a worker has waited for what it does next.
 type replayTrip struct{ what string }
 
-// begin runs the task, and panics after it, as the script says.
+// begin runs the task, and panics after it, as the script states.
 func (a *replayActor) begin(ctx actor.Context, verb, text string) {
 	if verb == "run" {
 		err := a.job.Run(ctx, func(c context.Context) (any, error) { return a.Run(c, a.job.Payload()) })

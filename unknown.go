@@ -3,10 +3,12 @@ package gentask
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gentask/gentask/internal/memo"
+	"github.com/gentask/gentask/queue"
 )
 
 // Unknown configures the handling of messages that this node can't do, and another node may. These
@@ -20,9 +22,9 @@ import (
 // While a new release is rolled out, an old node receives messages that only new nodes can do.
 //
 // Such a message is put off, which costs no attempt and no slot, so that another node gets it.
-// Rules, middleware and HandleResult are not called for it. After For it is dead-lettered with an
-// [*UnknownError]. [Health.PutOff] counts these messages. The first is logged, and then one a
-// minute.
+// Rules, middleware and HandleResult are not called for it. After For it is dead-lettered, with a
+// reason that wraps [queue.ErrUnknown] and names the known kinds or versions. [Health.PutOff]
+// counts these messages. The first is logged, and then one a minute.
 type Unknown struct {
 	// For is how long a message is put off, since this node met it first. Its time in the queue
 	// before does not count, because it may have waited for the new nodes. For should be longer
@@ -125,21 +127,26 @@ func (f *foreigners) tell(h *Health) {
 	h.PutOff, h.Unknown = f.putOff, f.last
 }
 
-// UnknownError is the reason of a dead letter that this node has put off for [Unknown.For] without
-// another node doing it.
-type UnknownError struct {
-	// For is how long this node has put it off, and Times how often.
-	For   time.Duration
-	Times int
-	// Err is why this node can't do it: a [*KindError], a [*VersionError], or the decoder's error.
-	Err error
+// foreignError is why this node can't do a message: its header names a kind or a version that is
+// not known here.
+type foreignError struct {
+	what         string // "kind" or "version"
+	header, name string
+	known        []string
 }
 
-// Error returns how long the message was put off, and why.
-func (e *UnknownError) Error() string {
-	return fmt.Sprintf("gentask: put off %d times in %v, and no other node has done it: %v",
-		e.Times, e.For.Round(time.Second), e.Err)
+// Error returns the name and the known ones.
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("gentask: %s %q in header %q is unknown; known are %s",
+		e.what, e.name, e.header, strings.Join(e.known, ", "))
 }
 
-// Unwrap returns Err.
-func (e *UnknownError) Unwrap() error { return e.Err }
+// Unwrap returns [queue.ErrUnknown].
+func (*foreignError) Unwrap() error { return queue.ErrUnknown }
+
+// givenUp returns the reason of a dead letter that this node has put off without another node doing
+// it. reason is why this node can't do it.
+func givenUp(times int, after time.Duration, reason error) error {
+	return fmt.Errorf("gentask: put off %d times in %v, and no other node has done it: %w",
+		times, after.Round(time.Second), reason)
+}

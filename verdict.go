@@ -52,7 +52,7 @@ func (e *entry) aside() Decision {
 	left := unknown.For - now.Sub(met.first)
 	if left <= 0 {
 		f.forget(m)
-		return DeadLetter(&UnknownError{For: now.Sub(met.first), Times: met.times - 1, Err: reason})
+		return DeadLetter(givenUp(met.times-1, now.Sub(met.first), reason))
 	}
 	wait := min(unknown.Wait.delay(met.times, e.cfg.random), max(left, time.Second))
 	if others, logs := f.count(reason, now); logs {
@@ -148,7 +148,7 @@ func (e *entry) nextAttempt(d Decision) *entry {
 	return next
 }
 
-// defaultDecision is the table. ask says whether the user's functions may be asked.
+// defaultDecision is the table. ask reports whether user code may be asked.
 func (e *entry) defaultDecision(s task.Status, reason error, ask bool) Decision {
 	return e.decisionFor(e.facts(s), s, reason, ask)
 }
@@ -207,8 +207,8 @@ func (r *Rule) decide(e *entry, reason error) Decision {
 	return r.Do
 }
 
-// backoff returns the wait before the next attempt: by the rule, if that is not nil and has one, or by
-// Retry.Backoff.
+// backoff returns the wait before the next attempt: by the rule, if that is not nil and has one, or
+// by Retry.Backoff.
 func (e *entry) backoff(rule *Rule, reason error) time.Duration {
 	if rule != nil && rule.Backoff != nil {
 		d, ok := consult(e, e.cfg.hooks.backoff, func() time.Duration { return rule.Backoff(e.item.Attempt, reason) })

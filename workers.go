@@ -36,7 +36,8 @@ type orphan struct {
 	resume func(again bool) // restarts the worker after the task; nil if it is gone for good
 }
 
-// supervise starts the supervisor of the workers that the user wrote. It is called again when that is lost.
+// supervise starts the supervisor of the workers that the user wrote. It is called again when that
+// is lost.
 func (w *workers) supervise(ctx actor.Context) {
 	props, err := supervision.Dynamic(supervision.DynamicSpec{
 		ChildIntensity: &supervision.Intensity{Restarts: max(w.cfg.Restarts, 0), Period: workerPeriod},
@@ -61,8 +62,8 @@ func (w *workers) startChild(e *entry, props func(*entry) *actor.Props) {
 	w.made++
 	id := "job-" + strconv.FormatUint(w.made, 10)
 	e.setReceiver(id)
-	actor.Send(w.sys, w.supervisor, &supervise.Start[supervision.ChildSpec]{Spec: supervision.ChildSpec{
-		ID: id, Tag: e,
+	actor.Send(w.sys, w.supervisor, &supervise.Start[supervision.ChildSpec]{Tag: e, Spec: supervision.ChildSpec{
+		ID: id,
 		Props: func() *actor.Props {
 			e.spawned()
 			return props(e)

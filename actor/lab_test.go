@@ -50,7 +50,7 @@ func newLab(t *testing.T, cfg SystemConfig) *lab {
 		cfg.Logger = slog.New(l.logs)
 	}
 	l.sys = NewSystem(cfg)
-	l.logs.n.Store(0) // protoactor-go says hello
+	l.logs.n.Store(0) // protoactor-go logs a greeting
 	l.parent = SpawnRoot(l.sys, FromFunc(l.receive), "parent")
 	return l
 }

@@ -29,7 +29,7 @@ type mailbox struct {
 	phase    phase
 	trapping bool
 	delayed  bool  // Ready waits for ReportReady
-	broken   bool  // a handler of the user's has failed, and its work must be finished
+	broken   bool  // a handler in user code has failed, and its work must be finished
 	rare     *rare // nil until it is needed
 
 	system process.Inbox

@@ -44,7 +44,8 @@ func TestAUsersSystemCountsActorsOfThisPackage(t *testing.T) {
 	require.Positive(t, counted(t, all, "protoactor_actor_message_receive_duration_seconds"))
 }
 
-// counted returns the sum of a counter, or the number of records of a histogram, over all attributes.
+// counted returns the sum of a counter, or the number of records of a histogram, over all
+// attributes.
 func counted(t *testing.T, all metricdata.ResourceMetrics, name string) (n int64) {
 	t.Helper()
 	for _, scope := range all.ScopeMetrics {

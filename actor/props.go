@@ -9,14 +9,12 @@ import (
 // PropsError is the panic of the spawn functions for Props of which neither the readiness nor the
 // end of the actor could be reported. Supervisors report it as the reason of a failed start.
 type PropsError struct {
-	// Problem is the mistake in the Props, or in the actor that was made of them.
-	Problem string
-	// Want is the remedy.
-	Want string
+	problem string // the mistake in the Props, or in the actor that was made of them
+	want    string // the remedy
 }
 
-// Error returns Problem and Want.
-func (e *PropsError) Error() string { return "actor: " + e.Problem + "; want " + e.Want }
+// Error returns the mistake and the remedy.
+func (e *PropsError) Error() string { return "actor: " + e.problem + "; want " + e.want }
 
 // CheckProps returns a [*PropsError] for Props that [Spawn] does not take, and nil for all others.
 // It refuses nil, Props without a producer, and Props with a guardian, which only root actors can

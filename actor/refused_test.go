@@ -102,7 +102,7 @@ func TestStartChildReturnsWhyThePropsCantBeSupervised(t *testing.T) {
 	}
 }
 
-// TestAWorkerThatCantBeSupervisedGivesItsMessageBack says so in the reason.
+// TestAWorkerThatCantBeSupervisedGivesItsMessageBack with a reason that names the mistake.
 func TestAWorkerThatCantBeSupervisedGivesItsMessageBack(t *testing.T) {
 	for name, props := range unsupervisable() {
 		t.Run(name, func(t *testing.T) {

@@ -1,11 +1,5 @@
 package actor
 
-import "github.com/gentask/gentask/internal/process"
-
-// ErrSystem32 is the panic of [SpawnRoot] on a 32-bit platform, for a system that protoactor-go has
-// made. The registry of such a system panics there for every other name. Use [NewSystem].
-var ErrSystem32 = process.ErrSystem32
-
 // mend32 makes a system work on 32-bit platforms. It must be called before the system is shared.
 // protoactor-go takes the hash of a name, as an int, modulo the number of its tables. There, the
 // index is negative for half of the names. With one table it is always zero. That table has 32

@@ -14,6 +14,6 @@ import (
 // TestASystemOfProtoactorsOwnIsRefused where it would panic later, for every other name.
 func TestASystemOfProtoactorsOwnIsRefused(t *testing.T) {
 	sys := pa.NewActorSystem()
-	require.ErrorIs(t, process.CheckSystem(sys), ErrSystem32)
-	require.PanicsWithError(t, ErrSystem32.Error(), func() { SpawnRoot(sys, FromFunc(func(Context) {}), "root") })
+	require.ErrorIs(t, process.CheckSystem(sys), process.ErrSystem32)
+	require.PanicsWithError(t, process.ErrSystem32.Error(), func() { SpawnRoot(sys, FromFunc(func(Context) {}), "root") })
 }

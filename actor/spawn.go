@@ -51,7 +51,7 @@ func Spawn(ctx Context, props *Props, opts SpawnOptions) *PID {
 }
 
 // SpawnRoot starts an actor without a parent. It takes Props with a guardian, and panics as [Spawn]
-// does for others. It panics with [ErrSystem32] if sys can't work on this platform.
+// does for others. On a 32-bit platform it also panics for a system that [NewSystem] has not made.
 func SpawnRoot(sys *System, props *Props, name string) *PID {
 	if err := process.CheckSystem(sys); err != nil {
 		panic(err)

@@ -142,7 +142,7 @@ func TestStartTickerOfAnyPeriod(t *testing.T) {
 	}
 }
 
-// TestTimersEndWithTheirActor, whatever way that ends: nothing is delivered, and no clock is left.
+// TestTimersEndWithTheirActor, however that ends: nothing is delivered, and no clock is left.
 func TestTimersEndWithTheirActor(t *testing.T) {
 	for name, end := range map[string]func(Context){
 		"Exit":          func(ctx Context) { Exit(ctx, nil) },

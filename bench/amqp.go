@@ -36,9 +36,9 @@ func (r rabbit) bare(ctx context.Context, t *trial) error {
 	})
 }
 
-// ideal is the least that one can do and not acknowledge what still runs: a flag for each delivery,
-// and the settled prefix in one frame, once in a millisecond. It knows how many deliveries there
-// will be, settles nothing but acks, and never gives anything back.
+// ideal is the least work that acknowledges no delivery that still runs: a flag for each delivery,
+// and the settled prefix in one frame, once in a millisecond. It gets the number of deliveries in
+// advance, settles by acks only, and never gives anything back.
 func (r rabbit) ideal(ctx context.Context, t *trial) error {
 	return r.withClient(ctx, t, func(ch *amqp.Channel, deliveries <-chan amqp.Delivery) error {
 		p := &settledPrefix{done: make([]bool, t.jobs+1)}
@@ -69,7 +69,7 @@ func (r rabbit) ideal(ctx context.Context, t *trial) error {
 // after everything that came before.
 func leave(ch *amqp.Channel) error { return errors.Join(ch.Cancel(consumerTag, false), ch.Close()) }
 
-// settledPrefix knows which tags are settled; they count from 1.
+// settledPrefix is the set of settled tags, which count from 1.
 type settledPrefix struct {
 	mu    sync.Mutex
 	done  []bool

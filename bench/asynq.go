@@ -97,7 +97,7 @@ func checkAsynq(inspector *asynq.Inspector, queue string) error {
 	return err
 }
 
-// silent is a logger that says nothing.
+// silent is a logger that drops everything.
 type silent struct{}
 
 // Debug implements asynq.Logger.

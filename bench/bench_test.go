@@ -18,8 +18,8 @@ import (
 	"github.com/gentask/gentask/internal/brokertest"
 )
 
-// peersEnv, if set, says that Redis and PostgreSQL must be there. They are needed for nothing but the peers, so that usually a side without
-// its server need only say so.
+// peersEnv, if set, requires Redis and PostgreSQL. Only the peers need them, so usually a side
+// without its server may be left out with a message.
 const peersEnv = "GENTASK_BENCH_PEERS"
 
 // TestMain lets the memory suite start the test's program as its child.
@@ -34,8 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSuites runs every case of every suite with a handful of jobs: both sides do their work and lose nothing. How fast they are is no
-// business of a test.
+// TestSuites runs every case of every suite with a handful of jobs: both sides do their work and
+// lose nothing. How fast they are is no business of a test.
 func TestSuites(t *testing.T) {
 	t.Setenv("GENTASK_RABBITMQ_URL", brokertest.RabbitMQ(t))
 	for _, s := range suites() {
@@ -67,7 +67,8 @@ func requireSense(t *testing.T, l result.Line) {
 	}
 }
 
-// requireServer fails for an error that is neither a missed target nor a server that nobody promised.
+// requireServer fails for an error that is neither a missed target nor a server that was not
+// promised.
 func requireServer(t *testing.T, err error) {
 	t.Helper()
 	switch {

@@ -23,8 +23,8 @@ type comparison struct {
 	ours   side
 	theirs side // nil: the other side is a figure that was measured elsewhere, given by the claims
 
-	// share is which part of the jobs theirs does: a peer of a hundredth of the speed need not take
-	// a hundred times as long. Zero means all.
+	// share is the part of the jobs that theirs does, so that a slow peer does not take a hundred
+	// times as long. Zero means all.
 	share float64
 
 	// claims are the units that have a target. The others are reported for the record.
@@ -35,7 +35,7 @@ type comparison struct {
 	record []result.Unit
 }
 
-// claim is a target: what ratio of ours to theirs is to be reached in a unit.
+// claim is a target: the ratio of ours to theirs that must be reached in a unit.
 type claim struct {
 	unit   result.Unit
 	target float64
@@ -119,7 +119,7 @@ func turn(ctx context.Context, s side, jobs int, warmUp bool) (sample, error) {
 	return t.sample, nil
 }
 
-// lines are the claims first, then what is for the record.
+// lines returns the claims first, and then the units for the record.
 func (c comparison) lines(ours, theirs []sample) []result.Line {
 	var lines []result.Line
 	claimed := map[result.Unit]bool{}

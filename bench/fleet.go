@@ -157,7 +157,7 @@ func (s *squad) start(ctx context.Context) error {
 	return s.wait(ctx, func(h gentask.Health) bool { return h.State == gentask.Consuming })
 }
 
-// rest waits until nobody holds anything.
+// rest waits until no consumer holds a delivery.
 func (s *squad) rest(ctx context.Context) error {
 	return s.wait(ctx, func(h gentask.Health) bool { return h.Held == 0 && h.Running == 0 })
 }

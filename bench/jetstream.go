@@ -17,7 +17,8 @@ import (
 	"github.com/gentask/gentask/queue/nats"
 )
 
-// jetStream is consumption from a server in this process that keeps its messages in files: its work is in the figures of both sides.
+// jetStream is consumption from a server in this process that keeps its messages in files: its work
+// is in the figures of both sides.
 func jetStream(o options) []comparison {
 	return o.each("jetstream", 100_000, 100, []comparison{{
 		name: "file/p1000", peer: "nats.go, ack from a goroutine", ours: fromJetStream(inFlight), theirs: bareNATS,
@@ -70,7 +71,8 @@ func (s *stream) finish(ctx context.Context) error {
 	return errors.Join(s.checkEmpty(ctx), s.close())
 }
 
-// checkEmpty fails unless the queue is empty: acks have been read, and not applied, when their connection is flushed.
+// checkEmpty fails unless the queue is empty: acks have been read, and not applied, when their
+// connection is flushed.
 func (s *stream) checkEmpty(ctx context.Context) error {
 	return settles(func() (string, error) {
 		stats, err := s.queue.Inspect(ctx)
@@ -99,8 +101,9 @@ func fromJetStream(concurrency int) side {
 	}
 }
 
-// bareNATS is the client alone: a goroutine for each message, which acknowledges it. It uses the durable consumer that our driver made, the
-// only one that a work queue can have, with a bound of its own to what is in flight.
+// bareNATS is the client alone: a goroutine for each message, which acknowledges it. It uses the
+// durable consumer that our driver made, the only one that a work queue can have, with a bound of
+// its own to what is in flight.
 func bareNATS(ctx context.Context, t *trial) error {
 	s, err := newStream(ctx, t)
 	if err != nil {

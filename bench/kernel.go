@@ -7,8 +7,8 @@ const (
 	small    = 64  // bytes of a body in process
 	usual    = 256 // bytes of a body over a broker
 
-	// elixirRate is what the Elixir original did on the machine of the targets with its start delay of 100 ms removed, in no-op jobs a second.
-	// It is a figure, not measured here.
+	// elixirRate is what the Elixir original did on the machine of the targets with its start delay
+	// of 100 ms removed, in no-op jobs a second. It is a figure, not measured here.
 	elixirRate = 71_000
 )
 

@@ -11,11 +11,12 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// growth is how much more of everything there may be late in a run than early, by the medians of both.
+// growth is how much more of everything there may be late in a run than early, by the medians of
+// both.
 const growth = 1.1
 
-// load is much of everything, over RabbitMQ: messages, bytes, consumers. What is published is consumed meanwhile, so that the broker never has
-// to keep much.
+// load is much of everything, over RabbitMQ: messages, bytes, consumers. Messages are consumed
+// while others are published, so the broker never keeps many.
 func load(o options) []measurement {
 	quorum := rabbit{kind: rabbitmq.Quorum, prefetch: 1000}
 	short, long := quorum, quorum
@@ -89,8 +90,9 @@ func (h heavy) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	return lines, nil
 }
 
-// slack is what is no growth however little there was: a quarter of a batch of bodies, or 1 MiB, in the heap, twice that with the garbage, and a
-// tenth of the jobs that may be in flight. What a moment shows depends on how many are on their way just then.
+// slack is an increase that counts as no growth: a quarter of a batch of bodies, or 1 MiB, in the
+// heap, twice that with the garbage, and a tenth of the jobs that may be in flight. A sample
+// depends on how many messages are on their way at its moment.
 func (h heavy) slack() map[result.Unit]float64 {
 	bytes := max(1, float64(h.batch*h.rabbit.size)/(4<<20))
 	return map[result.Unit]float64{

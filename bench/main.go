@@ -35,8 +35,8 @@ func main() {
 	}
 }
 
-// run is the command: figures go to out, progress to progress. It returns errors that wrap ErrMissed or ErrUnmeasured, joined, if not every
-// target was reached.
+// run is the command: figures go to out, progress to progress. It returns errors that wrap
+// ErrMissed or ErrUnmeasured, joined, if not every target was reached.
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
@@ -105,8 +105,8 @@ func choose(name string) (chosen []suite, err error) {
 	return chosen, nil
 }
 
-// suite runs the cases of s, and returns an error for each that could not be measured and each missed target. A case that fails does not
-// keep the others from being measured.
+// suite runs the cases of s, and returns an error for each that could not be measured and each
+// missed target. A case that fails does not keep the others from being measured.
 func (r *runner) suite(ctx context.Context, s suite, o options, only string) (lines []result.Line, failed []error) {
 	for _, m := range s.of(o) {
 		_, name, peer := m.names()

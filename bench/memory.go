@@ -18,15 +18,17 @@ import (
 )
 
 const (
-	// elixirHeld is the resident memory of one job in flight in the Elixir original, in bytes. It is a figure, not measured here.
+	// elixirHeld is the resident memory of one job in flight in the Elixir original, in bytes. It
+	// is a figure, not measured here.
 	elixirHeld = 6_912
 
 	// holdEnv makes this program a child that measures one side and prints a held.
 	holdEnv = "GENTASK_BENCH_HOLD"
 )
 
-// inMemory is what 100,000 jobs take that block, all included: messages, ledger, workers, tasks, goroutines and their stacks. Each side is
-// measured in a process of its own, since a process never gives back the descriptors of goroutines that it once had.
+// inMemory is what 100,000 jobs take that block, all included: messages, ledger, workers, tasks,
+// goroutines and their stacks. Each side is measured in a process of its own, since a process never
+// gives back the descriptors of goroutines that it once had.
 func inMemory(o options) []comparison {
 	held := []result.Unit{result.Held}
 	cases := []comparison{

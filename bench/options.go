@@ -5,16 +5,17 @@ import (
 	"time"
 )
 
-// options are what the command line says about the size of things.
+// options are the sizes that the command line sets.
 type options struct {
-	jobs  int // of each trial that has no number of its own; zero means what the suite says
+	jobs  int // of each trial that has no number of its own; zero means the suite's
 	quick bool
-	rate  int           // of load and soak: the most jobs published in a second; zero means what the suite says
+	rate  int           // of load and soak: the most jobs published in a second; zero means the suite's
 	lasts time.Duration // of soak
 }
 
-// each fills in what all cases of a suite have in common: its name, and how many jobs a trial has, usually or if it is to be quick. A case
-// that has a number of jobs already has it for a reason, and at most has fewer of them.
+// each fills in what all cases of a suite have in common: its name, and how many jobs a trial has,
+// usually or if it is to be quick. A case that has a number of jobs already has it for a reason,
+// and at most has fewer of them.
 func (o options) each(suite string, usually, quick int, cases []comparison) []comparison {
 	for i := range cases {
 		c := &cases[i]

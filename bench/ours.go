@@ -12,8 +12,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// consume is our side wherever the jobs come from: a consumer with the defaults of the library but for the concurrency. It fails unless every
-// job ran exactly once.
+// consume is our side wherever the jobs come from: a consumer with the defaults of the library but
+// for the concurrency. It fails unless every job ran exactly once.
 func consume(ctx context.Context, t *trial, source queue.Source, concurrency int, b gentask.Behavior) error {
 	if err := consumeAll(ctx, t, source, gentask.Config{Concurrency: concurrency}, b); err != nil {
 		return err
@@ -21,9 +21,10 @@ func consume(ctx context.Context, t *trial, source queue.Source, concurrency int
 	return t.tally.check()
 }
 
-// consumeAll consumes until every job has run. The clock runs from the start of the consumer until it holds nothing any more: every job has run,
-// and its settlement was handed to the broker. The actor system is there before, as it is for the pair. When it returns, however, the
-// consumer is gone.
+// consumeAll consumes until every job has run. The clock runs from the start of the consumer until
+// it holds nothing any more: every job has run, and its settlement was handed to the broker. The
+// actor system is there before, as it is for the pair. When it returns, however, the consumer is
+// gone.
 func consumeAll(ctx context.Context, t *trial, source queue.Source, cfg gentask.Config, b gentask.Behavior) error {
 	cfg.System = actor.NewSystem(actor.SystemConfig{})
 	c, err := gentask.New(source, b, cfg)
@@ -72,8 +73,9 @@ func noOp(t *trial) gentask.Behavior {
 	})
 }
 
-// newMemory returns a memory queue. That of a warm-up keeps a journal, so that its Check goes over each delivery of the configuration that
-// is then measured: settled once, in its session, within the prefetch.
+// newMemory returns a memory queue. That of a warm-up keeps a journal, so that its Check goes over
+// each delivery of the configuration that is then measured: settled once, in its session, within
+// the prefetch.
 func newMemory(t *trial) *memory.Queue { return memory.New(memory.Config{Journal: t.warmUp}) }
 
 // checkMemory fails unless the books balance and every message was acknowledged.
@@ -87,7 +89,8 @@ func checkMemory(q *memory.Queue) error {
 	return nil
 }
 
-// patient is for jobs that wait for each other: with so many that a busy machine needs more than the default timeout to start them all.
+// patient is for jobs that wait for each other: with so many that a busy machine needs more than
+// the default timeout to start them all.
 func patient(concurrency int) gentask.Config {
 	return gentask.Config{Concurrency: concurrency, Timeout: time.Hour}
 }

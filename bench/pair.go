@@ -9,9 +9,10 @@ import (
 	pa "github.com/asynkron/protoactor-go/actor"
 )
 
-// barePair is protoactor as it comes: a supervisor spawns a worker actor for each message, which spawns a task actor, and hears its end. No
-// queue, no settlement, no timeout, no recovery. The messages lie in memory as they do for the other side, so that the collector has as
-// much to look after.
+// barePair is protoactor as it comes: a supervisor spawns a worker actor for each message, which
+// spawns a task actor, and gets its end. No queue, no settlement, no timeout, no recovery. The
+// messages lie in memory as they do for the other side, so that the collector has as much to look
+// after.
 func barePair(ctx context.Context, t *trial) error {
 	msgs := t.tally.messages(small)
 	sys := newPairSystem()
@@ -40,7 +41,8 @@ func barePair(ctx context.Context, t *trial) error {
 	return t.tally.check()
 }
 
-// pairWorker is a worker that runs run in a task of its own and calls ended when it has stopped itself.
+// pairWorker is a worker that runs run in a task of its own and calls ended when it has stopped
+// itself.
 func pairWorker(run, ended func()) pa.Producer {
 	task := func() pa.Actor {
 		return pa.ReceiveFunc(func(c pa.Context) {

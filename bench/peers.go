@@ -5,9 +5,10 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// peers are other job runners, each on its own store and as fast as it can be set up. Against a store, a broker that promises the same: a
-// commit of PostgreSQL and an entry of a quorum queue are on the disk when they are confirmed; what Redis or JetStream confirm, a kill
-// doesn't take and a power cut may. The other combinations are for the record.
+// peers are other job runners, each on its own store and as fast as it can be set up. Each store is
+// compared with a broker that promises the same. A commit of PostgreSQL and an entry of a quorum
+// queue are on the disk when they are confirmed. A write that Redis or JetStream has confirmed
+// survives a kill, but maybe not a power cut. The other combinations are for the record.
 func peers(o options) []comparison {
 	quorum := func(n int) side { return rabbit{kind: rabbitmq.Quorum, prefetch: n, size: usual}.gentask }
 	return o.each("peers", 30_000, 100, []comparison{

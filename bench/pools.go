@@ -16,8 +16,9 @@ type pool interface {
 	stop()
 }
 
-// byHand is a consumer as one writes it without a library: a loop that receives, a pool that runs each job and recovers, and a goroutine
-// that settles what has come up. It drains the same memory queue as our side.
+// byHand is a consumer as one writes it without a library: a loop that receives, a pool that runs
+// each job and recovers, and a goroutine that settles what has come up. It drains the same memory
+// queue as our side.
 func byHand(newPool func() (pool, error)) side {
 	return func(ctx context.Context, t *trial) error {
 		q := newMemory(t)
@@ -70,7 +71,7 @@ func consumeByHand(ctx context.Context, t *trial, q queue.Source, p pool) error 
 // runByHand runs a job; a panic would be the end of the job and not of the process.
 func runByHand(t *trial, d *queue.Delivery, done chan<- *queue.Delivery) {
 	defer func() {
-		_ = recover() // whatever it was: a benchmark of what others write
+		_ = recover() // any panic: this is a benchmark of code that others write
 		done <- d
 	}()
 	t.tally.ran(d.Body)

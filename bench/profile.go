@@ -11,14 +11,16 @@ import (
 	"strings"
 )
 
-// Rates of the profiles that are not free: one of so many contended locks, and a sample for each so many nanoseconds of waiting.
+// Rates of the profiles that are not free: one of so many contended locks, and a sample for each so
+// many nanoseconds of waiting.
 const (
 	mutexFraction = 10
 	blockRate     = 10_000
 )
 
-// profiled writes profiles of our side to dir after each trial, the last one stays: cpu of the trial alone, filling the queue included, and
-// allocs, mutex and block of the process so far, in which the other side is found under names of its own. Times taken meanwhile are no
+// profiled writes profiles of our side to dir after each trial; the last one stays. The cpu profile
+// is of the trial alone, filling the queue included. The allocs, mutex and block profiles are of
+// the process so far, and have the other side under names of its own. Times taken meanwhile are no
 // results.
 func profiled(dir string, c comparison) side {
 	runtime.SetMutexProfileFraction(mutexFraction)
@@ -48,7 +50,8 @@ func fileName(suite, name string) string {
 	}, suite+"-"+name)
 }
 
-// heaps are the heap profiles of a long run, the early one to be subtracted from the late one. An empty directory is for none.
+// heaps are the heap profiles of a long run, the early one to be subtracted from the late one. An
+// empty directory is for none.
 type heaps struct {
 	dir   string
 	name  string

@@ -68,8 +68,8 @@ type rabbit struct {
 	takes    time.Duration // each job; zero is a no-op
 }
 
-// queue returns a new queue that holds t's messages, persistent and confirmed. Every side consumes such a queue, made by the same driver. See
-// empty for finish.
+// queue returns a new queue that holds t's messages, persistent and confirmed. Every side consumes
+// such a queue, made by the same driver. See empty for finish.
 func (r rabbit) queue(ctx context.Context, t *trial) (q *rabbitmq.Queue, finish func() error, err error) {
 	q, finish, err = r.empty(ctx)
 	if err != nil {
@@ -81,8 +81,8 @@ func (r rabbit) queue(ctx context.Context, t *trial) (q *rabbitmq.Queue, finish 
 	return q, finish, nil
 }
 
-// empty returns a new queue. finish deletes it, and fails unless it is empty, which it is not while something is unacknowledged and its
-// consumer is gone.
+// empty returns a new queue. finish deletes it, and fails unless it is empty, which it is not while
+// something is unacknowledged and its consumer is gone.
 func (r rabbit) empty(ctx context.Context) (q *rabbitmq.Queue, finish func() error, err error) {
 	b, err := r.broker()
 	if err != nil {
@@ -107,7 +107,8 @@ func (r rabbit) fill(ctx context.Context, t *trial, q *rabbitmq.Queue) error {
 	})
 }
 
-// checkRabbit fails unless the queue is empty: a quorum queue applies acks after their channel is closed.
+// checkRabbit fails unless the queue is empty: a quorum queue applies acks after their channel is
+// closed.
 func checkRabbit(ctx context.Context, q *rabbitmq.Queue) error {
 	return settles(func() (string, error) {
 		s, err := q.Inspect(ctx)

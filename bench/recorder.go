@@ -50,7 +50,7 @@ func (r *recorder) note() {
 	}
 }
 
-// end ends it. What was shorter than a step is looked at once.
+// end ends it. A trial that was shorter than a step is sampled once.
 func (r *recorder) end() {
 	close(r.ended)
 	r.wg.Wait()
@@ -108,7 +108,8 @@ func resident() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// allowed is what l may come to: growth times what it was early, or more by slack, where that is more.
+// allowed is what l may come to: growth times what it was early, or more by slack, where that is
+// more.
 func allowed(l result.Line, slack float64) result.Line {
 	target := max(growth, 1+slack/max(l.Theirs, 1e-9))
 	l.Target, l.OK = &target, l.Unit.Meets(l.Ratio, target)
@@ -117,7 +118,8 @@ func allowed(l result.Line, slack float64) result.Line {
 
 var errUnseen = errors.New("it was too short to be looked at")
 
-// later compares a figure late in a run with the same early. The ratios are those of all that came after early.
+// later compares a figure late in a run with the same early. The ratios are those of all that came
+// after early.
 func later(l result.Line, every time.Duration, values []float64, early, late span) (result.Line, error) {
 	if early.to > len(values) || late.to > len(values) {
 		return l, errUnseen

@@ -17,8 +17,9 @@ import (
 
 const postgresDefault = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
 
-// onRiver is River with so many workers, tuned: it fetches a thousand jobs as often as it may, and has connections enough. The clock stops
-// when it has told that the last job is completed in the database.
+// onRiver is River with so many workers, tuned: it fetches a thousand jobs as often as it may, and
+// has connections enough. The clock stops when it has told that the last job is completed in the
+// database.
 func onRiver(workers int) side {
 	return func(ctx context.Context, t *trial) error {
 		db, err := openRiver(ctx)
@@ -96,7 +97,7 @@ func fillRiver(ctx context.Context, t *trial, client *river.Client[pgx.Tx]) erro
 	})
 }
 
-// consumeRiver runs from the start of the client to the event that tells of the last completion.
+// consumeRiver runs from the start of the client to the event of the last completion.
 func consumeRiver(ctx context.Context, t *trial, client *river.Client[pgx.Tx]) error {
 	completed, cancel := client.SubscribeConfig(&river.SubscribeConfig{
 		ChanSize: t.jobs + 1, Kinds: []river.EventKind{river.EventKindJobCompleted},

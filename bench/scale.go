@@ -10,8 +10,8 @@ import (
 	"github.com/gentask/gentask/bench/result"
 )
 
-// scale asks for cliffs: what a job costs by how many are in flight, by how long its payload is, and by processors. Each point of a curve is
-// compared with the one that everybody has.
+// scale asks for cliffs: what a job costs by how many are in flight, by how long its payload is,
+// and by processors. Each point of a curve is compared with the one that everybody has.
 func scale(o options) []comparison {
 	var cases []comparison
 	for _, n := range []int{1, 10, 1_000, 10_000, 100_000} {
@@ -34,7 +34,8 @@ func scale(o options) []comparison {
 	return append(cases, payloads(o)...)
 }
 
-// payloads compares the memory queue with messages of 64 B to 1 MiB. A gigabyte of bodies is no benchmark of ours, so there are fewer jobs.
+// payloads compares the memory queue with messages of 64 B to 1 MiB. A gigabyte of bodies is no
+// benchmark of ours, so there are fewer jobs.
 func payloads(o options) []comparison {
 	var cases []comparison
 	for _, size := range []int{1 << 10, 16 << 10, 256 << 10, 1 << 20} {
@@ -68,7 +69,8 @@ func onProcessors(n int, s side) side {
 	}
 }
 
-// blocking keeps n jobs in flight from the first to the last: each blocks until the n-th after it has started.
+// blocking keeps n jobs in flight from the first to the last: each blocks until the n-th after it
+// has started.
 func blocking(n int) side {
 	return func(ctx context.Context, t *trial) error {
 		l := &line{most: min(n, t.jobs), left: t.jobs}

@@ -16,19 +16,22 @@ import (
 )
 
 const (
-	// leastSoak is the shortest soak in which there is a second minute, so to speak, and one after that.
+	// leastSoak is the shortest soak, with a last minute after the second. In a short soak a
+	// "minute" is a part of it.
 	leastSoak = 3 * time.Second
 
-	// soakRate is how many jobs a second a soak has: a tenth of what a processor can do, so that it tells of what piles up and not of how
-	// fast the machine is.
+	// soakRate is how many jobs a second a soak has: a tenth of what a processor can do, so that it
+	// shows what piles up, and not how fast the machine is.
 	soakRate = 2_000
 
-	// soakCost is how much more processor time a job may take in the last minute than in the second. It is more than for memory: two processors
-	// that are shared do not run equally fast for an hour.
+	// soakCost is how much more processor time a job may take in the last minute than in the
+	// second. It is more than for memory: two processors that are shared do not run equally fast
+	// for an hour.
 	soakCost = 1.2
 )
 
-// soak is a long life at a moderate pace with everything that goes wrong in one: no job costs more, and no memory is kept, at its end.
+// soak is a long life at a moderate pace with everything that goes wrong in one: no job costs more,
+// and no memory is kept, at its end.
 func soak(o options) []measurement {
 	s := soaked{lasts: o.lasts, rate: o.rate}
 	if s.rate == 0 {
@@ -82,8 +85,8 @@ func (s soaked) measure(ctx context.Context, r *runner) ([]result.Line, error) {
 	return append(lines, compared...), err
 }
 
-// run publishes and consumes everything, throws away the dead letters each minute, as an operator does who has looked at them, and goes over the
-// books.
+// run publishes and consumes everything, and purges the dead letters each minute, as an operator
+// would. At the end it checks that every message is acknowledged or dead-lettered.
 func (s soaked) run(ctx context.Context, t *trial, w *soakWorker) error {
 	q := newMemory(t)
 	defer q.Close()
@@ -114,7 +117,8 @@ func (s soaked) purge(ctx context.Context, q *memory.Queue) error {
 	return nil
 }
 
-// lines compare the last minute with the second. Of what was looked at each second, a minute has the median.
+// lines compare the last minute with the second. A figure that is sampled each second has its
+// median of the minute.
 func (s soaked) lines(seconds, minutes *recorder) ([]result.Line, error) {
 	suite, name, peer := s.names()
 	figures := map[result.Unit][]float64{}
@@ -139,8 +143,8 @@ func (s soaked) lines(seconds, minutes *recorder) ([]result.Line, error) {
 	return lines, nil
 }
 
-// judged is l with its target: for processor time one that knows that the machine is shared, for what there is of the process one that does not
-// call a page or two a growth.
+// judged is l with its target. The target for processor time allows for a machine that is shared,
+// and that for the size of the process for a page or two of growth.
 func judged(l result.Line) result.Line {
 	switch l.Unit {
 	case result.Processor:
@@ -165,7 +169,8 @@ func costUnits() []result.Unit {
 	return []result.Unit{result.Processor, result.Bytes, result.Allocs, result.Median, result.Slowest}
 }
 
-// cost looks at what the jobs have cost since the last look: the publisher's share, and all that goes wrong, included.
+// cost measures the cost of the jobs since the last call of look, with the publisher's share and
+// the mishaps.
 type cost struct {
 	worker   *soakWorker
 	before   reading

@@ -8,8 +8,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// storm is a service that is down for every other run: each job panics on its first attempt and is requeued at once. The other side is the
-// same worker with as many runs and no panic.
+// storm is a service that is down for every other run: each job panics on its first attempt and is
+// requeued at once. The other side is the same worker with as many runs and no panic.
 func storm(o options) []comparison {
 	return o.each("storm", 200_000, 200, []comparison{{
 		name: "half of the runs panic", peer: "the same without panics", ours: stormy, theirs: calm,

@@ -21,7 +21,7 @@ func tables(out io.Writer, lines []result.Line) error {
 			target, ok = fmt.Sprintf("%s %.2f", bound(l.Unit), *l.Target), verdict(l.OK)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%s\n",
-			l.Suite, l.Case, l.Peer, l.Unit, figure(l.Ours), figure(l.Theirs), l.Ratio, l.RatioMin, l.RatioMax, target, ok)
+			l.Suite, l.Case, l.Peer, l.Unit, result.Figure(l.Ours), result.Figure(l.Theirs), l.Ratio, l.RatioMin, l.RatioMax, target, ok)
 	}
 	return w.Flush()
 }
@@ -38,15 +38,4 @@ func verdict(ok bool) string {
 		return "yes"
 	}
 	return "NO"
-}
-
-// figure shows as many digits as say something.
-func figure(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
 }

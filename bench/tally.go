@@ -15,8 +15,8 @@ import (
 // smallest is the shortest body: the number of its job.
 const smallest = 8
 
-// tally knows which jobs ran, by the number in their bodies, so that none is lost, run twice or made up on either side. Its methods are safe
-// for concurrent use.
+// tally records which jobs ran, by the number in their bodies, to prove that none is lost, run
+// twice or made up on either side. Its methods are safe for concurrent use.
 type tally struct {
 	jobs   int
 	seen   []atomic.Uint64 // a bit for each
@@ -61,7 +61,7 @@ func batches[T any](items []T, n int, f func([]T) error) error {
 	return nil
 }
 
-// ran notes that the job with this body has run, and says whether it was the first time.
+// ran records that the job with this body has run, and reports whether it was the first time.
 func (t *tally) ran(body []byte) bool {
 	if len(body) < smallest {
 		t.extra.Add(1)
@@ -122,7 +122,8 @@ func settles(rest func() (string, error)) error {
 	}
 }
 
-// within bounds what a trial may take: a side that has gone silent is an error, and not a benchmark that never ends.
+// within bounds what a trial may take: a side that has gone silent is an error, and not a benchmark
+// that never ends.
 func within(ctx context.Context) (context.Context, context.CancelFunc) {
 	const most = 5 * time.Minute
 	return context.WithTimeoutCause(ctx, most, fmt.Errorf("it took more than %v", most))

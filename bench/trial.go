@@ -45,7 +45,7 @@ func newTrial(jobs int, warmUp bool) *trial {
 // begin starts the clock.
 func (t *trial) begin() { t.began = read() }
 
-// end stops it. What a side does before begin and after end is not measured.
+// end stops it. The work of a side before begin and after end is not measured.
 func (t *trial) end() {
 	now := read()
 	t.sample = sample{

@@ -18,8 +18,8 @@ const (
 	upstreamFloor    = upstreamJobs / upstreamPrefetch * upstreamSleep
 )
 
-// upstream is the test of the Elixir original: 100 jobs, 5 at a time; each run panics with a probability of a half and is then requeued at
-// once, or takes 100 ms. The sleeps alone take 2.0 s.
+// upstream is the test of the Elixir original: 100 jobs, 5 at a time; each run panics with a
+// probability of a half and is then requeued at once, or takes 100 ms. The sleeps alone take 2.0 s.
 func upstream(o options) []comparison {
 	cases := []comparison{{
 		name: "100 jobs, 5 at a time", peer: "the floor", ours: upstreamScenario,

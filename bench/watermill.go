@@ -13,8 +13,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// published is our side with a publisher beside it that keeps a window of messages on their way: gochannel keeps nothing for a subscriber
-// that is not there yet, so that both sides publish and consume at a time.
+// published is our side with a publisher beside it that keeps a window of messages on their way.
+// Both sides publish and consume at the same time, because gochannel keeps no message for a later
+// subscriber.
 func published(ctx context.Context, t *trial) error {
 	q := newMemory(t)
 	defer q.Close()
@@ -54,12 +55,14 @@ func watermillGoChannel(ctx context.Context, t *trial) error {
 	})
 }
 
-// lull is how long the last acks are given before the router is closed, the clock having been stopped: watermill closes its channel at once,
-// and a quorum queue then forgets what it has not taken yet.
+// lull is the time for the last acks between the stop of the clock and the close of the router.
+// Watermill closes its channel at once, and a quorum queue then drops the acks that it has not
+// processed yet.
 const lull = 500 * time.Millisecond
 
-// routed runs a watermill router over sub until every job has run; publish, if there is one, is called as soon as it runs. The router closes
-// sub. The clock stops when the last job has run, which is in watermill's favour.
+// routed runs a watermill router over sub until every job has run; publish, if there is one, is
+// called as soon as it runs. The router closes sub. The clock stops when the last job has run,
+// which is in watermill's favour.
 func routed(
 	ctx context.Context, t *trial, sub message.Subscriber, topic string, handle message.NoPublishHandlerFunc, publish func() error,
 ) error {

@@ -9,7 +9,7 @@ import (
 )
 
 // recode returns a body of JSON as UTF-8, if the parameter charset of its content type says that it
-// is something else. It returns an [*UnknownError] for a charset that it does not know, because
+// is something else. It returns an unknownError for a charset that it does not know, because
 // encoding/json would silently replace characters.
 func recode(body []byte, contentType string) ([]byte, error) {
 	if !strings.Contains(contentType, ";") {
@@ -30,5 +30,5 @@ func recode(body []byte, contentType string) ([]byte, error) {
 		return charset.UTF16(body, binary.BigEndian), nil
 	}
 	known := []string{"utf-8", "us-ascii", "iso-8859-1", "utf-16", "utf-16le", "utf-16be"}
-	return nil, &UnknownError{What: "charset", Name: params["charset"], Known: known}
+	return nil, &unknownError{what: "charset", name: params["charset"], known: known}
 }

@@ -99,7 +99,7 @@ func (s *Set) decompress(msg *queue.Message) ([]byte, error) {
 		return s.unzstd(msg.Body)
 	default:
 		known := []string{None.String(), Gzip.String(), Zstd.String(), deflate, bzip}
-		return nil, &UnknownError{What: "content encoding", Name: encoding, Known: known}
+		return nil, &unknownError{what: "content encoding", name: encoding, known: known}
 	}
 }
 

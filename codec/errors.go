@@ -12,21 +12,18 @@ import (
 // [Config.MaxBytes] when decompressed.
 var ErrTooLarge = errors.New("codec: body too large")
 
-// UnknownError is returned by [Set.Decode] for a message of a content type, a content encoding
-// or a charset that the Set lacks. It wraps [queue.ErrUnknown].
-type UnknownError struct {
-	// What and Name are the kind, "content type", "content encoding" or "charset", and the unknown
-	// name.
-	What, Name string
-	// Known are those that the Set has.
-	Known []string
+// unknownError is returned by [Set.Decode] for a message of a content type, a content encoding or a
+// charset that the Set lacks. It wraps [queue.ErrUnknown].
+type unknownError struct {
+	what, name string   // what is "content type", "content encoding" or "charset"
+	known      []string // those that the Set has
 }
 
 // Unwrap returns [queue.ErrUnknown]: the consumer puts the message off, because another node may
 // have it.
-func (*UnknownError) Unwrap() error { return queue.ErrUnknown }
+func (*unknownError) Unwrap() error { return queue.ErrUnknown }
 
 // Error names the unknown type or encoding, and the known ones.
-func (e *UnknownError) Error() string {
-	return fmt.Sprintf("codec: %s %q is unknown; known are %s", e.What, e.Name, strings.Join(e.Known, ", "))
+func (e *unknownError) Error() string {
+	return fmt.Sprintf("codec: %s %q is unknown; known are %s", e.what, e.name, strings.Join(e.known, ", "))
 }

@@ -94,14 +94,14 @@ func (s *Set) check() error {
 }
 
 // Decode turns the body of msg into the value that into points to, by content type and content
-// encoding. It fits gentask.Config.Decode. It returns an [*UnknownError] for a type, an encoding or
-// a charset that the Set lacks. For a body that exceeds [Config.MaxBytes] it returns an error that
-// wraps [ErrTooLarge].
+// encoding. It fits gentask.Config.Decode. For a type, an encoding or a charset that the Set lacks,
+// it returns an error that wraps [queue.ErrUnknown] and names the known ones. For a body that
+// exceeds [Config.MaxBytes] it returns an error that wraps [ErrTooLarge].
 //
 // Messages of other programs are read as they write them. The header's name may be in any case, and
 // its value may be deflate, bzip2, or a charset, which is no compression. Celery's header
-// "compression" counts as well. JSON may be in ISO-8859-1 or UTF-16 if the content type says so, and
-// text/plain is JSON unless a codec takes it: a *string and a *[]byte get the body as it is.
+// "compression" counts as well. JSON may be in ISO-8859-1 or UTF-16 if the content type names it,
+// and text/plain is JSON unless a codec takes it: a *string and a *[]byte get the body as it is.
 func (s *Set) Decode(msg *queue.Message, into any) error {
 	codec, text, err := s.lookup(msg.ContentType)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *Set) lookup(contentType string) (c Codec, text bool, err error) {
 	if c := s.json(); c != nil && (strings.HasSuffix(name, "+json") || looseJSON(name)) {
 		return c, text, nil
 	}
-	return nil, false, &UnknownError{What: "content type", Name: contentType, Known: slices.Clone(s.known)}
+	return nil, false, &unknownError{what: "content type", name: contentType, known: slices.Clone(s.known)}
 }
 
 // json returns the codec for application/json, and nil if there is none.

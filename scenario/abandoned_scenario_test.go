@@ -22,7 +22,8 @@ func newDeaf() *deaf { return &deaf{release: make(chan struct{})} }
 
 func (d *deaf) sleep() { <-d.release }
 
-// listen is a worker whose jobs named in deafs do not stop. It keeps what HandleResult hears of them.
+// listen is a worker whose jobs named in deafs do not stop. It keeps the outcomes that HandleResult
+// gets of them.
 type listen struct {
 	deafs map[string]*deaf
 	takes time.Duration // of the others
@@ -59,7 +60,8 @@ func (l *listen) of(id string) []task.Outcome[string] {
 	return l.heard[id]
 }
 
-// TestScenario05_TheTaskThatWillNotStop: its worker hears the timeout, its slot is free after the grace, and it is seen until it returns.
+// TestScenario05_TheTaskThatWillNotStop: its worker gets the timeout, its slot is free after the
+// grace, and it is seen until it returns.
 func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		d := newDeaf()
@@ -94,7 +96,8 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 	})
 }
 
-// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. Whatever comes meanwhile doesn't begin it anew.
+// TestScenario05_TheGraceRunsOnce: it begins with the first reason to stop. A second reason doesn't
+// start it again.
 func TestScenario05_TheGraceRunsOnce(t *testing.T) {
 	for name, meanwhile := range map[string]func(r *rig.Rig){
 		"session lost":  func(r *rig.Rig) { r.Break() },
@@ -151,7 +154,8 @@ func eventOf(r *rig.Rig, id string) gentask.Event {
 	return ends[len(ends)-1]
 }
 
-// endsOfMessage waits for n ends of the message. A settlement is seen at the broker before its event is.
+// endsOfMessage waits for n ends of the message. A settlement is seen at the broker before its
+// event is.
 func endsOfMessage(r *rig.Rig, id string, n int) []gentask.Event {
 	r.Helper()
 	var ends []gentask.Event

@@ -20,8 +20,8 @@ import (
 
 var errReceive = errors.New("bug in Receive")
 
-// fragile makes workers that run a task, acknowledge a value, requeue at once without one, and do what they are told. It counts them by the id of
-// their message.
+// fragile makes workers that run a task, acknowledge a value, requeue at once without one, and do
+// what they are told. It counts them by the id of their message.
 type fragile struct {
 	*rig.Rig
 	run func(context.Context, gentask.Job[[]byte]) (any, error)
@@ -81,7 +81,8 @@ func (f *fragile) crashWorkers(crash func()) {
 	}
 }
 
-// TestScenario11_AnActorWorkerPanics in its own Receive: it is started anew, and its old task has ended before, though that takes its time.
+// TestScenario11_AnActorWorkerPanics in its own Receive: it is started again, and its old task has
+// ended before, though that takes its time.
 func TestScenario11_AnActorWorkerPanics(t *testing.T) {
 	for name, crash := range map[string]func(){"panic": func() { panic(errReceive) }, "Goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
@@ -109,8 +110,8 @@ func TestScenario11_AnActorWorkerPanics(t *testing.T) {
 	}
 }
 
-// TestScenario11_GivingUp: a worker that crashes more often than its intensity allows is given up, and that one delivery is requeued. Its siblings
-// and the supervisor are untouched.
+// TestScenario11_GivingUp: a worker that crashes more often than its intensity allows is given up,
+// and that one delivery is requeued. Its siblings and the supervisor are untouched.
 func TestScenario11_GivingUp(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const siblings = 9
@@ -171,7 +172,8 @@ func TestScenario11_NoRestarts(t *testing.T) {
 	})
 }
 
-// TestScenario11_TheTaskThatWillNotStop: its worker is not started anew while it runs, so the delivery is settled without one.
+// TestScenario11_TheTaskThatWillNotStop: its worker is not started again while it runs, so the
+// delivery is settled without one.
 func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		d := newDeaf()
@@ -192,7 +194,7 @@ func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 	})
 }
 
-// TestScenario11_ACrashAfterTheSettlement: nobody needs that worker any more.
+// TestScenario11_ACrashAfterTheSettlement: that worker is not needed any more.
 func TestScenario11_ACrashAfterTheSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0
@@ -212,7 +214,8 @@ func TestScenario11_ACrashAfterTheSettlement(t *testing.T) {
 	})
 }
 
-// TestScenario11_CrashesEverywhere, at random times, and every job is acknowledged in the end; none ran twice at the same time.
+// TestScenario11_CrashesEverywhere, at random times, and every job is acknowledged in the end; none
+// ran twice at the same time.
 func TestScenario11_CrashesEverywhere(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs = 100

@@ -145,7 +145,8 @@ func TestActor_EndsWithoutSettling(t *testing.T) {
 	}
 }
 
-// TestActor_ForeignProps: an actor of protoactor-go's own making, with a child of its own, is a worker like any other.
+// TestActor_ForeignProps: an actor of protoactor-go's own making, with a child of its own, is a
+// worker like any other.
 func TestActor_ForeignProps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type sent struct{ to any }
@@ -180,7 +181,7 @@ func TestActor_ForeignProps(t *testing.T) {
 	})
 }
 
-// TestActor_ForeignPropsThatCrash are started anew like any other.
+// TestActor_ForeignPropsThatCrash are started again like any other.
 func TestActor_ForeignPropsThatCrash(t *testing.T) {
 	made := 0
 	got := gentasktest.Run(t, gentask.Actor(func(job gentask.ActorJob[mail]) *actor.Props {

@@ -15,8 +15,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario15_BackPressure: 100,000 messages of 64 KiB wait, 6.4 GB in all, and 4 may run. At most 4 do, at most the prefetch is held, memory
-// is bounded, and nothing is discarded.
+// TestScenario15_BackPressure: 100,000 messages of 64 KiB wait, 6.4 GB in all, and 4 may run. At
+// most 4 do, at most the prefetch is held, memory is bounded, and nothing is discarded.
 func TestScenario15_BackPressure(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const (

@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario30_OnePoisonousItem: whatever way it makes its batch fail, it costs each of its
+// TestScenario30_OnePoisonousItem: however it makes its batch fail, it costs each of its
 // neighbours one attempt at most, and has its own.
 func TestScenario30_OnePoisonousItem(t *testing.T) {
 	const poison, most = "4", 5
@@ -111,7 +111,7 @@ func TestScenario30_ADeadlineOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestScenario30_AllDeadlinesOver: when nobody is left who wants a result, the function is told to
+// TestScenario30_AllDeadlinesOver: when no job that wants a result is left, the function is told to
 // stop.
 func TestScenario30_AllDeadlinesOver(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -176,8 +176,8 @@ func TestScenario30_StrangeIDs(t *testing.T) {
 	})
 }
 
-// TestScenario30_BatchesOfOneMux share the slots: when the jobs that gather for several of them have taken
-// every slot, the oldest batch is handled, and waits for nothing that can't come.
+// TestScenario30_BatchesOfOneMux share the slots: when the jobs that gather for several of them
+// have taken every slot, the oldest batch is handled, and waits for nothing that can't come.
 func TestScenario30_BatchesOfOneMux(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		for i := range 4 {

@@ -60,8 +60,8 @@ func firstEnds(r *rig.Rig) map[string]gentask.Event {
 	return ends
 }
 
-// TestScenario30_SomeFailSomeAreForgotten: of ten handled together three fail and two are forgotten. Five are acknowledged, five requeued, each with
-// its own reason; later all end.
+// TestScenario30_SomeFailSomeAreForgotten: of ten handled together three fail and two are
+// forgotten. Five are acknowledged, five requeued, each with its own reason; later all end.
 func TestScenario30_SomeFailSomeAreForgotten(t *testing.T) {
 	rig.Memory().Run(t, someForgotten)
 }
@@ -101,7 +101,8 @@ func someForgotten(r *rig.Rig) {
 	require.Len(r, r.Events(gentask.EventDone), 15)
 }
 
-// TestScenario30_AFunctionThatFails requeues all of them, whatever it did before; what it returns as an error, only those without a result.
+// TestScenario30_AFunctionThatFails requeues all of them, with any result of before; what it
+// returns as an error, only those without a result.
 func TestScenario30_AFunctionThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		end    func() error
@@ -140,7 +141,8 @@ func TestScenario30_AFunctionThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario30_Limits: a batch is handled when it is full, in number or in bytes, and a partial one when its time is up.
+// TestScenario30_Limits: a batch is handled when it is full, in number or in bytes, and a partial
+// one when its time is up.
 func TestScenario30_Limits(t *testing.T) {
 	const wait = 3 * time.Second
 	for name, c := range map[string]struct {
@@ -176,7 +178,8 @@ func TestScenario30_Limits(t *testing.T) {
 
 func byLength(msg *queue.Message) string { return strconv.Itoa(len(msg.Body)) }
 
-// TestScenario30_Keys are never mixed, and a key that waits for company holds up no other; when they have taken all slots, the oldest goes.
+// TestScenario30_Keys are never mixed, and a key that waits for company holds up no other; when
+// they have taken all slots, the oldest goes.
 func TestScenario30_Keys(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		for i := range 300 {
@@ -210,7 +213,8 @@ func TestScenario30_AKeyThatPanics(t *testing.T) {
 	})
 }
 
-// TestScenario30_Drain: the unstarted go back, and a partial batch is handled at once, not when its time is up.
+// TestScenario30_Drain: the unstarted go back, and a partial batch is handled at once, not when its
+// time is up.
 func TestScenario30_Drain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		got := &batchLog{}
@@ -224,7 +228,8 @@ func TestScenario30_Drain(t *testing.T) {
 	})
 }
 
-// TestScenario30_WhatNeverJoins: a payload that can't be decoded is dead-lettered, and the batch goes without it.
+// TestScenario30_WhatNeverJoins: a payload that can't be decoded is dead-lettered, and the batch
+// goes without it.
 func TestScenario30_WhatNeverJoins(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(2)
@@ -259,7 +264,8 @@ func TestScenario30_ConfigIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "behavior is empty")
 }
 
-// TestScenario30_Timeout counts from when the batch is handled, not from when its first job began to wait, and it is the same for all.
+// TestScenario30_Timeout counts from when the batch is handled, not from when its first job began
+// to wait, and it is the same for all.
 func TestScenario30_Timeout(t *testing.T) {
 	for name, c := range map[string]struct {
 		work  time.Duration
@@ -291,7 +297,8 @@ func TestScenario30_Timeout(t *testing.T) {
 	}
 }
 
-// TestScenario30_AFunctionThatWillNotStop: beyond timeout and grace one task is abandoned, that which runs it; the others are only late.
+// TestScenario30_AFunctionThatWillNotStop: beyond timeout and grace one task is abandoned, that
+// which runs it; the others are only late.
 func TestScenario30_AFunctionThatWillNotStop(t *testing.T) {
 	for name, stop := range map[string]func(r *rig.Rig, c *gentask.Consumer){
 		"timeout": func(*rig.Rig, *gentask.Consumer) {},
@@ -333,8 +340,9 @@ func TestScenario30_AFunctionThatWillNotStop(t *testing.T) {
 	}
 }
 
-// TestScenario30_Cancel takes one job out: before its batch is handled, at once; afterwards when the function returns, and then a result counts. If
-// it is the one in whose task the function runs, the others lose no attempt.
+// TestScenario30_Cancel takes one job out: before its batch is handled, at once; afterwards when
+// the function returns, and then a result counts. If it is the one in whose task the function runs,
+// the others lose no attempt.
 func TestScenario30_Cancel(t *testing.T) {
 	t.Run("before", func(t *testing.T) {
 		rig.Memory().Run(t, func(r *rig.Rig) {
@@ -408,7 +416,8 @@ func cancelMeanwhile(r *rig.Rig, leading bool) {
 
 var errGroup = errors.New("goroutine failed")
 
-// TestScenario30_AGoroutineThatPanics belongs to the function when task.Go started it: all of the batch fails.
+// TestScenario30_AGoroutineThatPanics belongs to the function when task.Go started it: all of the
+// batch fails.
 func TestScenario30_AGoroutineThatPanics(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		first := true
@@ -430,7 +439,8 @@ func TestScenario30_AGoroutineThatPanics(t *testing.T) {
 	})
 }
 
-// mayhem is a function that handles a batch, or fails to, in any way there is. No job may be handled by two calls at a time.
+// mayhem is a function that handles a batch, or fails to, in any way there is. No job may be
+// handled by two calls at a time.
 type mayhem struct {
 	mu      sync.Mutex
 	random  *rand.Rand
@@ -490,7 +500,8 @@ func (m *mayhem) handle(ctx context.Context, jobs batchJobs) (gentask.Results, e
 	return results, rig.Pause(ctx, time.Duration(m.draw(1000))*time.Millisecond)
 }
 
-// TestScenario30_WhateverHappens, to the function and to the session: every job ends once, and nothing is left.
+// TestScenario30_WhateverHappens, to the function and to the session: every job ends once, and
+// nothing is left.
 func TestScenario30_WhateverHappens(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario28_Breaker: everything fails for ten minutes. The intake pauses after the first failures, single jobs probe, further and further apart,
-// and when the outage is over the consumer is back by itself within the longest wait, with nothing lost and next to no attempts burnt.
+// TestScenario28_Breaker: everything fails for ten minutes. The intake pauses after the first
+// failures, single jobs probe, further and further apart, and when the outage is over the consumer
+// is back by itself within the longest wait, with nothing lost and next to no attempts burnt.
 func TestScenario28_Breaker(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 2, SlowSettle: time.Millisecond}}).Run(t, func(r *rig.Rig) {
 		const jobs, outage, longest = 1000, 10 * time.Minute, 30 * time.Second
@@ -56,7 +57,8 @@ func TestScenario28_Breaker(t *testing.T) {
 	})
 }
 
-// turnsOf checks that the breaker's events tell a story, and that each wait is at most twice the one before.
+// turnsOf checks that the breaker's events tell a story, and that each wait is at most twice the
+// one before.
 func turnsOf(r *rig.Rig) {
 	r.Helper()
 	events := r.Events(gentask.EventBreakerOpened, gentask.EventBreakerProbing, gentask.EventBreakerClosed)
@@ -76,8 +78,8 @@ func turnsOf(r *rig.Rig) {
 	}
 }
 
-// TestScenario28_WhatCounts: a breaker that would open at the first few failures stays closed for what tells nothing of what jobs depend on, and
-// opens for what does.
+// TestScenario28_WhatCounts: a breaker that would open at the first few failures stays closed for
+// failures that prove nothing about the services that jobs depend on, and opens for others.
 func TestScenario28_WhatCounts(t *testing.T) {
 	const jobs = 20
 	for name, c := range map[string]struct {
@@ -135,8 +137,8 @@ func TestScenario28_Undecodable(t *testing.T) {
 	})
 }
 
-// TestScenario28_LostProbe: a probe that is lost with its session, or with the ledger, says nothing, and the next job is the probe. An open breaker
-// outlives the ledger.
+// TestScenario28_LostProbe: a probe that is lost with its session, or with the ledger, proves
+// nothing, and the next job is the probe. An open breaker outlives the ledger.
 func TestScenario28_LostProbe(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true

@@ -13,8 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario28_OnServers: while everything fails the messages stay at the broker and keep their attempts; when the outage is over the consumer is
-// back by itself, in the session that it had.
+// TestScenario28_OnServers: while everything fails the messages stay at the broker and keep their
+// attempts; when the outage is over the consumer is back by itself, in the session that it had.
 func TestScenario28_OnServers(t *testing.T) { onServers(t, realBreaker) }
 
 func realBreaker(r *rig.Rig) {

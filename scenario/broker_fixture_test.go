@@ -32,8 +32,9 @@ func onServers(t *testing.T, scenario func(r *rig.Rig)) {
 
 func servers() []rig.Broker { return []rig.Broker{onRabbitMQ(rabbitmq.Quorum), onJetStream()} }
 
-// onRabbitMQ is a RabbitMQ server. Consumers reach it by way of a proxy, so that they can be cut off; all else goes straight to it. When a
-// test is over, the broker must have nothing left in the queue.
+// onRabbitMQ is a RabbitMQ server. Consumers reach it by way of a proxy, so that they can be cut
+// off; all else goes straight to it. When a test is over, the broker must have nothing left in the
+// queue.
 func onRabbitMQ(kind rabbitmq.QueueType) rig.Broker {
 	return rig.Broker{Name: "RabbitMQ " + string(kind), Queue: func(t testing.TB) rig.Fixture {
 		t.Helper()
@@ -100,8 +101,9 @@ func onEmbedded() rig.Broker {
 	}}
 }
 
-// jetStreamFixture has no Held: JetStream counts what waits to be delivered again with what is held. It has no Left either: for a moment after the
-// first session has made the queue's consumer, the server says that nothing is pending.
+// jetStreamFixture has no Held: JetStream counts what waits to be delivered again with what is
+// held. It has no Left either: for a moment after the first session has made the queue's consumer,
+// the server reports that nothing is pending.
 func jetStreamFixture(q *nats.Queue) rig.Fixture {
 	var f rig.Fixture
 	f.Source, f.Publisher = q, q

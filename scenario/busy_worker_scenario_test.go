@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TestScenario09_ABusyWorkerAnswers while Run takes 10 s: its status at once, and a cancel within the grace.
+// TestScenario09_ABusyWorkerAnswers while Run takes 10 s: its status at once, and a cancel within
+// the grace.
 func TestScenario09_ABusyWorkerAnswers(t *testing.T) {
 	t.Run("VirtualTime", func(t *testing.T) { rig.Memory().Run(t, scenario09) })
 	t.Run("RealTime", func(t *testing.T) { realTime(rig.Memory()).Run(t, scenario09) })
@@ -66,7 +67,7 @@ func pause10(ctx context.Context) error {
 	}
 }
 
-// medianOf says how long f takes, whatever else the machine does.
+// medianOf returns the median of the time that f takes, on a busy machine too.
 func medianOf(f func()) time.Duration {
 	took := make([]time.Duration, 21)
 	for i := range took {
@@ -78,7 +79,8 @@ func medianOf(f func()) time.Duration {
 	return took[len(took)/2]
 }
 
-// TestScenario09_CancelOfATaskThatWillNotStop leads to HandleResult all the same, when the grace is over.
+// TestScenario09_CancelOfATaskThatWillNotStop leads to HandleResult all the same, when the grace is
+// over.
 func TestScenario09_CancelOfATaskThatWillNotStop(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		d := newDeaf()
@@ -96,7 +98,8 @@ func TestScenario09_CancelOfATaskThatWillNotStop(t *testing.T) {
 	})
 }
 
-// TestScenario09_CancelBeforeTheStart: a job that waits for its slot is never run, and its worker hears why.
+// TestScenario09_CancelBeforeTheStart: a job that waits for its slot is never run, and its worker
+// is told why.
 func TestScenario09_CancelBeforeTheStart(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(2)
@@ -112,7 +115,7 @@ func TestScenario09_CancelBeforeTheStart(t *testing.T) {
 	})
 }
 
-// TestScenario09_AnActorWorkerAnswersItself: it hears its own messages while its task runs.
+// TestScenario09_AnActorWorkerAnswersItself: it gets its own messages while its task runs.
 func TestScenario09_AnActorWorkerAnswersItself(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		type statusRequest struct{ answer func(string) }

@@ -35,8 +35,9 @@ var crashes = map[string]func(){
 	"Goexit": runtime.Goexit,
 }
 
-// TestScenario06_HandleResultPanics: before a settlement, the fallback policy settles, once; after an early one nothing more is sent. Either way
-// HandleResult is not called again, nor is the job run again before it is delivered again.
+// TestScenario06_HandleResultPanics: before a settlement, the fallback policy settles, once; after
+// an early one nothing more is sent. Either way HandleResult is not called again, nor is the job
+// run again before it is delivered again.
 func TestScenario06_HandleResultPanics(t *testing.T) {
 	for status, run := range ends() {
 		for name, crash := range crashes {
@@ -81,7 +82,8 @@ func crashing(t *testing.T, run func(context.Context, int) (int, error), f func(
 	return got
 }
 
-// TestScenario06_HandleResultPanicsOnEveryJob, a thousand times, and nobody but its own worker notices.
+// TestScenario06_HandleResultPanicsOnEveryJob, a thousand times, and only its own worker is
+// affected.
 func TestScenario06_HandleResultPanicsOnEveryJob(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs = 1000
@@ -102,7 +104,8 @@ func TestScenario06_HandleResultPanicsOnEveryJob(t *testing.T) {
 	})
 }
 
-// TestScenario06_AHandleResultThatHangs loses its slot and its delivery, and nobody else waits for it.
+// TestScenario06_AHandleResultThatHangs loses its slot and its delivery, and no other job waits for
+// it.
 func TestScenario06_AHandleResultThatHangs(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
@@ -168,7 +171,8 @@ func TestScenario06_AnEventHandlerThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_AFactoryThatFails is a start that failed: it is tried again within the intensity, and then the delivery is requeued.
+// TestScenario06_AFactoryThatFails is a start that failed: it is tried again within the intensity,
+// and then the delivery is requeued.
 func TestScenario06_AFactoryThatFails(t *testing.T) {
 	for name, factory := range map[string]func() *actor.Props{
 		"panic":           func() *actor.Props { panic(errOwn) },
@@ -196,7 +200,8 @@ func TestScenario06_AFactoryThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_AProducerThatCallsGoexit takes the worker supervisor with it. It is started anew, and the job backs off.
+// TestScenario06_AProducerThatCallsGoexit takes the worker supervisor with it. It is started again,
+// and the job backs off.
 func TestScenario06_AProducerThatCallsGoexit(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
@@ -224,7 +229,7 @@ func acknowledging(job gentask.ActorJob[[]byte]) *actor.Props {
 	})
 }
 
-// TestScenario06_AMiddlewareThatFails: whatever ends it is how the job's task ends.
+// TestScenario06_AMiddlewareThatFails: the end of the middleware is how the job's task ends.
 func TestScenario06_AMiddlewareThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		f      func(ctx context.Context, job gentask.Job[any]) error
@@ -256,7 +261,8 @@ func TestScenario06_AMiddlewareThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_ARuleThatFails does not match: the next one is asked. One whose Backoff fails waits for Retry.Backoff.
+// TestScenario06_ARuleThatFails does not match: the next one is asked. One whose Backoff fails
+// waits for Retry.Backoff.
 func TestScenario06_ARuleThatFails(t *testing.T) {
 	for name, crash := range crashes {
 		t.Run(name, func(t *testing.T) {
@@ -276,7 +282,8 @@ func TestScenario06_ARuleThatFails(t *testing.T) {
 	}
 }
 
-// TestScenario06_ARuleThatHangs loses its slot and its delivery as a HandleResult does, and the ledger doesn't ask it again.
+// TestScenario06_ARuleThatHangs loses its slot and its delivery as a HandleResult does, and the
+// ledger doesn't ask it again.
 func TestScenario06_ARuleThatHangs(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true

@@ -135,8 +135,8 @@ func startsOf(r *rig.Rig, id string) (n int) {
 	return n
 }
 
-// TestComeback_EachLoopHasAFloor: what is given back again and again without losing an attempt waits longer each time, whatever way it takes, and
-// what is done beside it doesn't wait.
+// TestComeback_EachLoopHasAFloor: what is given back again and again without losing an attempt
+// waits longer each time, on every way, and what is done beside it doesn't wait.
 func TestComeback_EachLoopHasAFloor(t *testing.T) {
 	for name, l := range loops() {
 		t.Run(name, func(t *testing.T) {
@@ -171,8 +171,8 @@ func TestComeback_EachLoopHasAFloor(t *testing.T) {
 	}
 }
 
-// TestComeback_Doubles: the first time at once, and then after 100 ms and twice as long each time, up to a minute. Another message has its own count,
-// and a message that has ended begins anew.
+// TestComeback_Doubles: the first time at once, and then after 100 ms and twice as long each time,
+// up to a minute. Another message has its own count, and a message that has ended starts again.
 func TestComeback_Doubles(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = 2 * time.Hour
@@ -195,7 +195,8 @@ func TestComeback_Doubles(t *testing.T) {
 	})
 }
 
-// TestComeback_AnHonestOne is there again at once, and what waits by itself waits as long as it says, however often.
+// TestComeback_AnHonestOne is there again at once, and what waits by itself waits as long as it
+// states, however often.
 func TestComeback_AnHonestOne(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = 24 * time.Hour
@@ -225,7 +226,8 @@ func TestComeback_AnHonestOne(t *testing.T) {
 	})
 }
 
-// TestComeback_WhatWasNotStarted, or was interrupted by us, is there again at once, however often: by pauses, drains, and sessions that are lost.
+// TestComeback_WhatWasNotStarted, or was interrupted by us, is there again at once, however often:
+// by pauses, drains, and sessions that are lost.
 func TestComeback_WhatWasNotStarted(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(2)

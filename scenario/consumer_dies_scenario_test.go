@@ -18,9 +18,10 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario14_ConsumerActorDies: with 10 jobs running, the ledger dies, or the task supervisor, whose loss it does not survive. The old
-// session is closed, the contexts are cancelled, no job ever runs twice at once, though some take long to stop, and consumption resumes. A
-// partition of the task supervisor that dies abandons its tasks, so those may run beside their next run.
+// TestScenario14_ConsumerActorDies: with 10 jobs running, the ledger dies, or the task supervisor,
+// whose loss it does not survive. The old session is closed, the contexts are cancelled, no job
+// ever runs twice at once, though some take long to stop, and consumption resumes. A partition of
+// the task supervisor that dies abandons its tasks, so those may run beside their next run.
 func TestScenario14_ConsumerActorDies(t *testing.T) {
 	for _, victim := range []string{"ledger", "tasks", "partition"} {
 		t.Run(victim, func(t *testing.T) {
@@ -31,7 +32,7 @@ func TestScenario14_ConsumerActorDies(t *testing.T) {
 
 func consumerDies(r *rig.Rig, victim string) {
 	r.Allow.Crashes = true
-	r.Allow.Overlaps = victim == "partition" // nobody is left to wait for its tasks: they are abandoned at once
+	r.Allow.Overlaps = victim == "partition" // no part is left to wait for its tasks: they are abandoned at once
 	const running, jobs = 10, 30
 	var killed, cancelled atomic.Int32
 	r.Publish(jobs)
@@ -73,7 +74,7 @@ func TestScenario14_SessionClosedBeforeTheNextOpens(t *testing.T) {
 	})
 }
 
-// TestScenario14_BrokenDriver: whatever a driver breaks, it loses its session and no more.
+// TestScenario14_BrokenDriver: each broken rule costs a driver its session and no more.
 func TestScenario14_BrokenDriver(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Panic":   func() { panic("driver") },
@@ -108,8 +109,9 @@ func TestScenario14_BrokenDriver(t *testing.T) {
 	}
 }
 
-// TestScenario14_StuckDriver: one that doesn't return, whatever its context says, costs its session and a goroutine. The consumer goes on with the
-// next session, ends in time, and says so.
+// TestScenario14_StuckDriver: one that doesn't return, even after the end of its context, costs its
+// session and a goroutine. The consumer goes on with the next session, ends in time, and reports
+// it.
 func TestScenario14_StuckDriver(t *testing.T) {
 	for call := range calls {
 		for _, drains := range []bool{false, true} {
@@ -232,7 +234,8 @@ func (s *brokenSession) Close(ctx context.Context) error {
 	return s.Session.Close(ctx)
 }
 
-// TestScenario14_AbandonedTasksAreCountedOn: what an earlier ledger had to abandon still runs, and still counts.
+// TestScenario14_AbandonedTasksAreCountedOn: what an earlier ledger had to abandon still runs, and
+// still counts.
 func TestScenario14_AbandonedTasksAreCountedOn(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.Overlaps = true, true

@@ -30,8 +30,9 @@ func look(ctx context.Context, tell chan<- seen) error {
 	return ctx.Err()
 }
 
-// TestDeadline_WhateverMadeIt: the context of a job tells its deadline, and after a timeout that its time is over, in the words of
-// package context: in a function, a Worker, a batch, a worker of Actor, and a middleware.
+// TestDeadline_WhateverMadeIt: the context of a job reports its deadline, and after a timeout that
+// its time is over, in the words of package context: in a function, a Worker, a batch, a worker of
+// Actor, and a middleware.
 func TestDeadline_WhateverMadeIt(t *testing.T) {
 	const timeout = 10 * time.Second
 	for name, behavior := range map[string]func(tell chan<- seen) (gentask.Behavior, gentask.Policy){

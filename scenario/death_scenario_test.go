@@ -83,7 +83,8 @@ func (d *death) check(t require.TestingT, reason error) {
 
 func TestScenario03_EveryWayToDie(t *testing.T) { rig.Memory().Run(t, scenario03) }
 
-// scenario03 lets each death happen some times on two slots, so that a slot that is lost is missed, and then something succeed.
+// scenario03 lets each death happen some times on two slots, so that a slot that is lost is missed,
+// and then something succeed.
 func scenario03(r *rig.Rig) {
 	const each = 3
 	all := deaths()
@@ -116,7 +117,7 @@ func lethal(t *rig.Rig, deaths, each int) []queue.Message {
 	return msgs
 }
 
-// mortal is a worker that dies as its payload says.
+// mortal is a worker that dies in the way that its payload names.
 type mortal struct {
 	deaths []death
 

@@ -51,7 +51,8 @@ func (s *doneStore) Remember(_ context.Context, id string) error {
 	return nil
 }
 
-// loseAck is a job that is done, and loses its session before it can be acknowledged, the first time.
+// loseAck is a job that is done, and loses its session before it can be acknowledged, the first
+// time.
 func loseAck(r *rig.Rig) gentask.Behavior {
 	var once sync.Once
 	return r.Handle(func(context.Context, string) error {
@@ -60,7 +61,8 @@ func loseAck(r *rig.Rig) gentask.Behavior {
 	})
 }
 
-// requireDuplicates checks how many deliveries were acknowledged without a run, and that they are told so.
+// requireDuplicates checks how many deliveries were acknowledged without a run, and that they are
+// told so.
 func requireDuplicates(r *rig.Rig, n int) {
 	r.Helper()
 	duplicates := 0
@@ -76,7 +78,8 @@ func requireDuplicates(r *rig.Rig, n int) {
 	require.Equal(r, n, duplicates, "deliveries acknowledged without a run")
 }
 
-// TestScenario31_DoneIsNotDoneAgain: a job whose ack was lost with the session is acknowledged when it comes again, and not run.
+// TestScenario31_DoneIsNotDoneAgain: a job whose ack was lost with the session is acknowledged when
+// it comes again, and not run.
 func TestScenario31_DoneIsNotDoneAgain(t *testing.T) {
 	for name, policy := range map[string]gentask.Dedup{
 		"Memory": {Remember: 10},
@@ -107,7 +110,8 @@ func TestScenario31_OffRunsAgain(t *testing.T) {
 	})
 }
 
-// TestScenario31_AnotherNode: a node that shares the store knows what was done elsewhere; the store knew it before the broker was told.
+// TestScenario31_AnotherNode: a node that shares the store does not repeat what was done elsewhere;
+// the store has it before the broker.
 func TestScenario31_AnotherNode(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		store := &doneStore{}
@@ -124,7 +128,8 @@ func TestScenario31_AnotherNode(t *testing.T) {
 	})
 }
 
-// TestScenario31_LateEnd: a job that is allowed to finish although its delivery is lost is done, too.
+// TestScenario31_LateEnd: a job that is allowed to finish although its delivery is lost is done,
+// too.
 func TestScenario31_LateEnd(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
@@ -139,8 +144,9 @@ func TestScenario31_LateEnd(t *testing.T) {
 	})
 }
 
-// TestScenario31_OnlyAnAckedSuccessIsDone: what HandleResult wants tried again runs again, and so does what it acknowledged although it failed.
-// What is published anew under an old id runs, too.
+// TestScenario31_OnlyAnAckedSuccessIsDone: what HandleResult wants tried again runs again, and so
+// does what it acknowledged although it failed. A message that is published again under an old id
+// runs, too.
 func TestScenario31_OnlyAnAckedSuccessIsDone(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
@@ -160,7 +166,8 @@ func TestScenario31_OnlyAnAckedSuccessIsDone(t *testing.T) {
 	})
 }
 
-// TestScenario31_BrokenStore: a store that fails, panics or hangs is loud, and loses no job: what it doesn't know runs, what is done is acknowledged.
+// TestScenario31_BrokenStore: a store that fails, panics or hangs is loud, and loses no job: what
+// it doesn't know runs, what is done is acknowledged.
 func TestScenario31_BrokenStore(t *testing.T) {
 	for name, broken := range map[string]func() error{
 		"Error": func() error { return errOwn },

@@ -4,5 +4,6 @@ import (
 	"testing"
 )
 
-// TestScenario31_OnServers: five jobs lose their session when they are done. The broker delivers them again, and none runs again.
+// TestScenario31_OnServers: five jobs lose their session when they are done. The broker delivers
+// them again, and none runs again.
 func TestScenario31_OnServers(t *testing.T) { onServers(t, doneOnce) }

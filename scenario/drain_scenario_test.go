@@ -15,8 +15,9 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario16_Drain: the broker is told to send no more, the unstarted go back at once and without costing an attempt, the running ones
-// finish, and their acks are flushed before the session is closed.
+// TestScenario16_Drain: the broker is told to send no more, the unstarted go back at once and
+// without costing an attempt, the running ones finish, and their acks are flushed before the
+// session is closed.
 func TestScenario16_Drain(t *testing.T) {
 	for name, faults := range map[string]memory.Faults{
 		"Plain":            {},
@@ -73,8 +74,8 @@ func drainRunning(r *rig.Rig) {
 	r.Finish()
 }
 
-// TestScenario16_PastTheDeadline: a job that takes longer is cancelled, goes back without costing an attempt, and is named in the report; if
-// it doesn't even return within the grace, so is that.
+// TestScenario16_PastTheDeadline: a job that takes longer is cancelled, goes back without costing
+// an attempt, and is named in the report; if it doesn't even return within the grace, so is that.
 func TestScenario16_PastTheDeadline(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Unfinished = true
@@ -106,7 +107,8 @@ func TestScenario16_PastTheDeadline(t *testing.T) {
 	})
 }
 
-// TestScenario16_StopsContextBoundsTheDrain: it may leave less than DrainTimeout, and then leaves enough of itself for the grace.
+// TestScenario16_StopsContextBoundsTheDrain: it may leave less than DrainTimeout, and then leaves
+// enough of itself for the grace.
 func TestScenario16_StopsContextBoundsTheDrain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
@@ -123,7 +125,8 @@ func TestScenario16_StopsContextBoundsTheDrain(t *testing.T) {
 	})
 }
 
-// TestScenario16_WhileTheBrokerIsGone: a drain ends without a session too, and the report says what was lost.
+// TestScenario16_WhileTheBrokerIsGone: a drain ends without a session too, and the report has what
+// was lost.
 func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(4)
@@ -141,7 +144,8 @@ func TestScenario16_WhileTheBrokerIsGone(t *testing.T) {
 	})
 }
 
-// TestScenario16_CutShort: whoever dies while the consumer drains, and when the session is lost, Stop returns, and the report says what was lost.
+// TestScenario16_CutShort: if a part dies while the consumer drains, or the session is lost, Stop
+// returns, and the report has what was lost.
 func TestScenario16_CutShort(t *testing.T) {
 	for victim, want := range map[string]gentask.DrainReport{
 		"ledger":  {Returned: 3, Lost: 5},
@@ -184,7 +188,8 @@ func TestScenario16_CutShort(t *testing.T) {
 	}
 }
 
-// TestScenario16_BrokerTakesNoSettlement: the drain does not wait for ever, and the report says what was lost.
+// TestScenario16_BrokerTakesNoSettlement: the drain does not wait for ever, and the report has what
+// was lost.
 func TestScenario16_BrokerTakesNoSettlement(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Memory.SetFaults(memory.Faults{FailSettle: memory.Times(-1)})

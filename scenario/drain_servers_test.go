@@ -11,7 +11,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario16_OnServers: while the 5 that run are still busy, the 15 that were returned run elsewhere, at no cost of an attempt.
+// TestScenario16_OnServers: while the 5 that run are still busy, the 15 that were returned run
+// elsewhere, at no cost of an attempt.
 func TestScenario16_OnServers(t *testing.T) { onServers(t, drainBesideAnother) }
 
 func drainBesideAnother(r *rig.Rig) {
@@ -59,7 +60,8 @@ func endsAt(r *rig.Rig, consumer string) []gentask.Event {
 	return ends
 }
 
-// TestScenario16_PastTheDeadlineOnServers: what runs when the time is up is cancelled, named, and returned at no cost of an attempt.
+// TestScenario16_PastTheDeadlineOnServers: what runs when the time is up is cancelled, named, and
+// returned at no cost of an attempt.
 func TestScenario16_PastTheDeadlineOnServers(t *testing.T) {
 	onServers(t, func(r *rig.Rig) {
 		r.Publish(2)

@@ -16,7 +16,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// end is what an end event tells of a delivery.
+// end is the part of an end event that tests compare.
 type end struct {
 	Attempt     int
 	Redelivered bool
@@ -95,7 +95,8 @@ func endings() []ending {
 	}
 }
 
-// TestScenario34_StartAndEnd: however a delivery ends, it has one start event and one end event, with the right numbers.
+// TestScenario34_StartAndEnd: however a delivery ends, it has one start event and one end event,
+// with the right numbers.
 func TestScenario34_StartAndEnd(t *testing.T) {
 	for _, c := range endings() {
 		t.Run(c.name, func(t *testing.T) {
@@ -203,7 +204,8 @@ func TestScenario34_Order(t *testing.T) {
 	})
 }
 
-// TestScenario34_BadSubscriber: one that panics, or calls Goexit, for every event, harms nothing and still hears every event once.
+// TestScenario34_BadSubscriber: one that panics, or calls Goexit, for every event, harms nothing
+// and still gets every event once.
 func TestScenario34_BadSubscriber(t *testing.T) {
 	for name, harm := range map[string]func(){
 		"Panic":  func() { panic("subscriber") },

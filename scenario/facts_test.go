@@ -88,8 +88,8 @@ func failingWith(err error) map[string]func(r *rig.Rig) gentask.Behavior {
 	}
 }
 
-// TestFacts_WhatAJobReturnsIsNotHowItEnded: an error that says how another task, consumer or message ended
-// costs an attempt like any other, with back-off, whatever door it comes through.
+// TestFacts_WhatAJobReturnsIsNotHowItEnded: an error that wraps the end of another task, consumer
+// or message costs an attempt like any other, with back-off, through every door.
 func TestFacts_WhatAJobReturnsIsNotHowItEnded(t *testing.T) {
 	const most = 3
 	for name, err := range endingsOfOthers(t) {
@@ -175,7 +175,8 @@ func TestFacts_TheMatchersGoByFacts(t *testing.T) {
 	}
 }
 
-// TestFacts_InHandleResultToo: the matchers tell there, too, and errors.Is still finds what the job returned.
+// TestFacts_InHandleResultToo: the matchers tell there, too, and errors.Is still finds what the job
+// returned.
 func TestFacts_InHandleResultToo(t *testing.T) {
 	nested := panicOf(t, "no")
 	rig.Memory().Run(t, func(r *rig.Rig) {
@@ -214,8 +215,8 @@ func TestFacts_FailuresOfOthersCountForBreakers(t *testing.T) {
 	}
 }
 
-// TestFacts_InterruptedIsReleased: what was told to stop is released, whatever it returns then, and costs no attempt; with its own
-// words, too, such as a DeadLetter.
+// TestFacts_InterruptedIsReleased: a job that was told to stop is released, and costs no attempt,
+// with any error that it returns then, a DeadLetter too.
 func TestFacts_InterruptedIsReleased(t *testing.T) {
 	for name, last := range map[string]func(context.Context) error{
 		"Err":      func(ctx context.Context) error { return ctx.Err() },
@@ -241,7 +242,7 @@ func TestFacts_InterruptedIsReleased(t *testing.T) {
 	}
 }
 
-// TestFacts_AStoreThatSpeaksOfAnotherSession is loud: nobody has told the job to stop.
+// TestFacts_AStoreThatSpeaksOfAnotherSession is loud: the job was not told to stop.
 func TestFacts_AStoreThatSpeaksOfAnotherSession(t *testing.T) {
 	for name, err := range endingsOfOthers(t) {
 		t.Run(name, func(t *testing.T) {
@@ -273,7 +274,8 @@ func TestFacts_ReportsNameWhatWasAbandoned(t *testing.T) {
 	})
 }
 
-// TestFacts_AnActorWorkerIsStartedAgain although its job returned the error of another task that was abandoned.
+// TestFacts_AnActorWorkerIsStartedAgain although its job returned the error of another task that
+// was abandoned.
 func TestFacts_AnActorWorkerIsStartedAgain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		made := 0

@@ -12,7 +12,7 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestHealth_EveryState: what Health says on the way from before the start until after the end.
+// TestHealth_EveryState: the states of Health on the way from before the start until after the end.
 func TestHealth_EveryState(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{SlowOpen: time.Second}}).Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, time.Minute) }), gentask.Config{Timeout: -1})
@@ -69,7 +69,7 @@ func TestHealth_FailedSettlement(t *testing.T) {
 	})
 }
 
-// TestHealth_BrokerGone: it says why there is no session for as long as there is none.
+// TestHealth_BrokerGone: it reports why there is no session for as long as there is none.
 func TestHealth_BrokerGone(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{RefuseOpen: memory.Times(-1)}}).Run(t, func(r *rig.Rig) {
 		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
@@ -84,7 +84,8 @@ func TestHealth_BrokerGone(t *testing.T) {
 	})
 }
 
-// checkReconnects checks that the waits between the attempts to open a session are spaced from 100 ms to 30 s, with jitter.
+// checkReconnects checks that the waits between the attempts to open a session are spaced from 100
+// ms to 30 s, with jitter.
 func checkReconnects(r *rig.Rig) {
 	r.Helper()
 	failed := r.Events(gentask.EventOpenFailed)

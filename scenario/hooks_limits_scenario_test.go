@@ -38,8 +38,8 @@ func filled(t *testing.T, n int) *memory.Queue {
 	return q
 }
 
-// TestScenario39_EventsAreBounded: OnEvent blocks for ever and the context of Run ends. Run returns, and 20,000
-// jobs have left no more events behind than the bound.
+// TestScenario39_EventsAreBounded: OnEvent blocks for ever and the context of Run ends. Run
+// returns, and 20,000 jobs have left no more events behind than the bound.
 func TestScenario39_EventsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const jobs = 20_000
@@ -63,9 +63,9 @@ func TestScenario39_EventsAreBounded(t *testing.T) {
 	})
 }
 
-// TestScenario39_FunctionsThatHangAreBounded: of each function that hangs for 10 minutes no more than 16 calls,
-// and those that are made at the same time, are left behind; jobs are done without it, and the node says
-// so.
+// TestScenario39_FunctionsThatHangAreBounded: of each function that hangs for 10 minutes no more
+// than 16 calls, and those that are made at the same time, are left behind; jobs are done without
+// it, and the node reports it.
 func TestScenario39_FunctionsThatHangAreBounded(t *testing.T) {
 	const jobs, concurrency = 500, 10
 	for _, name := range []string{
@@ -108,8 +108,8 @@ func TestScenario39_FunctionsThatHangAreBounded(t *testing.T) {
 	}
 }
 
-// TestScenario39_HandleResultsThatHangAreBounded: at 16 the consumer takes no more work and says so, and when
-// they return it goes on.
+// TestScenario39_HandleResultsThatHangAreBounded: at 16 the consumer takes no more work and states
+// so, and when they return it goes on.
 func TestScenario39_HandleResultsThatHangAreBounded(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
@@ -148,8 +148,8 @@ func (s *deafSource) Open(ctx context.Context, o queue.Options) (queue.Session, 
 	return &sessionDo{session, func(string) { <-s.release }}, err
 }
 
-// TestScenario39_SessionsLeftBehindAreBounded: a driver that does not return costs no more than 16 sessions, then
-// none is opened until one of them has returned.
+// TestScenario39_SessionsLeftBehindAreBounded: a driver that does not return costs no more than 16
+// sessions, then none is opened until one of them has returned.
 func TestScenario39_SessionsLeftBehindAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &deafSource{Queue: memory.New(memory.Config{}), release: make(chan struct{})}
@@ -174,8 +174,8 @@ func TestScenario39_SessionsLeftBehindAreBounded(t *testing.T) {
 	})
 }
 
-// TestScenario39_FactoriesThatHang hold up other jobs for some seconds each, and none of them costs the worker
-// supervisor.
+// TestScenario39_FactoriesThatHang hold up other jobs for some seconds each, and none of them costs
+// the worker supervisor.
 func TestScenario39_FactoriesThatHang(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})
@@ -223,7 +223,8 @@ func TestScenario39_ASystemLoggerThatMisbehaves(t *testing.T) {
 	}
 }
 
-// TestSubscribe: several subscribers, each with all events of its time in order, and none waits for another.
+// TestSubscribe: several subscribers, each with all events of its time in order, and none waits for
+// another.
 func TestSubscribe(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})

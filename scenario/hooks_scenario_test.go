@@ -24,15 +24,15 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// handIn is a function that a user hands in. install puts it where it belongs, and calls do in it, with
-// the id of the job that it is called for if there is one.
+// handIn is a function that a user hands in. install puts it where it belongs, and calls do in it,
+// with the id of the job that it is called for if there is one.
 type handIn struct {
 	health  string // its name in Health.Hooks; empty if it runs as a part of the job
 	install func(cfg *gentask.Config, do func(id string)) gentask.Behavior
 }
 
-// bad is the job whose functions misbehave. Its run fails the first time, so that every function has
-// something to do.
+// bad is the job whose functions misbehave. Its run fails the first time, so that every function
+// has something to do.
 const bad = "1"
 
 var errFirst = errors.New("the first run fails")
@@ -265,8 +265,9 @@ func misbehave(t *testing.T, name string, in handIn, do func(m *misbehaving)) *m
 	return m
 }
 
-// TestScenario39_HooksThatMisbehave: whatever is handed in panics, exits its goroutine or hangs, for one job
-// or always, the other 19 jobs are done, Health tells, Stop returns and Done is closed.
+// TestScenario39_HooksThatMisbehave: every function that is handed in panics, exits its goroutine
+// or hangs, for one job or always. The other 19 jobs are done, Health reports it, Stop returns and
+// Done is closed.
 func TestScenario39_HooksThatMisbehave(t *testing.T) {
 	for what, do := range map[string]func(m *misbehaving){
 		"panics":       func(*misbehaving) { panic("bug of a hook") },
@@ -321,8 +322,8 @@ func (m *misbehaving) checkHealth(name string, hangs bool) {
 	}
 }
 
-// TestScenario39_StopFromAHook starts the drain and returns at once, with an empty report: from everything
-// that is handed in, with a context that tells nothing.
+// TestScenario39_StopFromAHook starts the drain and returns at once, with an empty report: from
+// everything that is handed in, with a context that reports nothing.
 func TestScenario39_StopFromAHook(t *testing.T) {
 	for name, in := range handIns() {
 		t.Run(name, func(t *testing.T) {

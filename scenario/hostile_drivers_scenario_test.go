@@ -29,7 +29,8 @@ const (
 	grudgeWaiting grudge = "Waiting"
 )
 
-// spiteful is a source whose sessions return, or panic with, each error once, from one of their methods.
+// spiteful is a source whose sessions return, or panic with, each error once, from one of their
+// methods.
 type spiteful struct {
 	queue.Source
 	method grudge
@@ -125,8 +126,8 @@ func (s *spitefulSession) Close(ctx context.Context) error {
 	return err
 }
 
-// TestScenario38_HostileDrivers has each method of a driver fail with each hostile error. Whatever it says, the consumer opens a session anew, or
-// tries again, and does its jobs.
+// TestScenario38_HostileDrivers makes each method of a driver fail with each hostile error. The
+// consumer opens a session again, or tries again, and does its jobs.
 func TestScenario38_HostileDrivers(t *testing.T) {
 	for _, method := range []grudge{
 		grudgeOpen, grudgeReceive, grudgeSettle, grudgeSome, grudgeNone, grudgeCancel, grudgeResume, grudgeClose, grudgeWaiting,

@@ -19,7 +19,7 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// A door is a way by which an error, or a panic value, of the user's comes into a consumer.
+// A door is a way by which an error or a panic value of user code comes into a consumer.
 type door struct {
 	name     string
 	behavior func(hostile) gentask.Behavior
@@ -181,7 +181,7 @@ func doorsOfPolicies() []door {
 				},
 				Retry: gentask.Retry{Rules: []gentask.Rule{
 					{When: gentask.WhenErrorIs(context.Canceled), Do: gentask.DeadLetter(nil)},
-					{When: gentask.WhenErrorAs[*gentask.KindError](), Do: gentask.DeadLetter(nil)},
+					{When: gentask.WhenErrorAs[*gentask.AttemptsError](), Do: gentask.DeadLetter(nil)},
 					{When: func(_ task.Status, reason error) bool { panic(reason) }, Do: gentask.DeadLetter(nil)},
 					{When: gentask.WhenFailed, Backoff: func(_ int, reason error) time.Duration { panic(reason) }},
 				}},
@@ -207,8 +207,9 @@ func hostileBatch(f func(r gentask.Results, id string, err error) error) func(ho
 	}
 }
 
-// TestScenario38_HostileValues sends each hostile error through each door, among good jobs. The good ones are acknowledged, the others end
-// as dead letters with a reason, the node does not notice, and it stops at once.
+// TestScenario38_HostileValues sends each hostile error through each door, among good jobs. The
+// good ones are acknowledged, the others end as dead letters with a reason, the node does not
+// notice, and it stops at once.
 func TestScenario38_HostileValues(t *testing.T) {
 	for _, d := range doors() {
 		t.Run(d.name, func(t *testing.T) {

@@ -26,7 +26,8 @@ func sameID(n int) []queue.Message {
 	return msgs
 }
 
-// TestIdentity_OneIDForAll: messages that share an id run side by side like any others, and Health counts them.
+// TestIdentity_OneIDForAll: messages that share an id run side by side like any others, and Health
+// counts them.
 func TestIdentity_OneIDForAll(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, atOnce = 200, 20
@@ -60,7 +61,8 @@ func TestIdentity_IDsOfTheirOwnAreNotShared(t *testing.T) {
 	})
 }
 
-// TestIdentity_ARedeliveryWaits: of the deliveries of one message at most one runs here, though the id is shared with others.
+// TestIdentity_ARedeliveryWaits: of the deliveries of one message at most one runs here, though the
+// id is shared with others.
 func TestIdentity_ARedeliveryWaits(t *testing.T) {
 	rig.MemoryWith(memory.Config{}).Run(t, func(r *rig.Rig) {
 		const jobs = 10
@@ -88,7 +90,8 @@ func TestIdentity_ARedeliveryWaits(t *testing.T) {
 	})
 }
 
-// TestIdentity_AnIDThatIsUsedTwice: the second message under an id fails once, and is run again: it was never done, whoever remembers.
+// TestIdentity_AnIDThatIsUsedTwice: the second message under an id fails once, and is run again: it
+// was never done, in memory or in a store.
 func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
 	for name, dedup := range map[string]func() gentask.Dedup{
 		"memory": func() gentask.Dedup { return gentask.Dedup{Remember: 10} },
@@ -121,7 +124,8 @@ func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
 	}
 }
 
-// TestIdentity_StoreKeys: they are the same for all deliveries of a message, differ for messages of one id, and are bounded.
+// TestIdentity_StoreKeys: they are the same for all deliveries of a message, differ for messages of
+// one id, and are bounded.
 func TestIdentity_StoreKeys(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		store := &doneStore{}
@@ -140,7 +144,8 @@ func TestIdentity_StoreKeys(t *testing.T) {
 	})
 }
 
-// TestIdentity_ABatchHasNoIDTwice: a result is for one job, so jobs that share an id are handled one after the other.
+// TestIdentity_ABatchHasNoIDTwice: a result is for one job, so jobs that share an id are handled
+// one after the other.
 func TestIdentity_ABatchHasNoIDTwice(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs = 12
@@ -196,7 +201,8 @@ func TestIdentity_CancelByID(t *testing.T) {
 	})
 }
 
-// TestIdentity_SuspectsAreMessages: a message that was cleared says nothing about another under its id.
+// TestIdentity_SuspectsAreMessages: a message that was cleared proves nothing about another under
+// its id.
 func TestIdentity_SuspectsAreMessages(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Overlaps = true

@@ -51,7 +51,8 @@ func idling(does func(job gentask.ActorJob[[]byte], ctx actor.Context)) gentask.
 	})
 }
 
-// TestIdle_EndedAsATimeout: a worker that neither runs, settles nor ends has as much time as a run, and then the default policy decides; it is told.
+// TestIdle_EndedAsATimeout: a worker that neither runs, settles nor ends has as much time as a run,
+// and then the default policy decides; it is told.
 func TestIdle_EndedAsATimeout(t *testing.T) {
 	for name, does := range idlers() {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestIdle_MaxAttempts(t *testing.T) {
 func TestIdle_Cancel(t *testing.T) {
 	for name, does := range idlers() {
 		if name == "deaf to the timeout" || name == "stuck in Receive" {
-			continue // the task hears the cancellation, see below; and the worker is killed later
+			continue // the task gets the cancellation, see below; and the worker is killed later
 		}
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -179,7 +180,8 @@ func TestIdle_SettledAndAlive(t *testing.T) {
 	})
 }
 
-// TestIdle_ABusyOneIsLeftAlone: who extends his task for ever, runs one task after the other, or waits less than a timeout in between, has his way.
+// TestIdle_ABusyOneIsLeftAlone: a worker that extends its task for ever, runs one task after the
+// other, or waits less than a timeout in between, is not ended.
 func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const timeout = time.Second
@@ -215,7 +217,8 @@ func TestIdle_ABusyOneIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestIdle_RestartLoops: a worker that crashes for ever, slower than its intensity, is limited, whether it runs a task in between or not.
+// TestIdle_RestartLoops: a worker that crashes for ever, slower than its intensity, is limited,
+// whether it runs a task in between or not.
 func TestIdle_RestartLoops(t *testing.T) {
 	for name, runs := range map[string]bool{"without a task": false, "with one": true} {
 		t.Run(name, func(t *testing.T) {

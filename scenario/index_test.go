@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestIndex: docs/scenarios.md lists each test of a scenario, in whatever package it is, with its
-// file, and nothing else.
+// TestIndex: docs/scenarios.md lists each test of a scenario, of every package, with its file, and
+// nothing else.
 func TestIndex(t *testing.T) {
 	const root = ".."
 	page, err := os.ReadFile(filepath.Join(root, "docs", "scenarios.md"))

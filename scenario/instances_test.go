@@ -38,8 +38,8 @@ func idle(r *rig.Rig) *gentask.Consumer {
 	return r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
 }
 
-// TestInstances_PropsOfARunningConsumer take nothing away from it: its Stop stops it, and a tree made
-// of them ends with ErrRunning.
+// TestInstances_PropsOfARunningConsumer take nothing away from it: its Stop stops it, and a tree
+// made of them ends with ErrRunning.
 func TestInstances_PropsOfARunningConsumer(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
@@ -65,8 +65,8 @@ func TestInstances_PropsOfARunningConsumer(t *testing.T) {
 	})
 }
 
-// TestInstances_TwoTrees: of two trees the second ends with ErrRunning, be it of other Props or of the
-// same; when the first has ended it may live.
+// TestInstances_TwoTrees: of two trees the second ends with ErrRunning, be it of other Props or of
+// the same; when the first has ended it may live.
 func TestInstances_TwoTrees(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		t.Run(fmt.Sprintf("same=%v", same), func(t *testing.T) {
@@ -102,8 +102,8 @@ func TestInstances_TwoTrees(t *testing.T) {
 	}
 }
 
-// TestInstances_StartInsteadOfProps: Props that nobody spawns don't keep a consumer from being started,
-// nor a tree that has ended.
+// TestInstances_StartInsteadOfProps: Props that are never spawned don't keep a consumer from being
+// started, nor does a tree that has ended.
 func TestInstances_StartInsteadOfProps(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := idle(r)
@@ -126,8 +126,7 @@ func TestInstances_StartInsteadOfProps(t *testing.T) {
 	})
 }
 
-// TestInstances_StopBeforeSpawn: whatever Props were made before, trees made of them end at once; later
-// ones live.
+// TestInstances_StopBeforeSpawn: trees made of earlier Props end at once; later ones live.
 func TestInstances_StopBeforeSpawn(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := idle(r)
@@ -169,8 +168,8 @@ func TestInstances_StartDuringDrain(t *testing.T) {
 	})
 }
 
-// TestInstances_Supervised: a supervisor that starts the consumer's tree anew begins a new instance each
-// time, whether its spec makes Props each time or has them at hand.
+// TestInstances_Supervised: a supervisor that starts the consumer's tree again begins a new
+// instance each time, whether its spec makes Props each time or has them at hand.
 func TestInstances_Supervised(t *testing.T) {
 	for _, fresh := range []bool{true, false} {
 		t.Run(fmt.Sprintf("fresh=%v", fresh), func(t *testing.T) {
@@ -203,8 +202,8 @@ func TestInstances_Supervised(t *testing.T) {
 	}
 }
 
-// TestInstances_KilledBeforeItBegan: a tree that is killed before it has a ledger has ended, and Stop
-// and Pause don't wait for it.
+// TestInstances_KilledBeforeItBegan: a tree that is killed before it has a ledger has ended, and
+// Stop and Pause don't wait for it.
 func TestInstances_KilledBeforeItBegan(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.GaveUp, r.Allow.Logged = true, true
@@ -221,8 +220,8 @@ func TestInstances_KilledBeforeItBegan(t *testing.T) {
 	})
 }
 
-// TestInstances_Model: whatever Start, Stop, Props, spawn and kill come after each other, the consumer
-// has one session or none, as the model says.
+// TestInstances_Model: for any sequence of Start, Stop, Props, spawn and kill, the consumer has one
+// session or none, like the model.
 func TestInstances_Model(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ops := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 30).Draw(rt, "ops")
@@ -299,7 +298,7 @@ func livesModel(t *testing.T, ops, picks []int) {
 	require.Zero(t, q.Stats().Sessions)
 }
 
-// TestInstances_Race: whatever is called at the same time, in the end Stop stops it all.
+// TestInstances_Race: for any calls at the same time, in the end Stop stops it all.
 func TestInstances_Race(t *testing.T) {
 	for range 20 {
 		rig.Memory().Run(t, func(r *rig.Rig) {

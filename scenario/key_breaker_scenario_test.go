@@ -15,8 +15,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario28_KeyBreaker: what one key depends on is down for ten minutes. Its messages are given back and keep their attempts, single ones probe,
-// and it is back by itself; messages of another key are run as they come all the time.
+// TestScenario28_KeyBreaker: what one key depends on is down for ten minutes. Its messages are
+// given back and keep their attempts, single ones probe, and it is back by itself; messages of
+// another key are run as they come all the time.
 func TestScenario28_KeyBreaker(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, outage, longest = 200, 10 * time.Minute, 30 * time.Second
@@ -66,7 +67,8 @@ func TestScenario28_KeyBreaker(t *testing.T) {
 	})
 }
 
-// TestScenario28_KeyBreakerKeepsOrder: messages of a key that are in order are held, and run in order when it is back.
+// TestScenario28_KeyBreakerKeepsOrder: messages of a key that are in order are held, and run in
+// order when it is back.
 func TestScenario28_KeyBreakerKeepsOrder(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, outage = 20, 10 * time.Minute

@@ -28,8 +28,9 @@ func keyIn(ctx context.Context) string {
 	return job.Headers()["key"]
 }
 
-// TestScenario33_KeyRate: no window of any length has more starts of a key than allowed, through lost sessions and a crashed ledger; each key makes
-// use of what it may; and what has no key, or a key of its own, is not slowed.
+// TestScenario33_KeyRate: no window of any length has more starts of a key than allowed, through
+// lost sessions and a crashed ledger. Each key uses its whole rate. Messages without a key, or with
+// one of their own, are not slowed.
 func TestScenario33_KeyRate(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, perSecond, burst = 200, 10, 3

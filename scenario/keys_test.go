@@ -12,7 +12,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestKeyFunc_HasACopy: one that sets fields of the message, which it must not, changes neither the job nor the next key.
+// TestKeyFunc_HasACopy: one that sets fields of the message, which it must not, changes neither the
+// job nor the next key.
 func TestKeyFunc_HasACopy(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		var keyed []string

@@ -30,7 +30,8 @@ func publishAs[T any](r *rig.Rig, k gentask.Kind[T], v T, with ...queue.Message)
 
 var mails = gentask.NewKind[mail]("mail")
 
-// TestKind_Message: it is the payload in JSON, under the kind's name, and keeps what was given with it; neither of the two is changed.
+// TestKind_Message: it is the payload in JSON, under the kind's name, and keeps what was given with
+// it; neither of the two is changed.
 func TestKind_Message(t *testing.T) {
 	m, err := mails.Message(mail{To: "anna"})
 	require.NoError(t, err)
@@ -99,7 +100,8 @@ func TestKind_Duplicate(t *testing.T) {
 	})
 }
 
-// TestKind_Roundtrip: each kind's own function gets its own type, by JSON or a codec, and AnyKind what is left.
+// TestKind_Roundtrip: each kind's own function gets its own type, by JSON or a codec, and AnyKind
+// what is left.
 func TestKind_Roundtrip(t *testing.T) {
 	set, err := codec.New(codec.Config{Version: "2"})
 	require.NoError(t, err)
@@ -129,7 +131,8 @@ func TestKind_Roundtrip(t *testing.T) {
 	})
 }
 
-// TestKind_Attempts: a kind's MaxAttempts takes the place of the consumer's, more or less, for what fails and for what was lost with its process.
+// TestKind_Attempts: a kind's MaxAttempts takes the place of the consumer's, more or less, for what
+// fails and for what was lost with its process.
 func TestKind_Attempts(t *testing.T) {
 	const forConsumer = 3
 	for name, c := range map[string]struct{ options, want int }{
@@ -168,7 +171,8 @@ func asAttempts(r *rig.Rig, err error) *gentask.AttemptsError {
 	return &gentask.AttemptsError{Attempt: attempts.Attempt, Max: attempts.Max, Err: errors.Unwrap(attempts)}
 }
 
-// TestKind_Timeout: a kind's Timeout takes the place of the consumer's, also within another Mux and in a batch.
+// TestKind_Timeout: a kind's Timeout takes the place of the consumer's, also within another Mux and
+// in a batch.
 func TestKind_Timeout(t *testing.T) {
 	hangs := func(ctx context.Context) error { return rig.Pause(ctx, time.Hour) }
 	for name, b := range map[string]gentask.Behavior{

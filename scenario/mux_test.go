@@ -12,7 +12,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestMux_KindsDoNotDisturbEachOther: the death of the supervisor of one kind's workers is none of the others' business.
+// TestMux_KindsDoNotDisturbEachOther: the death of the supervisor of one kind's workers is none of
+// the others' business.
 func TestMux_KindsDoNotDisturbEachOther(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true

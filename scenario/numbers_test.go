@@ -89,8 +89,8 @@ func everything() gentask.Config {
 	}
 }
 
-// TestNumbers_Config: whatever stands in a number of Config, New refuses it, and names the field
-// and what would be right; or the consumer starts, runs a job, ends one that hangs, and stops.
+// TestNumbers_Config: for any value of a number of Config, New refuses it, and names the field and
+// the valid values; or the consumer starts, runs a job, ends one that hangs, and stops.
 func TestNumbers_Config(t *testing.T) {
 	self := func(v reflect.Value) reflect.Value { return v }
 	fields := numbersOf(reflect.TypeFor[gentask.Config](), "", self)

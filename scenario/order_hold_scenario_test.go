@@ -38,8 +38,9 @@ func heldLongest(r *rig.Rig) time.Duration {
 	return longest
 }
 
-// TestScenario29_StrictNeverOutlastsHold: whatever a job decides, and however often, its delivery is held for Hold at the most: beyond that, a
-// failed one is dead-lettered, and one that is snoozed or released goes back to the queue.
+// TestScenario29_StrictNeverOutlastsHold: for all decisions, in any number, a delivery
+// is held for Hold at the most. Beyond that, a failed one is dead-lettered, and one that is snoozed
+// or released goes back to the queue.
 func TestScenario29_StrictNeverOutlastsHold(t *testing.T) {
 	const hold = 2 * time.Minute
 	for name, tc := range map[string]struct {
@@ -84,8 +85,8 @@ func TestScenario29_StrictNeverOutlastsHold(t *testing.T) {
 	}
 }
 
-// TestScenario29_KeyBreakerReleasesAfterHold: what is held in its order because its breaker is open goes back after Hold, however long
-// the breaker stays open.
+// TestScenario29_KeyBreakerReleasesAfterHold: what is held in its order because its breaker is open
+// goes back after Hold, however long the breaker stays open.
 func TestScenario29_KeyBreakerReleasesAfterHold(t *testing.T) {
 	const hold = 20 * time.Minute
 	rig.Memory().Run(t, func(r *rig.Rig) {

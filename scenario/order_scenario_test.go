@@ -74,8 +74,8 @@ func (l *keyLog) of(key string) []string {
 
 var byCustomer = gentask.Order{Key: gentask.KeyHeader("customer")}
 
-// TestScenario29_SerialByKey: whatever the slots, a key's messages run one after the other, in order; a key that is 100 times slower does not
-// slow the others.
+// TestScenario29_SerialByKey: with any number of slots, a key's messages run one after the other,
+// in order; a key that is 100 times slower does not slow the others.
 func TestScenario29_SerialByKey(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const each = 40
@@ -119,8 +119,9 @@ func TestScenario29_NoKeyNoOrder(t *testing.T) {
 	})
 }
 
-// TestScenario29_StrictHoldsBackItsKeyOnly: of a failed message every attempt comes before the next of its key, with its back-off, while the
-// other keys go on. At the last attempt it is dead-lettered, with all of its attempts, and the next has its turn.
+// TestScenario29_StrictHoldsBackItsKeyOnly: of a failed message every attempt comes before the next
+// of its key, with its back-off, while the other keys go on. At the last attempt it is
+// dead-lettered, with all of its attempts, and the next has its turn.
 func TestScenario29_StrictHoldsBackItsKeyOnly(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = time.Hour
@@ -174,7 +175,8 @@ func requireInPlace(r *rig.Rig) {
 	require.Equal(r, []string{"1.1", "1.2", "5.1", "5.2", "5.3"}, told)
 }
 
-// TestScenario29_OutOfPlaceWithoutStrict: without Strict a failed message goes back to the queue, and its key goes on.
+// TestScenario29_OutOfPlaceWithoutStrict: without Strict a failed message goes back to the queue,
+// and its key goes on.
 func TestScenario29_OutOfPlaceWithoutStrict(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		log := newKeyLog(r.T)
@@ -228,7 +230,8 @@ func strictly(r *rig.Rig) {
 	require.Equal(r, "3", letters[0].Headers[queue.HeaderAttempts])
 }
 
-// TestScenario29_StrictIsBounded: a delivery that would be held for longer than Hold is dead-lettered, and says so.
+// TestScenario29_StrictIsBounded: a delivery that would be held for longer than Hold is
+// dead-lettered, and reports it.
 func TestScenario29_StrictIsBounded(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Limit = time.Hour
@@ -258,8 +261,8 @@ func TestScenario29_StrictIsBounded(t *testing.T) {
 	})
 }
 
-// TestScenario29_StrictGivesBack: what waits for its next attempt goes back when the consumer pauses or stops, and is lost with its session, like
-// whatever else has not been started.
+// TestScenario29_StrictGivesBack: what waits for its next attempt goes back when the consumer
+// pauses or stops, and is lost with its session, like others that have not been started.
 func TestScenario29_StrictGivesBack(t *testing.T) {
 	ends := map[string]func(r *rig.Rig, c *gentask.Consumer){
 		"Pause": func(r *rig.Rig, c *gentask.Consumer) {
@@ -308,7 +311,8 @@ func TestScenario29_StrictGivesBack(t *testing.T) {
 	}
 }
 
-// TestScenario29_KeyFunctionFails: a key function that panics, calls Goexit or hangs is an error in the log, and its message runs without a key.
+// TestScenario29_KeyFunctionFails: a key function that panics, calls Goexit or hangs is an error in
+// the log, and its message runs without a key.
 func TestScenario29_KeyFunctionFails(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
@@ -334,7 +338,8 @@ func TestScenario29_KeyFunctionFails(t *testing.T) {
 	})
 }
 
-// TestScenario29_FairnessTakesTurns: a tenant with ten messages is done when it has had ten turns, whatever another has before it.
+// TestScenario29_FairnessTakesTurns: a tenant with ten messages is done when it has had ten turns,
+// even if another has thousands before it.
 func TestScenario29_FairnessTakesTurns(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		began := time.Now()

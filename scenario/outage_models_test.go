@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// outageModel is a system as far as its documentation tells what becomes of a job that has failed: how long it waits after its nth failure, from 1,
-// and after how many it is given up.
+// outageModel is a system, as its documentation describes what becomes of a job that has failed:
+// how long it waits after its nth failure, from 1, and after how many it is given up.
 type outageModel struct {
 	system   string
 	attempts int // zero for no end
@@ -19,16 +19,19 @@ func outageModels() []outageModel {
 	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // jitter, not a secret
 	atOnce := func(int) time.Duration { return 0 }
 	return []outageModel{
-		// riverqueue/river v0.51.1, internal/retrypolicy: errors^4 s, 10 % more or less; 25 attempts (river.MaxAttemptsDefault).
+		// riverqueue/river v0.51.1, internal/retrypolicy: errors^4 s, 10 % more or less; 25
+		// attempts (river.MaxAttemptsDefault).
 		{"River (model)", 25, func(n int) time.Duration {
 			return time.Duration(math.Pow(float64(n), 4) * (0.9 + 0.2*rng.Float64()) * float64(time.Second))
 		}},
-		// hibiken/asynq v0.26.0, DefaultRetryDelayFunc, where n counts the retries before; 25 retries (defaultMaxRetry).
+		// hibiken/asynq v0.26.0, DefaultRetryDelayFunc, where n counts the retries before; 25
+		// retries (defaultMaxRetry).
 		{"asynq (model)", 26, func(n int) time.Duration {
 			n--
 			return time.Duration(int(math.Pow(float64(n), 4))+15+rng.IntN(30)*(n+1)) * time.Second
 		}},
-		// RabbitMQ: a nack with requeue comes again at once. Quorum queues give up after 20 returns by default (delivery-limit, since 4.0).
+		// RabbitMQ: a nack with requeue comes again at once. Quorum queues give up after 20 returns
+		// by default (delivery-limit, since 4.0).
 		{"bare consumer, nack and requeue, classic queue (model)", 0, atOnce},
 		{"bare consumer, nack and requeue, quorum queue (model)", 21, atOnce},
 	}
@@ -62,7 +65,7 @@ func (q *outageQueue) Pop() any {
 	return last
 }
 
-// play runs whatever is due first on the worker that is free first.
+// play runs the job that is due first on the worker that is free first.
 func (m outageModel) play() outageRow {
 	row := outageRow{system: m.system, first: math.MaxInt64}
 	var q outageQueue

@@ -13,8 +13,8 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// The outage of the table in docs/policies.md: for its length two messages arrive each second, and none later; each run takes 50 ms, and fails if it
-// begins before the end; ten run at a time.
+// The outage of the table in docs/policies.md: for its length two messages arrive each second, and
+// none later; each run takes 50 ms, and fails if it begins before the end; ten run at a time.
 const (
 	outageTime    = 10 * time.Minute
 	outageEvery   = 500 * time.Millisecond
@@ -45,8 +45,9 @@ func (o outageRow) String() string {
 	return fmt.Sprintf("| %s | %d | %d | %v | %v |", o.system, o.burnt, o.dead, o.first.Round(100*time.Millisecond), o.idle().Round(time.Second))
 }
 
-// TestOutage prints the table: go test -run TestOutage -v . The first two rows are measured, in virtual time; the others are models: what their
-// documentation says of waits and attempts, with everything else as good as it can be.
+// TestOutage prints the table: go test -run TestOutage -v . The first two rows are measured, in
+// virtual time; the others are models: the waits and attempts of their documentation, with
+// everything else as good as it can be.
 func TestOutage(t *testing.T) {
 	table := []string{"| system | failed runs | given up | first success after | idle until all are done |", "|---|--:|--:|--:|--:|"}
 	bare := measureOutage(t, "gentask", gentask.Policy{})

@@ -16,8 +16,8 @@ import (
 
 var errDown = errors.New("connection refused")
 
-// TestScenario12_Outage: a dependency is down for 2 s and every job fails on every run. Nothing restarts, each failure is settled once, and
-// after the recovery all end acknowledged with nobody's help.
+// TestScenario12_Outage: a dependency is down for 2 s and every job fails on every run. Nothing
+// restarts, each failure is settled once, and after the recovery all end acknowledged without help.
 func TestScenario12_Outage(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"Error": func() error { return errDown },

@@ -13,8 +13,9 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestPause_TakesEffectAtOnce: nothing new is started, what has not been started goes back without costing an attempt, what runs goes on, and
-// Resume undoes it. Late deliveries of the broker change nothing.
+// TestPause_TakesEffectAtOnce: nothing new is started, what has not been started goes back without
+// costing an attempt, what runs goes on, and Resume undoes it. Late deliveries of the broker change
+// nothing.
 func TestPause_TakesEffectAtOnce(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 2, SlowSettle: time.Millisecond}}).Run(t, func(r *rig.Rig) {
 		const jobs, running, prefetch = 20, 2, 5
@@ -42,7 +43,8 @@ func TestPause_TakesEffectAtOnce(t *testing.T) {
 	})
 }
 
-// TestPause_BackAndForth: whatever the order and the speed of the calls, the last one counts and nothing is lost.
+// TestPause_BackAndForth: for calls in any order and at any speed, the last one counts and nothing
+// is lost.
 func TestPause_BackAndForth(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 1}}).Run(t, func(r *rig.Rig) {
 		r.Publish(1000)
@@ -62,7 +64,8 @@ func TestPause_BackAndForth(t *testing.T) {
 	})
 }
 
-// TestPause_OutlivesTheSession: a paused consumer that loses its session opens the next, and takes nothing there.
+// TestPause_OutlivesTheSession: a paused consumer that loses its session opens the next, and takes
+// nothing there.
 func TestPause_OutlivesTheSession(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
@@ -112,7 +115,8 @@ func TestPause_NotRunning(t *testing.T) {
 	})
 }
 
-// TestCancel_ByID: a running job is stopped and dead-lettered, one that waits is never run, and an unknown one is an error. The others go on.
+// TestCancel_ByID: a running job is stopped and dead-lettered, one that waits is never run, and an
+// unknown one is an error. The others go on.
 func TestCancel_ByID(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(3)

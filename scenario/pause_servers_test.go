@@ -10,8 +10,8 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// TestScenario33_PauseOnServers: a pause takes effect at once and is seen: nothing is started any more, what was not started is at the broker, for
-// others; and so does the end of it.
+// TestScenario33_PauseOnServers: a pause takes effect at once and is seen: nothing is started any
+// more, what was not started is at the broker, for others; and so does the end of it.
 func TestScenario33_PauseOnServers(t *testing.T) {
 	onServers(t, func(r *rig.Rig) {
 		const jobs, running = 60, 3

@@ -17,8 +17,9 @@ const poison, goodOnes, poisonAttempts = "poison", 1000, 5
 
 var errPoison = errors.New("poison")
 
-// poisoned runs a thousand good jobs, each of which takes some time, with a poison job in the midst of them that panics on every run. It returns when
-// the poison was started and when it ended, by attempt.
+// poisoned runs a thousand good jobs, each of which takes some time, with a poison job in the midst
+// of them that panics on every run. It returns when the poison was started and when it ended, by
+// attempt.
 func poisoned(r *rig.Rig, work time.Duration, cfg gentask.Config) (started, ended []time.Time) {
 	r.Helper()
 	cfg.Concurrency, cfg.Retry.MaxAttempts = 10, poisonAttempts
@@ -41,7 +42,8 @@ func poisoned(r *rig.Rig, work time.Duration, cfg gentask.Config) (started, ende
 	return started, ended
 }
 
-// requirePoisonLetter: there is one dead letter, and it says how often it was tried and why it failed, with the stack.
+// requirePoisonLetter: there is one dead letter, and it reports how often it was tried and why it
+// failed, with the stack.
 func requirePoisonLetter(r *rig.Rig) {
 	r.Helper()
 	letters, err := r.DeadLetters(r.Context())

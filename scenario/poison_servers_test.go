@@ -10,7 +10,8 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// TestScenario26_OnServers with a back-off that doubles from 300 ms: while the poison waits it holds up nobody.
+// TestScenario26_OnServers with a back-off that doubles from 300 ms: while the poison waits it
+// holds up no other job.
 func TestScenario26_OnServers(t *testing.T) {
 	onServers(t, func(r *rig.Rig) {
 		cfg := gentask.Config{Retry: gentask.Retry{Rules: []gentask.Rule{{When: gentask.WhenFailed, Backoff: doubling}}}}

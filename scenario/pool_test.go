@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// shared starts a consumer on a queue of its own, with n jobs of one second, that shares a pool. all counts what runs in the pool.
+// shared starts a consumer on a queue of its own, with n jobs of one second, that shares a pool.
+// all counts what runs in the pool.
 func shared(r *rig.Rig, pool *gentask.Pool, all *atomic.Int64, weight, n int) (*gentask.Consumer, *rig.Runs) {
 	r.Helper()
 	q, runs := memory.New(memory.Config{}), rig.NewRuns()
@@ -41,7 +42,8 @@ func shared(r *rig.Rig, pool *gentask.Pool, all *atomic.Int64, weight, n int) (*
 	return c, runs
 }
 
-// TestPool: three consumers share twelve places by their weights; what one doesn't need the others have, and whatever ends one gives its places back.
+// TestPool: three consumers share twelve places by their weights; what one doesn't need the others
+// have, and each way to end gives its places back.
 func TestPool(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.GaveUp = true, true
@@ -65,7 +67,7 @@ func TestPool(t *testing.T) {
 		split(2, 2, 8)
 		require.NoError(r, second.Pause(r.Context()))
 		time.Sleep(5 * time.Second)
-		split(3, 0, 9) // of 12, by 1 to 4, with nobody interrupted: 2.4 and 9.6
+		split(3, 0, 9) // of 12, by 1 to 4, without an interruption: 2.4 and 9.6
 		require.NoError(r, second.Resume(r.Context()))
 		time.Sleep(5 * time.Second)
 		split(2, 2, 8)

@@ -40,7 +40,8 @@ func probe(t *testing.T, h http.Handler) (p probed) {
 	return p
 }
 
-// TestProbes_EveryState: readiness follows Healthy and liveness Alive, from before the start until after the end.
+// TestProbes_EveryState: readiness follows Healthy and liveness Alive, from before the start until
+// after the end.
 func TestProbes_EveryState(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{SlowOpen: time.Second}}).Run(t, func(r *rig.Rig) {
 		b := r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, time.Minute) })
@@ -83,8 +84,8 @@ func TestProbes_EveryState(t *testing.T) {
 	})
 }
 
-// TestProbes_SeveralConsumers: one that is not well is enough, and its line shows which. Without any, nothing is ready and nothing must be
-// restarted.
+// TestProbes_SeveralConsumers: one that is not well is enough, and its line shows which. Without
+// any, nothing is ready and nothing must be restarted.
 func TestProbes_SeveralConsumers(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		b := r.Handle(func(context.Context, string) error { return nil })
@@ -118,7 +119,8 @@ func TestAlive_GivenUp(t *testing.T) {
 	})
 }
 
-// TestAlive_Standing: a ledger that makes no turns for 10 s is not alive, not even when it never made one.
+// TestAlive_Standing: a ledger that makes no turns for 10 s is not alive, not even when it never
+// made one.
 func TestAlive_Standing(t *testing.T) {
 	for name, after := range map[string]time.Duration{"from the start": 0, "later": time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +148,8 @@ func TestAlive_Standing(t *testing.T) {
 	}
 }
 
-// TestAlive_Saturated: abandoned tasks that do not return within ten minutes end with the process only.
+// TestAlive_Saturated: abandoned tasks that do not return within ten minutes end with the process
+// only.
 func TestAlive_Saturated(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})

@@ -35,8 +35,8 @@ func (s *starts) sorted(since time.Time) []time.Time {
 	return at
 }
 
-// requireRate checks every window: of the starts within any while of d there are no more than burst + perSecond*d. slack is how much later
-// than it was let through a run may begin.
+// requireRate checks every window: of the starts within any while of d there are no more than burst
+// + perSecond*d. slack is how much later than it was let through a run may begin.
 func requireRate(r *rig.Rig, at []time.Time, perSecond float64, burst int, slack time.Duration) {
 	r.Helper()
 	for i := range at {
@@ -49,8 +49,8 @@ func requireRate(r *rig.Rig, at []time.Time, perSecond float64, burst int, slack
 	}
 }
 
-// TestScenario33_Rate: no window of any length has more starts than allowed, through lost sessions and a crashed ledger, and the rate is made use
-// of.
+// TestScenario33_Rate: no window of any length has more starts than allowed, through lost sessions
+// and a crashed ledger, and the rate is made use of.
 func TestScenario33_Rate(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, perSecond, burst = 1000, 50, 5

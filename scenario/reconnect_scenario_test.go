@@ -15,8 +15,9 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario20_BackOff: a broker that refuses is asked again after jittered, exponential waits from 100 ms to 30 s. One that can't be reached is
-// asked about twice a second, however long it is away.
+// TestScenario20_BackOff: a broker that refuses is asked again after jittered, exponential waits
+// from 100 ms to 30 s. One that can't be reached is asked about twice a second, however long it is
+// away.
 func TestScenario20_BackOff(t *testing.T) {
 	closed := fmt.Errorf("driver: %w", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
 	for _, tc := range []struct {

@@ -18,7 +18,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// oddSource is a memory queue whose sessions settle in a way of the test's own, and can return nothing unless that is said.
+// oddSource is a memory queue whose sessions settle in a way of the test's own, and can return
+// nothing unless that is said.
 type oddSource struct {
 	queue.Source
 	settle func(ctx context.Context, s queue.Session, batch []queue.Settlement) error
@@ -41,8 +42,9 @@ func (s *oddSession) Settle(ctx context.Context, batch []queue.Settlement) error
 	return s.Session.Settle(ctx, batch)
 }
 
-// TestScenario40_NoWayOut: the driver can't return what it can't settle. What is stuck keeps its slot, others go on with the rest, and a
-// prefetch that is full of such deliveries costs the session: less and less often, and nothing is lost.
+// TestScenario40_NoWayOut: the driver can't return what it can't settle. A stuck delivery keeps its
+// slot, and others go on with the rest. A prefetch that is full of such deliveries costs the
+// session, less and less often, and nothing is lost.
 func TestScenario40_NoWayOut(t *testing.T) {
 	for name, stuck := range map[string]int{"some": 3, "all": 4, "more": 30} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +84,8 @@ func TestScenario40_NoWayOut(t *testing.T) {
 	}
 }
 
-// TestScenario40_DriverKeepsItsAnswer: a call that takes too long is cut. A driver that does not return even then loses its session.
+// TestScenario40_DriverKeepsItsAnswer: a call that takes too long is cut. A driver that does not
+// return even then loses its session.
 func TestScenario40_DriverKeepsItsAnswer(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed, r.Allow.Logged = true, true
@@ -104,14 +107,15 @@ func TestScenario40_DriverKeepsItsAnswer(t *testing.T) {
 	})
 }
 
-// TestScenario40_NotHeldAnyMore: a driver that says that it doesn't hold the delivery is believed: the slot is free.
+// TestScenario40_NotHeldAnyMore: a driver that reports that it doesn't hold the delivery is
+// believed: the slot is free.
 func TestScenario40_NotHeldAnyMore(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
 		var calls atomic.Int64
 		r.Source = &oddSource{Source: r.Source, settle: func(ctx context.Context, s queue.Session, batch []queue.Settlement) error {
 			err := s.Settle(ctx, batch)
-			if err == nil && calls.Add(1) == 1 { // it was settled, and says no
+			if err == nil && calls.Add(1) == 1 { // it was settled, and returns an error
 				return &queue.SettleError{Failed: []queue.SettleFailure{{Tag: batch[0].Delivery.Tag, Err: queue.ErrSettled}}}
 			}
 			return err
@@ -124,8 +128,9 @@ func TestScenario40_NotHeldAnyMore(t *testing.T) {
 	})
 }
 
-// TestScenario40_NoHotLoop: one message that is refused for good is neither run nor returned in a hot loop, whatever its id: a long one is
-// recognised, and one that the driver makes up anew with each delivery has its floor all the same.
+// TestScenario40_NoHotLoop: one message that is refused for good is neither run nor returned in a
+// hot loop, with any id. A long one is recognised. One that the driver makes up for each delivery
+// has its floor, too.
 func TestScenario40_NoHotLoop(t *testing.T) {
 	for name, id := range map[string]string{"long": strings.Repeat("x", 100_000), "new": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +198,8 @@ func (s *namelessSession) Return(ctx context.Context, batch []queue.Settlement) 
 	return s.Session.(queue.Returner).Return(ctx, s.translate(batch))
 }
 
-// TestScenario40_Drain: a consumer that drains doesn't wait for the floor of what was returned before, nor for what is refused.
+// TestScenario40_Drain: a consumer that drains doesn't wait for the floor of what was returned
+// before, nor for what is refused.
 func TestScenario40_Drain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true
@@ -211,7 +217,8 @@ func TestScenario40_Drain(t *testing.T) {
 	})
 }
 
-// TestScenario40_CrashForgetsNothing: what was returned is remembered by the next incarnation of the ledger.
+// TestScenario40_CrashForgetsNothing: what was returned is remembered by the next incarnation of
+// the ledger.
 func TestScenario40_CrashForgetsNothing(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged, r.Allow.Crashes = true, true
@@ -229,7 +236,8 @@ func TestScenario40_CrashForgetsNothing(t *testing.T) {
 	})
 }
 
-// TestScenario40_OnlyTheContextsError: a driver that returns no more than the error of its context, which was cut, keeps its session.
+// TestScenario40_OnlyTheContextsError: a driver that returns no more than the error of its context,
+// which was cut, keeps its session.
 func TestScenario40_OnlyTheContextsError(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Logged = true

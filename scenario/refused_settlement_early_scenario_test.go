@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// shortSource is a memory queue that keeps nothing for longer than a while, as drivers do it whose broker has a longest delay.
+// shortSource is a memory queue that keeps nothing for longer than a while, as drivers do it whose
+// broker has a longest delay.
 type shortSource struct {
 	queue.Source
 	longest time.Duration
@@ -54,8 +55,8 @@ func (s *shortSession) Settle(ctx context.Context, batch []queue.Settlement) err
 	return s.Session.Settle(ctx, batch)
 }
 
-// TestScenario40_LongerThanTheBrokerKeeps: a snooze and a requeue beyond the broker's longest delay are carried on: each is run when it is due,
-// and what comes before costs nothing.
+// TestScenario40_LongerThanTheBrokerKeeps: a snooze and a requeue beyond the broker's longest delay
+// are carried on: each is run when it is due, and what comes before costs nothing.
 func TestScenario40_LongerThanTheBrokerKeeps(t *testing.T) {
 	for name, decision := range map[string]gentask.Decision{
 		"snooze": gentask.Snooze(90 * time.Minute), "requeue": gentask.Requeue(60 * time.Minute),

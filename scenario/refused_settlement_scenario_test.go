@@ -160,8 +160,9 @@ func returnedIDs(r *rig.Rig) map[string]bool {
 	return ids
 }
 
-// TestScenario40_DecidedStaysDecided: a dead letter and a job that is done, returned because they were not taken, are settled when they come
-// back, and not run again; a snooze is not run before its time, and costs no attempt, although the broker counts its returns.
+// TestScenario40_DecidedStaysDecided: a dead letter and a job that is done, returned because they
+// were not taken, are settled when they come back, and not run again. A snooze is not run before
+// its time, and costs no attempt, although the broker counts its returns.
 func TestScenario40_DecidedStaysDecided(t *testing.T) {
 	for _, crude := range []bool{false, true} {
 		t.Run(fmt.Sprint("crude ", crude), func(t *testing.T) {
@@ -205,8 +206,8 @@ func TestScenario40_DecidedStaysDecided(t *testing.T) {
 	}
 }
 
-// TestScenario40_OneStuckStopsNoGate: one settlement is never taken, and can't be returned either. A suspect has its turn, and an open
-// breaker probes.
+// TestScenario40_OneStuckStopsNoGate: one settlement is never taken, and can't be returned either.
+// A suspect has its turn, and an open breaker probes.
 func TestScenario40_OneStuckStopsNoGate(t *testing.T) {
 	for name, policy := range map[string]gentask.Policy{
 		"suspects": {IsolateSuspects: true},

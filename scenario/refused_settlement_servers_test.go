@@ -56,8 +56,9 @@ func (s *pickySession) Return(ctx context.Context, batch []queue.Settlement) err
 	return s.Session.(queue.Returner).Return(ctx, batch)
 }
 
-// TestScenario40_OnServers: dead letters that are not taken go back to a real broker, others go on in the same session, and what was decided
-// is not run again: the dead letters are there when they are taken.
+// TestScenario40_OnServers: dead letters that are not taken go back to a real broker, others go on
+// in the same session, and what was decided is not run again: the dead letters are there when they
+// are taken.
 func TestScenario40_OnServers(t *testing.T) {
 	onServers(t, func(r *rig.Rig) {
 		const bad, good = 3, 40

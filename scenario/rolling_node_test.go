@@ -18,7 +18,7 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// What a node of TestScenario42_RollingRestarts is told by its environment.
+// The environment of a node of TestScenario42_RollingRestarts.
 const (
 	rollingDir     = "GENTASK_ROLLING_DIR" // where it writes what it runs
 	rollingBroker  = "GENTASK_ROLLING_BROKER"
@@ -45,7 +45,7 @@ func rollingQueueOf(broker, url, name string) (source queue.Source, publisher qu
 	return q, q, natsBroker, nil
 }
 
-// rollingNode is the process of one node: of the old release, or of the new one, which knows a
+// rollingNode is the process of one node: of the old release, or of the new one, which supports a
 // kind, a version and a content type more. It drains when it is told to end.
 func rollingNode(dir string) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)

@@ -13,8 +13,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TestScenario07_OnlyRunIsWritten, and it fails: one requeue with back-off, and the worker ends normally. The default of the original restarts it
-// hot, until its supervisor is dead.
+// TestScenario07_OnlyRunIsWritten, and it fails: one requeue with back-off, and the worker ends
+// normally. The default of the original restarts it hot, until its supervisor is dead.
 func TestScenario07_OnlyRunIsWritten(t *testing.T) {
 	fail := func(context.Context, []byte) (int, error) { return 0, errOwn }
 	for name, behavior := range map[string]func(*rig.Rig) gentask.Behavior{
@@ -40,7 +40,8 @@ func TestScenario07_OnlyRunIsWritten(t *testing.T) {
 	}
 }
 
-// requireNoEarlier: what was requeued came again no earlier than was decided. In virtual time no time passes between a settlement and its event.
+// requireNoEarlier: what was requeued came again no earlier than was decided. In virtual time no
+// time passes between a settlement and its event.
 func requireNoEarlier(r *rig.Rig) {
 	r.Helper()
 	due := map[string]time.Time{}

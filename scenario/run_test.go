@@ -16,7 +16,8 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// TestRun_DrainedIsNil: when its context ends, Run drains, and returns nil however the running jobs ended.
+// TestRun_DrainedIsNil: when its context ends, Run drains, and returns nil however the running jobs
+// ended.
 func TestRun_DrainedIsNil(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(2)
@@ -45,8 +46,8 @@ func TestRun_ContextEndedBefore(t *testing.T) {
 	})
 }
 
-// TestRun_SourceRefusesConfig: a mistake that the broker sees, before there was ever a session, ends Run with the broker's error. Afterwards it
-// is trouble like any other.
+// TestRun_SourceRefusesConfig: a mistake that the broker sees, before there was ever a session,
+// ends Run with the broker's error. Afterwards it is trouble like any other.
 func TestRun_SourceRefusesConfig(t *testing.T) {
 	refusal := fmt.Errorf("%w: queue type is classic; want quorum", queue.ErrConfig)
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{RefuseOpen: memory.Times(1), RefuseError: refusal}}).Run(t, func(r *rig.Rig) {
@@ -90,7 +91,8 @@ func TestRun_OpenHangs(t *testing.T) {
 	})
 }
 
-// TestRun_LedgerOverIntensity: a ledger that crashes again and again is given up, loudly, with nothing left behind.
+// TestRun_LedgerOverIntensity: a ledger that crashes again and again is given up, loudly, with
+// nothing left behind.
 func TestRun_LedgerOverIntensity(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
@@ -125,7 +127,8 @@ func TestRun_LedgerOverIntensity(t *testing.T) {
 	})
 }
 
-// TestProps_InATreeOfTheUsers: the consumer lives in a supervision tree, drains when that is told to stop, and comes back when it is killed.
+// TestProps_InATreeOfTheUsers: the consumer lives in a supervision tree, drains when that is told
+// to stop, and comes back when it is killed.
 func TestProps_InATreeOfTheUsers(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.GaveUp = true, true
@@ -156,7 +159,7 @@ func TestProps_InATreeOfTheUsers(t *testing.T) {
 	})
 }
 
-// TestProps_NeverSpawned: such a consumer is not running, and nobody waits for it.
+// TestProps_NeverSpawned: such a consumer is not running, and no call waits for it.
 func TestProps_NeverSpawned(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
@@ -166,7 +169,8 @@ func TestProps_NeverSpawned(t *testing.T) {
 	})
 }
 
-// TestProps_StopIsNormal: a consumer that is stopped by its own Stop ends normally: a transient child stays stopped.
+// TestProps_StopIsNormal: a consumer that is stopped by its own Stop ends normally: a transient
+// child stays stopped.
 func TestProps_StopIsNormal(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
@@ -186,7 +190,8 @@ func TestProps_StopIsNormal(t *testing.T) {
 	})
 }
 
-// TestRun_OfAConsumer: its health can be asked meanwhile, a second Run is refused and harms nothing, and what was drained can be run again.
+// TestRun_OfAConsumer: its health can be asked meanwhile, a second Run is refused and harms
+// nothing, and what was drained can be run again.
 func TestRun_OfAConsumer(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})
@@ -209,8 +214,8 @@ func TestRun_OfAConsumer(t *testing.T) {
 	})
 }
 
-// TestRun_StoppedElsewhere: Run returns when Stop has drained, and a consumer that was started again since is not stopped by the end of the
-// context of the Run before.
+// TestRun_StoppedElsewhere: Run returns when Stop has drained, and a consumer that was started
+// again since is not stopped by the end of the context of the Run before.
 func TestRun_StoppedElsewhere(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.New(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})

@@ -14,8 +14,9 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TestScenario18_SessionLostDuringAJob: what runs is cancelled with that cause, what has not been started is dropped without running, the events
-// say that the deliveries were lost, and nothing of session 1 is settled in session 2, where the same tags exist.
+// TestScenario18_SessionLostDuringAJob: what runs is cancelled with that cause, what has not been
+// started is dropped without running, the events say that the deliveries were lost, and nothing of
+// session 1 is settled in session 2, where the same tags exist.
 func TestScenario18_SessionLostDuringAJob(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const running, prefetch = 3, 6
@@ -61,7 +62,8 @@ func TestScenario18_SessionLostDuringAJob(t *testing.T) {
 	})
 }
 
-// requireSameTags checks that session 2 has handed out the tags that session 1 had: else the test would prove little.
+// requireSameTags checks that session 2 has handed out the tags that session 1 had: else the test
+// would prove little.
 func requireSameTags(r *rig.Rig, n int) {
 	r.Helper()
 	tags := map[int]map[uint64]bool{1: {}, 2: {}}
@@ -74,7 +76,8 @@ func requireSameTags(r *rig.Rig, n int) {
 	require.Equal(r, tags[1], tags[2])
 }
 
-// TestScenario18_FinishLost: by option what runs may finish. Its result is of no use, and the message waits for its end before it runs again.
+// TestScenario18_FinishLost: by option what runs may finish. Its result is of no use, and the
+// message waits for its end before it runs again.
 func TestScenario18_FinishLost(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const work = 10 * time.Second
@@ -96,8 +99,8 @@ func TestScenario18_FinishLost(t *testing.T) {
 	})
 }
 
-// TestScenario18_LostAgainAndAgain: with sessions that break at random, and settlements of which nobody knows whether they were applied, every
-// message is acknowledged in the end.
+// TestScenario18_LostAgainAndAgain: with sessions that break at random, and settlements that may or
+// may not have been applied, every message is acknowledged in the end.
 func TestScenario18_LostAgainAndAgain(t *testing.T) {
 	for name, faults := range map[string]memory.Faults{
 		"Session": {LoseSession: memory.Rate(0.05)},

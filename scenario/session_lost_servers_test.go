@@ -15,8 +15,9 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// TestScenario18_OnServers: the network is cut while all jobs of the prefetch are held and some run. Nothing of session 1 is settled in
-// session 2, which the rig checks at the driver; the running are cancelled with that cause, the unstarted dropped, and all come again.
+// TestScenario18_OnServers: the network is cut while all jobs of the prefetch are held and some
+// run. Nothing of session 1 is settled in session 2, which the rig checks at the driver; the
+// running are cancelled with that cause, the unstarted dropped, and all come again.
 func TestScenario18_OnServers(t *testing.T) { onServers(t, cutOff) }
 
 func cutOff(r *rig.Rig) {
@@ -59,7 +60,8 @@ func cutOff(r *rig.Rig) {
 	require.Equal(r, map[queue.Disposition]int{0: prefetch, queue.Ack: prefetch}, settled)
 }
 
-// TestScenario18_FinishLostOnServers: by option what runs may finish, and the message, which has come again, waits for that.
+// TestScenario18_FinishLostOnServers: by option what runs may finish, and the message, which has
+// come again, waits for that.
 func TestScenario18_FinishLostOnServers(t *testing.T) {
 	onServers(t, func(r *rig.Rig) {
 		const jobs = 2
@@ -80,7 +82,8 @@ func TestScenario18_FinishLostOnServers(t *testing.T) {
 	})
 }
 
-// TestScenario18_CutAgainAndAgainOnServers: nobody knows which settlements were applied, and yet every job is done in the end.
+// TestScenario18_CutAgainAndAgainOnServers: some settlements may have been applied, and every job
+// is done in the end.
 func TestScenario18_CutAgainAndAgainOnServers(t *testing.T) { onServers(t, cutAgainAndAgain) }
 
 func cutAgainAndAgain(r *rig.Rig) {
@@ -119,7 +122,8 @@ func cutAgainAndAgain(r *rig.Rig) {
 	}
 }
 
-// waiting returns how many messages are ready to be delivered. With JetStream, what is held is among them.
+// waiting returns how many messages are ready to be delivered. With JetStream, what is held is
+// among them.
 func waiting(r *rig.Rig) int {
 	if r.Left != nil {
 		n, err := r.Left(r.Context())

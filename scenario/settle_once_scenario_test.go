@@ -19,7 +19,8 @@ import (
 
 var errLate = errors.New("too late")
 
-// TestScenario24_SettleOnce: whatever is decided early, and however the job ends then, only the first decision reaches the wire.
+// TestScenario24_SettleOnce: for each early decision and each end of the job, only the
+// first decision reaches the wire.
 func TestScenario24_SettleOnce(t *testing.T) {
 	early := map[string]gentask.Decision{
 		"Ack":        gentask.Ack(),
@@ -43,7 +44,8 @@ func TestScenario24_SettleOnce(t *testing.T) {
 	}
 }
 
-// settleEarly settles the first run of a job by decision and has it end like end; another run, if there is one, is acknowledged.
+// settleEarly settles the first run of a job by decision and has it end like end; another run, if
+// there is one, is acknowledged.
 func settleEarly(r *rig.Rig, decision gentask.Decision, end func(context.Context) error) {
 	asked := 0
 	r.Publish(1)
@@ -68,7 +70,8 @@ func settleEarly(r *rig.Rig, decision gentask.Decision, end func(context.Context
 	requireWire(r, decision)
 }
 
-// requireWire checks what the broker was told: the decision, and an ack of the next delivery if there was one. Nothing was refused.
+// requireWire checks what the broker was told: the decision, and an ack of the next delivery if
+// there was one. Nothing was refused.
 func requireWire(r *rig.Rig, d gentask.Decision) {
 	r.Helper()
 	want := map[string]memory.Stats{
@@ -115,7 +118,8 @@ func TestScenario24_ManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestScenario24_UndecidedSettlesNothing: the zero decision and Extend are refused, and leave the job as it was.
+// TestScenario24_UndecidedSettlesNothing: the zero decision and Extend are refused, and leave the
+// job as it was.
 func TestScenario24_UndecidedSettlesNothing(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
@@ -130,7 +134,8 @@ func TestScenario24_UndecidedSettlesNothing(t *testing.T) {
 	})
 }
 
-// TestScenario24_RefusedSettlementIsTriedAgain: what the broker doesn't take is held on to, with the same decision, and the job isn't run again.
+// TestScenario24_RefusedSettlementIsTriedAgain: what the broker doesn't take is held on to, with
+// the same decision, and the job isn't run again.
 func TestScenario24_RefusedSettlementIsTriedAgain(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{FailSettle: memory.Times(5)}}).Run(t, func(r *rig.Rig) {
 		r.Publish(1)

@@ -13,8 +13,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario24_OnServers: each job is settled early, by several at once, and then fails. The first settlement is the one that reaches the
-// wire, which the rig checks; all others get ErrSettled, and the session lives on.
+// TestScenario24_OnServers: each job is settled early, by several at once, and then fails. The
+// first settlement is the one that reaches the wire, which the rig checks; all others get
+// ErrSettled, and the session lives on.
 func TestScenario24_OnServers(t *testing.T) { onServers(t, settledOverAndOver) }
 
 func settledOverAndOver(r *rig.Rig) {

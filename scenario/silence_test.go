@@ -59,8 +59,8 @@ const (
 	noSession    = "gentask: no session"
 )
 
-// TestSilence_FailuresAreLogged, by default: each attempt that failed as a warning, each dead letter as an
-// error, with id, attempt, reason, and the stack of a panic. What succeeds is no news.
+// TestSilence_FailuresAreLogged, by default: each attempt that failed as a warning, each dead
+// letter as an error, with id, attempt, reason, and the stack of a panic. Successes are not logged.
 func TestSilence_FailuresAreLogged(t *testing.T) {
 	for reason, run := range map[string]func() error{
 		"refused":        func() error { return errors.New("refused") },
@@ -98,7 +98,7 @@ func TestSilence_FailuresAreLogged(t *testing.T) {
 	}
 }
 
-// TestSilence_EveryDeadLetterIsLogged, whoever decided so.
+// TestSilence_EveryDeadLetterIsLogged, for every way to decide so.
 func TestSilence_EveryDeadLetterIsLogged(t *testing.T) {
 	for name, behavior := range map[string]gentask.Behavior{
 		"undecodable": gentask.Handle(func(context.Context, int) error { return nil }),
@@ -141,8 +141,8 @@ func TestLogRuns_SeesPanics(t *testing.T) {
 	}
 }
 
-// TestSilence_NoSessionEver: while no session can be opened each attempt is an error in the log, and Run says
-// why when its context ends.
+// TestSilence_NoSessionEver: while no session can be opened each attempt is an error in the log,
+// and Run reports why when its context ends.
 func TestSilence_NoSessionEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, q := &journal{}, memory.New(memory.Config{Faults: memory.Faults{RefuseOpen: memory.Times(-1)}})
@@ -162,8 +162,8 @@ func TestSilence_NoSessionEver(t *testing.T) {
 	})
 }
 
-// TestSilence_ASessionOnce: who was in once is no mistake. Run drains and returns nil, and what is lost then
-// is a warning.
+// TestSilence_ASessionOnce: who was in once is no mistake. Run drains and returns nil, and what is
+// lost then is a warning.
 func TestSilence_ASessionOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j, q := &journal{}, memory.New(memory.Config{})
@@ -189,7 +189,7 @@ func (s refusingSource) Open(context.Context, queue.Options) (queue.Session, err
 	return nil, s.err
 }
 
-// TestFailFast gives up when the broker says no, and not when it isn't there.
+// TestFailFast gives up when the broker refuses, and not when it isn't there.
 func TestFailFast(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
@@ -217,8 +217,8 @@ func TestFailFast(t *testing.T) {
 	}
 }
 
-// TestSilence_AForeignStrategy: a strategy of protoactor-go's own restarts all children because one of them
-// panicked. The consumer ends, which nobody ordered, and so it says why.
+// TestSilence_AForeignStrategy: a strategy of protoactor-go's own restarts all children because one
+// of them panicked. The consumer ends without an order, and so it reports why.
 func TestSilence_AForeignStrategy(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.GaveUp = true
@@ -247,8 +247,8 @@ func TestSilence_AnOrderlyEnd(t *testing.T) {
 	})
 }
 
-// TestHorizon: by default a message is tried for more than a day, whatever the jitter, and for less than
-// three.
+// TestHorizon: by default a message is tried for more than a day, with any jitter, and for less
+// than three.
 func TestHorizon(t *testing.T) {
 	down := gentask.Handle(func(context.Context, []byte) error { return errors.New("down") })
 	var all time.Duration

@@ -12,8 +12,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario36_SilentSubscription: the broker forgets a subscription, and messages wait. Within 5 s the consumer has noticed and opened the
-// next session; health and events say so.
+// TestScenario36_SilentSubscription: the broker forgets a subscription, and messages wait. Within 5
+// s the consumer has noticed and opened the next session; health and events say so.
 func TestScenario36_SilentSubscription(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
@@ -84,8 +84,8 @@ func TestScenario36_StandbyIsNotSilent(t *testing.T) {
 	})
 }
 
-// TestScenario36_IdleIsNotSilent: an idle queue, a slow one, a paused consumer, one with its hands full, and one that others leave nothing to are
-// left in peace.
+// TestScenario36_IdleIsNotSilent: an idle queue, a slow one, a paused consumer, one with its hands
+// full, and one that others leave nothing to are left in peace.
 func TestScenario36_IdleIsNotSilent(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TestSnooze: the job comes again no earlier than that, and it costs no attempt, whether it is a decision or an error.
+// TestSnooze: the job comes again no earlier than that, and it costs no attempt, whether it is a
+// decision or an error.
 func TestSnooze(t *testing.T) {
 	for name, behavior := range map[string]func(*rig.Rig, func() error) gentask.Behavior{
 		"error": func(r *rig.Rig, f func() error) gentask.Behavior {

@@ -15,7 +15,7 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// TestScenario47_AnOldHealth is not healthy: it says how things were.
+// TestScenario47_AnOldHealth is not healthy: it reports how things were.
 func TestScenario47_AnOldHealth(t *testing.T) {
 	for age, healthy := range map[time.Duration]bool{0: true, time.Second: true, 3 * time.Second: false} {
 		h := gentask.Health{State: gentask.Consuming, Turn: time.Now().Add(-age)}
@@ -54,7 +54,8 @@ func (w *wedge) hold(on bool) {
 	}
 }
 
-// TestScenario47_ADispatcherThatIsWedged, from the start or later: the node is not healthy, and Run returns.
+// TestScenario47_ADispatcherThatIsWedged, from the start or later: the node is not healthy, and Run
+// returns.
 func TestScenario47_ADispatcherThatIsWedged(t *testing.T) {
 	for name, after := range map[string]time.Duration{"from the start": 0, "later": time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +85,7 @@ func TestScenario47_ADispatcherThatIsWedged(t *testing.T) {
 	}
 }
 
-// TestScenario47_RunReturns although the consumer can't stop, and says so.
+// TestScenario47_RunReturns although the consumer can't stop, with an error.
 func TestScenario47_RunReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wedge{}

@@ -28,7 +28,8 @@ func noise() []any {
 	}
 }
 
-// TestScenario08_TheWorkerStartsExactlyOnce, at once, though a hundred unrelated messages reach it; none of them kills it.
+// TestScenario08_TheWorkerStartsExactlyOnce, at once, though a hundred unrelated messages reach it;
+// none of them kills it.
 func TestScenario08_TheWorkerStartsExactlyOnce(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})
@@ -84,7 +85,8 @@ func workers(r *rig.Rig) []*actor.PID {
 	return all
 }
 
-// TestScenario08_ForgedMessages: neither the message that starts a worker nor the outcome of somebody else's task is taken for its own.
+// TestScenario08_ForgedMessages: neither the message that starts a worker nor the outcome of
+// somebody else's task is taken for its own.
 func TestScenario08_ForgedMessages(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})

@@ -42,7 +42,8 @@ func TestScenario17_HundredConsumersStopTogether(t *testing.T) {
 	})
 }
 
-// TestScenario17_StopInsideAJob: it starts the drain and doesn't wait for itself, whichever of the job's contexts it is given.
+// TestScenario17_StopInsideAJob: it starts the drain and doesn't wait for itself, with each of the
+// job's contexts.
 func TestScenario17_StopInsideAJob(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		var c *gentask.Consumer
@@ -84,7 +85,8 @@ func TestScenario17_StopInsideAnotherConsumersJob(t *testing.T) {
 	})
 }
 
-// TestScenario17_StopTwice: is one stop, at the same time or one after the other, and both have the report.
+// TestScenario17_StopTwice: is one stop, at the same time or one after the other, and both have the
+// report.
 func TestScenario17_StopTwice(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)
@@ -117,8 +119,8 @@ func TestScenario17_StopBeforeStart(t *testing.T) {
 	})
 }
 
-// TestScenario17_StopAtOnceAndStartAgain: a stop that comes while the consumer is starting is a stop, however early; and after it there is
-// another life.
+// TestScenario17_StopAtOnceAndStartAgain: a stop that comes while the consumer is starting is a
+// stop, however early; and after it there is another life.
 func TestScenario17_StopAtOnceAndStartAgain(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(100)

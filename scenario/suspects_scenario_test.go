@@ -14,8 +14,8 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// runNodes runs the queue on one node at a time. A run of a killer ends its node: what that held is lost, and what it knew is forgotten. It returns
-// how many nodes died.
+// runNodes runs the queue on one node at a time. A run of a killer ends its node: what that held is
+// lost, and what it knew is forgotten. It returns how many nodes died.
 func runNodes(r *rig.Rig, cfg gentask.Config, killers ...string) int {
 	r.Helper()
 	kills := map[string]bool{}
@@ -67,8 +67,9 @@ func highestAttempts(r *rig.Rig) map[string]int {
 	return most
 }
 
-// TestScenario32_SuspectsRunAlone: a message that kills the process is dead-lettered after its attempts, and its neighbours lose no more attempts
-// than that of the first death. Without the policy they are dead-lettered, too.
+// TestScenario32_SuspectsRunAlone: a message that kills the process is dead-lettered after its
+// attempts, and its neighbours lose no more attempts than that of the first death. Without the
+// policy they are dead-lettered, too.
 func TestScenario32_SuspectsRunAlone(t *testing.T) {
 	const jobs, most, killer = 100, 4, "7"
 	for _, alone := range []bool{true, false} {
@@ -97,7 +98,8 @@ func TestScenario32_SuspectsRunAlone(t *testing.T) {
 	}
 }
 
-// TestScenario32_SeveralKillers: of those that the same node held, each has its attempts, and neighbours lose one for each that hadn't killed before.
+// TestScenario32_SeveralKillers: of those that the same node held, each has its attempts, and
+// neighbours lose one for each that hadn't killed before.
 func TestScenario32_SeveralKillers(t *testing.T) {
 	rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 1}}).Run(t, func(r *rig.Rig) {
 		const most = 3
@@ -113,7 +115,8 @@ func TestScenario32_SeveralKillers(t *testing.T) {
 	})
 }
 
-// TestScenario32_NoSuspects: requeues, releases, and sessions lost in a process that lives make nobody a suspect.
+// TestScenario32_NoSuspects: requeues, releases, and sessions lost in a process that lives make no
+// job a suspect.
 func TestScenario32_NoSuspects(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(300)
@@ -136,8 +139,8 @@ func TestScenario32_NoSuspects(t *testing.T) {
 	})
 }
 
-// TestScenario32_Interrupted: pause, lost sessions, an open breaker, a cancel and a drain in the middle of suspicion leave nobody waiting, and
-// nothing runs beside a suspect.
+// TestScenario32_Interrupted: pause, lost sessions, an open breaker, a cancel and a drain in the
+// middle of suspicion leave no job waiting, and nothing runs beside a suspect.
 func TestScenario32_Interrupted(t *testing.T) {
 	for name, cfg := range map[string]gentask.Config{
 		"plain":       {Concurrency: 4, Prefetch: 12},

@@ -32,8 +32,9 @@ func offset(id string) time.Duration {
 	return time.Duration(n%21-10) * 100 * time.Microsecond
 }
 
-// TestScenario04_FinishAgainstTimeout: a value that was produced before the stop took effect is an ack, whatever HandleResult wanted after the
-// timeout. No job that succeeded is delivered again.
+// TestScenario04_FinishAgainstTimeout: a value that was produced before the stop took effect is an
+// ack, with any decision of HandleResult after the timeout. No job that succeeded is delivered
+// again.
 func TestScenario04_FinishAgainstTimeout(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		f := newFinishers(r)
@@ -51,7 +52,8 @@ func TestScenario04_FinishAgainstTimeout(t *testing.T) {
 	})
 }
 
-// TestScenario04_StopAgainstTimeout: a task that obeys its context ends with a value or without one, and the settlement agrees with it.
+// TestScenario04_StopAgainstTimeout: a task that obeys its context ends with a value or without
+// one, and the settlement agrees with it.
 func TestScenario04_StopAgainstTimeout(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		f := newFinishers(r)
@@ -68,7 +70,8 @@ func TestScenario04_StopAgainstTimeout(t *testing.T) {
 	})
 }
 
-// finishers are jobs that race against their timeout on their first attempt, and succeed at once on the second.
+// finishers are jobs that race against their timeout on their first attempt, and succeed at once on
+// the second.
 type finishers struct {
 	*rig.Rig
 

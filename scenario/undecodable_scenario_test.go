@@ -18,8 +18,8 @@ import (
 
 type order struct{ Pieces int }
 
-// TestScenario27_UndecodablePayload: it is dead-lettered with the decoder's error, at once, whatever the kind of behaviour. Neither Run nor
-// HandleResult is called.
+// TestScenario27_UndecodablePayload: it is dead-lettered with the decoder's error, at once, with
+// every kind of behaviour. Neither Run nor HandleResult is called.
 func TestScenario27_UndecodablePayload(t *testing.T) {
 	never := func(what string) error { panic(what + " was called") }
 	for name, b := range map[string]gentask.Behavior{
@@ -46,7 +46,8 @@ func TestScenario27_UndecodablePayload(t *testing.T) {
 	}
 }
 
-// TestScenario27_DecoderFails: in whatever way it fails, the message is dead-lettered, and its neighbours are not touched.
+// TestScenario27_DecoderFails: for each way to fail, the message is dead-lettered, and its
+// neighbours are not touched.
 func TestScenario27_DecoderFails(t *testing.T) {
 	errCodec := errors.New("unknown codec")
 	for name, fail := range map[string]func() error{
@@ -82,8 +83,8 @@ func TestScenario27_DecoderFails(t *testing.T) {
 	}
 }
 
-// TestScenario27_DecoderCallsGoexit: that ends the task before anybody can tell why, so it is tried again as any other failure, and
-// dead-lettered in the end. Run is never called.
+// TestScenario27_DecoderCallsGoexit: that ends the task before anybody can tell why, so it is tried
+// again as any other failure, and dead-lettered in the end. Run is never called.
 func TestScenario27_DecoderCallsGoexit(t *testing.T) {
 	for kind, behavior := range map[string]func(r *rig.Rig) gentask.Behavior{
 		"Handle": func(r *rig.Rig) gentask.Behavior { return r.Handle(func(context.Context, string) error { return nil }) },
@@ -115,7 +116,8 @@ func settleAtOnce(job gentask.ActorJob[[]byte]) *actor.Props {
 	})
 }
 
-// requireDeadLetter checks that the message was dead-lettered on its first attempt, and returns the reason that the event tells.
+// requireDeadLetter checks that the message was dead-lettered on its first attempt, and returns the
+// reason of the event.
 func requireDeadLetter(r *rig.Rig, id string) error {
 	r.Helper()
 	letters, err := r.DeadLetters(r.Context())

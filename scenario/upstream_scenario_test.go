@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// TestScenario01_UpstreamsOwnTest is the test of the Elixir original: half of all runs panic. The floor is 2.0 s.
+// TestScenario01_UpstreamsOwnTest is the test of the Elixir original: half of all runs panic. The
+// floor is 2.0 s.
 func TestScenario01_UpstreamsOwnTest(t *testing.T) {
 	t.Run("VirtualTime", func(t *testing.T) {
 		rig.Memory().Run(t, func(r *rig.Rig) {
@@ -23,7 +24,7 @@ func TestScenario01_UpstreamsOwnTest(t *testing.T) {
 		})
 	})
 	t.Run("RealTime", func(t *testing.T) {
-		const limit, tries = upstreamsFloor * 5 / 4, 3 // the best of three: whatever else the machine does can only make it slower
+		const limit, tries = upstreamsFloor * 5 / 4, 3 // the best of three: other work of the machine can only make it slower
 		for i := range tries {
 			var took time.Duration
 			late := lateness(func() {
@@ -38,7 +39,7 @@ func TestScenario01_UpstreamsOwnTest(t *testing.T) {
 	})
 }
 
-// lateness says how late timers are, on the average, while f runs: what it has to wait for the processors.
+// lateness returns the average delay of timers while f runs: the time to wait for a processor.
 func lateness(f func()) (average time.Duration) {
 	const d = time.Millisecond
 	stop, mean := make(chan struct{}), make(chan time.Duration)

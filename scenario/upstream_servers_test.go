@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// TestScenario01_OnServers: at most 1.25 times the floor, on every kind of queue. Whatever else machine and server do can only make a run slower,
-// so the best of some counts; as a rule the first is good enough.
+// TestScenario01_OnServers: at most 1.25 times the floor, on every kind of queue. Other work of
+// machine and server can only make a run slower, so the best of some counts; as a rule the first is
+// good enough.
 func TestScenario01_OnServers(t *testing.T) {
 	const tries, bound = 5, upstreamsFloor * 5 / 4
 	for _, b := range append(servers(), onRabbitMQ(rabbitmq.Classic), onEmbedded()) {

@@ -26,8 +26,9 @@ func TestScenario10_TheWorkerIsKilled(t *testing.T) {
 	}
 }
 
-// scenario10 kills the worker of a task that takes its time to stop: the delivery is settled once, by the ledger, when the task has returned, and
-// the job never runs twice at the same time (which the rig checks).
+// scenario10 kills the worker of a task that takes its time to stop: the delivery is settled once,
+// by the ledger, when the task has returned, and the job never runs twice at the same time (which
+// the rig checks).
 func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
 	const toStop = 50 * time.Millisecond
 	var mu sync.Mutex
@@ -63,7 +64,8 @@ func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
 	require.Equal(r, gentask.Consuming, c.Health().State)
 }
 
-// TestScenario10_TheTaskThatWillNotStopIsAbandoned, when its worker is killed, before its delivery is settled.
+// TestScenario10_TheTaskThatWillNotStopIsAbandoned, when its worker is killed, before its delivery
+// is settled.
 func TestScenario10_TheTaskThatWillNotStopIsAbandoned(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		d := newDeaf()
@@ -111,8 +113,8 @@ func TestScenario10_AllWorkersAreKilledAllTheTime(t *testing.T) {
 	})
 }
 
-// TestScenario10_AValueOutlivesTheWorker: a job whose worker is killed, and whose task returns a value all the same, is done. With Handle nobody
-// would have decided otherwise.
+// TestScenario10_AValueOutlivesTheWorker: a job whose worker is killed, and whose task returns a
+// value all the same, is done. Handle would not have decided otherwise.
 func TestScenario10_AValueOutlivesTheWorker(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Publish(1)

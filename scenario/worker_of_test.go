@@ -13,7 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestWorker_ByID: it is the one that Jobs shows, and there is none before a job is received, while it waits for its slot, and after its end.
+// TestWorker_ByID: it is the one that Jobs shows, and there is none before a job is received, while
+// it waits for its slot, and after its end.
 func TestWorker_ByID(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		b := r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 10*time.Second) })
@@ -47,7 +48,8 @@ func TestWorker_ByID(t *testing.T) {
 	})
 }
 
-// TestWorker_Shared: of messages with one ID, a job that waits does not hide the worker of one that runs.
+// TestWorker_Shared: of messages with one ID, a job that waits does not hide the worker of one that
+// runs.
 func TestWorker_Shared(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Overlaps = true

@@ -15,7 +15,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario13_WorkerSupervisorKilled: with the prefetch full, within 1 s the slots are free at the broker and the next deliveries arrive.
+// TestScenario13_WorkerSupervisorKilled: with the prefetch full, within 1 s the slots are free at
+// the broker and the next deliveries arrive.
 func TestScenario13_WorkerSupervisorKilled(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes = true
@@ -65,8 +66,9 @@ func TestScenario13_KilledAgainAndAgain(t *testing.T) {
 	})
 }
 
-// TestScenario13_NoIntensityToExceed: 1,000 crashes of workers, each of which gives up, don't touch their supervisor. Its intensity is counted
-// for each worker on its own, so there is none that it could exceed.
+// TestScenario13_NoIntensityToExceed: 1,000 crashes of workers, each of which gives up, don't touch
+// their supervisor. Its intensity is counted for each worker on its own, so there is none that it
+// could exceed.
 func TestScenario13_NoIntensityToExceed(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, restarts = 250, 3
@@ -101,7 +103,8 @@ func TestScenario13_NoIntensityToExceed(t *testing.T) {
 	})
 }
 
-// TestScenario13_NoFalseAlarm: an idle consumer, a busy one, and a paused one are left alone, however long it takes.
+// TestScenario13_NoFalseAlarm: an idle consumer, a busy one, and a paused one are left alone,
+// however long it takes.
 func TestScenario13_NoFalseAlarm(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		release := make(chan struct{})
@@ -123,8 +126,8 @@ func TestScenario13_NoFalseAlarm(t *testing.T) {
 	})
 }
 
-// TestScenario13_WorkerSupervisorThatCanNotEnd: killed while the Receive of a worker hangs, it neither ends nor starts workers; the watchdog
-// replaces it.
+// TestScenario13_WorkerSupervisorThatCanNotEnd: killed while the Receive of a worker hangs, it
+// neither ends nor starts workers; the watchdog replaces it.
 func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Crashes, r.Allow.Healed = true, true
@@ -155,8 +158,9 @@ func TestScenario13_WorkerSupervisorThatCanNotEnd(t *testing.T) {
 	})
 }
 
-// TestScenario13_AllWorkersKilled: with the prefetch full, all workers of the library's own are killed, whose supervisor is the ledger: within 1 s
-// the slots are free at the broker and the next deliveries arrive.
+// TestScenario13_AllWorkersKilled: with the prefetch full, all workers of the library's own are
+// killed, whose supervisor is the ledger: within 1 s the slots are free at the broker and the next
+// deliveries arrive.
 func TestScenario13_AllWorkersKilled(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const concurrency, prefetch, jobs = 10, 20, 60

@@ -12,8 +12,9 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
-// TestScenario13_OnServers: with the prefetch full and every slot taken, the worker supervisor is killed. Within 1 s the broker sends more than
-// the prefetch allowed: the slots are free there, too.
+// TestScenario13_OnServers: with the prefetch full and every slot taken, the worker supervisor is
+// killed. Within 1 s the broker sends more than the prefetch allowed: the slots are free there,
+// too.
 func TestScenario13_OnServers(t *testing.T) { onServers(t, supervisorKilled) }
 
 func supervisorKilled(r *rig.Rig) {

@@ -4,8 +4,8 @@
 // There is no leader. Every node publishes every firing, with a [queue.Message.UniqueKey] made of
 // the plan's name and the planned time. The broker enqueues the first and drops the others. So the
 // publisher must compare keys, and report for how long: JetStream's and the memory queue's do (see
-// queue.Deduplicator), and RabbitMQ's is refused at once. A firing is a message like any other: it is
-// retried, dead-lettered and counted.
+// queue.Deduplicator), and RabbitMQ's is refused at once. A firing is a message like any other: it
+// is retried, dead-lettered and counted.
 //
 // # Guarantees
 //
@@ -23,7 +23,7 @@
 // # Clocks that are set
 //
 // A plan has a time zone. Its expression names the dates and times of day of a clock on the wall
-// there, whatever the offset from UTC. When that offset changes:
+// there, at any offset from UTC. When that offset changes:
 //
 //   - A time that the clock leaves out, because it is set forward, is as much later as the clock is
 //     set. If clocks go from 02:00 to 03:00, 02:30 is fired at 03:30; if midnight does not exist,

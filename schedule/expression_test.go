@@ -120,7 +120,7 @@ func TestLeapDays(t *testing.T) {
 	}
 }
 
-// TestTheLastDayOfALeapYear has times like any other, whatever the rules of its zone.
+// TestTheLastDayOfALeapYear has times like any other, in every zone.
 func TestTheLastDayOfALeapYear(t *testing.T) {
 	for _, zone := range []string{
 		"Europe/Berlin", "America/New_York", "Australia/Sydney", "Africa/Cairo", "Asia/Tokyo",

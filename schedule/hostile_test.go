@@ -112,7 +112,7 @@ func TestScenario39_APublisherThatMisbehaves(t *testing.T) {
 	}
 }
 
-// TestScenario39_RunReturns within the grace, whatever the publisher does.
+// TestScenario39_RunReturns within the grace, for every misbehaviour of the publisher.
 func TestScenario39_RunReturns(t *testing.T) {
 	for name := range misdeeds(nil) {
 		t.Run(name, func(t *testing.T) {

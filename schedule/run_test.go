@@ -127,7 +127,7 @@ func TestAFiringIsAMessage(t *testing.T) {
 	})
 }
 
-// TestABlockedBrokerIsTriedAgain until it takes the firing, late, and the log says so.
+// TestABlockedBrokerIsTriedAgain until it takes the firing, late, and the log reports it.
 func TestABlockedBrokerIsTriedAgain(t *testing.T) {
 	in(t, func(t *testing.T, q *memory.Queue) {
 		p := &flaky{Queue: q}
@@ -182,8 +182,8 @@ func TestMissed(t *testing.T) {
 	}
 }
 
-// TestSleptThrough: a node whose machine was suspended over several planned times says so, and goes
-// on.
+// TestSleptThrough: a node whose machine was suspended over several planned times reports it, and
+// goes on.
 func TestSleptThrough(t *testing.T) {
 	for missed, want := range map[Missed]string{Skip: "2000-01-01T03:00:00Z", Latest: "2000-01-01T02:00:00Z"} {
 		in(t, func(t *testing.T, q *memory.Queue) {

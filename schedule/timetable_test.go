@@ -80,7 +80,7 @@ func TestSummerTime(t *testing.T) {
 	}
 }
 
-// TestTimesRise: whatever the expression, zone and moment, the next time is later, hours are
+// TestTimesRise: for every expression, zone and moment, the next time is later, hours are
 // skipped by no more than clocks are set, and the last time before it is found again.
 func TestTimesRise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

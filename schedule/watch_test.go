@@ -120,8 +120,8 @@ func TestScenario44_SetBackInAnOutage(t *testing.T) {
 	})
 }
 
-// TestScenario44_SetForward: what was skipped is left out and the log says so, or the last of it is
-// fired.
+// TestScenario44_SetForward: what was skipped is left out and the log reports it, or the last of it
+// is fired.
 func TestScenario44_SetForward(t *testing.T) {
 	for missed, want := range map[Missed][]string{
 		Skip:   {"2000-01-01T07:00:00Z"},

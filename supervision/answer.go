@@ -1,6 +1,9 @@
 package supervision
 
-import "github.com/gentask/gentask/actor"
+import (
+	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/supervise"
+)
 
 func (m *startRequest) refuse(b *base, err error)   { b.answerStart(m, nil, err) }
 func (m *restartRequest) refuse(_ *base, err error) { answer(m.Reply, nil, err) }
@@ -29,7 +32,18 @@ func (b *base) answerStart(m *startRequest, pid *actor.PID, err error) {
 	switch {
 	case m.Reply != nil:
 		m.Reply(pid, err)
-	case err != nil && m.Spec.Notify != nil:
-		actor.Send(b.ctx.ActorSystem(), m.Spec.Notify, &Ended{ID: m.Spec.ID, Tag: m.Spec.Tag, Reason: err})
+	case err != nil:
+		b.notify(m.Spec.Notify, m.tag, Ended{ID: m.Spec.ID, Reason: err})
+	}
+}
+
+// notify reports that a child is gone for good. A child of a [supervise.Start] has a tag.
+func (b *base) notify(to *actor.PID, tag any, e Ended) {
+	switch {
+	case to == nil:
+	case tag != nil:
+		actor.Send(b.ctx.ActorSystem(), to, &supervise.Ended{Tag: tag, Reason: e.Reason})
+	default:
+		actor.Send(b.ctx.ActorSystem(), to, &e)
 	}
 }

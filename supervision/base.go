@@ -19,7 +19,7 @@ type base struct {
 	owner   owner
 	ctx     actor.Context
 	hooks   *hooks
-	stuck   *atomic.Int32 // calls of the user's code that have not returned
+	stuck   *atomic.Int32 // calls of user code that have not returned
 	backoff Backoff
 	midwife *midwife // nil until the first spawn
 	byPID   map[string]*child
@@ -225,11 +225,7 @@ func (b *base) abandon(c *child) {
 
 // final reports to Notify that the child is gone for good.
 func (b *base) final(c *child, reason error) {
-	if c.spec.Notify != nil {
-		actor.Send(b.ctx.ActorSystem(), c.spec.Notify, &Ended{
-			ID: c.spec.ID, Tag: c.spec.Tag, PID: c.last, Reason: reason, Restarts: c.restarts,
-		})
-	}
+	b.notify(c.spec.Notify, c.tag, Ended{ID: c.spec.ID, PID: c.last, Reason: reason, Restarts: c.restarts})
 }
 
 // exit ends the supervisor when all of its children are gone.

@@ -10,6 +10,7 @@ import (
 // hundreds of thousands.
 type child struct {
 	spec     ChildSpec
+	tag      any        // of a supervise.Start, and otherwise nil
 	pid      *actor.PID // nil: no incarnation lives
 	last     *actor.PID // of the last incarnation, nil if there was none
 	state    ChildState

@@ -28,7 +28,7 @@
 // # Children that decline
 //
 // A child that has nothing to do exits with [ErrIgnore] in Started, alone or wrapped. It is not
-// restarted, whatever its [Restart], and its siblings are started as if it were there. A static
+// restarted, even if it is [Permanent], and its siblings are started as if it were there. A static
 // supervisor keeps its spec without a process, as OTP does, and forgets a temporary one. A dynamic
 // supervisor forgets it. [RestartChild], or the restart of its group, starts it again.
 //

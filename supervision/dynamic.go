@@ -96,7 +96,7 @@ func (d *dynamic) Receive(ctx actor.Context) {
 	case *startRequest:
 		d.start(m)
 	case *supervise.Start[ChildSpec]:
-		d.start(&startRequest{Spec: m.Spec})
+		d.start(&startRequest{Spec: m.Spec, tag: m.Tag})
 	case *supervise.Terminate:
 		d.request(&terminateRequest{ID: m.ID})
 	case *actor.Exited:
@@ -127,7 +127,7 @@ func (d *dynamic) start(m *startRequest) {
 		d.answerStart(m, nil, err)
 		return
 	}
-	c := &child{spec: m.Spec}
+	c := &child{spec: m.Spec, tag: m.tag}
 	d.live++
 	if m.Reply != nil {
 		c.more().starting = m.Reply

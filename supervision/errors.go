@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// ErrConfig is wrapped by every error about a value of the user's. The error names the field,
+	// ErrConfig is wrapped by every error about a bad value in a spec. The error names the field,
 	// its value, and the remedy.
 	ErrConfig = errors.New("supervision: bad config")
 

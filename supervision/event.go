@@ -37,7 +37,8 @@ const (
 	ChildStarted EventKind = iota
 	// ChildStartFailed means that a start failed, with Reason.
 	ChildStartFailed
-	// ChildExited means that an incarnation has ended, with Reason, whatever follows.
+	// ChildExited means that an incarnation has ended, with Reason. It comes before the event of
+	// what follows.
 	ChildExited
 	// ChildRestarting means that the child will be restarted, after Delay and after its
 	// BeforeRestart.

@@ -137,7 +137,7 @@ func contain(f func()) (err error) {
 	return nil
 }
 
-// patience returns how long to wait for a call of the user's code. It is limit, and less the more
+// patience returns how long to wait for a call of user code. It is limit, and less the more
 // calls are stuck already, so that many of them don't stop the supervisor.
 func (b *base) patience(limit, least time.Duration) time.Duration {
 	const most = 16

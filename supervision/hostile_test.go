@@ -16,7 +16,7 @@ import (
 	"github.com/gentask/gentask/supervision"
 )
 
-// ways are how a child can end with an error of the user's.
+// ways are how a child can end with an error that user code has made.
 var ways = map[string]func(c actor.Context, err error){
 	"exit":  actor.Exit,
 	"panic": func(_ actor.Context, err error) { panic(err) },
@@ -119,7 +119,7 @@ func TestScenario38_ForgedEndsAreHarmless(t *testing.T) {
 	}
 }
 
-// misbehaviours are what code of the user's can do to the supervisor that calls it.
+// misbehaviours are what user code can do to the supervisor that calls it.
 func misbehaviours(hang <-chan struct{}) map[string]func() {
 	m := map[string]func(){
 		"hangs":  func() { <-hang },

@@ -135,8 +135,8 @@ func (r *rig) lastDelay() (delay time.Duration) {
 	return delay
 }
 
-// A child that hangs is waited for as long as the longest Shutdown says, and can still be killed by
-// a shorter one.
+// A child that hangs is waited for as long as the longest Shutdown allows, and can still be killed
+// by a shorter one.
 func TestTheLongestShutdownIsForEver(t *testing.T) {
 	for kind, start := range supervisors {
 		t.Run(kind, func(t *testing.T) {

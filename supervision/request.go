@@ -19,6 +19,7 @@ type (
 	startRequest struct {
 		Spec  ChildSpec
 		Reply func(*actor.PID, error)
+		tag   any // of a supervise.Start, and otherwise nil
 	}
 
 	// terminateRequest stops a child. It is answered when the child is gone.

@@ -241,7 +241,7 @@ func TestRequestsWhileTheSupervisorStops(t *testing.T) {
 				_, err = stop(ctx, r.sys, sup)
 				require.ErrorIs(r, err, context.DeadlineExceeded)
 				close(busy)
-				<-before //nolint:errcheck // answered, whatever the answer
+				<-before //nolint:errcheck // answered, with any answer
 				require.Empty(r, r.stop(sup).Abandoned)
 			})
 		})

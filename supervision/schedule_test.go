@@ -25,9 +25,9 @@ const (
 )
 
 // Random schedules of overlapping events, with starts that are slow or fail and ends that take
-// time, against a model: a child that keeps its time is neither killed nor abandoned, all requests
-// are answered, no two incarnations of a child live at once, and in the end each child is where it
-// belongs. GENTASK_SCHEDULE=seed runs one schedule.
+// time, against a model. A child that keeps its time is neither killed nor abandoned, and all
+// requests are answered. No two incarnations of a child live at once, and in the end each child is
+// where it belongs. GENTASK_SCHEDULE=seed runs one schedule.
 func TestScenario43_RandomSchedules(t *testing.T) {
 	first, last := uint64(1), uint64(schedules)
 	if one, err := strconv.ParseUint(os.Getenv("GENTASK_SCHEDULE"), 10, 64); err == nil {

@@ -62,10 +62,8 @@ type ChildSpec struct {
 	// [AutoShutdown]. They can't be permanent.
 	Significant bool
 
-	// Notify, if not nil, gets one [*Ended] when the child is gone for good, with Tag. The
-	// supervisor doesn't read Tag.
+	// Notify, if not nil, gets one [*Ended] when the child is gone for good.
 	Notify *actor.PID
-	Tag    any
 
 	// BeforeRestart, if not nil, holds each restart back until it calls resume. It may do so on any
 	// goroutine, now or later; meanwhile the child counts as restarting. resume(false) gives the
@@ -111,8 +109,6 @@ func (c *ChildSpec) wantsRestart(reason error) bool {
 // supervisor for that.
 type Ended struct {
 	ID string
-	// Tag is ChildSpec.Tag.
-	Tag any
 	// PID is that of the last incarnation, and nil if there was none.
 	PID *actor.PID
 	// Reason is nil for a normal end. It is [actor.ErrKilled] for a child that was abandoned.

@@ -4,8 +4,8 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// shutdown stops all children in reverse order, whatever the supervisor was doing, and then ends it
-// with reason.
+// shutdown stops all children in reverse order, and then ends it with reason. An operation that
+// runs is ended with [ErrStopping].
 func (s *static) shutdown(reason error) {
 	if s.stopping {
 		return

@@ -74,8 +74,8 @@ func Tree(ctx context.Context, sys *actor.System, sup *actor.PID) (*Node, error)
 	return nil, ErrNotAnswering
 }
 
-// treeRequest asks a supervisor for a snapshot. It is answered at once, whatever the supervisor is
-// doing. reply must not block.
+// treeRequest asks a supervisor for a snapshot. It is answered at once, in every state of the
+// supervisor. reply must not block.
 type treeRequest struct{ reply func(snapshot) }
 
 // snapshot is the answer.

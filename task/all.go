@@ -30,7 +30,7 @@ type AllOptions struct {
 	// Late decides about the tasks that still run. The zero value is [LateGoesOn].
 	Late Late
 
-	// Grace is the grace of a shutdown, for [LateIsShutDown]. Zero means [DefaultGrace].
+	// Grace is the grace of a shutdown, for [LateIsShutDown]. Zero means 5 s.
 	Grace time.Duration
 }
 

@@ -232,7 +232,7 @@ func TestRunIsBoundedByItsContext(t *testing.T) {
 			require.Equal(t, errFailed, o.Reason, "the cause of the context")
 			cancel()
 			final := o.Task.Yield(time.Minute)
-			require.Equal(t, time.Second+DefaultGrace, time.Since(begin))
+			require.Equal(t, time.Second+defaultGrace, time.Since(begin))
 			require.ErrorIs(t, final.Reason, errFailed)
 			require.ErrorIs(t, final.Reason, ErrAbandoned)
 		}

@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A clock gives every run back when it is due, in order, whatever is set, set again and removed
-// meanwhile; and it wakes its owner in time.
+// A clock gives every run back when it is due, in order, while others are set, set again and
+// removed; and it wakes its owner in time.
 func TestClockAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		synctest.Test(t, func(*testing.T) { clockAgainstModel(rt) })

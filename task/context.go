@@ -79,8 +79,8 @@ const (
 // goroutine for each. It derives from an enderContext, because package context hands down
 // DeadlineExceeded from a parent only: a CancelCauseFunc ends a context with Canceled.
 //
-// parent comes from the user: its methods are called on goroutines that run the user's code, without
-// locks.
+// parent comes from the user: its methods are called on goroutines that run the user's code,
+// without locks.
 type scope struct {
 	parent context.Context // may be nil
 

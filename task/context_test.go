@@ -180,7 +180,7 @@ func TestDerivedContextsCostNoGoroutine(t *testing.T) {
 	}
 }
 
-// brokenParent is a context of the user's own that breaks the rules of package context.
+// brokenParent is a context, made by user code, that breaks the rules of package context.
 type brokenParent struct {
 	context.Context
 	done chan struct{}
@@ -230,7 +230,7 @@ func TestScenario38_ParentsOfAnyType(t *testing.T) {
 	}
 }
 
-// However a task's context is used, and by whatever its parent ends, it is what package context
+// However a task's context is used, and however its parent ends, it is what package context
 // would have made of it.
 func TestContextAgainstPackageContext(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -2,7 +2,6 @@ package task
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
@@ -17,8 +16,7 @@ type counters struct {
 	maxAbandoned int
 
 	onAbandoned func(int)
-	left        atomic.Int64 // now.Abandoned, for callers that must not wait
-	telling     bool         // a goroutine calls it, and will with the last number
+	telling     bool // a goroutine calls it, and will with the last number
 }
 
 // reserve takes a place for one more task.
@@ -60,7 +58,6 @@ func (c *counters) abandoned() {
 	defer c.mu.Unlock()
 	c.now.Running--
 	c.now.Abandoned++
-	c.left.Add(1)
 }
 
 // returned removes an abandoned task. A call of tell must follow.
@@ -68,7 +65,6 @@ func (c *counters) returned() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now.Abandoned--
-	c.left.Add(-1)
 	c.now.Late++
 }
 

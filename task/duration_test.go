@@ -97,7 +97,7 @@ func TestExtremesOfAGrace(t *testing.T) {
 			case d < 0:
 				require.Zero(t, after, name)
 			case d == 0:
-				require.Equal(t, DefaultGrace, after, name)
+				require.Equal(t, defaultGrace, after, name)
 			case d == 1:
 				require.Equal(t, time.Duration(1), after, name)
 			default:
@@ -216,7 +216,7 @@ func TestExtremesOfCounts(t *testing.T) {
 	}
 }
 
-// Each deadline is kept, however many lengths of time there are, whatever was stopped meanwhile.
+// Each deadline is kept, however many lengths of time there are, and while others are stopped.
 func TestManyTasksWithTimeoutsOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		t.Cleanup(func() { time.Sleep(time.Minute) }) // the dead letters are counted

@@ -14,8 +14,8 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// TestEndingIsWhatHappened: Ending is that of the task itself, and not what the error that it
-// returned says of another.
+// TestEndingIsWhatHappened: Ending is that of the task itself, and not that of another task in the
+// error that it returned.
 func TestEndingIsWhatHappened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := started(t, Config{})

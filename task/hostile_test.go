@@ -64,7 +64,7 @@ func hostiles() []guardtest.Case {
 	)
 }
 
-// door is a way by which an error of the user's gets in.
+// door is a way by which an error that user code has made gets in.
 type door struct {
 	name  string
 	spec  func(err error) Spec
@@ -256,7 +256,7 @@ func blocks(t *testing.T, in string, d door) {
 	own.quiet(t)
 }
 
-// The Is method of an error of the user's is not called, not even for the error itself.
+// The Is method of an error that user code has made is not called, not even for the error itself.
 func TestScenario38_IsAndAsAreNotAsked(t *testing.T) {
 	calls := 0
 	for _, d := range doors() {

@@ -22,7 +22,7 @@ type step struct {
 	Who  int
 }
 
-// model is what must become of one task, whatever is asked of it in whatever order.
+// model is what must become of one task, for any requests in any order.
 type model struct {
 	obedient bool // returns when its context ends
 	now, due time.Duration

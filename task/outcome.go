@@ -48,12 +48,12 @@ type Outcome[R any] struct {
 	// [ErrCancelled] unless another was given, [actor.ErrShutdown] when the supervisor was stopped,
 	// and [ErrClosed] when it crashed.
 	//
-	// Its methods call none of an error of the user's. Unwrapping it leads to that error, unless
-	// one of its methods misbehaved.
+	// Its methods call no method of an error that user code has made. Unwrapping it leads to that
+	// error, unless one of its methods misbehaved.
 	Reason error
 
-	// Ending is the way in which the task ended, whatever Reason wraps. Cause is why it was stopped
-	// before it ended, and nil if it wasn't.
+	// Ending is the way in which the task ended. It is known from the run, and not from what Reason
+	// wraps. Cause is why it was stopped before it ended, and nil if it wasn't.
 	Ending Ending
 	Cause  error
 

@@ -79,7 +79,7 @@ func TestTasksWhileTheyComeAndGo(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Each stack is that of its own task, whatever runs next to it, and however deep it is.
+// Each stack is that of its own task, beside any others, and however deep it is.
 func TestStacksAreTheTasksOwn(t *testing.T) {
 	s, ctx := started(t, Config{}), t.Context()
 	const n = 200

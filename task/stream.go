@@ -25,7 +25,7 @@ type StreamOptions struct {
 	Timeout time.Duration
 
 	// Grace is the time of a task that is shut down to return before it is abandoned. Zero means
-	// [DefaultGrace], [Brutal] abandons at once, [Forever] never.
+	// 5 s, [Brutal] abandons at once, [Forever] never.
 	Grace time.Duration
 
 	// Name is shown in listings.
@@ -117,7 +117,7 @@ func newStream(s *Supervisor, opts StreamOptions, yield func(int, *run) bool) *s
 		opts.Concurrency = runtime.GOMAXPROCS(0)
 	}
 	if opts.Grace == 0 {
-		opts.Grace = DefaultGrace
+		opts.Grace = defaultGrace
 	}
 	return &stream{
 		sup: s, opts: opts, yield: yield,

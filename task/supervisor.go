@@ -42,8 +42,8 @@ type Config struct {
 // maxPartitions is the most partitions, because each is an actor.
 const maxPartitions = 1 << 16
 
-// DefaultGrace is the default time of a task to return after its context is cancelled.
-const DefaultGrace = 5 * time.Second
+// defaultGrace is the default time of a task to return after its context is cancelled.
+const defaultGrace = 5 * time.Second
 
 // Supervisor spawns tasks and supervises them. Its methods are safe for concurrent use.
 //
@@ -78,7 +78,7 @@ func New(cfg Config) (*Supervisor, error) {
 		cfg.Partitions = runtime.GOMAXPROCS(0)
 	}
 	if cfg.Grace == 0 {
-		cfg.Grace = DefaultGrace
+		cfg.Grace = defaultGrace
 	}
 	count := &counters{maxChildren: cfg.MaxChildren, maxAbandoned: cfg.MaxAbandoned, onAbandoned: cfg.OnAbandoned}
 	return &Supervisor{cfg: cfg, count: count}, nil
@@ -133,11 +133,8 @@ type Stats struct {
 	Late uint64
 }
 
-// Abandoned returns how many abandoned tasks still run. It takes no lock. A task is counted before
-// its owner gets the outcome.
-func (s *Supervisor) Abandoned() int { return int(s.count.left.Load()) }
-
-// Stats returns the counters, all at one moment.
+// Stats returns the counters, all at one moment. An abandoned task is counted before its owner gets
+// the outcome.
 func (s *Supervisor) Stats() Stats { return s.count.stats() }
 
 // Spec describes a task of an actor.

@@ -134,8 +134,8 @@ func TestCloseCanAbandonAtOnce(t *testing.T) {
 	})
 }
 
-// A task that was started has an outcome, however close the end of the supervisor is, and in
-// whichever way it ends.
+// A task that was started has an outcome, however close the end of the supervisor is, and however
+// it ends.
 func TestStartAgainstTheEnd(t *testing.T) {
 	kill := func(t *testing.T, s *Supervisor) {
 		l := s.life.Load()

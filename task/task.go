@@ -34,7 +34,7 @@ func newTyped[R any](ctx context.Context, f func(context.Context) (R, error)) *r
 //
 // After a Timeout the task goes on. If ctx ends first, Run returns an Exit whose reason is the
 // cause of ctx, and whose Ending is NotEnded. The task, whose context has ended too, is then
-// stopped. It has [DefaultGrace] to return before it is abandoned, and [Outcome.Task] shows its
+// stopped. It has 5 s to return before it is abandoned, and [Outcome.Task] shows its
 // end.
 func Run[R any](
 	ctx context.Context, s *Supervisor, timeout time.Duration, f func(context.Context) (R, error),
@@ -51,7 +51,7 @@ func Run[R any](
 		return o
 	}
 	cause := guard.Seal(context.Cause(ctx))
-	t.Stop(cause, DefaultGrace)
+	t.Stop(cause, defaultGrace)
 	o.Status, o.Reason, o.Cause = Exit, cause, cause
 	return o
 }
@@ -128,7 +128,7 @@ const Brutal = time.Duration(-1)
 
 // Shutdown stops the task and returns its outcome. It ends the context with [ErrCancelled], waits
 // up to grace, and then abandons the task, which is an Exit that wraps [ErrAbandoned]. Zero means
-// [DefaultGrace], and [Forever] waits without limit. If the task returned a value meanwhile the
+// 5 s, and [Forever] waits without limit. If the task returned a value meanwhile the
 // outcome is OK. It is never a Timeout.
 func (t *Task[R]) Shutdown(grace time.Duration) Outcome[R] {
 	t.Stop(ErrCancelled, grace)
@@ -148,7 +148,7 @@ func (t *Task[R]) Stop(cause error, grace time.Duration) {
 		cause = ErrCancelled
 	}
 	if grace == 0 {
-		grace = DefaultGrace
+		grace = defaultGrace
 	}
 	t.run.tell(&shutdown{run: t.run, cause: guard.Seal(cause), given: cause, grace: grace})
 }

@@ -97,7 +97,7 @@ func TestShutdown(t *testing.T) {
 		{"returns when told", untilDone, time.Second, Exit, []error{ErrCancelled}, 0},
 		{"fails while it cleans up", cleanUp, 2 * time.Second, Exit, []error{ErrCancelled, errFailed}, time.Second},
 		{"value within the grace", finishIn(time.Second), 2 * time.Second, OK, nil, time.Second},
-		{"default grace", finishIn(time.Hour), 0, Exit, []error{ErrCancelled, ErrAbandoned}, DefaultGrace},
+		{"default grace", finishIn(time.Hour), 0, Exit, []error{ErrCancelled, ErrAbandoned}, defaultGrace},
 		{"past the grace", finishIn(time.Hour), time.Second, Exit, []error{ErrCancelled, ErrAbandoned}, time.Second},
 		{"brutal", finishIn(time.Hour), Brutal, Exit, []error{ErrCancelled, ErrAbandoned}, 0},
 	} {

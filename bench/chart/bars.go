@@ -68,8 +68,8 @@ func begin(b *strings.Builder, height int) {
 func group(b *strings.Builder, y int, l result.Line, scale float64) {
 	label := html.EscapeString(l.Case + " / " + l.Peer)
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", labelWidth-8, y+barHeight+4, label)
-	bar(b, y, l.Ours*scale, "#2563eb", "gentask "+figure(l.Ours))
-	bar(b, y+barHeight, l.Theirs*scale, "#9ca3af", figure(l.Theirs))
+	bar(b, y, l.Ours*scale, "#2563eb", "gentask "+result.Figure(l.Ours))
+	bar(b, y+barHeight, l.Theirs*scale, "#9ca3af", result.Figure(l.Theirs))
 }
 
 func bar(b *strings.Builder, y int, length float64, color, text string) {

@@ -40,8 +40,8 @@ func kind(u result.Unit) string {
 	return string(u)
 }
 
-// panels are those of a suite, by case and kind, in the order of its lines. What was not watched
-// over time has none.
+// panels are those of a suite, by case and kind, in the order of its lines. A case that was not
+// watched over time has none.
 func panels(lines []result.Line) []*panel {
 	var all []*panel
 	for _, l := range lines {
@@ -85,7 +85,7 @@ func (p *panel) draw(b *strings.Builder) {
 	first := p.lines[0].Over
 	fmt.Fprintf(b, `<text x="8" y="16" font-size="11" font-weight="bold">%s</text>`+"\n", html.EscapeString(p.title))
 	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" fill="none" stroke="#d1d5db"/>`+"\n", plotLeft, plotTop, plotWidth, plotHeight)
-	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="10" text-anchor="end">%s</text>`+"\n", plotLeft-4, plotTop+8, figure(most))
+	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="10" text-anchor="end">%s</text>`+"\n", plotLeft-4, plotTop+8, result.Figure(most))
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="10" text-anchor="end">0</text>`+"\n", plotLeft-4, plotTop+plotHeight)
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-size="10" text-anchor="end">%s</text>`+"\n",
 		plotLeft+plotWidth, plotTop+plotHeight+14, length(first.Every*float64(len(first.Values))))

@@ -1,6 +1,6 @@
 // Command chart puts the results of `go run . -json`, which it reads from the standard input, into
-// the documentation: a table for each suite between the two marks, and a chart next to it: bars, or
-// curves of what was watched over time. The results of other suites stay as they are.
+// the documentation. Each suite gets a table between the two marks, and a chart next to it: bars,
+// or curves of what was watched over time. The results of other suites stay as they are.
 //
 //	go run . -suite all -json | go run ./chart
 //	go run . -suite soak -json | go run ./chart

@@ -13,7 +13,7 @@ func writeTable(w io.Writer, suite string, lines []result.Line) {
 	fmt.Fprintln(w, "| case | against | unit | ours | theirs | ratio (min - max) | target | |")
 	fmt.Fprintln(w, "|---|---|---|---:|---:|---|---|---|")
 	for _, l := range lines {
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", l.Case, l.Peer, l.Unit, figure(l.Ours), figure(l.Theirs),
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", l.Case, l.Peer, l.Unit, result.Figure(l.Ours), result.Figure(l.Theirs),
 			fmt.Sprintf("%.2f (%.2f - %.2f)", l.Ratio, l.RatioMin, l.RatioMax), target(l), verdict(l))
 	}
 	fmt.Fprintln(w)
@@ -38,17 +38,5 @@ func verdict(l result.Line) string {
 		return "met"
 	default:
 		return "**missed**"
-	}
-}
-
-// figure shows as many digits as say something.
-func figure(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	default:
-		return fmt.Sprintf("%.2f", v)
 	}
 }

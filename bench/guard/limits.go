@@ -1,7 +1,8 @@
 package main
 
 // The limits, as stored: what BenchmarkKernel and BenchmarkBlocked took when they were last looked
-// at. A change that makes a job cheaper lowers them; one that raises them says why in its commit.
+// at. A change that makes a job cheaper lowers them. The commit of one that raises them must give
+// the reason.
 const (
 	kernelAllocs = 12    // allocations for each job
 	kernelBytes  = 1_600 // bytes allocated for each job

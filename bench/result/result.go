@@ -1,4 +1,5 @@
-// Package result is what the benchmarks say: one line for each figure that is compared, on the wire as JSON.
+// Package result has the results of the benchmarks: one line for each figure that is compared, on
+// the wire as JSON.
 package result
 
 import (
@@ -8,8 +9,9 @@ import (
 	"io"
 )
 
-// Line is one comparison in one unit: medians of both sides, and the ratio ours/theirs pair by pair. Of a run that is compared with itself,
-// ours is how it was late, theirs how it was early, and the ratios are those of everything that came later.
+// Line is one comparison in one unit: medians of both sides, and the ratio ours/theirs pair by
+// pair. For a run that is compared with itself, ours is its last part and theirs an early one.
+// RatioMin and RatioMax are those of all parts after the early one.
 type Line struct {
 	Suite    string   `json:"suite"`
 	Case     string   `json:"case"`
@@ -57,12 +59,23 @@ const (
 	GoroutinesEach Unit = "goroutines/consumer"
 )
 
-// Meets says whether ratio reaches target: at least, where more is better, else at most.
+// Meets reports whether ratio reaches target: at least, where more is better, else at most.
 func (u Unit) Meets(ratio, target float64) bool {
 	if u == Rate {
 		return ratio >= target
 	}
 	return ratio <= target
+}
+
+// Figure returns v with three digits or more.
+func Figure(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
 }
 
 // Read returns the lines of r, one JSON object each.

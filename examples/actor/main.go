@@ -1,5 +1,5 @@
-// Actor shows a worker as a receive function, in a service that lives on protoactor-go already: the service's own system, its own messages,
-// and a props factory that makes one worker for each job.
+// Actor shows a worker as a receive function, in a service that lives on protoactor-go already: the
+// service's own system, its own messages, and a props factory that makes one worker for each job.
 //
 //	go run ./examples/actor
 package main
@@ -27,7 +27,8 @@ type order struct {
 	Amount int
 }
 
-// Messages of the service: a worker asks the ledger of accounts for a credit limit before it runs the risky part.
+// Messages of the service: a worker asks the ledger of accounts for a credit limit before it runs
+// the risky part.
 type (
 	askLimit struct{}
 	limit    struct{ most int }
@@ -40,8 +41,8 @@ func accounts(ctx actor.Context) {
 	}
 }
 
-// checkout is the props factory: one worker for each order. The worker is an actor like any other. It gets the outcome of its task as a message
-// next to its own, and settles when it knows.
+// checkout is the props factory: one worker for each order. The worker is an actor like any other.
+// It gets the outcome of its task as a message among its own, and settles then.
 func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.ActorJob[order]) *gactor.Props {
 	return func(job gentask.ActorJob[order]) *gactor.Props {
 		return actor.PropsFromFunc(func(ctx actor.Context) {
@@ -70,8 +71,8 @@ func checkout(accounts *actor.PID, log func(string, ...any)) func(job gentask.Ac
 	}
 }
 
-// answerTime is how long a worker waits for the ledger of accounts. Without a limit of its own, Config.Timeout is the limit of
-// a worker that runs no task.
+// answerTime is how long a worker waits for the ledger of accounts. Without a limit of its own,
+// Config.Timeout is the limit of a worker that runs no task.
 const answerTime = 2 * time.Second
 
 func finish(ctx actor.Context, job gentask.ActorJob[order], d gentask.Decision) {

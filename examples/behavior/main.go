@@ -1,4 +1,5 @@
-// Behavior shows the full behaviour: Run, the risky part, and HandleResult, which hears how it ended and decides what becomes of the delivery.
+// Behavior shows the full behaviour: Run is the risky part, and HandleResult gets its outcome and
+// decides what becomes of the delivery.
 //
 //	go run ./examples/behavior
 package main
@@ -32,12 +33,14 @@ type Receipt struct {
 // ErrBadAddress will not get better by trying again.
 var ErrBadAddress = errors.New("bad address")
 
-// Mailer is the behaviour. One value serves all jobs, so what they share belongs here: connections, counters, clients.
+// Mailer is the behaviour. One value serves all jobs, so what they share belongs here: connections,
+// counters, clients.
 type Mailer struct {
 	log func(format string, args ...any)
 }
 
-// Run is the risky part. It executes in a task of its own: whatever it does, the worker that holds the delivery is not harmed.
+// Run is the risky part. It executes in a task of its own: an error, a panic or a hang does not
+// harm the worker that holds the delivery.
 func (m *Mailer) Run(ctx context.Context, e Email) (Receipt, error) {
 	job, _ := gentask.FromContext(ctx)
 	switch {
@@ -55,7 +58,7 @@ func (m *Mailer) Run(ctx context.Context, e Email) (Receipt, error) {
 	return Receipt{ID: "receipt-" + e.To}, nil
 }
 
-// HandleResult hears how the task ended, and decides.
+// HandleResult gets the outcome of the task, and decides.
 func (m *Mailer) HandleResult(job gentask.Job[Email], o task.Outcome[Receipt]) gentask.Decision {
 	to := job.Payload().To
 	switch o.Status {

@@ -18,7 +18,7 @@ type order struct {
 
 var customers = map[string]int{"ann": 3, "bob": 0}
 
-// bill panics when the customer has no cards, and fails for one whom nobody knows.
+// bill panics when the customer has no cards, and fails for one who doesn't exist.
 func bill(_ context.Context, o order) error {
 	cards, found := customers[o.Customer]
 	if !found {

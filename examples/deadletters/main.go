@@ -1,5 +1,5 @@
-// Deadletters is what an operator does with the messages that were given up: list them, see why, give them back to their queue once the cause is
-// mended, throw away the rest.
+// Deadletters is what an operator does with the messages that were given up: list them, see why,
+// give them back to their queue once the cause is mended, throw away the rest.
 //
 //	go run ./examples/deadletters fill                          # some jobs, of which some fail
 //	go run ./examples/deadletters list
@@ -8,7 +8,7 @@
 //	go run ./examples/deadletters -fingerprint 0123456789ab redrive
 //	go run ./examples/deadletters purge
 //
-// The queue is in a directory of its own, unless -url says where a RabbitMQ (amqp://...) or a JetStream (nats://...) is.
+// The queue is in a directory of its own, unless -url is the address of a RabbitMQ (amqp://...) or a JetStream (nats://...).
 package main
 
 import (

@@ -93,7 +93,7 @@ func operate(t *testing.T, flags []string) {
 	require.Contains(t, do("list"), "0 letters\n")
 }
 
-// TestNothingSteersTheTerminal: what strangers have written is shown, and obeyed by nobody.
+// TestNothingSteersTheTerminal: what strangers have written is shown, and no terminal obeys it.
 func TestNothingSteersTheTerminal(t *testing.T) {
 	q := memory.New(memory.Config{Name: "orders"})
 	defer q.Close()

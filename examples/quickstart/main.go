@@ -1,9 +1,11 @@
-// Quickstart runs GenTask's own scenario on a broker that needs nothing installed: a JetStream server inside the process, durable in a
-// directory. A hundred jobs, half of whose runs panic; in the end all are acknowledged.
+// Quickstart runs GenTask's own scenario on a broker that needs nothing installed: a JetStream
+// server inside the process, durable in a directory. A hundred jobs, half of whose runs panic; in
+// the end all are acknowledged.
 //
 //	go run ./examples/quickstart
 //
-// Kill it in the middle, as hard as you like, and start it again: it goes on with what was left, and loses none.
+// Kill it in the middle, as hard as you like, and start it again: it goes on with what was left,
+// and loses none.
 package main
 
 import (

@@ -28,8 +28,8 @@ func TestEveryJobIsAcknowledged(t *testing.T) {
 	require.Zero(t, row(t, out.String(), "supervisor restarts"))
 }
 
-// A process that is killed in the middle loses nothing: the next one goes on with what was left. What it had acknowledged may be done twice, never
-// not at all.
+// A process that is killed in the middle loses nothing: the next one goes on with what was left.
+// A job that it had acknowledged may be done twice, but is never lost.
 func TestKilledAndStartedAgainItGoesOn(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "quickstart")
 	require.NoError(t, exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").Run())
@@ -61,7 +61,8 @@ func TestKilledAndStartedAgainItGoesOn(t *testing.T) {
 	require.Zero(t, left.DeadLettered)
 }
 
-// The first signal drains, and a job that takes long is waited for; a second one ends the process at once.
+// The first signal drains, and a job that takes long is waited for; a second one ends the process
+// at once.
 func TestASecondSignalEndsTheProcess(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "quickstart")
 	require.NoError(t, exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").Run())

@@ -1,8 +1,10 @@
-// Rabbitmq runs GenTask's own scenario on a RabbitMQ: a hundred jobs, half of whose runs panic; in the end all are acknowledged.
+// Rabbitmq runs GenTask's own scenario on a RabbitMQ: a hundred jobs, half of whose runs panic; in
+// the end all are acknowledged.
 //
 //	go run ./examples/rabbitmq -url amqp://guest:guest@127.0.0.1:5672/
 //
-// Start it twice at once, and the two share the work. Kill one, and the other takes over what it held.
+// Start it twice at once, and the two share the work. Kill one, and the other takes over what it
+// held.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Service is a whole service: an HTTP API that publishes jobs, the worker that does them, probes, logs,
-// and a shutdown that loses nothing. Its broker is a JetStream server inside the process, durable in a
-// directory, so it needs nothing but Go.
+// Service is a whole service: an HTTP API that publishes jobs, the worker that does them, probes,
+// logs, and a shutdown that loses nothing. Its broker is a JetStream server inside the process,
+// durable in a directory, so it needs nothing but Go.
 //
 //	go run ./examples/service
 //	curl -d '{"to": "anna@example.com"}' -H 'Idempotency-Key: welcome-anna' localhost:8080/emails
@@ -104,7 +104,8 @@ func routes(emails queue.Publisher, worker *gentask.Consumer) http.Handler {
 			http.Error(w, "want JSON like {\"to\": \"anna@example.com\"}", http.StatusBadRequest)
 			return
 		}
-		// The message is durable before the client has its answer; a repeated request is no second job.
+		// The message is durable before the client has its answer; a repeated request is no second
+		// job.
 		job, err := Emails.Publish(r.Context(), emails, e, queue.Message{UniqueKey: r.Header.Get("Idempotency-Key")})
 		if err != nil {
 			slog.Error("not published", "error", err)

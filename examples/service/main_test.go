@@ -83,7 +83,8 @@ func (s *started) ask(t *testing.T, method, path, body, key string) (status int,
 	return response.StatusCode, answer
 }
 
-// A request that was answered is a job that is done, once, however often it was repeated; what can't be done is a dead letter, and logged.
+// A request that was answered is a job that is done, once, however often it was repeated; what
+// can't be done is a dead letter, and logged.
 func TestWhatWasAcceptedIsDone(t *testing.T) {
 	log, dir := capture(t), t.TempDir()
 	s := start(t, dir)
@@ -114,7 +115,7 @@ func TestWhatWasAcceptedIsDone(t *testing.T) {
 	require.NoError(t, broker.Close())
 }
 
-// What was published while no worker ran is done by the next service on the directory.
+// The next service on the directory does what was published while no worker ran.
 func TestTheNextServiceGoesOn(t *testing.T) {
 	log, dir := capture(t), t.TempDir()
 	broker, err := embedded.Open(dir)

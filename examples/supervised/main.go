@@ -1,4 +1,5 @@
-// Supervised shows a consumer as one child of a supervision tree of the user's own, started after what it needs and stopped before it.
+// Supervised shows a consumer as one child of a supervision tree of your own, started after what it
+// needs and stopped before it.
 //
 //	go run ./examples/supervised
 package main
@@ -38,8 +39,8 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 
-	// The consumer comes after the database that its jobs need. If the database is restarted, so is the consumer: its jobs that run are
-	// drained first.
+	// The consumer comes after the database that its jobs need. If the database is restarted, so is
+	// the consumer: its jobs that run are drained first.
 	tree, err := supervision.Static(supervision.Spec{
 		Strategy:  supervision.RestForOne,
 		Intensity: supervision.Intensity{Restarts: 3},
@@ -82,7 +83,7 @@ func (l *logger) printf(format string, args ...any) {
 	fmt.Fprintf(l.out, format+"\n", args...)
 }
 
-// lifecycle is an actor that tells when it starts and stops.
+// lifecycle is an actor that prints when it starts and stops.
 func (l *logger) lifecycle(name string) actor.ReceiveFunc {
 	return func(ctx actor.Context) {
 		switch ctx.Message().(type) {

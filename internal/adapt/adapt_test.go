@@ -25,8 +25,8 @@ type driven struct {
 
 func drive(s adapt.Settings) *driven { return &driven{adapt.New(s), start} }
 
-// through runs rounds of as many jobs as the limit allows, each of which takes what took says, and
-// returns the limits after each round.
+// through runs rounds of as many jobs as the limit allows. Each job takes the time that took
+// returns. It returns the limits after each round.
 func (l *driven) through(rounds int, took func(running int) (d time.Duration, failed bool)) []int {
 	var limits []int
 	for range rounds {
@@ -64,7 +64,7 @@ func TestShrinksOnFailures(t *testing.T) {
 	require.Equal(t, 1, l.Limit())
 }
 
-// TestGrowsOnlyWhenFull: a limit that is not reached says nothing about a higher one.
+// TestGrowsOnlyWhenFull: a limit that is not reached proves nothing about a higher one.
 func TestGrowsOnlyWhenFull(t *testing.T) {
 	s := settings(50)
 	s.Min = 10
@@ -76,7 +76,7 @@ func TestGrowsOnlyWhenFull(t *testing.T) {
 	require.Equal(t, 10, l.Limit())
 }
 
-// TestFindsTheCapacity: whatever a service can do, the limit ends up near it, and stays there.
+// TestFindsTheCapacity: the limit ends up near the capacity of a service, and stays there.
 func TestFindsTheCapacity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		capacity := rapid.IntRange(2, 60).Draw(t, "capacity")
@@ -88,7 +88,7 @@ func TestFindsTheCapacity(t *testing.T) {
 	})
 }
 
-// TestSlowerForGood: jobs that take ten times as long whatever runs beside them don't keep the
+// TestSlowerForGood: jobs that take ten times as long, with any number beside them, don't keep the
 // limit down.
 func TestSlowerForGood(t *testing.T) {
 	l := drive(settings(20))
@@ -124,7 +124,7 @@ func TestSetMax(t *testing.T) {
 	require.Equal(t, 10, l.Limit())
 }
 
-// TestBounds: the limit stays within Min and Max, whatever comes.
+// TestBounds: the limit stays within Min and Max, with any sequence of jobs.
 func TestBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := settings(rapid.IntRange(1, 30).Draw(t, "max"))

@@ -7,8 +7,8 @@ import (
 	"github.com/gentask/gentask/internal/breaker"
 )
 
-// Adaptive is the gate of a limit that moves. It blocks while as many items are at work as the limiter
-// allows.
+// Adaptive is the gate of a limit that moves. It blocks while as many items are at work as the
+// limiter allows.
 type Adaptive struct {
 	*adapt.Limiter
 

@@ -22,8 +22,8 @@ type Circuit struct {
 	awaited bool // of an open breaker of a key: a message is to come for the next probe
 }
 
-// Breaker is the gate of a breaker that all items share. It blocks while the breaker is open, and lets
-// one item at a time pass while it probes.
+// Breaker is the gate of a breaker that all items share. It blocks while the breaker is open, and
+// lets one item at a time pass while it probes.
 type Breaker struct {
 	Circuit
 
@@ -43,8 +43,8 @@ func (g *Breaker) Reset() {
 	clear(g.tickets)
 }
 
-// Probe lets an open breaker probe, if it is time and ready is true. Nothing else would, once nothing
-// comes any more. It returns when to call again; zero is when ready changes, or never.
+// Probe lets an open breaker probe, if it is time and ready is true. Nothing else would, once
+// nothing comes any more. It returns when to call again; zero is when ready changes, or never.
 func (g *Breaker) Probe(now time.Time, ready bool) time.Time {
 	switch at := g.NextProbe(); {
 	case at.IsZero():

@@ -34,7 +34,8 @@ func run(g Gate, it *Item, s breaker.Result, now time.Time) {
 	g.Ended(it, Result{Signal: s, Reason: errDown}, now)
 }
 
-// TestBreaker: what a breaker tells of its changes, and that it probes only when the caller is ready.
+// TestBreaker: a breaker reports its changes, and probes only when the caller is
+// ready.
 func TestBreaker(t *testing.T) {
 	g, now := NewBreaker(newMachine()), begin
 	for range 3 {
@@ -62,8 +63,8 @@ func TestBreaker(t *testing.T) {
 	require.Empty(t, g.Changes())
 }
 
-// TestBreaker_Reset: after a reset, items of the earlier queue don't tell anything, and another probe may
-// start.
+// TestBreaker_Reset: after a reset, items of the earlier queue don't tell anything, and another
+// probe may start.
 func TestBreaker_Reset(t *testing.T) {
 	g, now := NewBreaker(newMachine()), begin
 	for range 3 {
@@ -77,8 +78,8 @@ func TestBreaker_Reset(t *testing.T) {
 	require.Equal(t, Admit, g.Pass(&Item{}, now).Kind)
 }
 
-// TestKeyBreaker_Model: each key has a breaker of its own, and forgetting idle ones changes nothing: the
-// state of each is that of a machine that is never forgotten.
+// TestKeyBreaker_Model: each key has a breaker of its own, and forgetting idle ones changes
+// nothing: the state of each is that of a machine that is never forgotten.
 func TestKeyBreaker_Model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, now := newKeyBreaker(), begin
@@ -117,7 +118,7 @@ func TestKeyBreaker_Model(t *testing.T) {
 	})
 }
 
-// requireTold checks that the breakers that are not closed are those that Down tells of.
+// requireTold checks that the breakers that are not closed are those that Down reports.
 func requireTold(t *rapid.T, g *KeyBreaker) {
 	n := 0
 	for key, c := range g.by {
@@ -129,8 +130,8 @@ func requireTold(t *rapid.T, g *KeyBreaker) {
 	require.Equal(t, n, g.Down())
 }
 
-// TestKeyBreaker_KeepsOrder: an item that has an order to keep is held while it may be, and not given
-// back.
+// TestKeyBreaker_KeepsOrder: an item that has an order to keep is held while it may be, and not
+// given back.
 func TestKeyBreaker_KeepsOrder(t *testing.T) {
 	g, now := newKeyBreaker(), begin
 	for range 3 {
@@ -157,8 +158,8 @@ func TestKeyBreaker_TheFirstIsBackForTheProbe(t *testing.T) {
 	require.Equal(t, SoonestAgain+time.Second, g.Pass(keyed("down"), probe).After)
 }
 
-// TestKeyBreaker_Memory: a breaker that is idle is forgotten, and so is an open one when nothing of its
-// key comes for an hour. Never more than 50,000 are remembered.
+// TestKeyBreaker_Memory: a breaker that is idle is forgotten, and so is an open one when nothing of
+// its key comes for an hour. Never more than 50,000 are remembered.
 func TestKeyBreaker_Memory(t *testing.T) {
 	g, now := newKeyBreaker(), begin
 	for i := range 1000 {

@@ -38,8 +38,8 @@ func (c *chains[N]) join(it *Item, name N) {
 	c.by[name] = chain
 }
 
-// leave takes an item out of its chain, and returns the one that is the first now and was not before;
-// nil if there is none.
+// leave takes an item out of its chain, and returns the one that is the first now and was not
+// before; nil if there is none.
 func (c *chains[N]) leave(it *Item, name N) *Item {
 	if !c.links(it).In() {
 		return nil

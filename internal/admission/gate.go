@@ -9,13 +9,13 @@ import (
 
 // Gate is a policy that may hold an item back before its start. A gate answers and never acts.
 //
-// For each item, [Queue] calls Pass any number of times, Started at most once and then Ended once, and
-// Gone once. Ended and Gone come in either order: a delivery may be lost while its job runs on.
+// For each item, [Queue] calls Pass any number of times, Started at most once and then Ended once,
+// and Gone once. Ended and Gone come in either order: a delivery may be lost while its job runs on.
 type Gate interface {
-	// Pass returns whether the item may start now. It must not consume quota: a later gate may still
-	// refuse. Gates are asked in order. After the last one has admitted an item, Started follows before
-	// any other call; so a gate that must reserve, because others take from the same stock at the same
-	// time, is the last.
+	// Pass returns whether the item may start now. It must not consume quota: a later gate may
+	// still refuse. Gates are asked in order. After the last one has admitted an item, Started
+	// follows before any other call; so a gate that must reserve, because others take from the same
+	// stock at the same time, is the last.
 	Pass(it *Item, now time.Time) Answer
 
 	// Started is called when the item was started.
@@ -67,7 +67,7 @@ func (k AnswerKind) String() string {
 
 // Result is how a run ended.
 type Result struct {
-	Signal breaker.Result // what it tells of the services that jobs depend on
+	Signal breaker.Result // what it proves about the services that jobs depend on
 	Start  time.Time
 	Took   time.Duration // zero if no task ran
 	Reason error         // of the decision
@@ -77,12 +77,12 @@ type Result struct {
 type Fate uint8
 
 const (
-	// Lost says that its session ended, or that it was returned to the broker unsettled.
+	// Lost means that its session ended, or that it was returned to the broker unsettled.
 	Lost Fate = iota
-	// Done says that it was acknowledged or dead-lettered.
+	// Done means that it was acknowledged or dead-lettered.
 	Done
-	// Released says that it was given back, and the attempt doesn't count.
+	// Released means that it was given back, and the attempt doesn't count.
 	Released
-	// Requeued says that it was given back, for its next attempt.
+	// Requeued means that it was given back, for its next attempt.
 	Requeued
 )

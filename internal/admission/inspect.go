@@ -7,8 +7,8 @@ import (
 	"github.com/gentask/gentask/internal/list"
 )
 
-// Faults returns what is wrong with the queue, for tests. Each item that waits must be the first of its
-// chains, and in the queue of its key, or wait for another that is at work or waits itself.
+// Faults returns what is wrong with the queue, for tests. Each item that waits must be the first of
+// its chains, and in the queue of its key, or wait for another that is at work or waits itself.
 func (q *Queue) Faults() []string {
 	var faults []string
 	fail := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
@@ -74,8 +74,8 @@ func (q *Queue) First(it *Item) bool {
 	return chain.First() == it
 }
 
-// Ready returns the items that wait and are the first of their chains: only a gate, or their time, can hold
-// one back.
+// Ready returns the items that wait and are the first of their chains: only a gate, or their time,
+// can hold one back.
 func (q *Queue) Ready() iter.Seq[*Item] {
 	return func(yield func(*Item) bool) {
 		for t := range q.turns.list.All() {

@@ -6,16 +6,16 @@ import (
 	"github.com/gentask/gentask/internal/list"
 )
 
-// Identity tells messages apart: two of them are the same publishing if both numbers are equal. The
+// Identity identifies a publishing: two messages are the same one if both numbers are equal. The
 // zero value is the identity of none.
 type Identity struct {
 	ID   uint64 // a hash of the message's ID
 	Rest uint64 // a hash of everything else that its publisher chose, or the broker numbered
 }
 
-// Item is a delivery, as far as admission is concerned. It is a field of the caller's own record of
-// the delivery. The exported fields are set before [Queue.Push] and must not change while the item is
-// in the queue.
+// Item is a delivery, as far as admission is concerned. It is a field of the record that the caller
+// has of the delivery. The exported fields are set before [Queue.Push] and must not change while
+// the item is in the queue.
 type Item struct {
 	Owner    any // the caller's record
 	Identity Identity
@@ -24,7 +24,7 @@ type Item struct {
 	Keys     *Keys  // nil for none
 
 	Used        int32 // attempts before this copy of the message was made, on purpose
-	Redelivered bool  // as the broker says
+	Redelivered bool  // as the broker reports
 
 	state   state
 	ahead   uint8 // the number of chains in which others are before it
@@ -43,8 +43,8 @@ type Keys struct {
 	NotBefore time.Time
 	// Floor reports whether NotBefore is the floor of a delivery that was returned.
 	Floor bool
-	// HoldUntil is how long an item with an Order key stays here while the breaker of its key is open.
-	// The zero time is for ever.
+	// HoldUntil is how long an item with an Order key stays here while the breaker of its key is
+	// open. The zero time is for ever.
 	HoldUntil time.Time
 }
 

@@ -10,24 +10,24 @@ import (
 	"github.com/gentask/gentask/internal/breaker"
 )
 
-// ErrBreakerOpen is the reason of GiveBack for an item whose key has a breaker that isn't closed. The
-// reason wraps the failure that opened it, too.
+// ErrBreakerOpen is the reason of GiveBack for an item whose key has a breaker that isn't closed.
+// The reason wraps the failure that opened it, too.
 var ErrBreakerOpen = errors.New("gentask: the breaker of the key is not closed")
 
 const (
 	// SoonestAgain is the least time after which an item comes again that was given back.
 	SoonestAgain = 100 * time.Millisecond
 
-	// forgettable is how long a breaker that isn't closed is kept after its time to probe, if no item of
-	// its key comes.
+	// forgettable is how long a breaker that isn't closed is kept after its time to probe, if no
+	// item of its key comes.
 	forgettable = time.Hour
 
 	// maxCause is the most bytes of a text that the breaker of a key keeps.
 	maxCause = 1 << 10
 )
 
-// KeyBreaker is the gate of a breaker for each key. While one is open its items are given back until
-// its next probe, or skipped if they have an order to keep.
+// KeyBreaker is the gate of a breaker for each key. While one is open its items are given back
+// until its next probe, or skipped if they have an order to keep.
 type KeyBreaker struct {
 	machine func() *breaker.Machine
 	jitter  func() time.Duration // between 0 and the least wait of a breaker
@@ -45,8 +45,8 @@ type keyTicket struct {
 	breaker.Ticket
 }
 
-// NewKeyBreaker returns a gate that makes a breaker for each key that needs one. jitter returns some
-// time between zero and the least wait of a breaker: it spreads the items that are given back.
+// NewKeyBreaker returns a gate that makes a breaker for each key that needs one. jitter returns
+// some time between zero and the least wait of a breaker: it spreads the items that are given back.
 func NewKeyBreaker(machine func() *breaker.Machine, jitter func() time.Duration) *KeyBreaker {
 	return &KeyBreaker{
 		machine: machine, jitter: jitter, by: map[string]*Circuit{}, down: map[string]*Circuit{},
@@ -112,8 +112,8 @@ func (k *Keys) untilHold(at time.Time) time.Time {
 	return at
 }
 
-// untilProbe returns how long an item should stay away. The first one is back for the probe. The others
-// come some time after it, so that they don't all come while it runs.
+// untilProbe returns how long an item should stay away. The first one is back for the probe. The
+// others come some time after it, so that they don't all come while it runs.
 func (g *KeyBreaker) untilProbe(c *Circuit, now time.Time) time.Duration {
 	wait := max(c.NextProbe().Sub(now), SoonestAgain) // of a breaker that probes, NextProbe is zero
 	if c.State() == breaker.Open && !c.awaited {
@@ -131,7 +131,7 @@ func (g *KeyBreaker) Started(it *Item, _ time.Time) {
 	}
 }
 
-// Ended implements [Gate]. Only a run that tells something makes a breaker.
+// Ended implements [Gate]. Only a run that proves something makes a breaker.
 func (g *KeyBreaker) Ended(it *Item, r Result, now time.Time) {
 	key := it.keys().Breaker
 	if key == "" {

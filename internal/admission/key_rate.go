@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// KeyRate is the gate of a limit for each key: see [Rate]. It skips items that come too fast for their
-// key.
+// KeyRate is the gate of a limit for each key: see [Rate]. It skips items that come too fast for
+// their key.
 type KeyRate struct {
 	limit Limit
 	by    map[string]limiter // of the keys that have started something of late
@@ -75,8 +75,8 @@ func (g *KeyRate) forget(now time.Time) {
 	g.sweep = sweepNext(len(g.by))
 }
 
-// evict makes room where no key has its whole burst again: half of them go, first those that have most
-// of it.
+// evict makes room where no key has its whole burst again: half of them go, first those that have
+// most of it.
 func (g *KeyRate) evict(now time.Time) {
 	if len(g.by) < mostKeys {
 		return

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// mostKeys is how many keys a gate remembers at the most. Each costs some 300 bytes, and its name, so
-	// that no sender of messages can take more memory than that.
+	// mostKeys is how many keys a gate remembers at the most. Each costs some 300 bytes, and its
+	// name, so that no sender of messages can take more memory than that.
 	mostKeys = 50_000
 
 	// sweepAt is how many keys are remembered before some are forgotten.
@@ -20,8 +20,8 @@ const (
 // costs a constant share of the work.
 func sweepNext(n int) int { return min(max(2*n, sweepAt), mostKeys) }
 
-// firstHalf returns half of the keys: those whose values come first, and of equal values those that do
-// by name.
+// firstHalf returns half of the keys: those whose values come first, and of equal values those that
+// do by name.
 func firstHalf[V any](by map[string]V, order func(a, b V) int) []string {
 	keys := slices.Collect(maps.Keys(by))
 	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(order(by[a], by[b]), strings.Compare(a, b)) })

@@ -29,8 +29,8 @@ func TestKeyRate_ManyKeys(t *testing.T) {
 	require.Equal(t, Skip, g.Pass(used, now).Kind, "a flood of other keys gives it no fresh burst")
 }
 
-// TestKeyBreaker_ManyKeys: the same for breakers. Each that is forgotten while it is open is told as
-// closed.
+// TestKeyBreaker_ManyKeys: the same for breakers. Each that is forgotten while it is open is told
+// as closed.
 func TestKeyBreaker_ManyKeys(t *testing.T) {
 	g, now := newKeyBreaker(), begin
 	opened, closed := 0, 0

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Queue is what waits for a slot, in the order of arrival. Slots are the caller's concern: Next returns
-// the item to start, and the caller reports what becomes of it.
+// Queue is what waits for a slot, in the order of arrival. Slots are the caller's concern: Next
+// returns the item to start, and the caller reports what becomes of it.
 //
-// Two rules hold without any policy. Of the deliveries of one message at most one is at work here, and
-// so of those with the same order key. Items that share either form a chain. Only the first of a chain
-// may start, and it stays the first until its worker and task are gone. An item that is the first of
-// its chains waits in the queue of its fairness key, and these queues take turns. Without keys that is
-// one queue, and the gates alone decide.
+// Two rules hold without any policy. Of the deliveries of one message at most one is at work here,
+// and so of those with the same order key. Items that share either form a chain. Only the first of
+// a chain may start, and it stays the first until its worker and task are gone. An item that is the
+// first of its chains waits in the queue of its fairness key, and these queues take turns. Without
+// keys that is one queue, and the gates alone decide.
 //
-// Each queue keeps a cursor: a refused item is asked for again only after a change, which the methods
-// note themselves, and [Queue.Changed] reports.
+// Each queue keeps a cursor: a refused item is asked for again only after a change, which the
+// methods note themselves, and [Queue.Changed] reports.
 type Queue struct {
 	gates   []Gate
 	ids     chains[Identity]
@@ -48,8 +48,8 @@ func (q *Queue) Gated() bool { return len(q.gates) > 0 }
 // Len returns how many items wait.
 func (q *Queue) Len() int { return q.waiting }
 
-// HeldBack reports whether the items that wait were held back, by a gate or by an earlier item, when
-// Next was called last.
+// HeldBack reports whether the items that wait were held back, by a gate or by an earlier item,
+// when Next was called last.
 func (q *Queue) HeldBack() bool { return q.waiting > 0 && q.held }
 
 // Push puts an item behind all others.
@@ -96,9 +96,9 @@ func (q *Queue) Changed() {
 	q.again = time.Time{}
 }
 
-// Next takes out the next item, if the answer is Admit or GiveBack. After Admit, Started or Gone must
-// follow before Next is called again; after GiveBack, Gone follows at some time.
-// Otherwise the item is nil, and Until is when to call again at the latest; zero is after a change.
+// Next takes out the next item, if the answer is Admit or GiveBack. After Admit, Started or Gone
+// must follow before Next is called again; after GiveBack, Gone follows at some time. Otherwise the
+// item is nil, and Until is when to call again at the latest; zero is after a change.
 func (q *Queue) Next(now time.Time) (*Item, Answer) {
 	if !q.again.IsZero() && !now.Before(q.again) {
 		q.Changed()
@@ -121,8 +121,8 @@ func (q *Queue) Next(now time.Time) (*Item, Answer) {
 	return nil, Answer{Kind: Skip, Until: q.again}
 }
 
-// search asks for the items of one queue that were not asked for since the last change, and returns the
-// first that isn't skipped.
+// search asks for the items of one queue that were not asked for since the last change, and returns
+// the first that isn't skipped.
 func (q *Queue) search(t *keyQueue, now time.Time) (*Item, Answer) {
 	if t.round != q.round {
 		t.round, t.cursor = q.round, t.items.First()
@@ -173,8 +173,8 @@ func (q *Queue) Ended(it *Item, r Result, now time.Time) {
 	q.leave(it)
 }
 
-// Gone reports that the delivery of an item is settled or lost. An item that waits is taken out. One
-// that was started keeps its place in its chains until Ended.
+// Gone reports that the delivery of an item is settled or lost. An item that waits is taken out.
+// One that was started keeps its place in its chains until Ended.
 func (q *Queue) Gone(it *Item, how Fate, now time.Time) {
 	for _, g := range q.gates {
 		g.Gone(it, how, now)
@@ -226,8 +226,8 @@ func (q *Queue) promote(it *Item) {
 	}
 }
 
-// Take takes out all items that wait, in the order of arrival. Those that were started stay the first
-// of their chains.
+// Take takes out all items that wait, in the order of arrival. Those that were started stay the
+// first of their chains.
 func (q *Queue) Take() []*Item {
 	all := make([]*Item, 0, q.waiting)
 	for t := range q.turns.list.All() {

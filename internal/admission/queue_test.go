@@ -32,8 +32,8 @@ func (g *fakeGate) call(it *Item, what string, after ...string) {
 	g.fail("item %d: %q is called after %q", it.Serial, what, g.calls[it])
 }
 
-// queueModel is a Queue beside the simplest thing that could be right: a slice of all that was pushed,
-// in the order of arrival.
+// queueModel is a Queue beside the simplest thing that could be right: a slice of all that was
+// pushed, in the order of arrival.
 type queueModel struct {
 	t      *rapid.T
 	real   *Queue
@@ -159,7 +159,8 @@ func (m *queueModel) next(*rapid.T) {
 	m.working = append(m.working, it)
 }
 
-// requireAsksAgain checks that the queue is asked again for each item that waits for its time alone.
+// requireAsksAgain checks that the queue is asked again for each item that waits for its time
+// alone.
 func (m *queueModel) requireAsksAgain(again time.Time) {
 	for _, it := range m.waiting {
 		at := it.keys().NotBefore
@@ -285,9 +286,9 @@ func serials(items []*Item) []uint64 {
 	return all
 }
 
-// TestQueue_Model: the queue returns what the simplest model of it allows: the first item that may start,
-// and none only if none may. Nothing is lost, nothing is returned twice, and in the end, with every gate
-// open, each item has had its turn.
+// TestQueue_Model: the queue returns what the simplest model of it allows: the first item that may
+// start, and none only if none may. Nothing is lost, nothing is returned twice, and in the end,
+// with every gate open, each item has had its turn.
 func TestQueue_Model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newQueueModel(t)
@@ -337,8 +338,8 @@ func pushAll(q *Queue, n int, keyed func(i int) *Keys) []*Item {
 	return all
 }
 
-// TestQueue_TurnsAreFair: of a thousand of one key and ten of another, taken as they come, every other
-// one is the other's.
+// TestQueue_TurnsAreFair: of a thousand of one key and ten of another, taken as they come, every
+// other one is the other's.
 func TestQueue_TurnsAreFair(t *testing.T) {
 	q := NewQueue(nil)
 	pushAll(q, 1010, func(i int) *Keys {
@@ -353,8 +354,8 @@ func TestQueue_TurnsAreFair(t *testing.T) {
 	}
 }
 
-// TestQueue_ARefusedItemIsAskedForOnce: a thousand items that are held back are asked for once, and not
-// once for each that comes.
+// TestQueue_ARefusedItemIsAskedForOnce: a thousand items that are held back are asked for once, and
+// not once for each that comes.
 func TestQueue_ARefusedItemIsAskedForOnce(t *testing.T) {
 	const n = 1000
 	asked := 0
@@ -372,7 +373,8 @@ func TestQueue_ARefusedItemIsAskedForOnce(t *testing.T) {
 	require.Equal(t, 2*n, asked)
 }
 
-// TestQueue_NoPolicyNoAllocation: without gates and keys, a way through the queue allocates nothing.
+// TestQueue_NoPolicyNoAllocation: without gates and keys, a way through the queue allocates
+// nothing.
 func TestQueue_NoPolicyNoAllocation(t *testing.T) {
 	q := NewQueue(nil)
 	it := pushAll(q, 1, nil)[0]

@@ -60,8 +60,8 @@ func (l limiter) full(now time.Time) bool {
 	return l.Limit() == rate.Inf || l.TokensAt(now) >= float64(l.Burst())
 }
 
-// Rate is the gate of a limit that all items share: over any interval d, at most Burst + PerSecond*d
-// items start. It blocks the others.
+// Rate is the gate of a limit that all items share: over any interval d, at most Burst +
+// PerSecond*d items start. It blocks the others.
 type Rate struct{ limiter }
 
 // NewRate returns the gate of a limit.

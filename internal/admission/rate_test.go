@@ -12,8 +12,8 @@ import (
 // begin is when the tests' time begins.
 var begin = time.Unix(1_000_000, 0)
 
-// requireWithin checks that over any interval between two of the starts, no more are there than a limit
-// allows.
+// requireWithin checks that over any interval between two of the starts, no more are there than a
+// limit allows.
 func requireWithin(t *rapid.T, l Limit, starts []time.Time) {
 	for i := range starts {
 		for j := i; j < len(starts); j++ {
@@ -67,8 +67,8 @@ func TestRate_Set(t *testing.T) {
 	require.Equal(t, now.Add(longest), g.Pass(it, now).Until)
 }
 
-// TestKeyRate_HoldsOverAnyInterval: the same for each key, however the other keys are used, and however
-// often the idle ones are forgotten. A key is forgotten when it has its whole burst again.
+// TestKeyRate_HoldsOverAnyInterval: the same for each key, however the other keys are used, and
+// however often the idle ones are forgotten. A key is forgotten when it has its whole burst again.
 func TestKeyRate_HoldsOverAnyInterval(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := Limit{
@@ -106,8 +106,8 @@ func TestKeyRate_HoldsOverAnyInterval(t *testing.T) {
 	})
 }
 
-// TestKeyRate_Memory: of twenty thousand keys that start one item each, not more are remembered than
-// need be; and never more than 50,000.
+// TestKeyRate_Memory: of twenty thousand keys that start one item each, not more are remembered
+// than need be; and never more than 50,000.
 func TestKeyRate_Memory(t *testing.T) {
 	g, now := NewKeyRate(Limit{PerSecond: 10, Burst: 1}), begin
 	for i := range 20_000 {

@@ -6,13 +6,14 @@ import (
 	"github.com/gentask/gentask/internal/memo"
 )
 
-// Suspects is the gate that runs a suspect alone. A suspect is an item that its broker has counted as
-// an attempt before, for no reason that is known here: the process that held it may have died of it.
+// Suspects is the gate that runs a suspect alone. A suspect is an item that its broker has counted
+// as an attempt before, for no reason that is known here: the process that held it may have died of
+// it.
 //
-// Its turn has four steps. It is due, and the caller stops the intake. All that has not been started
-// goes back to the broker, other suspects too, so that a death costs it no attempt. The items at work
-// end. Then the suspect runs, and nothing else is held. Its turn is over when its delivery is gone, and
-// its worker and task, too.
+// Its turn has four steps. It is due, and the caller stops the intake. All that has not been
+// started goes back to the broker, other suspects too, so that a death costs it no attempt. The
+// items at work end. Then the suspect runs, and nothing else is held. Its turn is over when its
+// delivery is gone, and its worker and task, too.
 type Suspects struct {
 	known *memo.Memo[Identity, clearance]
 	due   *Item // waits until nothing else is held
@@ -28,8 +29,8 @@ type clearance struct {
 	suspect bool // it was given back, or lost, before it could be cleared
 }
 
-// mostClearances is far more than is held, and waits for its next attempt, as a rule. A message whose
-// clearance is forgotten runs alone, once.
+// mostClearances is far more than the messages that are held or wait for their next attempt, as a
+// rule. A message whose clearance is forgotten runs alone, once.
 const mostClearances = 10_000
 
 // NewSuspects returns a gate that suspects no message yet.
@@ -37,7 +38,7 @@ func NewSuspects() *Suspects {
 	return &Suspects{known: memo.New[Identity, clearance](mostClearances)}
 }
 
-// Reset forgets the items of an earlier queue. What is known of their messages is kept.
+// Reset forgets the items of an earlier queue. The knowledge about their messages is kept.
 func (g *Suspects) Reset() { g.due, g.alone, g.ready = nil, nil, false }
 
 // Busy reports whether a suspect is due or at work. Meanwhile nothing new should be taken.
@@ -49,12 +50,12 @@ func (g *Suspects) Due() *Item { return g.due }
 // Alone returns the suspect that was started; nil if there is none.
 func (g *Suspects) Alone() *Item { return g.alone }
 
-// SetReady sets whether nothing is held but the suspect that is due, and nothing comes. Only then may it
-// start.
+// SetReady sets whether nothing is held but the suspect that is due, and nothing comes. Only then
+// may it start.
 func (g *Suspects) SetReady(ready bool) { g.ready = ready }
 
-// Refused ends the turn of a suspect whose settlement the broker has refused, as soon as its worker and
-// task are gone: the others must not wait for it.
+// Refused ends the turn of a suspect whose settlement the broker has refused, as soon as its worker
+// and task are gone: the others must not wait for it.
 func (g *Suspects) Refused(it *Item) {
 	if g.alone == it && it != nil {
 		g.gone = true
@@ -96,7 +97,8 @@ func (g *Suspects) Started(it *Item, _ time.Time) {
 	}
 }
 
-// Ended implements [Gate]. A suspect that is still held is cleared: it has run, and the process lives.
+// Ended implements [Gate]. A suspect that is still held is cleared: it has run, and the process
+// lives.
 func (g *Suspects) Ended(it *Item, _ Result, _ time.Time) {
 	if it != g.alone {
 		return

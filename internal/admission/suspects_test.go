@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// node is a caller of a queue with Suspects: it stops the intake while one is due, gives back the rest,
-// and starts the suspect when nothing else is held.
+// node is a caller of a queue with Suspects: it stops the intake while one is due, gives back the
+// rest, and starts the suspect when nothing else is held.
 type node struct {
 	t       *rapid.T
 	gate    *Suspects
@@ -90,8 +90,8 @@ func (n *node) end(t *rapid.T) {
 	require.NotSame(n.t, it, n.gate.Alone())
 }
 
-// TestSuspects_Model: a suspect is at work only when nothing else is held, its turn ends with it, and in
-// the end everything has run.
+// TestSuspects_Model: a suspect is at work only when nothing else is held, its turn ends with it,
+// and in the end everything has run.
 func TestSuspects_Model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		gate := NewSuspects()

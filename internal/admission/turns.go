@@ -2,9 +2,9 @@ package admission
 
 import "github.com/gentask/gentask/internal/list"
 
-// turns are the queues of the items that may start, one for each fairness key. They take turns: after
-// an item is taken from it, a queue goes behind the others. A queue exists as long as an item waits in
-// it.
+// turns are the queues of the items that may start, one for each fairness key. They take turns:
+// after an item is taken from it, a queue goes behind the others. A queue exists as long as an item
+// waits in it.
 type turns struct {
 	by    map[string]*keyQueue
 	plain keyQueue // of the empty key; without fairness there is no other, and it costs no allocation
@@ -30,8 +30,8 @@ func newTurns() turns {
 	}
 }
 
-// add puts an item where it belongs by its arrival: at the end, unless it had to wait for another one
-// to end.
+// add puts an item where it belongs by its arrival: at the end, unless it had to wait for another
+// one to end.
 func (t *turns) add(it *Item) {
 	q := t.of(it.keys().Fair)
 	after := q.items.Last()

@@ -203,8 +203,8 @@ func (c *chaos) leave(jobs []*job) {
 	}
 }
 
-// TestSet_Chaos: whatever happens at the same time, each member has one result, is in one batch at
-// the most, which is within its limits, and ends in time. Nothing is left.
+// TestSet_Chaos: with random events at the same time, each member has one result, is in one batch
+// at the most, which is within its limits, and ends in time. Nothing is left.
 func TestSet_Chaos(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0)

@@ -11,8 +11,8 @@ import (
 // taskKey is the key of the context that a task began with.
 type taskKey struct{}
 
-// WithTask returns ctx, the context that a task began with, so that [Set.Join] finds it below
-// whatever is derived from it. If the context of Join doesn't derive from one that WithTask has
+// WithTask returns ctx, the context that a task began with, so that [Set.Join] finds it below the
+// contexts that derive from it. If the context of Join doesn't derive from one that WithTask has
 // returned, it is taken for the task's.
 func WithTask(ctx context.Context) context.Context {
 	return context.WithValue(ctx, taskKey{}, ctx)

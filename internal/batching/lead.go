@@ -70,7 +70,7 @@ func (s *Set) watch(leader context.Context, b *batch, run *runContext) (withdraw
 }
 
 // quit notes that a member of b, which is handled, was told to stop. The last one takes the
-// function with it, because nobody wants its results.
+// function with it, because its results have no taker.
 func (s *Set) quit(b *batch, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,8 +79,8 @@ func (s *Set) quit(b *batch, cause error) {
 	}
 }
 
-// sealed returns a copy of results. Each error is read once, here: the members would read it at the same
-// time, in their own tasks.
+// sealed returns a copy of results. Each error is read once, here: the members would read it at the
+// same time, in their own tasks.
 func sealed(results map[string]error) map[string]error {
 	own := maps.Clone(results)
 	for id, err := range own {

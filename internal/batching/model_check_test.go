@@ -65,7 +65,7 @@ func (m *setModel) checkJob(t *rapid.T, j *modelJob) {
 	require.Zero(t, m.real.TimeLeft(j.job, m.timeout))
 }
 
-// checkLimits checks a batch against its limits, whatever the model expects.
+// checkLimits checks a batch against its limits, without the model.
 func (m *setModel) checkLimits(t *rapid.T, one *call) {
 	f, n, ids := one.leader.f, 0, map[string]bool{}
 	for _, j := range one.members {
@@ -97,8 +97,8 @@ func (m *setModel) finish(t *rapid.T) {
 	require.Zero(t, m.real.forming)
 }
 
-// TestSet_Model: whatever members and functions do, in whatever order, each member gets the result
-// that the model expects, at that time.
+// TestSet_Model: for all actions of members and functions, in any order, each member gets the
+// result that the model expects, at that time.
 func TestSet_Model(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A bubble has no deadline to be asked for, so rapid must not see that t has one.

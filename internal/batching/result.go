@@ -13,7 +13,7 @@ var ErrNoResult = errors.New("gentask: no result for this job of the batch")
 
 // Result is what became of a member.
 type Result struct {
-	// Err is nil if the job is done. What else it is depends on Ending.
+	// Err is nil if the job is done. Its meaning depends on Ending.
 	Err error
 
 	// Ending is how the batch ended for the member.

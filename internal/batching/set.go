@@ -73,10 +73,10 @@ func (s *Set) Drain() {
 	}
 }
 
-// TimeLeft returns how much longer the batch of the member with the given owner may take, if it may take
-// as long as limit from when it is to be handled. The Set does not enforce that. While the batch
-// gathers, the rest of its wait is included. TimeLeft returns zero if limit is zero, which is no limit,
-// or if there is no such member. It returns zero or less if the time is over.
+// TimeLeft returns how much longer the batch of the member with the given owner may take, if it may
+// take as long as limit from when it is to be handled. The Set does not enforce that. While the
+// batch gathers, the rest of its wait is included. TimeLeft returns zero if limit is zero, which is
+// no limit, or if there is no such member. It returns zero or less if the time is over.
 func (s *Set) TimeLeft(owner any, limit time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

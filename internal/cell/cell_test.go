@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
@@ -206,15 +205,7 @@ func TestTrap27_CellsPIDKeepsNoPayloadInMemory(t *testing.T) {
 		require.NoError(t, wait(t, h.ended))
 		return c
 	}()
-	require.Eventually(t, func() bool {
-		runtime.GC()
-		select {
-		case <-freed:
-			return true
-		default:
-			return false
-		}
-	}, 10*time.Second, time.Millisecond)
+	requireCollected(t, freed)
 	runtime.KeepAlive(c)
 	require.ErrorIs(t, l.shutdown(l.parent), actor.ErrShutdown)
 }

@@ -154,3 +154,17 @@ var crashes = []crash{
 type exits struct{}
 
 func (exits) Error() string { runtime.Goexit(); return "" }
+
+// requireCollected collects garbage until freed is closed.
+func requireCollected(t *testing.T, freed <-chan struct{}) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-freed:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond)
+}

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	pa "github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
@@ -156,15 +155,7 @@ func TestTrap27_RoutinesPIDKeepsNoPayloadInMemory(t *testing.T) {
 		require.NoError(t, wait(t, b.ended))
 		return r
 	}()
-	require.Eventually(t, func() bool {
-		runtime.GC()
-		select {
-		case <-freed:
-			return true
-		default:
-			return false
-		}
-	}, 10*time.Second, time.Millisecond)
+	requireCollected(t, freed)
 	runtime.KeepAlive(r)
 	require.ErrorIs(t, l.shutdown(l.parent), actor.ErrShutdown)
 }

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// authority issues certificates for brokers, and lives as long as they do. Nobody trusts it who is not told to.
+// authority issues certificates for brokers, and lives as long as they do. A client trusts it only
+// if it is configured to.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -42,7 +43,8 @@ func certificate(name string) *x509.Certificate {
 	}
 }
 
-// issue writes a certificate for loopback, its key, and the authority's own certificate into files that begin with path.
+// issue writes a certificate for loopback, its key, and the authority's own certificate into files
+// that begin with path.
 func (a *authority) issue(path string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

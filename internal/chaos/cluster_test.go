@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestChaos_RabbitMQCluster: three nodes, one of which is killed -9. They reach the cluster by way of an address that then leads to another node, as
-// with a load balancer. In the short form one cluster of JetStream stands for both.
+// TestChaos_RabbitMQCluster: three nodes, one of which is killed -9. They reach the cluster by way
+// of an address that then leads to another node, as with a load balancer. In the short form one
+// cluster of JetStream stands for both.
 func TestChaos_RabbitMQCluster(t *testing.T) {
 	if !full {
 		t.Log("part of make chaos")
@@ -32,8 +33,10 @@ func TestChaos_RabbitMQCluster(t *testing.T) {
 	t.Run("the node of a classic queue", func(t *testing.T) { classicNodeGone(t, r) })
 }
 
-// classicNodeGone: a classic queue lives on one node. When that is killed, consumers on other nodes are cancelled, and a queue that can't be
-// reached is nobody's mistake: they ask about twice a second until the node is back, say why they don't consume, and go on with what was there.
+// classicNodeGone: a classic queue lives on one node. When that is killed, consumers on other nodes
+// are cancelled, and a queue that can't be reached is not a mistake in the configuration. They ask
+// about twice a second until the node is back, report why they don't consume, and go on with the
+// messages that were there.
 func classicNodeGone(t *testing.T, r *RabbitMQ) {
 	t.Helper()
 	p := newProxy(t, r.URL(0)) // The queue is made where it is first used.
@@ -63,7 +66,8 @@ func classicNodeGone(t *testing.T, r *RabbitMQ) {
 	require.NoError(t, table.Add(row))
 }
 
-// away: for a while the queue stays away. Nobody hammers the broker, and each consumer says why it waits.
+// away: for a while the queue stays away. No consumer hammers the broker, and each reports why it
+// waits.
 func away(t *testing.T, tr *Trial, d time.Duration) {
 	t.Helper()
 	before := len(tr.Events(gentask.EventOpenFailed))
@@ -94,8 +98,8 @@ func TestChaos_JetStreamCluster(t *testing.T) {
 		j.URL, func() bool { _, err := j.Leader(tr.Queue); return err == nil })
 }
 
-// TestChaos_JetStreamLeader: the server that leads the queue is killed -9, and its consumers are connected to another one: nothing tells them,
-// but that they hear nothing.
+// TestChaos_JetStreamLeader: the server that leads the queue is killed -9, and its consumers are
+// connected to another one: the only sign is that nothing comes.
 func TestChaos_JetStreamLeader(t *testing.T) {
 	if !full {
 		t.Log("part of make chaos")
@@ -119,7 +123,7 @@ func TestChaos_JetStreamLeader(t *testing.T) {
 		tr.Ran(200)
 		tr.Strikes()
 		j.Kill(leader)
-		tr.Publish(1000) // What came before may have run already.
+		tr.Publish(1000) // earlier messages may have run already
 		tr.Eventually("the queue has a leader", func() bool { now, err := j.Leader(tr.Queue); return err == nil && now != leader })
 		tr.Struck()
 		require.NoError(t, j.Start(leader))
@@ -129,8 +133,9 @@ func TestChaos_JetStreamLeader(t *testing.T) {
 	require.NoError(t, table.Add(row))
 }
 
-// nodeKilled kills the node that the proxy leads to, and leads it to the other one of the first two; the third node stays. A cluster can be reached
-// again when the queue has a leader: how long that takes is the servers' affair, and what comes then is ours.
+// nodeKilled kills the node that the proxy leads to, and leads it to the other one of the first
+// two; the third node stays. A cluster can be reached again when the queue has a leader: how long
+// that takes is the servers' affair, and what comes then is ours.
 func nodeKilled(tr *Trial, p *Proxy, times int, kill func(int), start func(int) error, url func(int) string, led func() bool) {
 	tr.Helper()
 	tr.Work = 5 * time.Millisecond

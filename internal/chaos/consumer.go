@@ -48,7 +48,8 @@ type workerConfig struct {
 	Work        time.Duration
 }
 
-// Child does what this process was started for, if it was started by this package, and says whether it was. TestMain calls it first.
+// Child plays the role that this process was started for, and reports whether it was started by
+// this package. TestMain must call it first.
 func Child() bool {
 	role, config := os.Getenv(roleEnv), os.Getenv(configEnv)
 	var err error
@@ -71,7 +72,7 @@ func Child() bool {
 	return true
 }
 
-// parent is the role of a test process that is killed: it has started a server, and says where.
+// parent is the role of a test process that is killed: it starts a server, and prints its address.
 func parent() error {
 	if err := os.Unsetenv(roleEnv); err != nil {
 		return err
@@ -86,7 +87,8 @@ func parent() error {
 	select {}
 }
 
-// consume is the role of a worker process: it ends when it is killed. Each mark is one write, and so arrives whole or not at all.
+// consume is the role of a worker process: it ends when it is killed. Each mark is one write, and
+// so arrives whole or not at all.
 func consume(config string) error {
 	var c workerConfig
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
@@ -99,7 +101,7 @@ func consume(config string) error {
 	mark := func(m Mark) {
 		line, err := json.Marshal(m)
 		if err == nil {
-			_, _ = os.Stdout.Write(append(line, '\n')) // whoever listened is gone
+			_, _ = os.Stdout.Write(append(line, '\n')) // the reader may be gone
 		}
 	}
 	return gentask.Run(context.Background(), e, behavior(c.Node, c.Work, mark), gentask.Config{

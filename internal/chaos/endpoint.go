@@ -127,7 +127,7 @@ func (e *Endpoint) deleteStream(ctx context.Context) error {
 	return errors.Join(js.DeleteStream(ctx, e.stream.Name()), js.DeleteStream(ctx, e.stream.Name()+"-dead"))
 }
 
-// Blocked says whether the broker blocks those who publish, and why. JetStream never does.
+// Blocked reports whether the broker blocks publishers, and why. JetStream never does.
 func (e *Endpoint) Blocked() (string, bool) {
 	if e.broker == nil {
 		return "", false
@@ -135,7 +135,7 @@ func (e *Endpoint) Blocked() (string, bool) {
 	return e.broker.Blocked()
 }
 
-// state is what the broker says of a queue.
+// state is what the broker reports about a queue.
 type state struct {
 	left      int // messages that wait; for JetStream those that are held too
 	dead      int

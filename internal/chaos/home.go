@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// guard reads lines with the process groups that are alive now, the last line counts, until its standard input ends: only the test process
-// holds it open. Then it kills them, and removes the directory.
+// guard reads lines with the process groups that are alive now, the last line counts, until its
+// standard input ends: only the test process holds it open. Then it kills them, and removes the
+// directory.
 const guard = `while read -r line; do alive=$line; done
 for p in $alive; do kill -9 "-$p"; done 2>/dev/null
 for i in 1 2 3 4 5; do rm -rf -- "$1" 2>/dev/null && exit; sleep 0.2; done`
@@ -80,7 +81,7 @@ func (h *home) start(name string, cmd *exec.Cmd) (*process, error) {
 	return p, h.report()
 }
 
-// report tells the guard who lives.
+// report sends the guard the processes that run.
 func (h *home) report() error {
 	pids := make([]string, len(h.alive))
 	for i, pid := range h.alive {
@@ -109,7 +110,7 @@ func (p *process) wait() {
 	_ = h.report() // it fails when the guard is at work already
 }
 
-// kill kills the process as nobody expects it, and returns when it is gone.
+// kill kills the process without a warning, and returns when it is gone.
 func (p *process) kill() {
 	select {
 	case <-p.ended:
@@ -119,7 +120,7 @@ func (p *process) kill() {
 	}
 }
 
-// running says whether it has not ended.
+// running reports whether it has not ended.
 func (p *process) running() bool {
 	select {
 	case <-p.ended:
@@ -142,7 +143,7 @@ func (h *home) output(name string) string {
 // startTime bounds the start of a broker; on a busy machine with two cores it takes ten seconds.
 const startTime = 2 * time.Minute
 
-// errEnded says that there is nothing to wait for.
+// errEnded means that there is nothing to wait for.
 var errEnded = errors.New("it has ended")
 
 // await asks until the answer is yes, for startTime at the most.
@@ -163,8 +164,8 @@ func await(what string, ask func() error) error {
 
 var errNoPorts = errors.New("chaos: no free ports between 20000 and 32000")
 
-// freePorts returns n ports of loopback that nobody listens on. They are below those that the system gives to clients, which could take the port of
-// a server that is down for a moment.
+// freePorts returns n free ports of loopback. They are below those that the system gives to
+// clients, which could take the port of a server that is down for a moment.
 func freePorts(n int) ([]int, error) {
 	const first, count, tries = 20_000, 12_000, 1000
 	var ports []int

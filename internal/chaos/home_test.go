@@ -47,7 +47,7 @@ func TestNothingOutlivesATestProcess(t *testing.T) {
 	require.Error(t, err)
 }
 
-// TestProxy_Weather: what the proxy says is what a client sees.
+// TestProxy_Weather: a client sees the weather that the proxy reports.
 func TestProxy_Weather(t *testing.T) {
 	j := sharedStream(t)
 	p := newProxy(t, j.URL(0))

@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// JetStream is a cluster of private NATS servers with JetStream, each a process of its own, so that it can be killed. One server is a cluster
-// too. Its methods are for one goroutine.
+// JetStream is a cluster of private NATS servers with JetStream, each a process of its own, so that
+// it can be killed. One server is a cluster too. Its methods are for one goroutine.
 type JetStream struct {
 	home    *home
 	tls     *authority
@@ -21,13 +21,14 @@ type JetStream struct {
 	running []*process
 }
 
-// roleEnv tells a process of the test binary what it is, see Child; configEnv tells it more.
+// roleEnv is the role of a process of the test binary: see Child. configEnv has its configuration.
 const (
 	roleEnv   = "GENTASK_CHAOS_ROLE"
 	configEnv = "GENTASK_CHAOS_CONFIG"
 )
 
-// StartJetStream starts n servers and returns when they answer. It starts the program that calls it, so that has to call Child first.
+// StartJetStream starts n servers and returns when they answer. It starts the program that calls
+// it, so that has to call Child first.
 func StartJetStream(n int) (*JetStream, error) {
 	h, err := newHome()
 	if err != nil {
@@ -72,7 +73,8 @@ func (j *JetStream) begin(n int) error {
 	return nil
 }
 
-// Start starts server i, from 0, on its data, and returns when JetStream answers. Starting one that runs does nothing.
+// Start starts server i, from 0, on its data, and returns when JetStream answers. Starting one that
+// runs does nothing.
 func (j *JetStream) Start(i int) error {
 	if !j.running[i].running() {
 		if err := j.launch(i); err != nil {
@@ -103,7 +105,7 @@ func (j *JetStream) launch(i int) error {
 	return err
 }
 
-// answers says whether JetStream serves there.
+// answers reports whether JetStream serves there.
 func (j *JetStream) answers(i int) error {
 	conn, err := natsgo.Connect(j.guestURL(i), natsgo.NoReconnect(), natsgo.Timeout(time.Second))
 	if err != nil {
@@ -142,7 +144,8 @@ func (j *JetStream) URLs() string {
 	return strings.Join(all, ",")
 }
 
-// Leader says which server leads a queue: its stream; its consumer may be led by another. It is an error that one of the two has none.
+// Leader returns the server that leads the stream of a queue; the consumer may be led by another.
+// It returns an error if one of the two has no leader.
 func (j *JetStream) Leader(name string) (int, error) {
 	conn, err := natsgo.Connect(j.URLs(), natsgo.NoReconnect(), natsgo.Timeout(time.Second))
 	if err != nil {

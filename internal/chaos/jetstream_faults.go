@@ -8,13 +8,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// SetPassword changes what User must say from now on; the servers close his connections.
+// SetPassword changes the password of User from now on. The servers close the connections of User.
 func (j *JetStream) SetPassword(password string) error { return j.reload(password, everyRight) }
 
-// WithdrawRights leaves User without any right: he is let in, and may neither ask nor hear.
+// WithdrawRights leaves User without any right: User can connect, but neither publish nor
+// subscribe.
 func (j *JetStream) WithdrawRights() error { return j.reload(Password, noRight) }
 
-// GiveRights gives User every right, and his password.
+// GiveRights gives User every right, and the first password.
 func (j *JetStream) GiveRights() error { return j.reload(Password, everyRight) }
 
 func (j *JetStream) reload(password, rights string) error {
@@ -38,8 +39,8 @@ func (j *JetStream) Stop(i int) error {
 	return nil
 }
 
-// Fill leaves a queue and its dead letters no room: whatever is published is refused. Nothing that is there is touched. It is what JetStream has in
-// the place of a memory or disk alarm, which it has not: it stops no reading, and refuses each message.
+// Fill leaves a queue and its dead letters no room: each further message is refused. The messages
+// that are there stay. JetStream has this in the place of a memory or disk alarm.
 func (j *JetStream) Fill(name string) error { return j.limit(name, 1) }
 
 // Empty gives the room back.
@@ -76,7 +77,7 @@ func (j *JetStream) ChangeConsumer(name string, change func(*jetstream.ConsumerC
 	})
 }
 
-// DeleteConsumer deletes it, with all that it knows of what was delivered.
+// DeleteConsumer deletes it, with its record of the deliveries.
 func (j *JetStream) DeleteConsumer(name string) error {
 	return j.manage(func(ctx context.Context, js jetstream.JetStream) error {
 		return js.DeleteConsumer(ctx, name, "gentask")

@@ -40,7 +40,7 @@ func TestChaos_JetStream(t *testing.T) {
 				tr.Ran(200)
 				tr.Strikes()
 				require.NoError(t, tc.strike(tr, j))
-				tr.Publish(100) // What was there may have run meanwhile.
+				tr.Publish(100) // earlier messages may have run meanwhile
 				tr.Struck()
 			}
 			row := tr.Finish(1)
@@ -50,8 +50,8 @@ func TestChaos_JetStream(t *testing.T) {
 	}
 }
 
-// outOfRoom leaves the queue no room for three seconds. What is there runs; who publishes hears that there is no room; what can't be dead-lettered is
-// held, and the consumer says so.
+// outOfRoom leaves the queue no room for three seconds. Messages that are there run, and publishers
+// get an error. A dead letter that can't be written is held, and the consumer reports it.
 func outOfRoom(tr *Trial, j *JetStream) error {
 	tr.Published()
 	if err := j.Fill(tr.Queue); err != nil {
@@ -67,8 +67,9 @@ func outOfRoom(tr *Trial, j *JetStream) error {
 	return j.Empty(tr.Queue)
 }
 
-// limited has the consumer of all sessions deliver no more than one message at a time. The session ends within 5 s, health says what was changed
-// and what it must be, and nobody consumes until that is so.
+// limited has the consumer of all sessions deliver no more than one message at a time. The session
+// ends within 5 s, health reports the change and the right value, and no consumer consumes until
+// that is restored.
 func limited(tr *Trial, j *JetStream) error {
 	change := func(most int) error {
 		return j.ChangeConsumer(tr.Queue, func(c *jetstream.ConsumerConfig) { c.MaxAckPending = most })

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	// full says that all of it runs: `make chaos`. Otherwise the short form does.
+	// full means that all of it runs: `make chaos`. Otherwise the short form does.
 	full = os.Getenv("GENTASK_CHAOS") == "full"
 
 	table Table
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// record has the rows written where GENTASK_CHAOS_JSON says.
+// record writes the rows to the file that GENTASK_CHAOS_JSON names.
 func record() error {
 	name := os.Getenv("GENTASK_CHAOS_JSON")
 	if name == "" {
@@ -97,6 +97,6 @@ func scaled(short, whole int) int {
 	return short
 }
 
-// soon is when consumption resumes at the latest, after the broker can be reached again. The short form shares its cores with other tests, under
-// the race detector.
+// soon is when consumption resumes at the latest, after the broker can be reached again. The short
+// form shares its cores with other tests, under the race detector.
 var soon = Span(time.Duration(scaled(5, 2)) * time.Second)

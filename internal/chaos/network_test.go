@@ -9,7 +9,7 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// TestChaos_Network: whatever the network does, nothing is lost, and consumption resumes.
+// TestChaos_Network: after each fault of the network nothing is lost, and consumption resumes.
 func TestChaos_Network(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

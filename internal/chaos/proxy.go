@@ -33,7 +33,8 @@ type weather struct {
 	shuffle time.Duration // connections are passed on after a random part of it
 }
 
-// NewProxy returns a proxy to the broker at the URL, which names one host and its port. It passes everything on.
+// NewProxy returns a proxy to the broker at the URL, which names one host and its port. It passes
+// everything on.
 func NewProxy(at string) (*Proxy, error) {
 	broker, err := url.Parse(at)
 	if err != nil {
@@ -75,7 +76,7 @@ func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
-		_ = c.Close() // the second close says so
+		_ = c.Close() // the second close fails
 	}
 }
 
@@ -106,7 +107,8 @@ func (p *Proxy) Accept() error {
 	return nil
 }
 
-// Stall lets nothing through in either direction, and tells nobody: connections stay open, and new ones are made and stay silent.
+// Stall lets nothing through in either direction, without a signal: connections stay open, and new
+// ones are made and stay silent.
 func (p *Proxy) Stall() { p.set(func(w *weather) { w.stalled = true }) }
 
 // Freeze stalls the connections that there are; new ones are passed on.
@@ -223,7 +225,8 @@ func (p *Proxy) pass(number int, from, to net.Conn) {
 	}
 }
 
-// hold waits as the weather says. Whoever is held hears only afterwards that his connection is gone.
+// hold waits while the weather is stalled. A connection that is closed meanwhile is seen only
+// afterwards.
 func (p *Proxy) hold(number int) {
 	for {
 		w, changed := p.now()

@@ -17,7 +17,8 @@ import (
 	"github.com/gentask/gentask/internal/brokertest"
 )
 
-// RabbitMQ is a cluster of private nodes; one node is a cluster too. Its methods are for one goroutine.
+// RabbitMQ is a cluster of private nodes; one node is a cluster too. Its methods are for one
+// goroutine.
 type RabbitMQ struct {
 	home     *home
 	programs brokertest.RabbitMQPrograms
@@ -35,7 +36,7 @@ type node struct {
 	process  *process
 }
 
-// User and Password are of the user with all rights; a fault may withdraw them.
+// User and Password belong to the user that has all rights, until a fault withdraws them.
 const (
 	User     = "worker"
 	Password = "right"
@@ -98,7 +99,8 @@ func (r *RabbitMQ) begin(n int) error {
 	return r.GiveRights()
 }
 
-// writeConfig: a node joins those that are there when it starts for the first time.
+// writeConfig writes the configuration of the nodes. A node that starts for the first time joins
+// those that run.
 func (r *RabbitMQ) writeConfig() error {
 	var text strings.Builder
 	text.WriteString("log.file.level = warning\ndisk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 4GB\n")
@@ -120,7 +122,8 @@ func (r *RabbitMQ) writeConfig() error {
 	return os.WriteFile(r.home.path("plugins"), []byte("[].\n"), 0o600)
 }
 
-// startEPMD starts the nodes' own directory of names: the machine's may belong to somebody else, and would outlive us.
+// startEPMD starts the nodes' own directory of names: the machine's may belong to another user, and
+// would outlive us.
 func (r *RabbitMQ) startEPMD() error {
 	port := strconv.Itoa(r.epmdPort)
 	p, err := r.home.start("epmd", exec.Command(r.programs.Path("epmd"), "-address", "127.0.0.1", "-port", port)) //nolint:gosec // a number
@@ -139,7 +142,8 @@ func (r *RabbitMQ) startEPMD() error {
 	})
 }
 
-// Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs does nothing.
+// Start starts node i, from 0, on its data, and returns when it answers. Starting one that runs
+// does nothing.
 func (r *RabbitMQ) Start(i int) error {
 	n := r.nodes[i]
 	if err := r.launch(n); err != nil {
@@ -182,7 +186,7 @@ func (r *RabbitMQ) Before(major, minor int) bool {
 
 func (n *node) short() string { return strings.TrimSuffix(n.name, "@localhost") }
 
-// answers says whether somebody speaks AMQP there, whether or not he lets us in.
+// answers reports whether a server speaks AMQP there, even if it refuses the login.
 func (n *node) answers() error {
 	conn, err := amqp.DialConfig(n.url("guest", "guest", "/"), amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
 	if err != nil {

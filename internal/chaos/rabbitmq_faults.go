@@ -56,7 +56,8 @@ func (r *RabbitMQ) AddVHost(name string) error {
 // DeleteVHost deletes a virtual host with all that is in it.
 func (r *RabbitMQ) DeleteVHost(name string) error { return r.Ctl("delete_vhost", name) }
 
-// SetMemoryAlarm raises the memory alarm, or clears it: the broker stops to read from those who publish.
+// SetMemoryAlarm raises the memory alarm, or clears it: the broker stops to read from those who
+// publish.
 func (r *RabbitMQ) SetMemoryAlarm(on bool) error {
 	limit := "4GB"
 	if on {
@@ -74,7 +75,8 @@ func (r *RabbitMQ) SetDiskAlarm(on bool) error {
 	return r.Ctl("set_disk_free_limit", limit)
 }
 
-// SetPolicy sets a policy for the queues of "/" whose names match the pattern. The definition is JSON.
+// SetPolicy sets a policy for the queues of "/" whose names match the pattern. The definition is
+// JSON.
 func (r *RabbitMQ) SetPolicy(name, pattern, definition string) error {
 	return r.Ctl("set_policy", "--apply-to", "queues", name, pattern, definition)
 }

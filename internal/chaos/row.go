@@ -43,7 +43,8 @@ func (s Span) String() string { return time.Duration(s).Round(time.Millisecond).
 
 // Table collects rows. It is safe for concurrent use.
 type Table struct {
-	// Lines gets each row as a line of JSON at once, so that a run that is broken off has told what it knew. Nil if nobody wants that.
+	// Lines gets each row as a line of JSON at once, so that a run that is broken off leaves its
+	// results. Nil writes none.
 	Lines io.Writer
 
 	mu   sync.Mutex
@@ -68,9 +69,9 @@ func (t *Table) Print(w io.Writer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, heading) //nolint:errcheck // Flush says
+	fmt.Fprintln(tw, heading) //nolint:errcheck // Flush returns it
 	for _, r := range t.rows {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush says
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush returns it
 			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Away.orNone(), r.Resumed)
 	}
 	return tw.Flush()

@@ -8,8 +8,9 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// TestScenario19_BrokerKilled: the broker is killed -9 in the middle of the jobs and started again on its data. Nobody restarts anything by hand,
-// nothing is lost, and one consumer is registered afterwards.
+// TestScenario19_BrokerKilled: the broker is killed -9 in the middle of the jobs and started again
+// on its data. Nothing is restarted by hand, nothing is lost, and one consumer is registered
+// afterwards.
 func TestScenario19_BrokerKilled(t *testing.T) {
 	jobs, kills := scaled(1000, 10_000), scaled(1, 3)
 	for _, kind := range []Kind{Quorum, Classic, Stream} {

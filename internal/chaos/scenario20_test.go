@@ -20,9 +20,10 @@ type forcedOff struct {
 	refused bool // the broker answers: the wait for the next attempt grows
 }
 
-// TestScenario20_ForcedOff: 20 consumers are forced off for a while. They come back by themselves, all of them, each once. Nobody hammers a broker
-// that answers and refuses, so there the way back takes as long as a wait has grown, 30 s at most (decision 26); one that answers nothing is back
-// within 2 s.
+// TestScenario20_ForcedOff: 20 consumers are forced off for a while. They come back by themselves,
+// all of them, each once. No consumer hammers a broker that answers and refuses, so there the way
+// back takes as long as a wait has grown, 30 s at most (decision 26); one that answers nothing is
+// back within 2 s.
 func TestScenario20_ForcedOff(t *testing.T) {
 	r, j := sharedRabbit(t), sharedStream(t)
 	p := newProxy(t, r.URL(0))
@@ -80,14 +81,15 @@ func (f forcedOff) run(t *testing.T, tr *Trial) {
 		require.LessOrEqual(t, row.Resumed, soon)
 		return
 	}
-	// RabbitMQ takes three seconds to refuse a login, and the one that was under way when the fault ended is refused, too.
+	// RabbitMQ takes three seconds to refuse a login, and the one that was under way when the fault
+	// ended is refused, too.
 	require.LessOrEqual(t, all, Span(most)+refusal+soon)
 	backsOff(t, tr, took, most)
 }
 
 const refusal = Span(3 * time.Second)
 
-// backsOff: nobody hammers a broker that refuses, and what it says is told.
+// backsOff: no consumer hammers a broker that refuses, and its reason is reported.
 func backsOff(t *testing.T, tr *Trial, took, most time.Duration) {
 	t.Helper()
 	attempts, refused := map[string]int{}, 0
@@ -107,7 +109,8 @@ func backsOff(t *testing.T, tr *Trial, took, most time.Duration) {
 	}
 }
 
-// TestScenario20_VirtualHostGone: it is deleted with everything in it, and made again: the queue is declared again, and all consume.
+// TestScenario20_VirtualHostGone: it is deleted with everything in it, and made again: the queue is
+// declared again, and all consume.
 func TestScenario20_VirtualHostGone(t *testing.T) {
 	const consumers, vhost = 5, "fragile"
 	r := sharedRabbit(t)

@@ -9,8 +9,9 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// TestScenario21_QueueDeleted: the queue is deleted under its consumer, when it is empty. The consumer says that it does not consume, makes the
-// queue again, and consumes. Nothing runs that was not published.
+// TestScenario21_QueueDeleted: the queue is deleted under its consumer, when it is empty. The
+// consumer reports that it does not consume, makes the queue again, and consumes. Nothing runs that
+// was not published.
 func TestScenario21_QueueDeleted(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -13,8 +13,9 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// TestScenario22_BrokerInAlarm: the broker is short of memory, or disk, and blocks those who publish. Publish waits and honours its context, the
-// block is visible, consumption goes on, and all is well when the alarm is over.
+// TestScenario22_BrokerInAlarm: the broker is short of memory, or disk, and blocks those who
+// publish. Publish waits and honours its context, the block is visible, consumption goes on, and
+// all is well when the alarm is over.
 func TestScenario22_BrokerInAlarm(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -54,8 +55,9 @@ func TestScenario22_BrokerInAlarm(t *testing.T) {
 	}
 }
 
-// TestScenario22_AlarmIsNoSilence: a broker in alarm reads nothing from whom publishes, for longer than a frozen connection is put up with, and
-// more is on its way than the socket takes. The connection is not given up: the broker goes on to send heartbeats.
+// TestScenario22_AlarmIsNoSilence: a broker in alarm reads nothing from whom publishes, for longer
+// than a frozen connection is put up with, and more is on its way than the socket takes. The
+// connection is not given up: the broker goes on to send heartbeats.
 func TestScenario22_AlarmIsNoSilence(t *testing.T) {
 	r := sharedRabbit(t)
 	t.Cleanup(func() { require.NoError(t, r.SetMemoryAlarm(false)) })
@@ -82,7 +84,8 @@ func TestScenario22_AlarmIsNoSilence(t *testing.T) {
 	tr.Eventually("the queue is deleted", func() bool { return tr.direct.Delete(t.Context()) == nil })
 }
 
-// TestScenario22_Unroutable: the queue was deleted by somebody else; the error names each message, and the next attempt makes the queue again.
+// TestScenario22_Unroutable: the queue was deleted by somebody else; the error names each message,
+// and the next attempt makes the queue again.
 func TestScenario22_Unroutable(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic} {
 		r := sharedRabbit(t)
@@ -103,7 +106,8 @@ func TestScenario22_Unroutable(t *testing.T) {
 	}
 }
 
-// TestScenario22_PublisherCut: the connection for publishing is cut again and again. What Publish confirms is there; what it doesn't, it names.
+// TestScenario22_PublisherCut: the connection for publishing is cut again and again. Every message
+// that Publish confirms is there, and Publish names all others.
 func TestScenario22_PublisherCut(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestScenario23_WorkerKilled: two worker processes consume, and again and again one of them is killed -9 in the middle of its jobs, and
-// replaced. The other one gets what it held at once, as a further attempt. Nothing is lost, and everything ends acknowledged.
+// TestScenario23_WorkerKilled: two worker processes consume, and again and again one of them is
+// killed -9 in the middle of its jobs, and replaced. The other one gets what it held at once, as a
+// further attempt. Nothing is lost, and everything ends acknowledged.
 func TestScenario23_WorkerKilled(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -66,8 +67,8 @@ func workersKilled(t *testing.T, kind Kind, kills, jobs int) Row {
 	return tr.Finish(len(workers))
 }
 
-// again waits until another node runs one of the jobs that the victim held, and returns how long after the kill that was. The broker says that
-// it is a further delivery.
+// again waits until another node runs one of the jobs that the victim held, and returns how long
+// after that kill. The broker marks it as a further delivery.
 func (tr *Trial) again(killed time.Time, victim string, held map[string]bool) time.Duration {
 	tr.Helper()
 	var first Mark

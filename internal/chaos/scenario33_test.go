@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestScenario33_DelaySurvivesAKilledBroker: messages that were published for later, and one that was put off, are there after the broker was
-// killed -9 and started again: no earlier than asked, each once, as the attempt that they were.
+// TestScenario33_DelaySurvivesAKilledBroker: messages that were published for later, and one that
+// was put off, are there after the broker was killed -9 and started again: no earlier than asked,
+// each once, as the attempt that they were.
 func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 	names := map[Kind]string{Quorum: "delayed-quorum", Classic: "delayed-classic", Stream: "delayed"}
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
@@ -49,8 +50,8 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 	}
 }
 
-// written is how long brokers take to write down what they do not confirm: where the files of a quorum queue are, half a second, and that a message
-// was acknowledged.
+// written is how long brokers take to write down what they do not confirm: where the files of a
+// quorum queue are, half a second, and that a message was acknowledged.
 const written = 1500 * time.Millisecond
 
 // publishLater publishes a message for each delay, and returns when each is due.

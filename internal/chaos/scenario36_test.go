@@ -10,9 +10,11 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// TestScenario36_FrozenConnection: every connection goes silent, that of the session and that for publishing, as one does whose state a firewall
-// has forgotten, while messages wait. New connections work. Within 5 s the consumer has noticed, without the help of the heartbeats that the URL asks
-// for, and opened the next session; dead letters that were on their way are published again.
+// TestScenario36_FrozenConnection: every connection goes silent, that of the session and that for
+// publishing, as one does whose state a firewall has forgotten, while messages wait. New
+// connections work. Within 5 s the consumer has noticed, without the help of the heartbeats that
+// the URL asks for, and opened the next session; dead letters that were on their way are published
+// again.
 func TestScenario36_FrozenConnection(t *testing.T) {
 	for _, kind := range kinds() {
 		t.Run(string(kind), func(t *testing.T) {
@@ -34,9 +36,9 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 				tr.Eventually("it is noticed", func() bool { return len(tr.Events(gentask.EventSessionLost)) > lost })
 				tr.Struck()
 			}
-			p.Clear() // so that the broker hears of the end of the old connections
+			p.Clear() // so that the broker is told of the end of the old connections
 			row := tr.Finish(1)
-			row.Resumed = row.LongestPause // What was on its way at the moment of the fault still ran.
+			row.Resumed = row.LongestPause // jobs that were on their way at the fault still ran
 			require.LessOrEqual(t, row.LongestPause, Span(5*time.Second))
 			if kind != Stream { // whose driver notices by itself that its requests are not answered
 				require.NotEmpty(t, tr.Events(gentask.EventHealed))
@@ -47,7 +49,7 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 	}
 }
 
-// TestScenario36_IdleQueue: nothing waits, and nobody is disturbed.
+// TestScenario36_IdleQueue: nothing waits, and no session ends.
 func TestScenario36_IdleQueue(t *testing.T) {
 	for _, kind := range kinds() {
 		t.Run(strings.ToLower(string(kind)), func(t *testing.T) {

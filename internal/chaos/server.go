@@ -28,7 +28,7 @@ func self(role, config string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// Rights of User, as the server's configuration says them.
+// Rights of User, in the words of the server's configuration.
 const (
 	everyRight = `{ publish = ">", subscribe = ">" }`
 	noRight    = `{ publish = { deny = ">" }, subscribe = { deny = ">" } }`
@@ -56,7 +56,8 @@ func (c serverConfig) write(password, rights string) error {
 	return os.WriteFile(c.path(), []byte(c.config(password, rights)), 0o600)
 }
 
-// serve is the role of a server: it ends when it is killed, and reads its configuration anew when it gets a SIGHUP.
+// serve is the role of a server: it ends when it is killed, and reads its configuration again when
+// it gets a SIGHUP.
 func serve(path string) error {
 	opts, err := server.ProcessConfigFile(path)
 	if err != nil {

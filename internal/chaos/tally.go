@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// markKind says what a Mark is about. The set is closed.
+// markKind is the kind of a Mark. The set is closed.
 type markKind string
 
 const (
@@ -17,7 +17,8 @@ const (
 	took markKind = "took" // the broker took the ack
 )
 
-// Mark is something that a consumer has seen of a job. Consumers in other processes write it as a line of JSON.
+// Mark is something that a consumer has seen of a job. Consumers in other processes write it as a
+// line of JSON.
 type Mark struct {
 	Kind  markKind
 	ID    string
@@ -26,7 +27,8 @@ type Mark struct {
 	Node  string
 }
 
-// Tally is the book of a trial: what was published, and what was seen of it. It is safe for concurrent use.
+// Tally is the book of a trial: what was published, and what was seen of it. It is safe for
+// concurrent use.
 type Tally struct {
 	mu        sync.Mutex
 	published map[string]int // by id, how often
@@ -63,7 +65,7 @@ func (y *Tally) sent(id string, poison bool) {
 	y.poison[id] = poison
 }
 
-// maybe notes that nobody knows whether a message was published.
+// maybe records that a message may have been published.
 func (y *Tally) maybe(id string) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -157,7 +159,7 @@ func (y *Tally) open() int {
 	return n
 }
 
-// missing says which messages have not run to their end, for the one who has to find out why.
+// missing returns the messages that have not run to their end, for a report.
 func (y *Tally) missing() string {
 	y.mu.Lock()
 	defer y.mu.Unlock()

@@ -10,8 +10,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestTLS: consumers whose connections are encrypted, and are cut again and again, consume as others do. They trust an authority of the test's own,
-// and nobody else: a client that doesn't know it connects to nothing, and says why.
+// TestTLS: consumers whose connections are encrypted, and are cut again and again, consume as
+// others do. They trust only an authority of the test's own: a client that doesn't know
+// it connects to nothing, and reports why.
 func TestTLS(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Stream} {
 		t.Run(string(kind), func(t *testing.T) {

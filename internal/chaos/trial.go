@@ -22,7 +22,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Trial is one queue, its messages, and its consumers, while faults strike. Its methods are to be called by the test's own goroutine.
+// Trial is one queue, its messages, and its consumers, while faults strike. Its methods are to be
+// called by the test's own goroutine.
 type Trial struct {
 	testing.TB
 	*Tally
@@ -35,7 +36,8 @@ type Trial struct {
 	Limit time.Duration
 	// Trust is what consumers take for a broker's certificate, when their URL has TLS.
 	Trust *tls.Config
-	// Forgetful says that the broker may have forgotten, when it was killed, what it had delivered: a second delivery is not marked as one.
+	// Forgetful means that a broker that is killed may forget what it has delivered: then a second
+	// delivery is not marked as one.
 	Forgetful bool
 
 	mu        sync.Mutex
@@ -53,7 +55,8 @@ type Trial struct {
 // limit is long for a broker on a busy machine.
 const limit = time.Minute
 
-// NewTrial returns a trial on a fresh queue. Consumers reach the broker at the URL; all else reaches it at direct, which no proxy disturbs.
+// NewTrial returns a trial on a fresh queue. Consumers reach the broker at the URL; all else
+// reaches it at direct, which no proxy disturbs.
 func NewTrial(t testing.TB, fault string, kind Kind, at, direct string) *Trial {
 	t.Helper()
 	tr := &Trial{
@@ -67,8 +70,9 @@ func NewTrial(t testing.TB, fault string, kind Kind, at, direct string) *Trial {
 	return tr
 }
 
-// Settle makes the queue, and waits until a broker that is killed still knows it: RabbitMQ 3.10 notes the name of a quorum queue on its disk only
-// after half a second, and a queue without a name never comes to life again.
+// Settle makes the queue, and waits until it survives a kill of the broker. RabbitMQ 3.10 writes
+// the name of a quorum queue to its disk only after half a second, and a queue without a name is
+// lost.
 func (tr *Trial) Settle() {
 	tr.Helper()
 	tr.Eventually("the queue is made", tr.answers) // a cluster may have to find itself first
@@ -78,13 +82,16 @@ func (tr *Trial) Settle() {
 const (
 	// batch is how many messages are published in one go.
 	batch = 100
-	// poisonEvery is how many messages there are for one that can't be decoded, and so is dead-lettered.
+	// poisonEvery is how many messages there are for one that can't be decoded, and so is
+	// dead-lettered.
 	poisonEvery = 50
-	// spare is how many messages there are at the least for the time after a fault: more than any trial's consumers hold.
+	// spare is how many messages there are at the least for the time after a fault: more than any
+	// trial's consumers hold.
 	spare = 200
 )
 
-// Publish publishes n messages in the background, each as often as it takes until the broker confirms it.
+// Publish publishes n messages in the background, each as often as it takes until the broker
+// confirms it.
 func (tr *Trial) Publish(n int) {
 	first := tr.next + 1
 	tr.next += n
@@ -206,7 +213,8 @@ type Worker struct {
 	read    sync.WaitGroup
 }
 
-// StartWorker starts a worker process, which reports to the tally. It ends with Kill, and with the home at the latest.
+// StartWorker starts a worker process, which reports to the tally. It ends with Kill, and with the
+// home at the latest.
 func (tr *Trial) StartWorker(h *home, node string, concurrency int) *Worker {
 	tr.Helper()
 	config, err := json.Marshal(workerConfig{
@@ -264,11 +272,13 @@ func (tr *Trial) Ran(n int) {
 	tr.Eventually(fmt.Sprintf("%d more have run", n), func() bool { return tr.Done() >= from+n || tr.open() == 0 })
 }
 
-// Strikes notes that the fault begins now, so that Struck can tell for how long the broker was away.
+// Strikes notes that the fault begins now, so that Struck can tell for how long the broker was
+// away.
 func (tr *Trial) Strikes() { tr.struckAt = time.Now() }
 
-// Struck notes that the fault struck once more, and is over now: it waits until a job begins, and notes how long that took. Where consumers went on
-// through the fault, and few messages are left, it publishes more.
+// Struck notes that the fault struck once more, and is over now: it waits until a job begins, and
+// notes how long that took. Where consumers went on through the fault, and few messages are left,
+// it publishes more.
 func (tr *Trial) Struck() {
 	tr.Helper()
 	at := time.Now()
@@ -289,8 +299,9 @@ func (tr *Trial) Struck() {
 
 func (tr *Trial) note(resumed time.Duration) { tr.row.Resumed = max(tr.row.Resumed, Span(resumed)) }
 
-// Finish waits until everything is settled, checks that nothing was lost, that as many consumers are registered as there are, and that what
-// ran twice was delivered twice. It stops the consumers, and returns the row.
+// Finish waits until everything is settled, checks that nothing was lost, that as many consumers
+// are registered as there are, and that what ran twice was delivered twice. It stops the consumers,
+// and returns the row.
 func (tr *Trial) Finish(registered int) Row {
 	tr.Helper()
 	tr.Published()
@@ -319,7 +330,7 @@ func (tr *Trial) Finish(registered int) Row {
 	return row
 }
 
-// empty says whether the broker has nothing left but dead letters, and nothing is held.
+// empty reports whether the broker has only dead letters left, and no delivery is held.
 func (tr *Trial) empty(ctx context.Context) bool {
 	for _, c := range tr.consumers {
 		if c.Health().Held > 0 {
@@ -330,7 +341,7 @@ func (tr *Trial) empty(ctx context.Context) bool {
 	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery-tr.gone
 }
 
-// answers says whether the broker says anything of the queue.
+// answers reports whether the broker returns the state of the queue.
 func (tr *Trial) answers() bool {
 	ctx, cancel := within(time.Second)
 	defer cancel()

@@ -14,9 +14,10 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestNewQueuesAreWrittenDown: when a message is confirmed, the broker's log goes on beyond the queue that was made for it. Its end may be missing in
-// the log as long as it is the last: see docs/decisions/0031-flush-new-queues-at-once.md. A broker that has only Khepri syncs the whole of a change
-// before it confirms it, and is asked for no other.
+// TestNewQueuesAreWrittenDown: when a message is confirmed, the broker's log goes on beyond the
+// queue that was made for it. Its end may be missing in the log as long as it is the last: see
+// docs/decisions/0031-flush-new-queues-at-once.md. A broker that has only Khepri syncs a whole
+// change before it confirms it, and gets no further request.
 func TestNewQueuesAreWrittenDown(t *testing.T) {
 	r := sharedRabbit(t)
 	for _, kind := range []Kind{Quorum, Classic} {
@@ -32,7 +33,7 @@ func TestNewQueuesAreWrittenDown(t *testing.T) {
 	}
 }
 
-// writtenDown makes a new queue, and says whether the log goes on behind it.
+// writtenDown makes a new queue, and reports whether the log goes on behind it.
 func writtenDown(t *testing.T, r *RabbitMQ, kind Kind, what, made string) bool {
 	t.Helper()
 	name := "new-" + strings.ToLower(rand.Text()[:10])
@@ -55,7 +56,7 @@ func writtenDown(t *testing.T, r *RabbitMQ, kind Kind, what, made string) bool {
 	return first != nil && strings.LastIndex(log, name+".delay.0") > first[0]
 }
 
-// lastChanges is what is on the disk of the broker's last changes of its queues.
+// lastChanges returns the part of the broker's log of queue changes that is on the disk.
 func lastChanges(t *testing.T, r *RabbitMQ) string {
 	t.Helper()
 	store := "*/data/*/LATEST.LOG" // Mnesia's

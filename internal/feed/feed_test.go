@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func hook() *guard.Hook { return guard.NewHost(nil).Hook("f", 0) }
 
-// TestFeed_InOrder: every value that was not dropped comes once, in order, whatever calls do; and
+// TestFeed_InOrder: every value that was not dropped comes once, in order, however calls end; and
 // dropped and failed values are counted.
 func TestFeed_InOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -52,7 +52,7 @@ func TestClose_Within(t *testing.T) {
 	}
 }
 
-// TestClose_LeavesBehind a driver that does not return, whichever call it is in; counts it, and
+// TestClose_LeavesBehind a driver that does not return from any of its calls; counts it, and
 // takes it back when it returns.
 func TestClose_LeavesBehind(t *testing.T) {
 	for name, prepare := range map[string]func(*rig, <-chan struct{}){

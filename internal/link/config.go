@@ -45,7 +45,7 @@ type Config[E any] struct {
 
 	// Closing calls Session.Close, and must have no limit of its own: deliveries that a driver
 	// still holds would not reach the next session. Waiting calls [queue.BacklogReporter.Backlog],
-	// Standing calls [queue.Standby.Standby]. Driving
-	// counts links that were left behind, until their driver returns.
+	// and Standing calls [queue.Standby.Standby]. Driving counts links that were left behind, until
+	// their driver returns.
 	Closing, Waiting, Standing, Driving *guard.Hook
 }

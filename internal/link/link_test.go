@@ -224,8 +224,8 @@ func TestReceive_DrainedAndClosed(t *testing.T) {
 	})
 }
 
-// TestReceive_AfterClose: nothing is delivered after Close, whatever the driver still returns, and
-// Receive is not called again.
+// TestReceive_AfterClose: nothing is delivered after Close, even if the driver still returns
+// deliveries, and Receive is not called again.
 func TestReceive_AfterClose(t *testing.T) {
 	for name, late := range map[string]func() (*queue.Delivery, error){
 		"delivery":  func() (*queue.Delivery, error) { return &queue.Delivery{}, nil },

@@ -104,7 +104,7 @@ func answerOf(err error) Answer {
 }
 
 // cut amends the answer to a call whose context was ended. A driver that returns no more than the
-// error of its context has applied nothing, as far as it knows; the session goes on.
+// error of its context has, as far as it can tell, applied nothing; the session goes on.
 func (a *Answer) cut(batch []queue.Settlement) {
 	ofContext := guard.Is(a.Err, context.Canceled) || guard.Is(a.Err, ErrSettleTimeout)
 	if !a.Over || !ofContext || guard.Is(a.Err, queue.ErrSessionLost) {

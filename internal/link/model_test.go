@@ -16,10 +16,10 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestLink_Model: whatever is asked of a link and however its driver answers, each settlement and
-// each return is answered exactly once while the link is open, deliveries come only while the
-// intake is open, nothing is sent after Closed, the session is closed once, and no goroutine is
-// left. The driver fails, but obeys its contexts.
+// TestLink_Model: for all requests to a link and answers of its driver, each settlement and each
+// return is answered exactly once while the link is open. Deliveries come only while the intake is
+// open, nothing is sent after Closed, the session is closed once, and no goroutine is left. The
+// driver fails, but obeys its contexts.
 func TestLink_Model(t *testing.T) {
 	var answers, breaks int
 	rapid.Check(t, func(rt *rapid.T) {

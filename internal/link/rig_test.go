@@ -339,7 +339,7 @@ func (r *rig) hurryFor(d time.Duration) (overdue bool) {
 	return overdue
 }
 
-// hang is a call that returns when release is closed, whatever its context says.
+// hang is a call that ignores its context, and returns when release is closed.
 func hang(release <-chan struct{}) func(context.Context) error {
 	return func(context.Context) error {
 		<-release

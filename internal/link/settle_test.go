@@ -14,7 +14,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestSettle: each settlement reaches the broker and is answered, whatever its disposition.
+// TestSettle: each settlement, of any disposition, reaches the broker and is answered.
 func TestSettle(t *testing.T) {
 	withSession(t, func(r *rig) {
 		all := r.deliver("a", "b", "c", "d")
@@ -175,8 +175,8 @@ func TestSettle_LanesAreIndependent(t *testing.T) {
 	}
 }
 
-// TestSettle_IsCut when the driver takes too long. How the rest is read depends on what the driver
-// says then.
+// TestSettle_IsCut when the driver takes too long. The rest depends on the answer of the driver
+// then.
 func TestSettle_IsCut(t *testing.T) {
 	lost := fmt.Errorf("%w: %w", queue.ErrSessionLost, context.Canceled)
 	for name, c := range map[string]struct {

@@ -1,6 +1,6 @@
-// Package list is a doubly linked list whose links are fields of its elements: it allocates nothing,
-// and an element is found in it and taken out of it without a search. An element can be in as many
-// lists at a time as it has fields for.
+// Package list is a doubly linked list whose links are fields of its elements: it allocates
+// nothing, and an element is found in it and taken out of it without a search. An element can be in
+// as many lists at a time as it has fields for.
 //
 // Nothing in it is safe for concurrent use.
 package list
@@ -20,17 +20,17 @@ type Links[T any] struct {
 // In reports whether the element is in a list.
 func (l *Links[T]) In() bool { return l.in }
 
-// List is a list of elements that keep their links in the field that it was made for. Its zero value
-// can't be used; make one with [New]. A List is a value: the elements refer to each other, and not to
-// it, so that it may lie in a map. Of several copies only one must be used.
+// List is a list of elements that keep their links in the field that it was made for. Its zero
+// value can't be used; make one with [New]. A List is a value: the elements refer to each other,
+// and not to it, so that it may lie in a map. Of several copies only one must be used.
 type List[T any] struct {
 	links       func(*T) *Links[T]
 	first, last *T
 	n           int
 }
 
-// New returns an empty list. links returns the field of an element that is meant; it must return the
-// same one each time.
+// New returns an empty list. links returns the field of an element that is meant; it must return
+// the same one each time.
 func New[T any](links func(*T) *Links[T]) List[T] { return List[T]{links: links} }
 
 // Len returns how many elements there are.
@@ -54,7 +54,8 @@ func (l *List[T]) Has(e *T) bool { return l.links(e).in }
 // Push puts e at the end. It must be in no list of the same field.
 func (l *List[T]) Push(e *T) { l.InsertAfter(l.last, e) }
 
-// InsertAfter puts e behind at, or at the front if at is nil. It must be in no list of the same field.
+// InsertAfter puts e behind at, or at the front if at is nil. It must be in no list of the same
+// field.
 func (l *List[T]) InsertAfter(at, e *T) {
 	next := l.first
 	if at != nil {
@@ -100,8 +101,8 @@ func (l *List[T]) join(a, b *T) {
 	}
 }
 
-// All returns the elements in order. The loop must not change the list, but for taking out the element
-// that it is at after its last use.
+// All returns the elements in order. The loop must not change the list, but for taking out the
+// element that it is at after its last use.
 func (l *List[T]) All() iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		for e := l.first; e != nil; {

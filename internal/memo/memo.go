@@ -3,8 +3,8 @@ package memo
 
 import "sync"
 
-// Memo remembers a value for each of the latest names. Make one with [New]. Its methods are safe for
-// concurrent use.
+// Memo remembers a value for each of the latest names. Make one with [New]. Its methods are safe
+// for concurrent use.
 type Memo[N comparable, V any] struct {
 	mu    sync.Mutex
 	most  int
@@ -24,8 +24,8 @@ func New[N comparable, V any](most int) *Memo[N, V] {
 	return &Memo[N, V]{most: most, of: map[N]kept[V]{}}
 }
 
-// Put remembers a value. A name that is known keeps its age. A new one takes the place of the oldest,
-// if the memory is full.
+// Put remembers a value. A name that is known keeps its age. A new one takes the place of the
+// oldest, if the memory is full.
 func (m *Memo[N, V]) Put(name N, value V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

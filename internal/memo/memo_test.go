@@ -22,8 +22,9 @@ func Example() {
 	// Output: false 3
 }
 
-// TestMemo_Model: a memory holds what was put in since the oldest of its names was, and a name that was
-// dropped and put in again is as old as the last time. A dropped name may cost the oldest one its place.
+// TestMemo_Model: a memory holds what was put in since the oldest of its names was, and a name that
+// was dropped and put in again is as old as the last time. A dropped name may cost the oldest one
+// its place.
 func TestMemo_Model(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(0, 4).Draw(t, "most")

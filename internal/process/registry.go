@@ -16,7 +16,8 @@ func Register(sys *pa.ActorSystem, p pa.Process, prefix string) *pa.PID {
 	}
 }
 
-// ErrSystem32 is actor.ErrSystem32.
+// ErrSystem32 is the error of a system that protoactor-go has made, on a 32-bit platform. Its
+// registry panics for every other name.
 var ErrSystem32 = errors.New("actor: on a 32-bit platform, the registry of an actor system that " +
 	"protoactor-go has made panics for every other name; want a system made by actor.NewSystem")
 

@@ -16,19 +16,21 @@ type Broker struct {
 	// Name is that of the sub-test.
 	Name string
 
-	// Virtual says that queues do no real I/O: scenarios run in a synctest bubble.
+	// Virtual means that queues do no real I/O: scenarios run in a synctest bubble.
 	Virtual bool
 
 	// Queue makes a fresh, empty queue, and registers its clean-up with t.Cleanup.
 	Queue func(t testing.TB) Fixture
 }
 
-// Fixture is one queue of a broker. Of the embedded fixture, which is the one of the conformance suite, Source and Publisher are required.
+// Fixture is one queue of a broker. Of the embedded fixture, which is the one of the conformance
+// suite, Source and Publisher are required.
 type Fixture struct {
 	queuetest.Fixture
 
-	// Left returns how many messages are in the queue, whatever their state, dead letters aside. Nil if the broker has no cheap way to tell:
-	// then the spy's count stands for it, which is right as long as no session is lost.
+	// Left returns how many messages are in the queue, in any state, except dead letters. Nil if
+	// the broker has no cheap way to count them. Then the spy's count is used, which is right as
+	// long as no session is lost.
 	Left func(ctx context.Context) (int, error)
 
 	// Memory is the queue itself, where the broker is package memory; nil otherwise.

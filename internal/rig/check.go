@@ -9,7 +9,8 @@ import (
 	"github.com/gentask/gentask"
 )
 
-// Balanced checks I4 at a moment of rest: the broker, the spy and the ledgers agree on how many deliveries are unsettled.
+// Balanced checks I4 at a moment of rest: the broker, the spy and the ledgers agree on how many
+// deliveries are unsettled.
 func (r *Rig) Balanced() {
 	r.Helper()
 	var text string
@@ -65,8 +66,8 @@ type delivery struct {
 	attempt      int
 }
 
-// checkEvents checks that every delivery is received once, started at most once and done once, in this
-// order, and that nothing crashed.
+// checkEvents checks that every delivery is received once, started at most once and done once, in
+// this order, and that nothing crashed.
 func (r *Rig) checkEvents() {
 	r.Helper()
 	open, starts, again := map[delivery]int{}, 0, 0

@@ -8,8 +8,9 @@ import (
 	"github.com/gentask/gentask/actor"
 )
 
-// AllForOne spawns a child of props beside one that panics after d, both under a parent whose strategy is
-// protoactor-go's own: when one panics it restarts all. The returned function stops the parent.
+// AllForOne spawns a child of props beside one that panics after d, both under a parent whose
+// strategy is protoactor-go's own: when one panics it restarts all. The returned function stops the
+// parent.
 func (r *Rig) AllForOne(props *actor.Props, d time.Duration) (stop func()) {
 	sibling := pa.PropsFromFunc(func(ctx pa.Context) {
 		if ctx.Message() == "go" {

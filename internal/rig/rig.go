@@ -18,8 +18,8 @@ import (
 	"github.com/gentask/gentask/task"
 )
 
-// Rig is one queue, the consumers that a scenario starts on it, and what they were seen to do. Its methods are to be called by the test's own
-// goroutine, those of Runs and Allow aside.
+// Rig is one queue, the consumers that a scenario starts on it, and what they were seen to do. Its
+// methods are to be called by the test's own goroutine, those of Runs and Allow aside.
 type Rig struct {
 	*testing.T
 	Fixture
@@ -27,11 +27,12 @@ type Rig struct {
 	// System is where consumers live.
 	System *actor.System
 
-	// Runs counts the runs of the behaviours made with Handle and Track. Scenarios with several nodes that may run the same message, each
-	// for its own delivery, give each node a Runs of its own.
+	// Runs counts the runs of the behaviours made with Handle and Track. Scenarios with several
+	// nodes that may run the same message, each for its own delivery, give each node a Runs of its
+	// own.
 	Runs *Runs
 
-	// Allow says what the scenario brings about on purpose.
+	// Allow has what the scenario brings about on purpose.
 	Allow Allow
 
 	// Limit bounds every wait. It is a minute.
@@ -49,7 +50,7 @@ type Rig struct {
 // Allow lists what otherwise fails a test when it is found at its end.
 type Allow struct {
 	Overlaps   bool // two runs of one message at the same time: after an abandoned task
-	Crashes    bool // the ledger or the worker supervisor was started anew
+	Crashes    bool // the ledger or the worker supervisor was started again
 	Healed     bool // the watchdog had to mend something
 	GaveUp     bool // a consumer ended by itself
 	Logged     bool // errors in the log
@@ -81,7 +82,8 @@ func (r *Rig) abort() {
 	}
 }
 
-// Publish publishes n messages, whose ids are numbers that go on from call to call, from 1, and whose bodies are their ids as JSON strings.
+// Publish publishes n messages, whose ids are numbers that go on from call to call, from 1, and
+// whose bodies are their ids as JSON strings.
 func (r *Rig) Publish(n int) {
 	r.Helper()
 	msgs := make([]queue.Message, n)
@@ -115,8 +117,8 @@ func (r *Rig) Handle(f func(ctx context.Context, id string) error) gentask.Behav
 	})
 }
 
-// Actors is Handle with workers that are actors of the test's own, made by gentask.Actor, which decide as the default policy does: so they have a
-// supervisor.
+// Actors is Handle with workers that are actors of the test's own, made by gentask.Actor, which
+// decide as the default policy does: so they have a supervisor.
 func (r *Rig) Actors(f func(ctx context.Context, id string) error) gentask.Behavior {
 	return gentask.Actor(func(job gentask.ActorJob[[]byte]) *actor.Props {
 		run := Track(r.Runs, func(ctx context.Context, _ []byte) (any, error) { return nil, f(ctx, job.ID()) })
@@ -147,7 +149,8 @@ func (r *Rig) New(b gentask.Behavior, cfg gentask.Config) *gentask.Consumer {
 	return c
 }
 
-// Config completes cfg for gentask.New and gentask.Run: the rig's system and logger, and a hook that records events before it calls that of cfg.
+// Config completes cfg for gentask.New and gentask.Run: the rig's system and logger, and a hook
+// that records events before it calls that of cfg.
 func (r *Rig) Config(cfg gentask.Config) gentask.Config {
 	if cfg.System == nil {
 		cfg.System = r.System
@@ -157,7 +160,8 @@ func (r *Rig) Config(cfg gentask.Config) gentask.Config {
 	return cfg
 }
 
-// Start makes and starts a consumer. The rig stops it at the end of the test, if the scenario doesn't.
+// Start makes and starts a consumer. The rig stops it at the end of the test, if the scenario
+// doesn't.
 func (r *Rig) Start(b gentask.Behavior, cfg gentask.Config) *gentask.Consumer {
 	r.Helper()
 	c := r.New(b, cfg)
@@ -175,8 +179,9 @@ func (r *Rig) Stop(c *gentask.Consumer) gentask.DrainReport {
 	return report
 }
 
-// Finish waits until every message that was published is acknowledged or dead-lettered. In real time it also waits until every delivery has had
-// its end event, so that events can be counted; in virtual time Events sees to that.
+// Finish waits until every message that was published is acknowledged or dead-lettered. In real
+// time it also waits until every delivery has had its end event, so that events can be counted; in
+// virtual time Events sees to that.
 func (r *Rig) Finish() {
 	r.Helper()
 	if r.Memory != nil {
@@ -191,7 +196,8 @@ func (r *Rig) Finish() {
 	}
 }
 
-// empty waits without looking every few milliseconds, which would take its time when a back-off takes hours.
+// empty waits without looking every few milliseconds, which would take its time when a back-off
+// takes hours.
 func (r *Rig) empty() {
 	r.Helper()
 	ctx, cancel := r.within()
@@ -200,7 +206,7 @@ func (r *Rig) empty() {
 	r.Rest()
 }
 
-// left returns how many messages are in the queue, in whatever state.
+// left returns how many messages are in the queue, in any state.
 func (r *Rig) left() int {
 	if r.Left == nil {
 		return r.published - r.spy.done()
@@ -212,7 +218,8 @@ func (r *Rig) left() int {
 	return n
 }
 
-// Eventually waits until cond holds, for Limit at the most. In virtual time everything else comes to rest before each look.
+// Eventually waits until cond holds, for Limit at the most. In virtual time everything else comes
+// to rest before each look.
 func (r *Rig) Eventually(what string, cond func() bool) {
 	r.Helper()
 	const every = 5 * time.Millisecond
@@ -244,8 +251,8 @@ func (r *Rig) Events(kinds ...gentask.EventKind) []gentask.Event {
 // Nodes returns the consumers that New and Start made, in order.
 func (r *Rig) Nodes() []*gentask.Consumer { return r.nodes }
 
-// Find returns an actor of the consumers' trees whose name begins with kind: "ledger", "workers", "tasks", "partition", or a consumer's name.
-// It waits until there is one.
+// Find returns an actor of the consumers' trees whose name begins with kind: "ledger", "workers",
+// "tasks", "partition", or a consumer's name. It waits until there is one.
 func (r *Rig) Find(kind string) *actor.PID {
 	r.Helper()
 	var found *actor.PID

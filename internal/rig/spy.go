@@ -10,13 +10,14 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// spy stands between consumers and their source, and keeps books of its own: by them it sees on every broker what must never be.
+// spy stands between consumers and their source, and keeps its own records. By them it finds, on
+// every broker, what must never happen.
 type spy struct {
 	source queue.Source
 
 	mu       sync.Mutex
 	sessions []*spySession
-	records  map[*queue.Delivery]*record // but what is settled for good, which must not stay in memory
+	records  map[*queue.Delivery]*record // except those settled for good, which must not stay in memory
 	received int
 	final    map[string]bool // ids of the messages that are acknowledged or dead-lettered
 	wrong    []error
@@ -48,7 +49,8 @@ func (s *spy) Open(ctx context.Context, opts queue.Options) (queue.Session, erro
 	return watched, nil
 }
 
-// Backlog implements queue.BacklogReporter, as far as the source does: without one, nothing ever waits.
+// Backlog implements queue.BacklogReporter, as far as the source does: without one, nothing ever
+// waits.
 func (s *spy) Backlog(ctx context.Context) (int, error) {
 	if g, can := s.source.(queue.BacklogReporter); can {
 		return g.Backlog(ctx)
@@ -81,7 +83,8 @@ func (s *spy) counts() counts {
 	return c
 }
 
-// faults returns what was seen that must never be; at the end, what is unsettled in a session that has not ended, too.
+// faults returns the violations that were seen. At the end, a delivery that is unsettled in a
+// session that has not ended is a violation, too.
 func (s *spy) faults() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +124,8 @@ func (s *spySession) Receive(ctx context.Context) (*queue.Delivery, error) {
 	return d, nil
 }
 
-// Settle implements queue.Session. A slot counts as free from the moment of the call: the broker may use it before the call returns.
+// Settle implements queue.Session. A slot counts as free from the moment of the call: the broker
+// may use it before the call returns.
 func (s *spySession) Settle(ctx context.Context, batch []queue.Settlement) error {
 	s.before(batch)
 	err := s.Session.Settle(ctx, batch)
@@ -184,7 +188,7 @@ func (s *spySession) after(batch []queue.Settlement, err error) {
 	case err == nil:
 	case errors.Is(err, queue.ErrSessionLost):
 		s.over = true
-		return // nobody knows what was applied
+		return // it is not known what was applied
 	case errors.As(err, &some):
 		for _, f := range some.Failed {
 			failed[f.Tag] = f.Err
@@ -197,7 +201,7 @@ func (s *spySession) after(batch []queue.Settlement, err error) {
 	}
 }
 
-// took notes how the broker answered one settlement.
+// took records the broker's answer to one settlement.
 func (s *spySession) took(st *queue.Settlement, err error) {
 	r := s.spy.records[st.Delivery]
 	switch {

@@ -34,7 +34,8 @@ func badLinks(file string) ([]string, error) {
 	return bad, nil
 }
 
-// leads reports whether target, as file links to it, is a file or a directory, and its anchor a heading.
+// leads reports whether target, as file links to it, is a file or a directory, and its anchor a
+// heading.
 func leads(file, target string) bool {
 	path, anchor, _ := strings.Cut(target, "#")
 	to := file

@@ -1,6 +1,6 @@
-// Command markdown wraps the prose of README.md and of the Markdown files in docs at 100 columns. It
-// prints the names of the files that it has changed. Its test checks the width, the relative links
-// and the index of the decisions.
+// Command markdown wraps the prose of README.md and of the Markdown files in docs at 100 columns.
+// It prints the names of the files that it has changed. Its test checks the width, the relative
+// links and the index of the decisions.
 //
 // Usage:
 //

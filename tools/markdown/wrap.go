@@ -16,8 +16,8 @@ var (
 	marker = regexp.MustCompile(`^([-*+#>|]+|\d+[.)])$`)
 )
 
-// wrapped returns the lines of a Markdown file with each paragraph wrapped that has a line beyond width.
-// Code, tables, headings, images and link definitions stay as they are.
+// wrapped returns the lines of a Markdown file with each paragraph wrapped that has a line beyond
+// width. Code, tables, headings, images and link definitions stay as they are.
 func wrapped(lines []string) []string {
 	var out, block []string
 	flush := func() {

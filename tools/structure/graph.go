@@ -68,8 +68,8 @@ func (g graph) pairs() []string {
 	return pairs
 }
 
-// circle returns the files of the largest strongly connected component, sorted. It is empty if no two
-// files reach each other.
+// circle returns the files of the largest strongly connected component, sorted. It is empty if no
+// two files reach each other.
 func (g graph) circle() []string {
 	reach := map[string]map[string]bool{}
 	for file := range g {

@@ -74,8 +74,8 @@ func fields(obj *types.TypeName) iter.Seq[*types.Var] {
 	}
 }
 
-// countExported returns the number of exported functions, types, constants and variables, and of the
-// exported fields and methods that exported types declare.
+// countExported returns the number of exported functions, types, constants and variables, and of
+// the exported fields and methods that exported types declare.
 func countExported(pkg *types.Package) int {
 	n := 0
 	for _, name := range pkg.Scope().Names() {

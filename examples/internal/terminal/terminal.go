@@ -1,6 +1,6 @@
-// Package terminal shows texts of strangers on a terminal. A message's id, a reason or an error may hold
-// escape sequences that clear the screen, rename the window or type into the shell, and characters that
-// reverse what follows.
+// Package terminal shows texts of strangers on a terminal. A message's id, a reason or an error may
+// hold escape sequences that clear the screen, rename the window or type into the shell, and
+// characters that reverse what follows.
 package terminal
 
 import (
@@ -22,8 +22,8 @@ func Text(text string) string {
 	return b.String()
 }
 
-// Lines returns text with all that is not printable escaped, except the ends of its lines and the tabs
-// before them, and each line but the first after the indent.
+// Lines returns text with all that is not printable escaped, except the ends of its lines and the
+// tabs before them, and each line but the first after the indent.
 func Lines(text, indent string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {

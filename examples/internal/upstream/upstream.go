@@ -1,5 +1,6 @@
-// Package upstream is the scenario that GenTask shows itself with: a hundred jobs, of which each run panics with probability one half and else
-// takes 100 ms. It runs on any queue, and shows its progress.
+// Package upstream is the scenario that GenTask shows itself with: a hundred jobs, of which each
+// run panics with probability one half and else takes 100 ms. It runs on any queue, and shows its
+// progress.
 package upstream
 
 import (
@@ -28,9 +29,10 @@ type Config struct {
 	Work     time.Duration // of a run that doesn't panic
 	Timeout  time.Duration
 	Seed     uint64
-	// Left is how many jobs an earlier run has left in the queue; with none, Run publishes Jobs new ones.
+	// Left is how many jobs an earlier run has left in the queue; with none, Run publishes Jobs new
+	// ones.
 	Left int
-	// Terminal says that Out is one, so that the progress can be drawn in place.
+	// Terminal reports that Out is a terminal, so that the progress can be drawn in place.
 	Terminal bool
 	Out      io.Writer
 }
@@ -46,7 +48,8 @@ type job struct {
 	Number int
 }
 
-// worker is the behaviour: a risky part that panics every other time, and a handler that tries again at once.
+// worker is the behaviour: a risky part that panics every other time, and a handler that tries
+// again at once.
 type worker struct {
 	cfg   Config
 	tally *tally
@@ -67,7 +70,7 @@ func (w *worker) Run(ctx context.Context, j job) (struct{}, error) {
 	}
 }
 
-// HandleResult hears how it ended.
+// HandleResult gets its outcome.
 func (w *worker) HandleResult(_ gentask.Job[job], o task.Outcome[struct{}]) gentask.Decision {
 	switch o.Status {
 	case task.OK:
@@ -84,7 +87,8 @@ func unlucky(seed uint64, id string, attempt int) bool {
 	return h.Sum64()>>40&1 == 1
 }
 
-// Run publishes the jobs, unless some are left, and works until all are acknowledged. When ctx ends, it drains and returns what was done so far.
+// Run publishes the jobs, unless some are left, and works until all are acknowledged. When ctx
+// ends, it drains and returns what was done so far.
 func Run(ctx context.Context, q Queue, cfg Config) (Result, error) {
 	t := &tally{left: cfg.Left, done: make(chan struct{}), acked: map[string]bool{}}
 	c, err := gentask.New(q, gentask.Work[job, struct{}](&worker{cfg: cfg, tally: t}), gentask.Config{
