@@ -51,13 +51,22 @@ vet: ## go vet
 	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
 
 .PHONY: lint
-lint: $(LINT) structure ## golangci-lint: the rules of .golangci.yml, formatting included; and `make structure`
+lint: $(LINT) structure mutants ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure`; and the list of survivors
 	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
 
 # The bounds are flags of tools/structure; comments start with #.
 .PHONY: structure
 structure: ## How entangled the files of the root package are, and whether it is in bounds [SHOW="-v -exported"]
 	go -C tools run ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
+
+.PHONY: mutate
+mutate: ## Mistakes in the core that no test sees [FILES="reconcile.go session.go" MATCH="remove:"]
+	@mkdir -p .cache/mutate
+	nice go -C tools run ./mutate -dir $(CURDIR) -work $(CURDIR)/.cache/mutate $(if $(MATCH),-match '$(MATCH)') $(FILES)
+
+.PHONY: mutants
+mutants:
+	go -C tools run ./mutate -dir $(CURDIR) -check
 
 .PHONY: fmt
 fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of the documentation

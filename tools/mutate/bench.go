@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -58,7 +59,7 @@ func newBench(ctx context.Context, o options, p plan, c *code) (*bench, error) {
 	for _, one := range p {
 		s, err := b.prepare(ctx, one, built)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, b.measured.write(memory, built))
 		}
 		b.stages = append(b.stages, s)
 	}

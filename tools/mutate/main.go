@@ -27,6 +27,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 func main() {
@@ -46,6 +47,7 @@ type options struct {
 	check   bool
 	list    bool
 	match   string // a part of the key
+	keys    string // file with keys
 	workers int
 	work    string // directory for binaries and results
 	only    []string
@@ -59,6 +61,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.check, "check", false, "compare survivors.txt with the code, and run nothing")
 	flags.BoolVar(&o.list, "list", false, "list the mutants, and run nothing")
 	flags.StringVar(&o.match, "match", "", "run only mutants whose key contains `text`")
+	flags.StringVar(&o.keys, "keys", "", "run only mutants whose keys are lines of the `file`")
 	flags.IntVar(&o.workers, "workers", 2, "`number` of mutants that are run at a time")
 	flags.StringVar(&o.work, "work", "", "`directory` for binaries and results; by default a temporary one")
 	if err := flags.Parse(args); err != nil {
@@ -97,7 +100,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := argued.check(code.mutants); err != nil || o.check {
 		return err
 	}
-	chosen := o.choose(code.mutants)
+	chosen, err := o.choose(code.mutants)
+	if err != nil {
+		return err
+	}
 	if o.list {
 		for _, m := range chosen {
 			fmt.Fprintln(out, m.key)
@@ -135,8 +141,17 @@ func runAll(ctx context.Context, o options, code *code, chosen []*mutant, argued
 }
 
 // choose returns the mutants that the command line asks for.
-func (o options) choose(mutants []*mutant) []*mutant {
+func (o options) choose(mutants []*mutant) ([]*mutant, error) {
+	var keys []string
+	if o.keys != "" {
+		text, err := os.ReadFile(o.keys)
+		if err != nil {
+			return nil, err
+		}
+		keys = strings.Split(string(text), "\n")
+	}
 	return slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool {
-		return len(o.only) > 0 && !slices.Contains(o.only, m.file) || !m.matches(o.match)
-	})
+		return len(o.only) > 0 && !slices.Contains(o.only, m.file) || !m.matches(o.match) ||
+			o.keys != "" && !slices.Contains(keys, m.key)
+	}), nil
 }

@@ -86,32 +86,42 @@ func (b *bench) measure(ctx context.Context, s *stage, t *test) error {
 		t.measurement = known
 		return nil
 	}
+	var err error
+	for range 3 { // a test may fail because the machine is busy, now and then
+		if t.measurement, err = b.try(ctx, s, t); err == nil {
+			b.measured[key] = t.measurement
+			return nil
+		}
+	}
+	return err
+}
+
+func (b *bench) try(ctx context.Context, s *stage, t *test) (m measurement, err error) {
 	path := filepath.Join(b.work, "reached")
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return m, err
 	}
 	cmd := b.command(ctx, t.binary, "-test.v", "-test.run", "^"+t.name+"$")
 	cmd.Env = append(s.environment(), "GENTASK_MUTANTS_REACHED="+path)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s fails without a mutant: %w\n%s", t.name, err, out)
+		return m, fmt.Errorf("%s fails without a mutant: %w\n%s", t.name, err, out)
 	}
-	t.Reaches = map[int]bool{}
-	if m := passed.FindSubmatch(out); m != nil {
-		seconds, _ := strconv.ParseFloat(string(m[1]), 64)
-		t.Cost = time.Duration(seconds * float64(time.Second))
+	m.Reaches = map[int]bool{}
+	if found := passed.FindSubmatch(out); found != nil {
+		seconds, _ := strconv.ParseFloat(string(found[1]), 64)
+		m.Cost = time.Duration(seconds * float64(time.Second))
 	}
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+		return m, err
 	}
 	for _, word := range strings.Fields(string(text)) {
 		id, err := strconv.Atoi(word)
 		if err != nil {
-			return err
+			return m, err
 		}
-		t.Reaches[id] = true
+		m.Reaches[id] = true
 	}
-	b.measured[key] = t.measurement
-	return nil
+	return m, nil
 }
