@@ -354,8 +354,11 @@ func TestWorkersStuck(t *testing.T) {
 	rested(t, []string{"worker actor", "set Concurrency 2", "start"}, func(r atRest) {
 		first := r.ledger.workers.supervisor
 		r.ledger.workers.supervisor = &actor.PID{Address: r.sys.Address(), Id: "nobody"}
-		r.do("publish a", "wait 4s", "publish b", "wait 1m")
+		nobody := r.ledger.workers.supervisor
+		r.do("publish a", "wait 4s", "publish b", "wait 2s")
+		require.NotEqual(r, nobody, r.ledger.workers.supervisor, "b is not late yet, but a is")
 		require.NotEqual(r, first, r.ledger.workers.supervisor)
+		r.do("wait 1m")
 		require.Equal(r, 2, r.q.Stats().Acked)
 	})
 }
