@@ -61,7 +61,7 @@ vet: ## go vet
 	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
 
 .PHONY: lint
-lint: $(LINT) structure prose ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure` and `make prose`
+lint: $(LINT) structure prose mutants ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure`; `make prose`; the list of survivors
 	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
 
 # The bounds are flags of tools/structure; comments start with #.
@@ -73,6 +73,15 @@ structure: ## How entangled the files of the root package are, and whether it is
 .PHONY: prose
 prose: ## Words and lengths of sentences, in the documentation and in comments except those of tests [SHOW=-tests]
 	go -C tools run ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
+
+.PHONY: mutate
+mutate: ## Mistakes in the core that no test sees [FILES="reconcile.go session.go" MATCH="remove:"]
+	@mkdir -p .cache/mutate
+	nice go -C tools run ./mutate -dir $(CURDIR) -work $(CURDIR)/.cache/mutate $(if $(MATCH),-match '$(MATCH)') $(FILES)
+
+.PHONY: mutants
+mutants:
+	go -C tools run ./mutate -dir $(CURDIR) -check
 
 .PHONY: fmt
 fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of comments and of the documentation

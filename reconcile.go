@@ -64,7 +64,6 @@ func (l *ledger) startReady(ctx actor.Context) {
 // start gives an entry a slot and a worker.
 func (l *ledger) start(e *entry, now time.Time) {
 	e.start(now)
-	l.lastProgress = now
 	l.busy.Push(e)
 	l.waiting.Started(&e.item, now)
 	if l.instance.limits.isSuspect(e) {
@@ -139,9 +138,10 @@ func (l *ledger) reconcileIntake() {
 }
 
 // giveBackUnstarted releases waiting deliveries when nothing comes any more. Before that, the
-// broker would send them here again. A suspect that is due stays: the others go for its sake.
+// broker would send them here again. A suspect that is due stays: the others go for its sake. A
+// session is paused only while the consumer takes no work: reconcileIntake comes first.
 func (l *ledger) giveBackUnstarted() {
-	if l.session.phase != phasePaused || l.waiting.Len() == 0 || l.takesWork() {
+	if l.session.phase != phasePaused || l.waiting.Len() == 0 {
 		return
 	}
 	var stays *admission.Item
@@ -175,7 +175,7 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 		return
 	}
 	// While the broker still sends, cancelled jobs would come here again.
-	if d.over && !d.cut && l.session.phase != phaseReceiving && l.session.phase != phasePausing {
+	if d.over && !d.cut && l.session.phase != phasePausing {
 		d.cancel(l.busy.Slice())
 	}
 	if l.busy.Len() > 0 && !d.last {
@@ -186,9 +186,9 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 		if l.held.Len() == 0 {
 			l.session.enter(phaseClosing)
 			l.session.link.Close(link.CloseTimeout)
-			return
+		} else {
+			l.returnToBroker(l.refusals.waiting(l.held.Slice()))
 		}
-		l.returnToBroker(l.refusals.waiting(l.held.Slice()))
 	case phaseReceiving, phasePausing, phaseResuming: // it would send right here again
 	case phaseOpening, phaseClosing: // reconcileIntake closes the first
 	case phaseClosed:
@@ -209,7 +209,7 @@ func (l *ledger) publish() {
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
 		standby: l.session.silence.standby,
 	}
-	if now.err == nil && l.refusals.held() > 0 {
+	if l.refusals.held() > 0 { // there is a session then, and it is unbroken
 		now.err = l.refusals.err
 	}
 	if now != l.shown {
@@ -223,7 +223,6 @@ func (l *ledger) onOpened(k *sessionLink) {
 		return
 	}
 	l.session.begin()
-	l.lastProgress = l.session.opened
 	l.instance.opened.Store(true)
 	l.report.opened()
 }
@@ -278,7 +277,6 @@ func (l *ledger) onClosed(ctx actor.Context, k *sessionLink) {
 	}
 	l.session.link = nil
 	l.session.enter(phaseClosed)
-	l.lastProgress = time.Now()
 	if l.drain == nil {
 		l.openLater(ctx)
 	}
@@ -348,7 +346,7 @@ func (l *ledger) full() bool {
 // lookAtRefused tries again the deliveries whose floor is over. If such deliveries fill the
 // prefetch, others get a turn: undecided ones run, and decided ones are returned once more.
 func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
-	if !l.session.open() || !l.refusals.any() {
+	if !l.refusals.any() {
 		l.refusals.jammed = time.Time{}
 		return
 	}
@@ -358,7 +356,7 @@ func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
 		l.onSettleDue(e)
 	}
 	for _, e := range held {
-		if full && !l.refusals.has(e) && now.Sub(e.received) >= crowdMost {
+		if full && now.Sub(e.received) >= crowdMost {
 			l.waiting.LowerFloor(&e.item)
 		}
 	}

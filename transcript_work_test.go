@@ -144,6 +144,9 @@ func (p *replay) HandleResult(job Job[simJob], o task.Outcome[int]) Decision {
 	case "hang":
 		p.log.add(lineJob, "%s; it hangs", heard)
 		<-p.released
+		if verb, text, then := strings.Cut(text, " "); then {
+			return p.decision(verb, text)
+		}
 		return Ack()
 	}
 	d := p.decision(verb, text)

@@ -138,3 +138,14 @@ func TestAbort(t *testing.T) {
 		r.sends()
 	})
 }
+
+// TestClose_WithoutSession calls nothing: there is no session to close.
+func TestClose_WithoutSession(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.open = func(ctx context.Context) (queue.Session, error) { <-ctx.Done(); return nil, ctx.Err() }
+		r.start()
+		r.link.CloseUnopened()
+		require.Contains(r, kinds(r.take()), "closed")
+		require.Zero(r, r.cfg.Closing.Stats())
+	})
+}

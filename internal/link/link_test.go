@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/guard/guardtest"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
@@ -249,4 +250,22 @@ func TestReceive_AfterClose(t *testing.T) {
 			})
 		})
 	}
+}
+
+// unreadableError is an error that can't be unwrapped.
+type unreadableError struct{}
+
+func (unreadableError) Error() string { return "hostile" }
+func (unreadableError) Unwrap() error { panic("unwrapped") }
+
+// TestLink_ReceiveErrorIsSealed: the error of a driver is contained before it is compared.
+func TestLink_ReceiveErrorIsSealed(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.receive = func(context.Context) (*queue.Delivery, error) { return nil, unreadableError{} }
+		r.start()
+		sent := r.take()
+		require.Equal(r, []string{"opened", "broken: hostile"}, kinds(sent))
+		_, panicked := guard.As[*actor.PanicError](sent[1].(*broken).Err)
+		require.False(r, panicked, "%v", sent[1].(*broken).Err)
+	})
 }

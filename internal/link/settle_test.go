@@ -49,6 +49,20 @@ func failed(reason error, tags ...uint64) error {
 	return err
 }
 
+// lostAmong returns the error of a driver that did not apply n settlements, and lost the session at
+// the last but one.
+func lostAmong(n uint64) error {
+	err := &queue.SettleError{}
+	for tag := range n {
+		reason := errBroker
+		if tag == n-2 {
+			reason = queue.ErrSessionLost
+		}
+		err.Failed = append(err.Failed, queue.SettleFailure{Tag: tag, Err: reason})
+	}
+	return err
+}
+
 // TestSettle_Answers: how the error of a driver is read, for settlements and for returns.
 func TestSettle_Answers(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -67,6 +81,8 @@ func TestSettle_Answers(t *testing.T) {
 		"another error":  {errBroker, nil, true},
 		"a context's":    {context.Canceled, nil, true},
 		"without reason": {failed(nil, 1), []uint64{1}, false},
+		// More than are read of one error: each reason is read for itself, too.
+		"lost among many": {lostAmong(2000), nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(r *rig) {
@@ -327,6 +343,30 @@ func TestReturn_Crashes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReturn_OverdueBesideCancel: the end of a cancel does not count as the answer to a return.
+func TestReturn_OverdueBesideCancel(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		release := make(chan struct{})
+		r.ret = func(_ context.Context, batch []queue.Settlement) error {
+			if batch[0].Delivery.ID == "hangs" {
+				<-release
+			}
+			return nil
+		}
+		r.start()
+		r.sends("opened")
+		for _, d := range r.deliver("quick", "hangs") {
+			r.link.Return([]*queue.Delivery{d}, settlementsOf([]*queue.Delivery{d}))
+			synctest.Wait()
+		}
+		r.link.CancelIntake()
+		r.sends("returned", "drained")
+		require.True(r, r.hurryFor(link.CloseTimeout+link.DriverGrace+time.Second))
+		close(release)
+		r.sends("returned")
+	})
 }
 
 // TestReturn_Overdue: a return has CloseTimeout, and one that has not returned then is reported,
