@@ -47,7 +47,7 @@ race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=
 		$(WITH_RABBITMQ) scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
 
 .PHONY: matrix
-matrix: $(GOTESTSUM) cc ## The tests of RabbitMQ on a version between those of `make test` [RABBITMQ_TOO="4.0"]
+matrix: $(GOTESTSUM) cc matrix-watermill matrix-disk ## What `make test` leaves out: another RabbitMQ, watermill's suite, a full file system [RABBITMQ_TOO="4.0"]
 	MODULES= RABBITMQ_TOO='$(if $(filter command line environment,$(origin RABBITMQ_TOO)),$(RABBITMQ_TOO),4.0)' \
 		scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) ./...
 

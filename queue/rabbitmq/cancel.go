@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"strconv"
 )
 
 // Cancel implements [queue.Session].
@@ -11,15 +10,24 @@ func (s *session) Cancel(ctx context.Context) error {
 		s.mu.Lock()
 		before := s.cancelled
 		s.cancelled = true // Set before the broker is asked, so that the end of the stream is recognized.
+		s.round++
 		s.mu.Unlock()
 		if before {
 			return nil
 		}
-		return s.channel.Cancel(s.consumer, false)
+		defer signal(s.arrival) // Receive may wait without a stream
+		for _, consumer := range s.consumers {
+			if err := s.channel.Cancel(consumer, false); err != nil {
+				return err
+			}
+		}
+		s.consumers = nil
+		return nil
 	})
 }
 
-// Resume implements [queue.Session]. It starts a new consumer.
+// Resume implements [queue.Session]. It starts a new consumer, and more of them as deliveries from
+// before Cancel are settled.
 func (s *session) Resume(ctx context.Context) error {
 	return s.ask(ctx, func() error {
 		s.mu.Lock()
@@ -62,20 +70,4 @@ func (s *session) ask(ctx context.Context, f func() error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// consume starts a consumer. Tags of deliveries rise from one consumer of the channel to the next.
-func (s *session) consume() error {
-	s.started++
-	s.consumer = s.title + "/" + strconv.Itoa(s.started)
-	stream, err := s.channel.Consume(s.queue.name, s.consumer, false, false, false, false,
-		s.queue.broker.cfg.consumerArgs())
-	if err != nil {
-		return noTimeout(err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.streams = append(s.streams, stream)
-	s.cancelled = false
-	return nil
 }

@@ -56,8 +56,8 @@ func (s *session) settleDown(ctx context.Context) {
 	cancelled := s.cancelled
 	rest := s.pace.rest(time.Now())
 	s.mu.Unlock()
-	if !cancelled {
-		_ = s.channel.Cancel(s.consumer, false) // An error means that the session is over already.
+	if !cancelled && len(s.consumers) > 0 {
+		_ = s.channel.Cancel(s.consumers[0], false) // An error means that the session is over already.
 		return
 	}
 	select {

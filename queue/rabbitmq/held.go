@@ -62,13 +62,6 @@ func (s *session) deliver() {
 	signal(s.arrival)
 }
 
-// note passes a delivery to Receive that has not come by way of deliver.
-func (s *session) note(h *held) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.inbox = append(s.inbox, h)
-}
-
 // take returns the next delivery, or nil if there is none.
 func (s *session) take() *held {
 	if s.taken == len(s.next) {

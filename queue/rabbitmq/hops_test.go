@@ -186,10 +186,11 @@ func TestOpen_Together(t *testing.T) {
 	for range 5 {
 		q := newQueue(t, Config{})
 		const nodes = 12
+		at := q.url(t)
 		errs := make(chan error, nodes)
 		for range nodes {
 			go func() {
-				b, err := New(q.url(t), q.broker.cfg)
+				b, err := New(at, q.broker.cfg)
 				if err != nil {
 					errs <- err
 					return

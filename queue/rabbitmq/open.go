@@ -97,9 +97,6 @@ func (s *session) start() error {
 		return err
 	}
 	s.queue.broker.topology.note(s.queue.name)
-	if err = s.channel.Qos(s.prefetch, 0, false); err != nil {
-		return err
-	}
 	cancels := s.channel.NotifyCancel(make(chan string, 4))
 	closes := s.channel.NotifyClose(make(chan *amqp.Error, 1))
 	s.link.tap.sink.Store(&sink{take: s.arrive, rest: s.deliver})

@@ -131,7 +131,8 @@ func (l *link) refusal(f func(ch *amqp.Channel) error) (string, error) {
 // checkFound refuses a queue of others that would drop messages silently, or is no queue.
 func (q *Queue) checkFound(f found) error {
 	if f.kind == stream {
-		return q.wrong(argType, stream, "classic or quorum: a stream removes no message, so that no job would ever be done")
+		return q.wrong(argType, stream,
+			"classic or quorum: a stream removes no message, so that no job would ever be done")
 	}
 	has := func(arg string) bool { return f.args[arg] != nil }
 	keeps := has(argDead)
@@ -141,7 +142,8 @@ func (q *Queue) checkFound(f found) error {
 	case f.args[argAuto] == true:
 		return q.wrong(argAuto, true, "false: the queue is deleted with its messages when its last consumer leaves")
 	case has(argExpires):
-		return q.wrong(argExpires, f.args[argExpires], "none: the queue is deleted with its messages when nobody uses it")
+		return q.wrong(argExpires, f.args[argExpires],
+			"none: the queue is deleted with its messages when nobody uses it")
 	case has(argTTL) && !keeps:
 		return q.wrong(argTTL, f.args[argTTL], "none, or "+argDead+": messages that wait for longer are dropped")
 	case has(argLimit) && !keeps:

@@ -12,11 +12,12 @@ import (
 //
 // Its caller must add tags in rising order, as a channel hands them out, and settle each once.
 type prefix struct {
-	rows  []row    // rising by tag: all open ones, and settled ones that were not removed yet
-	open  int      // number of open rows
-	acks  int      // number of acknowledgements that are not on the wire
-	backs []uint64 // given back, not on the wire
-	parks []uint64 // given up to the dead-letter queue by the broker itself, not on the wire
+	rows   []row    // rising by tag: all open ones, and settled ones that were not removed yet
+	newest uint64   // the highest tag so far
+	open   int      // number of open rows
+	acks   int      // number of acknowledgements that are not on the wire
+	backs  []uint64 // given back, not on the wire
+	parks  []uint64 // given up to the dead-letter queue by the broker itself, not on the wire
 }
 
 // row is the record of one tag.
@@ -55,8 +56,12 @@ const (
 // hold adds a delivery that was handed out.
 func (p *prefix) hold(h *held) {
 	p.rows = append(p.rows, row{tag: h.Tag, held: h})
+	p.newest = h.Tag
 	p.open++
 }
+
+// last returns the highest tag so far.
+func (p *prefix) last() uint64 { return p.newest }
 
 // find returns the delivery held under tag, and nil if there is none any more.
 func (p *prefix) find(tag uint64) *held {

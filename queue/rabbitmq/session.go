@@ -24,7 +24,7 @@ type session struct {
 	found      found  // how others have declared the queue; only in passive mode
 	goroutines sync.WaitGroup
 	turn       chan struct{} // held for Cancel and Resume, guards the next two: a channel takes one request at a time
-	consumer   string        // the tag of the last consumer
+	consumers  []string      // the tags of the present consumers
 	started    int           // number of consumers so far
 
 	lost    chan struct{} // closed when the session is over, though not by Close; why is set then
@@ -45,6 +45,8 @@ type session struct {
 	mu        sync.Mutex
 	streams   []<-chan amqp.Delivery // of the consumers so far, the oldest first; Receive removes those that ended
 	cancelled bool
+	round     int // number of cancels so far
+	credit    credit
 	inbox     []*held
 	prefix    prefix // the deliveries that are held
 	fresh     int    // settlements since the last flush
@@ -68,14 +70,11 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 		}
 		select {
 		case <-s.arrival:
-		case raw, ok := <-stream:
-			if ok {
-				s.note(s.hold(&raw)) // from a tap without a sink
-			} else if h := s.take(); h != nil {
+		case <-stream: // It has ended: deliveries come by way of the tap.
+			if h := s.take(); h != nil {
 				return &h.Delivery, nil // before the end
-			} else {
-				s.endOfStream()
 			}
+			s.endOfStream()
 		case <-s.lost:
 		case <-s.closed:
 		case <-ctx.Done():
@@ -84,12 +83,16 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// stream returns the present stream of deliveries, or ErrCancelled if none is left.
+// stream returns the oldest stream, or ErrCancelled if none is left. It returns nil while deliveries
+// from before a cancel take all slots.
 func (s *session) stream() (<-chan amqp.Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.streams) > 0 {
 		return s.streams[0], nil
+	}
+	if !s.cancelled {
+		return nil, nil
 	}
 	return nil, fmt.Errorf("rabbitmq: queue %q: %w", s.queue.name, queue.ErrCancelled)
 }

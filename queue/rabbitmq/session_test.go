@@ -126,7 +126,7 @@ func TestPrefixOfReturnsAtTheBroker(t *testing.T) {
 func TestNamesThatAHumanReads(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic, Name: "shop"})
 	s := open(t, q, 1)
-	require.True(t, strings.HasPrefix(s.consumer, "test@"), s.consumer)
+	require.True(t, strings.HasPrefix(s.consumers[0], "test@"), s.consumers[0])
 	name, _ := s.link.Config.Properties["connection_name"].(string)
 	require.True(t, strings.HasPrefix(name, "shop consumer test ("), name)
 	require.Less(t, len(consumerTag(strings.Repeat("n", 1000), q.broker)), 255)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/internal/brokertest"
-	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -196,27 +195,4 @@ func TestTapReadsWhatTheClientReads(t *testing.T) {
 		client.MessageCount = 0
 		require.Equal(t, client, tapped)
 	})
-}
-
-// TestSessionWithoutTap: a tap without a sink leaves the deliveries to the client.
-func TestSessionWithoutTap(t *testing.T) {
-	q := newQueue(t, Config{Type: Classic})
-	s := open(t, q, 2)
-	s.link.tap.sink.Store(nil)
-	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"}))
-	first, second := receive(t, s), receive(t, s)
-	require.Equal(t, []string{"a", "b"}, []string{first.ID, second.ID})
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{
-		{Delivery: second, Disposition: queue.Ack}, {Delivery: first, Disposition: queue.Requeue},
-	}))
-	require.Equal(t, "c", receive(t, s).ID)
-	again := receive(t, s)
-	require.Equal(t, 2, again.Attempt)
-	require.NoError(t, s.Cancel(t.Context()))
-	_, err := s.Receive(t.Context())
-	require.ErrorIs(t, err, queue.ErrCancelled)
-	require.NoError(t, s.Resume(t.Context()))
-	require.NoError(t, q.Publish(t.Context(), queue.Message{ID: "d"}))
-	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: again, Disposition: queue.Ack}}))
-	require.Equal(t, "d", receive(t, s).ID)
 }
