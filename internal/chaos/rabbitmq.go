@@ -175,7 +175,7 @@ func (r *RabbitMQ) launch(n *node) error {
 	return err
 }
 
-// Before says whether the servers are older than that release.
+// Before reports whether the servers are older than that release.
 func (r *RabbitMQ) Before(major, minor int) bool {
 	var found, foundMinor int
 	if _, err := fmt.Sscanf(r.programs.Version(), "%d.%d", &found, &foundMinor); err != nil {
