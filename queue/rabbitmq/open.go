@@ -20,8 +20,8 @@ const maxPrefetch = 65535
 //
 // The error wraps [queue.ErrConfig] for a prefetch that is not in 1 to 65535, an invalid name, and
 // a missing queue in passive mode. It also wraps it for a queue that exists with other properties,
-// which the text names. The error wraps [ErrRefused] for a wrong user or password, a missing
-// virtual host and missing rights.
+// which the text names, and for what [Config.Passive] refuses. The error wraps [ErrRefused] for a
+// wrong user or password, a missing virtual host and missing rights.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {
 		return nil, err
