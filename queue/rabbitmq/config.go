@@ -36,13 +36,14 @@ const (
 // Config configures the connections and queues of a [Broker]. The zero Config is valid for a
 // RabbitMQ that is not shared with others.
 type Config struct {
-	// Type is the type of the queues that are declared: the work queue, its dead-letter queue and
-	// its delay queues. Empty means [Quorum].
+	// Type is the type of the queues that are declared: the work queue and its dead-letter queue.
+	// Delay queues are always quorum queues. Empty means [Quorum].
 	Type QueueType
 
 	// Passive means that the work queue and its dead-letter queue are declared by others. The
-	// driver only checks them, and a missing one is an error. It still declares the delay queues,
-	// because only it uses them.
+	// driver only checks them. A missing one is an error, and so is a stream, a transient queue, and
+	// one whose arguments make the broker drop messages, as far as the user may find them out. It
+	// still declares the delay queues, because only it uses them.
 	Passive bool
 
 	// MaxPriority is the highest [queue.Message.Priority] of the work queue, up to
@@ -82,8 +83,8 @@ type Config struct {
 	SingleActiveConsumer bool
 
 	// DelayPrefix is the prefix of the names of delay queues, followed by the queue's name and the
-	// delay. For example "d." leads to "d.<queue>.<milliseconds>". Empty means
-	// "<queue>.delay.<milliseconds>". It is for brokers that grant rights by name.
+	// delay. For example "d." leads to "d.<queue>.<milliseconds>ms". Empty means
+	// "<queue>.delay.<milliseconds>ms". It is for brokers that grant rights by name.
 	DelayPrefix string
 
 	// Heartbeat is the interval of heartbeats in both directions, in whole seconds, at least one. A

@@ -14,13 +14,15 @@
 // type. With [Config.MaxPriority] the work queue has priorities: on classic queues, and on quorum
 // queues from 4.3 on. RabbitMQ compares no messages, so one with a UniqueKey is refused.
 //
-// A message that is requeued with a delay waits in emails.delay.<milliseconds>. The driver declares
-// that queue when it is needed, and it expires an hour after its last use. Delays are rounded up to
-// eight steps for each doubling, at least 16 ms. A message never comes back early, and at most an
-// eighth of its delay late. A message with NotBefore waits there too, up to 40 days.
+// A message that is requeued with a delay waits in emails.delay.<milliseconds>ms. The driver
+// declares that queue when it is needed. It is a quorum queue, also for a classic work queue, and
+// never expires: the message leaves it when the work queue has confirmed it. Delays are rounded up
+// to eight steps for each doubling, at least 16 ms. A message never comes back early, and at most
+// an eighth of its delay late. A message with NotBefore waits there too, up to 40 days.
 //
-// RabbitMQ before 4.3 forgets some queues that were declared less than two seconds before it was killed.
-// The driver makes it write down a queue that may be new at once, for which emails.delay.0 is
+// RabbitMQ before 4.3 forgets some queues that were declared less than two seconds before it was
+// killed. The driver makes it write down a queue that may be new at once, for which
+// emails.delay.0ms is
 // declared and deleted. The broker also loses confirmed messages of a quorum queue that was
 // declared half a second before. No client can prevent that, and it applies to delay queues as to
 // any other.

@@ -19,8 +19,8 @@ const maxPrefetch = 65535
 //
 // The error wraps [queue.ErrConfig] for a prefetch that is not in 1 to 65535, an invalid name, and
 // a missing queue in passive mode. It also wraps it for a queue that exists with other properties,
-// which the text names, and for a part of the Config that
-// the server is too old for. The error wraps [ErrRefused] for a wrong user or password, a missing
+// which the text names, for what [Config.Passive] refuses, and for a part of the Config that the
+// server is too old for. The error wraps [ErrRefused] for a wrong user or password, a missing
 // virtual host and missing rights.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {

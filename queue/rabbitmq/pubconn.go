@@ -108,6 +108,7 @@ func (c *pubConn) publish(ctx context.Context, out []outgoing) []error {
 func (c *pubConn) confirm(ctx context.Context, k *call) {
 	for i, confirm := range k.confirms {
 		if confirm == nil {
+			k.errs[i] = c.unwritten(k.errs[i])
 			continue
 		}
 		select {
@@ -119,6 +120,16 @@ func (c *pubConn) confirm(ctx context.Context, k *call) {
 			k.errs[i] = ctx.Err()
 		}
 	}
+}
+
+// unwritten returns the error of a message that could not be written: the reason why the channel was
+// closed meanwhile, if it was.
+func (c *pubConn) unwritten(err error) error {
+	if err != nil && c.channel.IsClosed() {
+		<-c.dead
+		return c.lost
+	}
+	return err
 }
 
 // nacked returns the reason of a negative confirm, because the client makes such confirms when the
