@@ -14,7 +14,8 @@ import (
 const inspectTime = 5 * time.Second
 
 // BacklogHandler returns a handler for an autoscaler. It answers how many messages wait for a
-// worker, and asks the brokers for each answer. Every driver's queue can be given. The body is JSON:
+// worker, and asks the brokers for each answer. Every driver's queue can be given. The body is
+// JSON:
 //
 //	{"ok": true, "waiting": 12, "queues": [{"name": "emails", "waiting": 12, "held": 3,
 //	  "delayed": 50, "dead_lettered": 1}]}

@@ -110,11 +110,11 @@ type Config struct {
 }
 
 // DecodeJSON decodes a body as JSON, of any content type, and with or without a byte order mark. A
-// body with the mark of UTF-16 is read as that. A body that is compressed is an error: package codec
-// decompresses. A *[]byte gets the body as it is, without a copy; a *string likewise. Everything
-// else is as in encoding/json. The body null leaves the zero value, unknown fields are ignored, and
-// of a name that comes twice the last one counts. A number that is decoded into an any is a float64,
-// which is not exact beyond 2^53. [StrictJSON] rejects or keeps these.
+// body with the mark of UTF-16 is read as that. A body that is compressed is an error: package
+// codec decompresses. A *[]byte gets the body as it is, without a copy; a *string likewise.
+// Everything else is as in encoding/json. The body null leaves the zero value, unknown fields are
+// ignored, and of a name that comes twice the last one counts. A number that is decoded into an any
+// is a float64, which is not exact beyond 2^53. [StrictJSON] rejects or keeps these.
 func DecodeJSON(msg *queue.Message, into any) error {
 	if takeBody(msg, into) {
 		return nil

@@ -15,8 +15,8 @@ import (
 //	  "concurrency": 10, "abandoned": 0}]}
 //
 // The fields "error" (of [Health.Error]), "standby", "put_off" and "breakers" (how many are not
-// closed) are left out when they are empty. An error may name hosts and queues, so show the body to operators
-// only.
+// closed) are left out when they are empty. An error may name hosts and queues, so show the body to
+// operators only.
 //
 // While the broker is away the status is 503. If a server works without the consumer, don't take it
 // out of its load balancer for that. See [LivenessHandler] for a probe that restarts the process.

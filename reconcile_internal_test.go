@@ -78,8 +78,8 @@ func TestStaleMessages(t *testing.T) {
 	})
 }
 
-// TestStaleMessages_WhileClosing: a session that is being closed is over: what it still sends changes
-// nothing, and to close it again neither.
+// TestStaleMessages_WhileClosing: a session that is being closed is over: what it still sends
+// changes nothing, and to close it again neither.
 func TestStaleMessages_WhileClosing(t *testing.T) {
 	rested(t, []string{"publish a", "wait 1s"}, func(r atRest) {
 		for range 2 {
@@ -109,8 +109,8 @@ func TestStaleMessages_WhileClosing(t *testing.T) {
 
 var errStale = actor.ErrGoexit // any error does
 
-// TestUnstarted counts the deliveries that are held and were not started: neither those at work, nor
-// those that are refused, nor those that are lost though their jobs still run.
+// TestUnstarted counts the deliveries that are held and were not started: neither those at work,
+// nor those that are refused, nor those that are lost though their jobs still run.
 func TestUnstarted(t *testing.T) {
 	script := []string{"set Concurrency 2", "set Grace 1h", "set Timeout 1h", "run a: deaf", "publish a", "wait 1s"}
 	rested(t, script, func(r atRest) {
@@ -236,7 +236,8 @@ func TestDrain_LastOfAll(t *testing.T) {
 	})
 }
 
-// TestDrain_CancelsWhenNothingComes: while the broker still sends, a cancelled job would come again.
+// TestDrain_CancelsWhenNothingComes: while the broker still sends, a cancelled job would come
+// again.
 func TestDrain_CancelsWhenNothingComes(t *testing.T) {
 	rested(t, []string{"run a: hang", "set DrainTimeout 1h", "publish a"}, func(r atRest) {
 		r.do("stop")
@@ -372,8 +373,8 @@ func TestJammed_IsOver(t *testing.T) {
 	})
 }
 
-// TestCrowded: messages that wait for their floors, and fill the prefetch, make room for others. One
-// that is only to be settled is returned once more.
+// TestCrowded: messages that wait for their floors, and fill the prefetch, make room for others.
+// One that is only to be settled is returned once more.
 func TestCrowded(t *testing.T) {
 	script := []string{
 		"set Prefetch 1", "run a: deadletter no", "fault CrudeReturn true", "fault CopyError ErrTooLarge",
@@ -387,8 +388,8 @@ func TestCrowded(t *testing.T) {
 	})
 }
 
-// TestCrowded_Undecided: one that is to be run is run sooner than its floor says, but only while such
-// messages fill the prefetch.
+// TestCrowded_Undecided: one that is to be run is run sooner than its floor says, but only while
+// such messages fill the prefetch.
 func TestCrowded_Undecided(t *testing.T) {
 	for prefetch, soon := range map[string]bool{"1": true, "2": false} {
 		script := []string{

@@ -23,8 +23,8 @@ func TestSession_Open(t *testing.T) {
 	}
 }
 
-// TestSession_Fail: a session that has lasted for long enough is no failure, and the first one after
-// it is the first in a row.
+// TestSession_Fail: a session that has lasted for long enough is no failure, and the first one
+// after it is the first in a row.
 func TestSession_Fail(t *testing.T) {
 	const good = time.Minute
 	reason := errors.New("down")
@@ -54,8 +54,8 @@ func TestCloseWithin(t *testing.T) {
 	require.Equal(t, link.CloseTimeout, closeWithin(ErrStalled))
 }
 
-// TestSession_Suspicious: the broker is asked when nothing has come for a while, that is doubled with
-// each failure, and not while the last answer is due.
+// TestSession_Suspicious: the broker is asked when nothing has come for a while, that is doubled
+// with each failure, and not while the last answer is due.
 func TestSession_Suspicious(t *testing.T) {
 	now := time.Now()
 	for failures, quiet := range map[int]time.Duration{
@@ -69,8 +69,8 @@ func TestSession_Suspicious(t *testing.T) {
 	}
 }
 
-// TestSilence_Answered: only answers in a row that messages wait count, and only if nothing has come
-// since the question.
+// TestSilence_Answered: only answers in a row that messages wait count, and only if nothing has
+// come since the question.
 func TestSilence_Answered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()

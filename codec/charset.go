@@ -8,8 +8,8 @@ import (
 	"github.com/gentask/gentask/internal/charset"
 )
 
-// recode returns a body of JSON as UTF-8, if the parameter charset of its content type says that it
-// is something else. It returns an unknownError for a charset that it does not know, because
+// recode returns a body of JSON as UTF-8, if the parameter charset of its content type names
+// another one. It returns an unknownError for a charset that it does not know, because
 // encoding/json would silently replace characters.
 func recode(body []byte, contentType string) ([]byte, error) {
 	if !strings.Contains(contentType, ";") {

@@ -44,7 +44,7 @@ func encodingOf(msg *queue.Message) string {
 }
 
 // celery returns the compression that Celery's media type stands for. Its gzip is deflate. Another
-// value is a header of the user's, which means nothing here.
+// value is of no meaning here.
 func celery(mediaType string) string {
 	switch mediaType {
 	case "application/x-gzip":

@@ -41,8 +41,8 @@ func byFlate(w io.Writer) io.WriteCloser {
 // bzipped is {"Text":"hello"}, as bzip2 writes it.
 const bzipped = "QlpoOTFBWSZTWSQ+LkgAAAcbgBAAABAEAAJEhEogACIAYggGmmgKjbDZBZT1+LuSKcKEgSHxckA="
 
-// TestCompressionsOfOtherPrograms: the name may be in any case, and under Celery's own header, whose
-// gzip is zlib.
+// TestCompressionsOfOtherPrograms: the name may be in any case, and under Celery's own header,
+// whose gzip is zlib.
 func TestCompressionsOfOtherPrograms(t *testing.T) {
 	const text = `{"Text":"hello"}`
 	bz, err := base64.StdEncoding.DecodeString(bzipped)
@@ -79,7 +79,8 @@ func TestCompressionsOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// TestOtherCompressionsAreBounded: a small body can't fill the memory, and a broken one is an error.
+// TestOtherCompressionsAreBounded: a small body can't fill the memory, and a broken one is an
+// error.
 func TestOtherCompressionsAreBounded(t *testing.T) {
 	s := newSet(t, codec.Config{MaxBytes: 1000})
 	bomb := strings.Repeat(" ", 1<<20)

@@ -37,8 +37,8 @@ func TestScenario36_SilentSubscription(t *testing.T) {
 	})
 }
 
-// TestScenario36_RenewalKeepsJobs: the broker forgets a subscription while jobs run. The intake is renewed within 5 s, and
-// the jobs go on: the session is not given up.
+// TestScenario36_RenewalKeepsJobs: the broker forgets a subscription while jobs run. The intake is
+// renewed within 5 s, and the jobs go on: the session is not given up.
 func TestScenario36_RenewalKeepsJobs(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		r.Allow.Healed = true
@@ -61,8 +61,8 @@ func TestScenario36_RenewalKeepsJobs(t *testing.T) {
 	})
 }
 
-// TestScenario36_StandbyIsNotSilent: a session that may not get anything is left alone for as long as that lasts. Health has the
-// reason, and is healthy. When the reason is gone, jobs run at once.
+// TestScenario36_StandbyIsNotSilent: a session that may not get anything is left alone for as long
+// as that lasts. Health has the reason, and is healthy. When the reason is gone, jobs run at once.
 func TestScenario36_StandbyIsNotSilent(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		c := r.Start(r.Handle(func(context.Context, string) error { return nil }), gentask.Config{})

@@ -16,8 +16,9 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// TestScenario36_SingleActiveConsumer: two consumers of a queue with a single active consumer. The one on standby is quiet
-// for as long as the other works, says why in Health, and takes over when the other has gone.
+// TestScenario36_SingleActiveConsumer: two consumers of a queue with a single active consumer. The
+// one on standby is quiet for as long as the other works, says why in Health, and takes over when
+// the other has gone.
 func TestScenario36_SingleActiveConsumer(t *testing.T) {
 	at := brokertest.RabbitMQ(t)
 	name := "gentask-test-" + rand.Text()[:10]

@@ -22,8 +22,8 @@ type hop struct {
 	ch     *amqp.Channel
 }
 
-// hops runs a test for both types of work queue. The broker repeats a hop that was refused after two
-// seconds; by default it does after three minutes.
+// hops runs a test for both types of work queue. The broker repeats a hop that was refused after
+// two seconds; by default it does after three minutes.
 func hops(t *testing.T, passive bool, test func(h hop)) {
 	r := sharedRabbit(t)
 	const timeout = "dead_letter_worker_publisher_confirm_timeout"
@@ -94,8 +94,8 @@ func (h hop) await(s queue.Session, n int) {
 	}
 }
 
-// TestHops_FullQueue: ten delayed messages come due while the work queue is full and refuses them. None is lost when
-// there is room.
+// TestHops_FullQueue: ten delayed messages come due while the work queue is full and refuses them.
+// None is lost when there is room.
 func TestHops_FullQueue(t *testing.T) {
 	hops(t, true, func(h hop) {
 		h.declare(amqp.Table{"x-max-length": 5, "x-overflow": "reject-publish"})
@@ -109,7 +109,8 @@ func TestHops_FullQueue(t *testing.T) {
 	})
 }
 
-// TestHops_MissingQueue: delayed messages come due while their queue is gone for three seconds. None is lost.
+// TestHops_MissingQueue: delayed messages come due while their queue is gone for three seconds.
+// None is lost.
 func TestHops_MissingQueue(t *testing.T) {
 	hops(t, false, func(h hop) {
 		h.delayed(5, time.Second)
@@ -121,8 +122,8 @@ func TestHops_MissingQueue(t *testing.T) {
 	})
 }
 
-// TestHops_PolicyExpires: an operator's policy deletes queues that are not used for three seconds, and with them what
-// waits in them. The session ends, and says which queue is gone and why.
+// TestHops_PolicyExpires: an operator's policy deletes queues that are not used for three seconds,
+// and with them what waits in them. The session ends, and says which queue is gone and why.
 func TestHops_PolicyExpires(t *testing.T) {
 	hops(t, false, func(h hop) {
 		name := h.q.Name()
@@ -140,8 +141,8 @@ func TestHops_PolicyExpires(t *testing.T) {
 	})
 }
 
-// TestHops_PolicyShortens: a policy with message-ttl also reaches the delay queues. A delivery that comes too early has
-// the end of its delay, so that it can be put off again.
+// TestHops_PolicyShortens: a policy with message-ttl also reaches the delay queues. A delivery that
+// comes too early has the end of its delay, so that it can be put off again.
 func TestHops_PolicyShortens(t *testing.T) {
 	hops(t, false, func(h hop) {
 		name := h.q.Name()

@@ -11,8 +11,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// TestMinorityOfNodes: two of three nodes are killed, and a classic queue is on the third. No queue can be declared or deleted then, but this one is
-// there: a program that starts consumes it, settles, and publishes to it.
+// TestMinorityOfNodes: two of three nodes are killed, and a classic queue is on the third. No queue
+// can be declared or deleted then, but this one is there: a program that starts consumes it,
+// settles, and publishes to it.
 func TestMinorityOfNodes(t *testing.T) {
 	if programs, err := brokertest.FindRabbitMQPrograms(""); !full && (err != nil || programs.Version() < "4") {
 		t.Log("part of make chaos: Mnesia asks for no majority")

@@ -42,7 +42,8 @@ const (
 	Password = "right"
 )
 
-// StartRabbitMQ starts a cluster of n nodes, of the version in [brokertest.RabbitMQVersionEnv], and returns when they answer.
+// StartRabbitMQ starts a cluster of n nodes, of the version in [brokertest.RabbitMQVersionEnv], and
+// returns when they answer.
 func StartRabbitMQ(n int) (*RabbitMQ, error) {
 	programs, err := brokertest.FindRabbitMQPrograms("")
 	if err != nil {

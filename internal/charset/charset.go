@@ -16,8 +16,8 @@ const (
 	unit   = 2 // bytes of a unit of UTF-16
 )
 
-// UTF8 returns text as UTF-8, without its byte order mark. Text with the mark of UTF-16 is converted.
-// Any other is returned as it is.
+// UTF8 returns text as UTF-8, without its byte order mark. Text with the mark of UTF-16 is
+// converted. Any other is returned as it is.
 func UTF8(text []byte) []byte {
 	switch {
 	case bytes.HasPrefix(text, []byte(mark)):

@@ -190,8 +190,8 @@ type standby struct {
 
 func (s standby) Standby(ctx context.Context) (string, error) { return s.why(ctx) }
 
-// TestAskBacklog_Standby sends why the session is on standby. An error or a late answer is no reason,
-// and only a crash breaks the session.
+// TestAskBacklog_Standby sends why the session is on standby. An error or a late answer is no
+// reason, and only a crash breaks the session.
 func TestAskBacklog_Standby(t *testing.T) {
 	for name, c := range map[string]struct {
 		why    func(context.Context) (string, error)

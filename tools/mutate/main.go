@@ -5,9 +5,9 @@
 // environment variable switches one of them on. So a mutant costs the run of some tests, and no
 // build.
 //
-// The files of the core are listed in files.txt. survivors.txt lists the survivors that were argued,
-// each with a reason. A survivor that is not listed there is an error, and so is a line of that file
-// that names no mutant of the code. A mutant that no test reaches survives as well.
+// The files of the core are listed in files.txt. survivors.txt lists the survivors that were
+// argued, each with a reason. A survivor that is not listed there is an error, and so is a line of
+// that file that names no mutant of the code. A mutant that no test reaches survives as well.
 //
 // Usage:
 //

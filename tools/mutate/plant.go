@@ -164,7 +164,8 @@ func (p *planter) assigned(s *ast.AssignStmt) {
 	}
 }
 
-// condition plants two mutants of e, which is never and always true, unless it is a constant or consists of conditions.
+// condition plants two mutants of e, which is never and always true, unless it is a constant or
+// consists of conditions.
 func (p *planter) condition(e ast.Expr) {
 	switch x := e.(type) {
 	case nil:
@@ -209,8 +210,8 @@ func (p *planter) binary(e *ast.BinaryExpr) {
 	}
 }
 
-// operand plants a mutant of an operator between two operands. The text calls a generic function, so
-// that each operand is evaluated once.
+// operand plants a mutant of an operator between two operands. The text calls a generic function,
+// so that each operand is evaluated once.
 func (p *planter) operand(e *ast.BinaryExpr, op operator, sort string) {
 	if p.value(e) != nil || op == opBoundary && !p.isNumber(e.X) && !p.isNumber(e.Y) {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// planted writes a module with the given body of its only file, and returns its mutants, by function,
-// and the text with them, which compiles.
+// planted writes a module with the given body of its only file, and returns its mutants, by
+// function, and the text with them, which compiles.
 func planted(t *testing.T, body string) (mutants map[string][]string, text string) {
 	t.Helper()
 	dir := t.TempDir()

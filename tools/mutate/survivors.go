@@ -11,8 +11,8 @@ import (
 // argued maps the key of a survivor to the reason why it may live.
 type argued map[string]string
 
-// readArgued reads a list of survivors. Keys start their lines; an indented line is the reason of the
-// keys before it.
+// readArgued reads a list of survivors. Keys start their lines; an indented line is the reason of
+// the keys before it.
 func readArgued(path string) (argued, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
