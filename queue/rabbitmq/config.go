@@ -79,7 +79,8 @@ type Config struct {
 	// SingleActiveConsumer declares the work queue so that the server delivers to one consumer at a
 	// time, the first with the highest ConsumerPriority. The others wait until it is gone, on
 	// standby: see [queue.Standby]. A subscription of the active one that has gone silent is found
-	// by heartbeats only. A queue keeps the value that it was declared with. With Passive it is up to whoever declares the queue, and refused here.
+	// by heartbeats only. A queue keeps the value that it was declared with. With Passive the queue
+	// is declared by others, and the field is refused here.
 	SingleActiveConsumer bool
 
 	// DelayPrefix is the prefix of the names of delay queues, followed by the queue's name and the
