@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,13 +24,22 @@ const (
 
 // intake receives messages from Open or Resume until Cancel, by one inbox and the requests that the
 // server answers there. It is guarded by the session's mu.
+//
+// A cancelled intake keeps its interest in the inbox. A server that has chosen a message for a
+// request, and finds no interest when it sends it, loses that delivery: the message comes back when
+// its lease ends, and the delivery has been counted. Messages that come late are given back as
+// copies, which costs no attempt.
 type intake struct {
 	sub      *natsgo.Subscription
 	wanted   int           // requested and not yet arrived
 	heard    time.Time     // the last sign of life, or request
+	fed      time.Time     // the last delivery
 	doubt    error         // requests nothing until watch has looked at the queue, for this reason
 	stopping bool          // requests nothing more
-	quiet    chan struct{} // closed when nothing more can arrive
+	ebbing   bool          // hands out nothing more
+	quiet    chan struct{} // closed when nothing more is handed out
+	drained  bool          // the interest is withdrawn
+	ended    chan struct{} // closed when it is, and all has arrived
 
 	// Of an intake that stops: cancelled by the caller, or, until released is closed, by the session
 	// itself, which goes on.
@@ -50,7 +60,7 @@ func (s *session) beginLocked() error {
 	if s.closing || s.intake != nil && !s.intake.stopping {
 		return nil
 	}
-	in := &intake{quiet: make(chan struct{}), heard: time.Now()}
+	in := &intake{quiet: make(chan struct{}), ended: make(chan struct{}), heard: time.Now()}
 	sub, err := s.link.nc.Subscribe(s.link.nc.NewInbox(), func(m *natsgo.Msg) { s.arrive(in, m) })
 	if err != nil {
 		return err
@@ -58,33 +68,82 @@ func (s *session) beginLocked() error {
 	if err := sub.SetPendingLimits(-1, -1); err != nil { // the prefetch is the limit
 		return err
 	}
-	sub.SetClosedHandler(func(string) { close(in.quiet) })
+	sub.SetClosedHandler(func(string) {
+		s.ebb(in)
+		close(in.ended)
+	})
 	in.sub, s.intake = sub, in
 	s.refill()
 	return nil
 }
 
-// stopIntake withdraws the interest, so that the server drops the requests, and waits until all
-// messages on their way have arrived.
+// fresh is how old the last delivery of an intake may be that Resume continues. Another one may be
+// the reason for the Resume, because it has gone silent, and is replaced.
+const fresh = time.Second
+
+// goOn continues a cancelled intake with its requests, if they are known to be answered, and reports
+// whether it does.
+func (s *session) goOn(in *intake) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || s.intake != in || in.drained || in.doubt != nil || time.Since(in.fed) > fresh {
+		return false
+	}
+	in.stopping, in.ebbing, in.cancelled, in.quiet = false, false, false, make(chan struct{})
+	in.heard, s.renewed = time.Now(), false
+	s.refill()
+	return true
+}
+
+// ebb makes an intake hand out nothing more.
+func (s *session) ebb(in *intake) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !in.ebbing {
+		in.ebbing = true
+		close(in.quiet)
+	}
+}
+
+// stopIntake requests nothing more, and waits until all messages that the server had sent have
+// arrived.
 func (s *session) stopIntake(ctx context.Context) error {
 	s.mu.Lock()
 	in := s.intake
 	first := !in.stopping
 	in.stopping = true
 	in.cancel()
+	quiet := in.quiet
 	s.mu.Unlock()
 	if first {
-		if err := s.withdraw(ctx, in); err != nil {
+		flushed := flush(ctx, s.link.nc)
+		if err := errors.Join(s.link.nc.Barrier(func() { s.ebb(in) }), flushed); err != nil {
 			return s.orEnded(err)
 		}
 	}
 	select {
-	case <-in.quiet:
+	case <-quiet:
 		return nil
 	case <-s.link.lost:
 		return lost(s.link.why())
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// end withdraws the interest of a cancelled intake, and waits until all messages on their way have
+// arrived. It returns early when the connection is over.
+func (s *session) end(ctx context.Context, in *intake) {
+	s.mu.Lock()
+	drained := in.drained
+	s.mu.Unlock()
+	if !drained && s.withdraw(ctx, in) != nil {
+		return
+	}
+	select {
+	case <-in.ended:
+	case <-s.link.lost:
+	case <-ctx.Done():
 	}
 }
 
@@ -98,6 +157,9 @@ func (s *session) stopIntake(ctx context.Context) error {
 func (s *session) withdraw(ctx context.Context, in *intake) error {
 	nc := s.link.nc
 	_ = flush(ctx, nc) // without it more may be lost
+	s.mu.Lock()
+	in.drained = true
+	s.mu.Unlock()
 	if err := in.sub.Drain(); err != nil {
 		return err
 	}
@@ -125,6 +187,7 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 		return
 	}
 	in.wanted--
+	in.fed = in.heard
 	s.renewed = false
 	if s.repeated(m.Reply, &from) {
 		return
@@ -160,9 +223,10 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 	s.hand(h, early)
 }
 
-// hand hands out a delivery, or puts it off if it is too early. The session's mu must be held.
+// hand hands out a delivery. It puts it off if it is too early, and gives it back if the intake is
+// cancelled. The session's mu must be held.
 func (s *session) hand(h *holding, early time.Duration) {
-	if early > 0 {
+	if early > 0 || s.intake.ebbing && !s.closing {
 		s.putOff(h, early)
 		return
 	}

@@ -56,7 +56,7 @@ func (s *session) halt(ctx context.Context) *intake {
 		return nil
 	}
 	select {
-	case <-in.quiet:
+	case <-in.ended:
 		return in
 	case <-s.link.lost:
 	case <-ctx.Done():
@@ -69,7 +69,7 @@ func (s *session) halt(ctx context.Context) *intake {
 func (s *session) final(in *intake) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.intake == in && in.released == nil
+	return s.intake == in && in.stopping && in.released == nil
 }
 
 // between waits until it is known what follows an intake that the session itself has stopped. It

@@ -84,11 +84,11 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		in := s.current()
+		in, quiet := s.current()
 		select {
 		case d := <-s.ready:
 			return d, nil
-		case <-in.quiet:
+		case <-quiet:
 			if d, err := s.last(ctx, in); d != nil || err != nil {
 				return d, err
 			}
@@ -111,25 +111,27 @@ func (s *session) last(ctx context.Context, in *intake) (*queue.Delivery, error)
 		return s.between(ctx, in)
 	}
 	if s.link.nc.IsClosed() {
-		<-s.link.lost // follows at once, because the connection's end closed quiet
+		<-s.link.lost // follows at once, and may be what has closed quiet
 	}
 	return nil, s.orEnded(queue.ErrCancelled)
 }
 
-func (s *session) current() *intake {
+// current returns the intake, and its quiet.
+func (s *session) current() (*intake, chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.intake
+	return s.intake, s.intake.quiet
 }
 
-// cancelled returns the intake that a Cancel stops or has stopped; nil, if there was none.
-func (s *session) cancelled() *intake {
+// cancelled returns the intake that a Cancel stops or has stopped, and its quiet; nil, if there was
+// none.
+func (s *session) cancelled() (*intake, chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.intake.stopping {
-		return nil
+		return nil, nil
 	}
-	return s.intake
+	return s.intake, s.intake.quiet
 }
 
 // ended returns the reason why the session is over, or nil.
@@ -163,16 +165,23 @@ func (s *session) Resume(ctx context.Context) error {
 	if err := s.ended(); err != nil {
 		return err
 	}
-	in := s.cancelled()
+	in, quiet := s.cancelled()
 	if in == nil {
 		return nil
 	}
 	select {
-	case <-in.quiet:
+	case <-quiet:
 	case <-s.link.lost:
 		return s.ended()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if s.goOn(in) {
+		return nil
+	}
+	s.end(ctx, in)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := s.begin(); err != nil {
 		return s.orEnded(err)
@@ -190,6 +199,8 @@ func (s *session) Close(ctx context.Context) error {
 	defer stop()
 	_ = s.stopIntake(ctx) // fails only when the connection is over, or ctx
 	s.settles.Wait()
+	in, _ := s.current()
+	s.end(ctx, in)
 	s.releaseAll(ctx)
 	s.link.close()
 	s.keeper.Wait()

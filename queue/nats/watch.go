@@ -63,10 +63,12 @@ func (s *session) check(t terms, err error) {
 // doubt makes watch look at the queue, and renew the intake, because the server has refused a
 // request, or is silent. The session's mu must be held.
 func (s *session) doubt(in *intake, reason error) {
-	if in.doubt != nil || in.stopping {
+	if in.doubt != nil {
 		return
 	}
-	in.doubt = reason
+	if in.doubt = reason; in.stopping {
+		return // Resume begins another one
+	}
 	select {
 	case s.doubts <- struct{}{}:
 	default: // watch was told
@@ -77,7 +79,7 @@ func (s *session) doubt(in *intake, reason error) {
 // the last time. Otherwise it renews the intake, by the present terms. Jobs run on.
 func (s *session) resolve(ctx context.Context) {
 	s.mu.Lock()
-	reason, before := s.intake.doubt, s.renewed
+	in, reason, before := s.intake, s.intake.doubt, s.renewed
 	s.mu.Unlock()
 	if reason == nil {
 		return // the intake was replaced meanwhile
@@ -91,7 +93,9 @@ func (s *session) resolve(ctx context.Context) {
 	case before, errors.Is(err, errGone):
 		s.link.fail(reason)
 	default:
-		s.refresh(ctx)
+		if now, _ := s.current(); now == in { // and was not replaced meanwhile
+			s.refresh(ctx)
+		}
 	}
 }
 
