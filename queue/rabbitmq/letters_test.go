@@ -102,8 +102,8 @@ func take(t testing.TB, q *Queue) (raw amqp.Delivery) {
 	return raw
 }
 
-// TestLettersGivenBackAreTheWholeOriginal: every field of AMQP is unchanged, and the broker's
-// records of the death are gone.
+// TestLettersGivenBackAreTheWholeOriginal: every field of AMQP is unchanged, except the time
+// to live, which is in a header. The broker's records of the death are gone.
 func TestLettersGivenBackAreTheWholeOriginal(t *testing.T) {
 	for _, kind := range []QueueType{Quorum, Classic} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestLettersGivenBackAreTheWholeOriginal(t *testing.T) {
 			delete(raw.Headers, headerCount) // of the broker's own
 			require.Equal(t, amqp.Table{
 				"n": int64(1), "f": 1.5, "b": []byte{0xff}, "nested": amqp.Table{"x": []any{int32(1), nil}},
-				headerMillis: int64(1e12 + 7),
+				headerMillis: int64(1e12 + 7), queue.HeaderExpiration: "3600000",
 			}, raw.Headers)
 		})
 	}
