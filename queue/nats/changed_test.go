@@ -325,7 +325,7 @@ func TestCancelDuringARenewal(t *testing.T) {
 		require.NoError(t, nc.PublishMsg(&natsgo.Msg{
 			Subject: <-inboxes, Header: natsgo.Header{"Status": {"409"}, "Description": {"Leadership Change"}},
 		}))
-		require.NoError(t, nc.Flush()) // it comes before the end of the Cancel
+		require.NoError(t, nc.Flush())                            // it comes before the end of the Cancel
 		<-time.After(time.Duration(i%6) * 300 * time.Microsecond) // some are in the middle of it
 		require.NoError(t, s.Cancel(soon(t)))
 		_, err := s.Receive(soon(t))
