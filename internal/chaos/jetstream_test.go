@@ -83,7 +83,7 @@ func limited(tr *Trial, j *JetStream) error {
 		h := tr.Consumers()[0].Health()
 		return h.State == gentask.Connecting && errors.As(h.Error, &mismatch)
 	})
-	require.ErrorContains(tr, mismatch, "max ack pending is 1, must be unlimited")
+	require.ErrorContains(tr, mismatch, "max_ack_pending is 1, must be -1 (unlimited)")
 	require.Less(tr, time.Since(start), 5*time.Second+time.Duration(soon))
 	return change(-1)
 }

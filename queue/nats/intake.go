@@ -195,7 +195,9 @@ func (s *session) admit(in *intake, m *natsgo.Msg) {
 	h := &holding{reply: m.Reply, renewed: in.heard, origin: from}
 	h.subject, h.from = s.subjectOf(in, m), m.Header.Get(headerSubject)
 	h.Message = decode(m.Header, m.Data, "", from.stored)
-	h.Properties = reached(h.Properties, m.Subject, s.queue)
+	if m.Subject != in.sub.Subject { // to the user of an account that imports the stream
+		h.Properties = reached(h.Properties, m.Subject, s.queue)
+	}
 	if h.ID == "" {
 		h.ID = from.dedup()
 	}

@@ -55,7 +55,7 @@ func TestSubjectIsKept(t *testing.T) {
 	require.Equal(t, 1, n)
 	d := next(t, s)
 	require.Equal(t, subject, stored())
-	require.NotContains(t, d.Headers, "gentask-subject")
+	require.NotContains(t, d.Headers, "gentask-redrive-subject")
 	require.NoError(t, settleOne(t, s, queue.Settlement{Delivery: d, Disposition: queue.Release}))
 	require.Equal(t, subject, stored())
 }

@@ -14,7 +14,7 @@ import (
 // it is given back.
 
 const (
-	headerSubject  = "gentask-subject"
+	headerSubject  = "gentask-redrive-subject"
 	headerExpected = "Nats-Expected-Stream"
 )
 
