@@ -114,7 +114,7 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 			continue // it stays
 		}
 		delete(raw.Headers, headerWalk)
-		delete(raw.Headers, "") // see blank
+		unblank(raw.Headers)
 		w.raw = raw
 		return w.letterOf(raw), nil
 	}

@@ -1,6 +1,11 @@
 package rabbitmq
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
 
 // makeReadable changes the content header of a message that the client will read, such as a dead
 // letter, or one that the broker returns. The client ends its connection over a header that it
@@ -25,8 +30,8 @@ func makeReadable(header []byte) {
 	}
 }
 
-// blank fills a table with one header whose name is empty: [letterWalk] removes it. The length can't
-// change, because the rest of the frame follows.
+// blank fills a table with one header whose name is empty, and whose text is zero bytes. The length
+// can't change, because the rest of the frame follows.
 func blank(table []byte) {
 	const head = 1 + 1 + 4 // the empty name, the type, the length
 	if len(table) < head {
@@ -35,4 +40,11 @@ func blank(table []byte) {
 	clear(table)
 	table[1] = 'S'
 	binary.BigEndian.PutUint32(table[2:], uint32(len(table)-head)) //nolint:gosec // within a frame
+}
+
+// unblank removes the header of blank. Another program's header may have an empty name, too.
+func unblank(headers amqp.Table) {
+	if text, ok := headers[""].(string); ok && strings.Trim(text, "\x00") == "" {
+		delete(headers, "")
+	}
 }
