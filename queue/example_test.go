@@ -81,7 +81,8 @@ func ExampleInspector() {
 	// 2 ready, 1 delayed, 3 left <nil>
 }
 
-// A bug has killed some messages. The operator looks at why, gives back what the fix cures, ten a second, and throws the rest away.
+// A bug has killed some messages. The operator looks at why, gives back what the fix cures, ten a
+// second, and throws the rest away.
 func ExampleLetters() {
 	ctx := context.Background()
 	emails := memory.New(memory.Config{Name: "emails"})

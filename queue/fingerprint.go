@@ -45,7 +45,7 @@ func functions(stack string) []string {
 }
 
 // blamed leaves out the functions that every stack has: those that ran after the panic, the
-// runtime, and the callers of the user's code.
+// runtime, and the callers of user code.
 func blamed(names []string) []string {
 	isPanic := func(name string) bool { return name == "panic" || name == "runtime.gopanic" }
 	names = names[slices.IndexFunc(names, isPanic)+1:]

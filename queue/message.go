@@ -45,7 +45,7 @@ type Message struct {
 	Priority int
 
 	// UniqueKey suppresses duplicates. Within the queue's window (see the driver's Config) only the
-	// first message with the key is enqueued. The others are confirmed and dropped, whatever their
+	// first message with the key is enqueued. The others are confirmed and dropped, with any
 	// content. Empty means that the message is not compared with others.
 	//
 	// UniqueKey is an instruction to the publisher: deliveries and dead letters have none.
@@ -118,8 +118,8 @@ type Delivery struct {
 	// it.
 	Attempt int
 
-	// Redelivered reports whether the broker knows, or must assume, that the message was delivered
-	// before.
+	// Redelivered reports whether the broker has recorded, or must assume, that the message was
+	// delivered before.
 	Redelivered bool
 
 	// Sequence is the broker's own number of the message, from 1. It is zero if the broker has none

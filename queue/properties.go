@@ -83,8 +83,8 @@ func (p *Properties) Headers() iter.Seq2[string, string] {
 	}
 }
 
-// SetHeader sets the property whose header has that name, and reports whether there is one. An empty
-// or malformed value leaves the property unset. It is called by drivers.
+// SetHeader sets the property whose header has that name, and reports whether there is one. An
+// empty or malformed value leaves the property unset. It is called by drivers.
 func (p *Properties) SetHeader(name, value string) bool {
 	switch name {
 	case HeaderCorrelationID:

@@ -95,9 +95,9 @@ type Named interface {
 	Name() string
 }
 
-// BacklogReporter is what a Source may be besides: one that can tell what waits. The consumer asks
-// it now and then while slots are free and nothing comes, and so tells a subscription that has gone
-// silent, which it opens anew, from a queue that is empty.
+// BacklogReporter is what a Source may be besides: one that can count what waits. The consumer asks
+// it now and then while slots are free and nothing comes, and so distinguishes a subscription that
+// has gone silent, which it renews, from a queue that is empty.
 type BacklogReporter interface {
 	// Backlog returns the number of messages that could be delivered at once to a free slot. It
 	// excludes delayed ones and those that are held; too low a number is better than too high a

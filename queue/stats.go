@@ -14,7 +14,7 @@ type Stats struct {
 	// Delayed is how many messages wait for their time: requeued or released with a delay, or
 	// published with NotBefore. The driver memory counts them. JetStream counts those that were
 	// delivered before as Held, and the others as Ready; on RabbitMQ they lie in queues of their
-	// own, which nobody can list.
+	// own, which can't be listed.
 	Delayed int
 
 	// Held is how many deliveries are not settled, over all sessions. The drivers memory, nats and
@@ -37,7 +37,7 @@ func (s Stats) Left() int { return max(s.Ready, 0) + max(s.Delayed, 0) + max(s.H
 // memory, rabbitmq, nats and embedded have it.
 type Inspector interface {
 	// Inspect asks the broker how the queue stands. It takes nothing out of the queue, and honours
-	// ctx. What was settled or published a moment ago may not be counted yet. A queue that does not
+	// ctx. A settlement or publish of a moment ago may not be counted yet. A queue that does not
 	// exist is made or is empty, unless the driver was told not to make it. It is safe for
 	// concurrent use.
 	Inspect(ctx context.Context) (Stats, error)

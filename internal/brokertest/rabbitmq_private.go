@@ -17,9 +17,9 @@ import (
 const startTime = 90 * time.Second
 
 // guard starts the broker, with its own epmd, and waits until its own standard input ends, which
-// happens when the test process ends, in any way. Then it kills both and removes their directory. It
-// needs no help from TestMain. The machine's epmd may belong to another version of Erlang, and one
-// started for this broker would outlive it.
+// happens when the test process ends, in any way. Then it kills both and removes their directory.
+// It needs no help from TestMain. The machine's epmd may belong to another version of Erlang, and
+// one started for this broker would outlive it.
 const guard = `"$3" -address 127.0.0.1 -port "$ERL_EPMD_PORT" >/dev/null 2>&1 </dev/null & names=$!
 "$1" >"$2/stdout" 2>"$2/stderr" </dev/null & broker=$!
 cat >/dev/null; kill $broker; wait $broker; kill $names; rm -rf "$2"`

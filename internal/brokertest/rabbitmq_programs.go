@@ -12,7 +12,7 @@ import (
 )
 
 // RabbitMQVersionEnv is the variable with the version of the brokers that tests start for
-// themselves: one that scripts/get-rabbitmq knows. Empty means the machine's own.
+// themselves: one of scripts/get-rabbitmq. Empty means the machine's own.
 const RabbitMQVersionEnv = "GENTASK_RABBITMQ_VERSION"
 
 // RabbitMQPrograms are the programs of one version of RabbitMQ, with their Erlang.
@@ -20,8 +20,8 @@ type RabbitMQPrograms struct {
 	dir string // of a version that was fetched; empty for the machine's own
 }
 
-// FindRabbitMQPrograms returns the programs of the version, as scripts/get-rabbitmq does: it fetches
-// them if they are not there, which takes half a minute. The empty version is that of
+// FindRabbitMQPrograms returns the programs of the version, as scripts/get-rabbitmq does: it
+// fetches them if they are not there, which takes half a minute. The empty version is that of
 // [RabbitMQVersionEnv]. If there is none, the error has the reasons.
 func FindRabbitMQPrograms(version string) (RabbitMQPrograms, error) {
 	if version == "" {

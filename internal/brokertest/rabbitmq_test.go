@@ -21,8 +21,8 @@ func Example() {
 	// Output: true
 }
 
-// TestAPrivateBrokerIsAnotherAndOfTheVersionAskedFor, if one is: see `make test` and `make matrix`. Debian
-// may have a newer one than the name says, but not an older one.
+// TestAPrivateBrokerIsAnotherAndOfTheVersionAskedFor, if one is: see `make test` and `make matrix`.
+// Debian may have a newer one than the name says, but not an older one.
 func TestAPrivateBrokerIsAnotherAndOfTheVersionAskedFor(t *testing.T) {
 	wanted := os.Getenv(RabbitMQVersionEnv)
 	if wanted == "" {

@@ -84,7 +84,7 @@ func (b *Broker) Queue(name string) *nats.Queue {
 }
 
 // Err returns the reason why the broker can't store messages at the moment, which wraps
-// [ErrStorage], or nil. It returns what the broker knows, and does not look at the disk.
+// [ErrStorage], or nil. It does not look at the disk.
 func (b *Broker) Err() error {
 	return b.host.failed()
 }

@@ -15,7 +15,7 @@
 // all publishers of a queue that wait at the same time share one fsync. A single publisher waits
 // for one fsync with each Publish, of any number of messages.
 //
-// What is synced are messages and copies: retries, releases and dead letters before their originals
+// Messages and copies are synced: retries, releases and dead letters before their originals
 // are removed. Settlements and deliveries are recorded a moment later. After a kill or a power cut,
 // settlements of the last moment may be forgotten, and their messages are delivered again. A job
 // that kills the process within a few hundred milliseconds of its start may not be counted as an
@@ -28,12 +28,12 @@
 //
 // # Disk full
 //
-// When the files can't be written, because the disk is full, a quota is used up, or the directory
-// is gone or read-only, publishes and Opens fail at once with [ErrStorage], and sessions are lost
-// with it, so that the health of their consumers shows it. [Broker.Err] returns it too. The broker
-// tries several times a second whether a message of the largest size (1 MiB) can be written. As
-// soon as it can, the broker continues with what is on the disk, and consumers reconnect by
-// themselves. Jobs that ran meanwhile are delivered again.
+// The files can't be written if the disk is full, a quota is used up, or the directory is gone or
+// read-only. Then publishes and Opens fail at once with [ErrStorage], and sessions are lost with
+// it, so that the health of their consumers shows it. [Broker.Err] returns it too. The broker tries
+// several times a second whether a message of the largest size (1 MiB) can be written. As soon as
+// it can, the broker continues with what is on the disk, and consumers reconnect by themselves.
+// Jobs that ran meanwhile are delivered again.
 //
 // If the directory was removed, or replaced by another, the error also wraps [ErrRemoved]. The
 // broker continues only when the same directory is back.

@@ -18,8 +18,8 @@ const probeName = "gentask.probe"
 // errDisabled is a reason of look: the server has stopped its JetStream by itself.
 var errDisabled = errors.New("the server has disabled JetStream")
 
-// usable returns an error unless the directory is there and has room. It writes, because that is the
-// only question that quotas, limits and network file systems answer.
+// usable returns an error unless the directory is there and has room. It writes, because that is
+// the only question that quotas, limits and network file systems answer.
 func (h *host) usable() error {
 	if err := h.lock.held(); err != nil {
 		return err

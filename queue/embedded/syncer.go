@@ -51,7 +51,7 @@ type tree struct {
 	synced map[string]os.FileInfo // by path, as last synced
 	last   lastBlock
 	took   time.Duration // of the last sync
-	hasty  int           // how many rounds wait for nobody
+	hasty  int           // how many rounds do not wait
 }
 
 // round is one sync, and those who wait for it.
@@ -141,7 +141,7 @@ const (
 	// longestGather bounds the wait of a round for others.
 	longestGather = 5 * time.Millisecond
 
-	// gatherAgain is the number of rounds that wait for nobody, after one that did so in vain.
+	// gatherAgain is the number of rounds that do not wait, after one that did so in vain.
 	gatherAgain = 3
 )
 

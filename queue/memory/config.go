@@ -9,7 +9,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// never is what Config.Unique says for no window.
+// never is the value of Config.Unique for no window.
 const never = -1
 
 // check names every field that is not right.

@@ -158,7 +158,7 @@ func (q *Queue) Stall() int {
 }
 
 // StallIntake is Stall until the session is cancelled and resumed, like a subscription that the
-// broker has forgotten while it still knows the session.
+// broker has forgotten while the session itself is still there.
 func (q *Queue) StallIntake() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // Publish adds all messages or none: to the tail of their priority, at once or when they are due.
-// It copies headers and properties. It returns a [*queue.PublishError] if ctx ends before, also while [Faults]
-// block it, if the queue is closed, or if one of the messages is invalid.
+// It copies headers and properties. It returns a [*queue.PublishError] if ctx ends before, also
+// while [Faults] block it, if the queue is closed, or if one of the messages is invalid.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	return q.publish(ctx, msgs, nil)
 }

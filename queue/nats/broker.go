@@ -167,8 +167,8 @@ func (b *Broker) untilClosed(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// knows reports whether the queue was found by way of l.
-func (b *Broker) knows(l *link, name string) bool {
+// hasFound reports whether the queue was found by way of l.
+func (b *Broker) hasFound(l *link, name string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.pub == l && b.known[name]

@@ -54,8 +54,8 @@ func TestCancelCostsNoAttempt(t *testing.T) {
 	require.Zero(t, later, "of %d messages, after %d cancels", messages, cancels)
 }
 
-// publishOneByOne publishes n messages, each when the one before is confirmed, so that they arrive at
-// any moment of a cancel.
+// publishOneByOne publishes n messages, each when the one before is confirmed, so that they arrive
+// at any moment of a cancel.
 func publishOneByOne(ctx context.Context, q *nats.Queue, n int) error {
 	for i := range n {
 		if err := q.Publish(ctx, queue.Message{ID: strconv.Itoa(i)}); err != nil {

@@ -255,7 +255,8 @@ func TestTooFewRequestsAreAllowed(t *testing.T) {
 	require.ErrorContains(t, err, "max_waiting is 1, and 1 requests wait, must be 4096")
 }
 
-// TestConfirmOfAnotherStreamIsNone: the subject of a queue that was deleted may be another stream's.
+// TestConfirmOfAnotherStreamIsNone: the subject of a queue that was deleted may be another
+// stream's.
 func TestConfirmOfAnotherStreamIsNone(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))

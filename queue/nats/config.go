@@ -54,10 +54,10 @@ type Config struct {
 	// Empty means the servers' own JetStream.
 	Domain string
 
-	// APIPrefix is the prefix of requests to JetStream, instead of "$JS.API", if the account imports
-	// that from another account under another subject, such as "JS.hub.API". The account also needs
-	// "$JS.ACK.>" of the other, and the subjects of the queue to publish to it. At most one of
-	// Domain and APIPrefix may be set.
+	// APIPrefix is the prefix of requests to JetStream, instead of "$JS.API", if the account
+	// imports that from another account under another subject, such as "JS.hub.API". The account
+	// also needs "$JS.ACK.>" of the other, and the subjects of the queue to publish to it. At most
+	// one of Domain and APIPrefix may be set.
 	APIPrefix string
 
 	// MaxBytes is the most bytes of a new stream. An account may require it of each. A stream that

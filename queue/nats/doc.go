@@ -11,8 +11,8 @@
 //
 // Dead letters go to the queue "emails-dead", a queue like any other: open it to run them again.
 // Missing streams and consumers are created. The whole configuration of existing ones is compared.
-// A property that could drop a message silently, or change a delivery, is refused with an error that
-// shows the difference: see [MismatchError]. So is one that this version does not know.
+// A property that could drop a message silently, or change a delivery, is refused with an error
+// that shows the difference: see [MismatchError]. So is one that this version does not know.
 //
 // A stream may have more subjects than its queue's name. A message keeps its subject through
 // retries, delays and a redrive.
@@ -88,9 +88,9 @@
 // # Properties
 //
 // [queue.Properties] are in headers, such as [queue.HeaderCorrelationID]. The reply subject of a
-// message can't be one, because JetStream uses it for itself. A value that a header can't hold, such
-// as a stack, is percent-escaped under a name that begins with gentask-esc-. The first line of a
-// reason is in [queue.HeaderReason] as it is.
+// message can't be one, because JetStream uses it for itself. A value that a header can't hold,
+// such as a stack, is percent-escaped under a name that begins with gentask-esc-. The first line of
+// a reason is in [queue.HeaderReason] as it is.
 //
 // # Delays
 //

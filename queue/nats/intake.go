@@ -41,8 +41,8 @@ type intake struct {
 	drained  bool          // the interest is withdrawn
 	ended    chan struct{} // closed when it is, and all has arrived
 
-	// Of an intake that stops: cancelled by the caller, or, until released is closed, by the session
-	// itself, which goes on.
+	// Of an intake that stops: cancelled by the caller, or, until released is closed, by the
+	// session itself, which goes on.
 	cancelled bool
 	released  chan struct{}
 }
@@ -81,8 +81,8 @@ func (s *session) beginLocked() error {
 // the reason for the Resume, because it has gone silent, and is replaced.
 const fresh = time.Second
 
-// goOn continues a cancelled intake with its requests, if they are known to be answered, and reports
-// whether it does.
+// goOn continues a cancelled intake with its requests, if they are known to be answered, and
+// reports whether it does.
 func (s *session) goOn(in *intake) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

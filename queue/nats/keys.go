@@ -77,11 +77,11 @@ func (q *Queue) known(ctx context.Context, l *link, subject string) (bool, error
 	}
 }
 
-// ensureKeys creates the stream of records, or updates its window to the queue's. It changes nothing
-// else of a stream that exists.
+// ensureKeys creates the stream of records, or updates its window to the queue's. It changes
+// nothing else of a stream that exists.
 func (q *Queue) ensureKeys(ctx context.Context, l *link) error {
 	name := q.name + keysSuffix
-	if q.broker.knows(l, name) {
+	if q.broker.hasFound(l, name) {
 		return nil
 	}
 	stream, err := ask(ctx, l, func(ctx context.Context) (*info, error) { return l.streamInfo(ctx, q.name) })

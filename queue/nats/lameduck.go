@@ -7,17 +7,17 @@ import (
 )
 
 // A server in lame duck mode closes its connections, one after the other, and then shuts down. It
-// says so before.
+// announces that before.
 
 // errLameDuck is why a session ends whose server shuts down.
 var errLameDuck = errors.New("nats: the server shuts down (lame duck), and no delivery is held from it")
 
 // leaveEvery is the interval at which a session that leaves counts what it holds. It must find
-// nothing twice, so that the caller knows that the last settlement is applied before the session
+// nothing twice, so that the last settlement is applied before the session
 // ends.
 const leaveEvery = 250 * time.Millisecond
 
-// limp is called when the server says that it shuts down soon.
+// limp is called when the server announces that it shuts down soon.
 func (l *link) limp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -97,7 +97,7 @@ func (q *Queue) ready(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.broker.knows(l, q.name) {
+	if q.broker.hasFound(l, q.name) {
 		return l, nil
 	}
 	if _, err := q.broker.makeStream(ctx, l, q.name); err != nil {

@@ -20,7 +20,8 @@ func (in *intake) release() {
 	}
 }
 
-// refresh replaces the intake by a new one, with other requests. What is held stays held.
+// refresh replaces the intake by a new one, with other requests. Deliveries that are held stay
+// held.
 func (s *session) refresh(ctx context.Context) {
 	in := s.halt(ctx)
 	if in == nil {

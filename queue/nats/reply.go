@@ -13,8 +13,8 @@ import (
 // ReplyTo returns a publisher of answers to a subject, which is the [queue.Properties.ReplyTo] of a
 // request, such as the inbox of a client. Publish returns when the server has read the answers.
 // They go to the subscribers of that moment, and are stored only if a stream has the subject: NATS
-// confirms no others. The server drops an answer that the user may not publish, which Publish may not
-// notice.
+// confirms no others. The server drops an answer that the user may not publish, which Publish may
+// not notice.
 //
 // The publisher supports neither NotBefore, Priority nor UniqueKey. It may be kept, and is safe for
 // concurrent use.

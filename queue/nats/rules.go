@@ -97,7 +97,7 @@ func (r rule) show(value any) string {
 	return strings.TrimSpace(text.String())
 }
 
-// isUnset reports whether a value is what a server answers for a property that nobody has set.
+// isUnset reports whether a value is what a server answers for a property that was never set.
 // Servers write -1 for "unlimited", and "none" or "default" for a choice.
 func isUnset(value any) bool {
 	switch value := value.(type) {

@@ -22,8 +22,8 @@ func propertyNames(config any) []string {
 	return names
 }
 
-// TestEveryPropertyHasARule: what a newer client or server adds to a configuration must be placed in
-// the rules, as harmless or as something to refuse.
+// TestEveryPropertyHasARule: what a newer client or server adds to a configuration must be placed
+// in the rules, as harmless or as something to refuse.
 func TestEveryPropertyHasARule(t *testing.T) {
 	b := &Broker{}
 	for what, one := range map[string]struct {

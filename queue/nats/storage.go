@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Storage is an optional capability of an [InProcessServer], which knows the server's files. Both
+// Storage is an optional capability of an [InProcessServer], which owns the server's files. Both
 // methods must be safe for concurrent use.
 type Storage interface {
 	// Sync returns nil when the messages that the server has stored in the stream are as durable as

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// terms are the properties of a queue that its sessions honour, whatever their values.
+// terms are the properties of a queue that its sessions honour, with any values.
 type terms struct {
 	lease    time.Duration
 	subjects []string // of the stream

@@ -19,8 +19,8 @@ import (
 
 var errBad = errors.New("bad")
 
-// TestJobsGoOnInAFullStream: the stream is kept full, so that no copy of a snoozed message is taken.
-// Others are done, in the same session.
+// TestJobsGoOnInAFullStream: the stream is kept full, so that no copy of a snoozed message is
+// taken. Others are done, in the same session.
 func TestJobsGoOnInAFullStream(t *testing.T) {
 	q := newQueue(t, "nats://"+standard, nats.Config{})
 	for i := range 5 {

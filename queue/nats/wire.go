@@ -82,7 +82,7 @@ func put(h natsgo.Header, name, value string) {
 }
 
 // putUser writes a header of the user, so that it is neither a field of this driver nor an
-// instruction to the server, whatever its name.
+// instruction to the server, under any name.
 func putUser(h natsgo.Header, name, value string) {
 	if reserved(name) {
 		h[escaped+url.QueryEscape("."+name)] = []string{url.QueryEscape(value)}

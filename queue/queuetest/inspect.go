@@ -18,8 +18,8 @@ func inspectCases() []testCase {
 	}
 }
 
-// stands requires that the counts become want, where the driver knows them. Where it can't count
-// the delayed, they may be among the held.
+// stands requires that the counts become want, where the driver can count them. Where it can't
+// count the delayed, they may be among the held.
 func (b *bench) stands(i queue.Inspector, want queue.Stats) {
 	b.t.Helper()
 	var got queue.Stats

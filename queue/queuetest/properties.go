@@ -32,7 +32,8 @@ func propertyNames() []string {
 	return all
 }
 
-// full returns a message with all properties. It is compressed, as far as its header says.
+// full returns a message with all properties. Its header names a compression, and its body has
+// none.
 func full() queue.Message {
 	return queue.Message{
 		ID: "full", Body: []byte("x"), ContentType: "application/json; charset=utf-8",

@@ -41,9 +41,9 @@ type Config struct {
 	Type QueueType
 
 	// Passive means that the work queue and its dead-letter queue are declared by others. The
-	// driver only checks them. A missing one is an error, and so is a stream, a transient queue, and
-	// one whose arguments make the broker drop messages, as far as the user may find them out. It
-	// still declares the delay queues, because only it uses them.
+	// driver only checks them. A missing one is an error, and so is a stream, a transient queue,
+	// and one whose arguments make the broker drop messages, as far as the user may find them out.
+	// It still declares the delay queues, because only it uses them.
 	Passive bool
 
 	// MaxPriority is the highest [queue.Message.Priority] of the work queue, up to
@@ -56,8 +56,8 @@ type Config struct {
 	// [queue.ErrConfig] and [queue.ErrUnsupported].
 	//
 	// At a quorum queue, priority 1 is the broker's 5, because a message without a priority has 4
-	// there. Messages of other publishers with 4 or less have Priority 0. With Passive, set Type, so
-	// that the driver knows which of the two it is.
+	// there. Messages of other publishers with 4 or less have Priority 0. With Passive, set Type,
+	// which is one of the two.
 	MaxPriority int
 
 	// ConsumerTimeout is the time for which a delivery may be held before the broker takes it back,

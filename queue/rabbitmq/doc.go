@@ -55,6 +55,7 @@
 // message back. A classic queue only records that there was one. From 4.3 on it may also mark a
 // message that comes from a delay queue after the broker was killed, which then is attempt 2.
 //
-// With Config.Passive others may use the queue, too. From 4.3 on only failed deliveries count there,
-// and a consumer timeout does not. Counters from other programs are not trusted, but limited.
+// With Config.Passive others may use the queue, too. From 4.3 on only failed deliveries count
+// there, and a consumer timeout does not. Counters from other programs are not trusted, but
+// limited.
 package rabbitmq

@@ -92,9 +92,9 @@ func (s *session) watch(cancels <-chan string, closes <-chan *amqp.Error) {
 // afterthought is the time for which a queue that is being deleted may still be there.
 const afterthought = time.Second
 
-// whyCancelled returns the reason for which the broker has cancelled the consumer. It does not tell,
-// but from 4.3 on it also does so when a delivery of a quorum queue was held for too long, and then
-// the queue stays.
+// whyCancelled returns the reason for which the broker has cancelled the consumer. It does not
+// tell, but from 4.3 on it also does so when a delivery of a quorum queue was held for too long,
+// and then the queue stays.
 func (s *session) whyCancelled() error {
 	if s.classic || !s.link.server.hasConsumerTimeouts() {
 		return errConsumerCancelled
@@ -109,7 +109,7 @@ func (s *session) whyCancelled() error {
 		case <-time.After(afterthought / 20):
 			_, err = ch.QueueDeclarePassive(s.queue.name, true, false, false, false, nil)
 		case <-s.closed:
-			return errConsumerCancelled // nobody asks
+			return errConsumerCancelled // the reason is not used
 		}
 	}
 	if err != nil {

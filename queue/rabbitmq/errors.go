@@ -37,7 +37,7 @@ var (
 var errConsumerCancelled = errors.New("the broker cancelled the consumer: the queue was deleted, or its node is gone")
 
 // errConsumerTimeout is the reason of a session that has held a delivery for longer than a server
-// from 4.3 on allows. An older server ends the channel, and says why.
+// from 4.3 on allows. An older server ends the channel, with the reason.
 var errConsumerTimeout = errors.New("the broker cancelled the consumer, and the queue is still there: " +
 	"a delivery was held for longer than the consumer timeout, and was taken back: right would be a longer one " +
 	"(Config.ConsumerTimeout, or consumer_timeout at the broker), or shorter jobs")

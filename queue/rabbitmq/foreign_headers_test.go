@@ -155,9 +155,9 @@ func nonsense() []byte {
 	return table
 }
 
-// TestForeignHeaders: a header of type 'L' is kept, on plain connections and under TLS, on every type of
-// queue, over a retry, and in a dead letter that the broker has made itself. Headers that the client can't
-// read cost the message its headers, and no session.
+// TestForeignHeaders: a header of type 'L' is kept, on plain connections and under TLS, on every
+// type of queue, over a retry, and in a dead letter that the broker has made itself. Headers that
+// the client can't read cost the message its headers, and no session.
 func TestForeignHeaders(t *testing.T) {
 	at, trust := tlsProxy(t)
 	for name, cfg := range map[string]Config{
@@ -200,7 +200,8 @@ func TestForeignHeaders(t *testing.T) {
 	}
 }
 
-// TestTLS_Refused: a certificate that is not trusted is an error of Open, and leaves nothing behind.
+// TestTLS_Refused: a certificate that is not trusted is an error of Open, and leaves nothing
+// behind.
 func TestTLS_Refused(t *testing.T) {
 	at, _ := tlsProxy(t)
 	b, err := New(at, Config{})

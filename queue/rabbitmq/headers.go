@@ -114,8 +114,8 @@ func published(raw *amqp.Delivery) time.Time {
 	return raw.Timestamp
 }
 
-// usedUp returns the attempts that were used up before this delivery: those of our header, and those
-// that the broker has counted since the message was published.
+// usedUp returns the attempts that were used up before this delivery: those of our header, and
+// those that the broker has counted since the message was published.
 func usedUp(raw *amqp.Delivery, by tally) int {
 	return min(count(raw.Headers[queue.HeaderAttempts])+by.lost(raw), maxAttempts)
 }

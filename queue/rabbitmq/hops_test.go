@@ -34,8 +34,8 @@ func argumentOf(t *testing.T, name string, args amqp.Table) string {
 	return reason
 }
 
-// TestHop_FullQueueLosesNothing (B3): the work queue is full when delayed messages come due, and refuses
-// them. They stay in their delay queue, for every type of work queue.
+// TestHop_FullQueueLosesNothing (B3): the work queue is full when delayed messages come due, and
+// refuses them. They stay in their delay queue, for every type of work queue.
 func TestHop_FullQueueLosesNothing(t *testing.T) {
 	for _, kind := range []QueueType{Classic, Quorum} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -77,8 +77,8 @@ func TestHop_FullQueueLosesNothing(t *testing.T) {
 	}
 }
 
-// requireNoExpiry requires that a delay queue is declared as it must be: a declaration with the very
-// same arguments is the only one that the broker takes.
+// requireNoExpiry requires that a delay queue is declared as it must be: a declaration with the
+// very same arguments is the only one that the broker takes.
 func requireNoExpiry(t *testing.T, name string, q *Queue) {
 	t.Helper()
 	args := q.delayArgs(rung(500 * time.Millisecond))
@@ -91,8 +91,8 @@ func requireNoExpiry(t *testing.T, name string, q *Queue) {
 	require.Contains(t, argumentOf(t, name, args), "x-expires")
 }
 
-// TestHop_OldWorkQueueIsAccepted: a work queue that an earlier version has declared has no safe way to
-// its dead letters. It can't be changed, and is used as it is. A new one has it.
+// TestHop_OldWorkQueueIsAccepted: a work queue that an earlier version has declared has no safe way
+// to its dead letters. It can't be changed, and is used as it is. A new one has it.
 func TestHop_OldWorkQueueIsAccepted(t *testing.T) {
 	q := newQueue(t, Config{})
 	foreign(t, func(ch *amqp.Channel) {
@@ -109,8 +109,8 @@ func TestHop_OldWorkQueueIsAccepted(t *testing.T) {
 	require.Contains(t, argumentOf(t, fresh.name, fresh.workArgs()), argStrategy)
 }
 
-// TestHop_OwnDeadLettering: what the queue itself gives up goes to the dead letters at least once. They
-// are full, and later there is room.
+// TestHop_OwnDeadLettering: what the queue itself gives up goes to the dead letters at least once.
+// They are full, and later there is room.
 func TestHop_OwnDeadLettering(t *testing.T) {
 	q := newQueue(t, Config{})
 	s := open(t, q, 1)
@@ -126,8 +126,9 @@ func TestHop_OwnDeadLettering(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 }
 
-// TestHop_EarlyCopyIsSeen (B27): something at the broker shortens a delay, as a policy with message-ttl does. The
-// delivery has the end of its delay, and so does a message that was published with NotBefore.
+// TestHop_EarlyCopyIsSeen (B27): something at the broker shortens a delay, as a policy with
+// message-ttl does. The delivery has the end of its delay, and so does a message that was published
+// with NotBefore.
 func TestHop_EarlyCopyIsSeen(t *testing.T) {
 	for _, kind := range []QueueType{Classic, Quorum} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -159,8 +160,8 @@ func TestHop_EarlyCopyIsSeen(t *testing.T) {
 	}
 }
 
-// TestHop_VanishedQueueIsLoud (B6): a delay queue is gone with its messages, as after a policy with expires. The
-// session ends with an error that names the queue; the next one works.
+// TestHop_VanishedQueueIsLoud (B6): a delay queue is gone with its messages, as after a policy with
+// expires. The session ends with an error that names the queue; the next one works.
 func TestHop_VanishedQueueIsLoud(t *testing.T) {
 	q := newQueue(t, Config{})
 	for _, name := range []string{q.delayName(rung(time.Hour)), q.deadName()} {
@@ -181,7 +182,8 @@ func TestHop_VanishedQueueIsLoud(t *testing.T) {
 	}
 }
 
-// TestOpen_Together (B26): many nodes open a new quorum queue at the same moment, and publish with a delay.
+// TestOpen_Together (B26): many nodes open a new quorum queue at the same moment, and publish with
+// a delay.
 func TestOpen_Together(t *testing.T) {
 	for range 5 {
 		q := newQueue(t, Config{})

@@ -51,8 +51,8 @@ func (q *Queue) look(l *link) (f found, err error) {
 	return f, err
 }
 
-// ofType matches RabbitMQ's refusal of a consumer's argument, and ofStream its refusal of a consumer
-// of a stream without a prefetch.
+// ofType matches RabbitMQ's refusal of a consumer's argument, and ofStream its refusal of a
+// consumer of a stream without a prefetch.
 var (
 	ofType   = regexp.MustCompile(`of queue type rabbit_(classic|quorum)_queue`)
 	ofStream = regexp.MustCompile(`prefetch count is not set`)
@@ -118,7 +118,8 @@ func argument(text, kind string) any {
 	return text
 }
 
-// refusal returns the text with which the broker closes the channel, and an empty one if it doesn't.
+// refusal returns the text with which the broker closes the channel, and an empty one if it
+// doesn't.
 func (l *link) refusal(f func(ch *amqp.Channel) error) (string, error) {
 	err := l.briefly(f)
 	var reply *amqp.Error

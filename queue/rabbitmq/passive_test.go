@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// others declares a work queue and its dead-letter queue, as an operator does, and returns it for the
-// passive mode.
+// others declares a work queue and its dead-letter queue, as an operator does, and returns it for
+// the passive mode.
 func others(t *testing.T, args amqp.Table) *Queue {
 	t.Helper()
 	q := newQueue(t, Config{Passive: true})
@@ -23,8 +23,8 @@ func others(t *testing.T, args amqp.Table) *Queue {
 	return q
 }
 
-// TestPassive_Refuses (B2): a stream, and every argument with which the broker drops messages silently, is refused at Open, with
-// the argument, its value and what would be right.
+// TestPassive_Refuses (B2): a stream, and every argument with which the broker drops messages
+// silently, is refused at Open, with the argument, its value and what would be right.
 func TestPassive_Refuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		args amqp.Table
@@ -53,7 +53,8 @@ func TestPassive_Refuses(t *testing.T) {
 	}
 }
 
-// TestPassive_RefusesTransient: so are a queue that is gone after a restart, and one that goes with its last consumer.
+// TestPassive_RefusesTransient: so are a queue that is gone after a restart, and one that goes with
+// its last consumer.
 func TestPassive_RefusesTransient(t *testing.T) {
 	for name, c := range map[string]struct{ durable, auto bool }{argDurable: {false, false}, argAuto: {true, true}} {
 		q := newQueue(t, Config{Passive: true})
@@ -95,7 +96,8 @@ func TestPassive_Takes(t *testing.T) {
 	}
 }
 
-// TestPassive_LookCreatesNothing: the requests that must be refused don't create a queue that has gone meanwhile.
+// TestPassive_LookCreatesNothing: the requests that must be refused don't create a queue that has
+// gone meanwhile.
 func TestPassive_LookCreatesNothing(t *testing.T) {
 	q := newQueue(t, Config{Passive: true})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -115,7 +117,8 @@ func TestPassive_LookCreatesNothing(t *testing.T) {
 	require.True(t, isNotFound(err), "%v", err)
 }
 
-// TestPassive_StreamIsSeenInDeliveries: without what Open has found out, the first delivery ends the session.
+// TestPassive_StreamIsSeenInDeliveries: without what Open has found out, the first delivery ends
+// the session.
 func TestPassive_StreamIsSeenInDeliveries(t *testing.T) {
 	q := others(t, nil)
 	s := open(t, q, 1)
@@ -132,8 +135,8 @@ func TestPassive_StreamIsSeenInDeliveries(t *testing.T) {
 	require.Equal(t, "7", receive(t, s).Headers[argOffset], "a publisher's own header harms nobody")
 }
 
-// TestStandby (B14): the second session of a queue with a single active consumer says so, and takes over when the
-// first has gone. The first is not on standby.
+// TestStandby (B14): the second session of a queue with a single active consumer says so, and takes
+// over when the first has gone. The first is not on standby.
 func TestStandby(t *testing.T) {
 	for _, kind := range []QueueType{Classic, Quorum} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// records returns the headers of properties that AMQP has no place for in a copy: a copy is published
-// to its queue through the default exchange, and without a time to live.
+// records returns the headers of properties that AMQP has no place for in a copy: a copy is
+// published to its queue through the default exchange, and without a time to live.
 func records() [3]string {
 	return [...]string{queue.HeaderExpiration, queue.HeaderSubject, queue.HeaderExchange}
 }

@@ -122,8 +122,8 @@ func (c *pubConn) confirm(ctx context.Context, k *call) {
 	}
 }
 
-// unwritten returns the error of a message that could not be written: the reason why the channel was
-// closed meanwhile, if it was.
+// unwritten returns the error of a message that could not be written: the reason why the channel
+// was closed meanwhile, if it was.
 func (c *pubConn) unwritten(err error) error {
 	if err != nil && c.channel.IsClosed() {
 		<-c.dead

@@ -13,12 +13,12 @@ const directReply = "amq.rabbitmq.reply-to"
 
 // ReplyTo returns a publisher of answers to the queue called name, which is the
 // [queue.Properties.ReplyTo] of a request. It declares nothing, because the queue is the
-// requester's. Publish returns when the broker has confirmed the answer, or with an error that wraps
-// [ErrUnroutable] if the queue is gone. An answer to an address of direct reply-to is confirmed
-// even if the requester has gone.
+// requester's. Publish returns when the broker has confirmed the answer, or with an error that
+// wraps [ErrUnroutable] if the queue is gone. An answer to an address of direct reply-to is
+// confirmed even if the requester has gone.
 //
-// The publisher supports neither NotBefore nor UniqueKey. It may be kept, and is safe for concurrent
-// use.
+// The publisher supports neither NotBefore nor UniqueKey. It may be kept, and is safe for
+// concurrent use.
 func (b *Broker) ReplyTo(name string) queue.Publisher { return replies{broker: b, name: name} }
 
 // replies implements queue.Publisher.

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestARequestIsAnswered: another program's client sends requests with the address of a queue of its
-// own, and of the broker's direct reply-to. It gets the answers there, with the correlation id.
+// TestARequestIsAnswered: another program's client sends requests with the address of a queue of
+// its own, and of the broker's direct reply-to. It gets the answers there, with the correlation id.
 func TestARequestIsAnswered(t *testing.T) {
 	q := newQueue(t, Config{Type: Classic})
 	c, err := gentask.New(q, gentask.Handle(func(ctx context.Context, n int) error {

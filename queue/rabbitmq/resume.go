@@ -67,7 +67,7 @@ func (s *session) consume() error {
 // grant starts a consumer with the free slots, if there are any. Tags of deliveries rise from one
 // consumer of the channel to the next.
 func (s *session) grant() error {
-	s.send(nil, everything) // the broker must have the settlements before it counts anew
+	s.send(nil, everything) // the broker must have the settlements before it counts again
 	s.mu.Lock()
 	free := s.prefetch - s.credit.given - s.old()
 	s.mu.Unlock()

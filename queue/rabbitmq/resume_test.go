@@ -26,8 +26,9 @@ func pauseAndResume(t *testing.T, s *session) (late []*queue.Delivery) {
 	return late
 }
 
-// TestResume_KeepsThePrefetch (I2): deliveries from before a pause count for the prefetch after it. For each one
-// that is settled there is room for one more, also with all of them unsettled, and over several pauses.
+// TestResume_KeepsThePrefetch (I2): deliveries from before a pause count for the prefetch after it.
+// For each one that is settled there is room for one more, also with all of them unsettled, and
+// over several pauses.
 func TestResume_KeepsThePrefetch(t *testing.T) {
 	for _, kind := range []QueueType{Classic, Quorum} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -63,8 +64,8 @@ func TestResume_KeepsThePrefetch(t *testing.T) {
 	}
 }
 
-// TestResume_AnyOrder: pauses, resumes, receives and settlements in any order. The session never holds more than its
-// prefetch, and every message comes.
+// TestResume_AnyOrder: pauses, resumes, receives and settlements in any order. The session never
+// holds more than its prefetch, and every message comes.
 func TestResume_AnyOrder(t *testing.T) {
 	const jobs = 300
 	for seed := range uint64(4) {

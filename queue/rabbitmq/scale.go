@@ -1,14 +1,14 @@
 package rabbitmq
 
-// unsetPriority is the priority that a quorum queue gives a message without one, and the client does
-// not send a priority of zero.
+// unsetPriority is the priority that a quorum queue gives a message without one, and the client
+// does not send a priority of zero.
 const unsetPriority = 4
 
-// scale translates [queue.Message.Priority] into the priorities of a queue, and back. The zero scale
-// is that of a queue without priorities.
+// scale translates [queue.Message.Priority] into the priorities of a queue, and back. The zero
+// scale is that of a queue without priorities.
 //
-// A classic queue has those that it was declared with, from 0. A quorum queue always has 32, where a
-// message without a priority is in between: there our 1 is the one above that.
+// A classic queue has those that it was declared with, from 0. A quorum queue always has 32, where
+// a message without a priority is in between: there our 1 is the one above that.
 type scale struct {
 	most  int // Config.MaxPriority
 	above int // the queue's priority of a message without one

@@ -83,8 +83,8 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// stream returns the oldest stream, or ErrCancelled if none is left. It returns nil while deliveries
-// from before a cancel take all slots.
+// stream returns the oldest stream, or ErrCancelled if none is left. It returns nil while
+// deliveries from before a cancel take all slots.
 func (s *session) stream() (<-chan amqp.Delivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Settle implements [queue.Session]. Acknowledgements that come together are sent together. An ack is
-// on the wire within a millisecond of the return. One that has overtaken others waits for them, up to
-// ten milliseconds. Close flushes them.
+// Settle implements [queue.Session]. Acknowledgements that come together are sent together. An ack
+// is on the wire within a millisecond of the return. One that has overtaken others waits for them,
+// up to ten milliseconds. Close flushes them.
 //
 // Every other settlement publishes a copy, waits for the broker's confirm, and only then
 // acknowledges the original. If the connection breaks in between, the message is there twice. A

@@ -10,8 +10,8 @@ import (
 var _ queue.Standby = (*session)(nil)
 
 // Standby implements [queue.Standby]. A session is on standby if its queue has a single active
-// consumer, which is another one. The driver knows that of its own queues, and of those of others if
-// it may configure them. It also makes sure that the session's connection works.
+// consumer, which is another one. The driver can tell for its own queues, and for those of others
+// if it may configure them. It also makes sure that the session's connection works.
 func (s *session) Standby(ctx context.Context) (string, error) {
 	if !s.found.single() && !s.queue.broker.cfg.SingleActiveConsumer {
 		return "", nil

@@ -2,8 +2,8 @@ package rabbitmq
 
 import amqp "github.com/rabbitmq/amqp091-go"
 
-// headerAcquired holds a quorum queue's count of the earlier deliveries of this copy of the message,
-// from RabbitMQ 4.3 on.
+// headerAcquired holds a quorum queue's count of the earlier deliveries of this copy of the
+// message, from RabbitMQ 4.3 on.
 const headerAcquired = "x-acquired-count"
 
 // tally is how a queue counts the deliveries of a message that came back without a copy. The set is
@@ -59,8 +59,8 @@ func (t tally) of(kind QueueType) tally {
 	}
 }
 
-// lost returns the number of earlier deliveries of this copy of a message that count as attempts. It
-// reads no counter that the queue has not written itself.
+// lost returns the number of earlier deliveries of this copy of a message that count as attempts.
+// It reads no counter that the queue has not written itself.
 func (t tally) lost(raw *amqp.Delivery) int {
 	if !raw.Redelivered {
 		return 0

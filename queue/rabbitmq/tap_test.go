@@ -117,8 +117,8 @@ func TestTapHandsOverBeforeItPasses(t *testing.T) {
 	require.Equal(t, 1, flushed)
 }
 
-// TestTapBeatsForItsDeliveries: the client, which ends a connection that is silent, gets a heartbeat
-// for a delivery that it does not see.
+// TestTapBeatsForItsDeliveries: the client, which ends a connection that is silent, gets a
+// heartbeat for a delivery that it does not see.
 func TestTapBeatsForItsDeliveries(t *testing.T) {
 	tap := newTap(&script{rest: bytes.Join(framesOf(&amqp.Delivery{DeliveryTag: 1}, 1), nil), most: 1 << 10})
 	tap.sink.Store(&sink{take: func(*amqp.Delivery) {}, rest: func() {}})

@@ -97,8 +97,8 @@ func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) error {
 // pin makes the broker write down that it has created a queue, if that may be new. A broker that
 // keeps its queues in Mnesia confirms a change while its last part may still be in memory, for two
 // seconds. If it is killed meanwhile, it has forgotten the queue, and all messages in it that it
-// has confirmed. A further change writes down all earlier ones. Khepri syncs each change by itself. See
-// docs/decisions/0031-flush-new-queues-at-once.md.
+// has confirmed. A further change writes down all earlier ones. Khepri syncs each change by itself.
+// See docs/decisions/0031-flush-new-queues-at-once.md.
 func (q *Queue) pin(server serverVersion, ch *amqp.Channel, made amqp.Queue) error {
 	if server.hasOnlyKhepri() || made.Messages > 0 || made.Consumers > 0 {
 		return nil

@@ -61,8 +61,8 @@ const (
 )
 
 // guard ends the session when the dead-letter queue, or a delay queue with messages, is gone. An
-// operator's policy has expired it, or somebody has deleted it. The messages in it are lost. The
-// error says so, because nothing else would.
+// operator's policy has expired it, or another program has deleted it. The messages in it are lost.
+// Only this error reports that.
 func (s *session) guard() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

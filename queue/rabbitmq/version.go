@@ -44,10 +44,10 @@ func (v serverVersion) countsAcquired() bool { return v.atLeast(4, 3) }
 // hasQuorumPriorities reports whether quorum queues deliver by priority. They need no argument.
 func (v serverVersion) hasQuorumPriorities() bool { return v.atLeast(4, 3) }
 
-// hasConsumerTimeouts reports whether a consumer of a quorum queue may ask for its own timeout. Such
-// a timeout cancels the consumer; on older servers it closes the channel.
+// hasConsumerTimeouts reports whether a consumer of a quorum queue may ask for its own timeout.
+// Such a timeout cancels the consumer; on older servers it closes the channel.
 func (v serverVersion) hasConsumerTimeouts() bool { return v.atLeast(4, 3) }
 
-// hasOnlyKhepri reports whether the server keeps its queues in Khepri and nowhere else. Khepri syncs
-// a whole change before it confirms it, and needs a majority of the nodes for each.
+// hasOnlyKhepri reports whether the server keeps its queues in Khepri and nowhere else. Khepri
+// syncs a whole change before it confirms it, and needs a majority of the nodes for each.
 func (v serverVersion) hasOnlyKhepri() bool { return v.atLeast(4, 3) }

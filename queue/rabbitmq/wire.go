@@ -186,8 +186,8 @@ func (p *payload) integer(kind byte) any {
 	return nil
 }
 
-// deliver parses the arguments of basic.deliver. It ignores the consumer, and the routing key of the
-// default exchange, which is the name of the queue.
+// deliver parses the arguments of basic.deliver. It ignores the consumer, and the routing key of
+// the default exchange, which is the name of the queue.
 func (p *payload) deliver(d *amqp.Delivery) {
 	p.short()
 	d.DeliveryTag = p.number(8)

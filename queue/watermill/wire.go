@@ -19,7 +19,7 @@ const (
 	keyContentType = "gentask-content-type"
 	keyTime        = "gentask-time"
 
-	// keyCorrelationID is the name by which watermill's own middleware knows the correlation id.
+	// keyCorrelationID is the name of the correlation id in watermill's own middleware.
 	keyCorrelationID = "correlation_id"
 )
 
