@@ -20,7 +20,8 @@
 // settlements of the last moment may be forgotten, and their messages are delivered again. A job
 // that kills the process within a few hundred milliseconds of its start may not be counted as an
 // attempt. Deliveries that the killed process held come back when their leases end, after 5 s by
-// default: see Lease in [nats.Config].
+// default: see Lease in [nats.Config]. If a power cut leaves the counts of deliveries half written,
+// they are removed, and the attempts of messages that were delivered before start again.
 //
 // The server rewrites a file of which more than half is settled. The new file replaces the old one
 // up to a second before it is synced. A power cut in that time can lose its messages on a file

@@ -82,6 +82,14 @@ func (h *host) launch() (*server.Server, error) {
 	s.SetLoggerV2(log, false, false, false)
 	s.Start()
 	if log.failure() == "" && s.ReadyForConnections(startTimeout) && s.JetStreamEnabled() && log.failure() == "" {
+		repaired, err := h.repair(s, log)
+		switch {
+		case err != nil:
+			halt(s)
+			return nil, err
+		case repaired:
+			return h.launch()
+		}
 		return s, nil
 	}
 	halt(s)

@@ -31,8 +31,7 @@ func newSyncer(dir string, fsync func(*os.File) error, l *lock) *syncer {
 	if fsync == nil {
 		fsync = (*os.File).Sync
 	}
-	root := filepath.Join(dir, "jetstream", "$G", "streams")
-	return &syncer{lock: l, root: root, fsync: fsync, trees: map[string]*tree{}}
+	return &syncer{lock: l, root: streamsDir(dir), fsync: fsync, trees: map[string]*tree{}}
 }
 
 // tree is the directory of one stream.
