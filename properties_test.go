@@ -75,7 +75,7 @@ func TestDeadlineFromExpiration(t *testing.T) {
 	}
 }
 
-// TestACompressedBodyIsNamed: the dead letter's reason says what would read it.
+// TestACompressedBodyIsNamed: the dead letter's reason names what can read it.
 func TestACompressedBodyIsNamed(t *testing.T) {
 	for _, decode := range []func(*queue.Message, any) error{gentask.DecodeJSON, gentask.StrictJSON} {
 		for want, msg := range map[string]queue.Message{

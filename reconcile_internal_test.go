@@ -292,8 +292,8 @@ func TestHandleHangs_CountedOnce(t *testing.T) {
 	})
 }
 
-// TestHandleHangs_Extend: a worker that was given up ends when HandleResult returns, whatever that
-// wants.
+// TestHandleHangs_Extend: a worker that was given up ends when HandleResult returns, with any
+// decision.
 func TestHandleHangs_Extend(t *testing.T) {
 	script := []string{"set Timeout 1s", "set Grace 1m", "run a: deaf", "handle a: hang extend 1m", "publish a", "wait 15s"}
 	rested(t, script, func(r atRest) {
@@ -364,7 +364,7 @@ func TestWorkersStuck(t *testing.T) {
 	})
 }
 
-// TestJammed_IsOver: the time that the prefetch was full of what nobody takes is not carried over.
+// TestJammed_IsOver: the time that the prefetch was full of refused deliveries is not carried over.
 func TestJammed_IsOver(t *testing.T) {
 	rested(t, []string{"start"}, func(r atRest) {
 		r.ledger.refusals.jammed = time.Now()

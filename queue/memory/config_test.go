@@ -10,8 +10,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// A Config that makes no sense is an error of whatever is done with the queue, and every field is
-// named.
+// A Config that makes no sense is an error of every call of the queue, and each field is named.
 func TestBadConfigIsNamed(t *testing.T) {
 	q := New(Config{Unique: -2, Faults: Faults{
 		LoseSession: Rate(1.5), Duplicate: Rate(math.NaN()), RefuseOpen: Times(-2), MaxBody: -1, SlowSettle: -time.Second,

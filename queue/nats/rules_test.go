@@ -47,8 +47,8 @@ func TestEveryPropertyHasARule(t *testing.T) {
 	}
 }
 
-// TestAPropertyThatNobodyKnowsMustNotBeSet: whatever its type.
-func TestAPropertyThatNobodyKnowsMustNotBeSet(t *testing.T) {
+// TestAPropertyWithoutARuleMustNotBeSet: it is refused with a value of any type.
+func TestAPropertyWithoutARuleMustNotBeSet(t *testing.T) {
 	for text, set := range map[string]bool{
 		`null`: false, `false`: false, `0`: false, `-1`: false, `""`: false, `"none"`: false, `"default"`: false,
 		`[]`: false, `{}`: false, `{"a":{"b":0}}`: false,

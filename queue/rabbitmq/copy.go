@@ -15,7 +15,7 @@ import (
 // It omits properties that must not be repeated:
 //
 //   - the broker's records about the original,
-//   - its time to live, because it arrived in time: a header has it, and the way that it came,
+//   - its time to live, because it arrived in time: a header keeps it, and the way that it came,
 //   - further recipients, because they got theirs,
 //   - the user who sent it, because the broker accepts only the user of the connection.
 //
