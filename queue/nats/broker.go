@@ -101,8 +101,12 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// publisher returns the connection for publishing. It makes a new one if the last was lost.
+// publisher returns the connection for publishing. It makes a new one if the last was lost, and
+// returns the error of a context that has ended.
 func (b *Broker) publisher(ctx context.Context) (*link, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if l := b.current(); l != nil {
 		return l, nil
 	}

@@ -192,7 +192,7 @@ func TestACharsetIsNoCompression(t *testing.T) {
 		_, err := q.Letters().Redrive(t.Context(), queue.LetterFilter{}, queue.RedriveOptions{})
 		require.NoError(t, err)
 		d := receive(t, s)
-		require.Equal(t, encoding, s.prefix.find(d.Tag).original().ContentEncoding)
+		require.Equal(t, encoding, s.original(d).ContentEncoding)
 		require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
 	}
 }

@@ -130,7 +130,7 @@ func TestForgedHeadersOverTheWire(t *testing.T) {
 				require.NotEmpty(t, d.ID)
 				require.Equal(t, "7", d.Headers["int"])
 				require.Equal(t, `["a",2]`, d.Headers["list"])
-				raw := s.prefix.find(d.Tag).original()
+				raw := s.original(d)
 				require.Equal(t, []any{uint8(3), "job", "c"}, []any{raw.Priority, raw.Type, raw.CorrelationId})
 				require.Equal(t, int32(7), raw.Headers["int"], "a copy keeps the types")
 				require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Requeue}}))

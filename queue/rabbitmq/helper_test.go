@@ -67,6 +67,13 @@ func receive(t testing.TB, s queue.Session) *queue.Delivery {
 	return d
 }
 
+// original returns what the broker has sent for a delivery that is held.
+func (s *session) original(d *queue.Delivery) *amqp.Delivery {
+	s.mu.Lock() // a flush moves the rows
+	defer s.mu.Unlock()
+	return s.prefix.find(d.Tag).original()
+}
+
 // quiet requires that nothing arrives for a while.
 func quiet(t testing.TB, s queue.Session) {
 	t.Helper()

@@ -182,7 +182,7 @@ func TestTapReadsWhatTheClientReads(t *testing.T) {
 		require.NoError(t, ch.PublishWithContext(t.Context(), "", q.name, true, false, sent))
 	})
 	d := receive(t, s)
-	tapped := *s.prefix.find(d.Tag).original()
+	tapped := *s.original(d)
 	require.NoError(t, s.Close(t.Context()))
 	foreign(t, func(ch *amqp.Channel) {
 		client, ok, err := ch.Get(q.name, true)
