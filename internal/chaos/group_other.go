@@ -17,3 +17,5 @@ var errNoSignals = errors.New("chaos: there are no such signals here")
 func hangUp(*exec.Cmd) error { return errNoSignals }
 
 func interrupt(*exec.Cmd) error { return errNoSignals }
+
+func lameDuck(*exec.Cmd) error { return errNoSignals }

@@ -13,7 +13,10 @@ func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: t
 // killGroup kills it with all of its children.
 func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
-// hangUp makes it read its configuration again, and interrupt ends it in good order.
+// hangUp makes it read its configuration again, interrupt ends it in good order, and lameDuck ends
+// a NATS server after a warning to its clients.
 func hangUp(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGHUP) }
 
 func interrupt(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGINT) }
+
+func lameDuck(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGUSR2) }

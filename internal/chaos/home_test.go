@@ -18,8 +18,8 @@ func ExampleTable() {
 	})
 	_ = t.Print(os.Stdout)
 	// Output:
-	// FAULT         BROKER           TIMES  PUBLISHED  ACKED  DEAD  DUPLICATES  LOST  LONGEST PAUSE  AWAY   RESUMED AFTER
-	// cable pulled  RabbitMQ quorum  3      100        98     2     4           0     1.204s         940ms  71ms
+	// FAULT         BROKER           TIMES  PUBLISHED  ACKED  DEAD  PURGED  DUPLICATES  LOST  LONGEST PAUSE  AWAY   RESUMED AFTER
+	// cable pulled  RabbitMQ quorum  3      100        98     2     0       4           0     1.204s         940ms  71ms
 }
 
 // TestNothingOutlivesATestProcess: a test process that is killed leaves no server and no files.

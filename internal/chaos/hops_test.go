@@ -22,12 +22,10 @@ type hop struct {
 	ch     *amqp.Channel
 }
 
-// hops runs a test for both types of work queue. The broker repeats a hop that was refused after
-// two seconds; by default it does after three minutes.
+// hops runs a test for both types of work queue.
 func hops(t *testing.T, passive bool, test func(h hop)) {
 	r := sharedRabbit(t)
-	const timeout = "dead_letter_worker_publisher_confirm_timeout"
-	require.NoError(t, r.Ctl("eval", "application:set_env(rabbit, "+timeout+", 2000)."))
+	require.NoError(t, r.HurryHops())
 	for _, kind := range []rabbitmq.QueueType{rabbitmq.Classic, rabbitmq.Quorum} {
 		t.Run(string(kind), func(t *testing.T) {
 			b, err := rabbitmq.New(r.URL(0), rabbitmq.Config{Type: kind, Passive: passive})

@@ -29,19 +29,22 @@ const (
 
 // StartJetStream starts n servers and returns when they answer. It starts the program that calls
 // it, so that has to call Child first.
-func StartJetStream(n int) (*JetStream, error) {
+func StartJetStream(n int) (*JetStream, error) { return startJetStream(n, 4096) }
+
+// startJetStream starts servers that keep so many MB on the disk.
+func startJetStream(n, store int) (*JetStream, error) {
 	h, err := newHome()
 	if err != nil {
 		return nil, err
 	}
 	j := &JetStream{home: h, running: make([]*process, n)}
-	if err := j.begin(n); err != nil {
+	if err := j.begin(n, store); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil
 }
 
-func (j *JetStream) begin(n int) error {
+func (j *JetStream) begin(n, store int) error {
 	ports, err := freePorts(2 * n)
 	if err != nil {
 		return err
@@ -57,7 +60,9 @@ func (j *JetStream) begin(n int) error {
 	}
 	for i := range n {
 		name := "nats-" + strconv.Itoa(i+1)
-		j.servers = append(j.servers, serverConfig{Name: name, Dir: j.home.path(name), Port: ports[2*i], ClusterPort: ports[2*i+1], Routes: routes})
+		j.servers = append(j.servers, serverConfig{
+			Name: name, Dir: j.home.path(name), Port: ports[2*i], ClusterPort: ports[2*i+1], Routes: routes, Store: store,
+		})
 		if err := j.tls.issue(j.home.path(name)); err != nil {
 			return err
 		}

@@ -2,6 +2,9 @@ package chaos
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -10,6 +13,12 @@ import (
 
 // SetPassword changes the password of User from now on. The servers close the connections of User.
 func (j *JetStream) SetPassword(password string) error { return j.reload(password, everyRight) }
+
+// WithdrawPublishing leaves User the rights to consume a queue and to settle, and takes those to
+// publish to the queue and to its dead-letter queue.
+func (j *JetStream) WithdrawPublishing(name string) error {
+	return j.reload(Password, fmt.Sprintf(`{ publish = { deny = [ %q, %q ] }, subscribe = ">" }`, name, name+"-dead"))
+}
 
 // WithdrawRights leaves User without any right: User can connect, but neither publish nor
 // subscribe.
@@ -47,6 +56,16 @@ func (j *JetStream) Fill(name string) error { return j.limit(name, 1) }
 func (j *JetStream) Empty(name string) error { return j.limit(name, -1) }
 
 func (j *JetStream) limit(name string, bytes int64) error {
+	return j.ChangeStreams(name, func(s *jetstream.StreamConfig) { s.MaxBytes = bytes })
+}
+
+// SetSizeLimit bounds the messages that a queue and its dead-letter queue take; -1 is no bound.
+func (j *JetStream) SetSizeLimit(name string, bytes int32) error {
+	return j.ChangeStreams(name, func(s *jetstream.StreamConfig) { s.MaxMsgSize = bytes })
+}
+
+// ChangeStreams changes the stream of a queue, and that of its dead letters.
+func (j *JetStream) ChangeStreams(name string, change func(*jetstream.StreamConfig)) error {
 	return j.manage(func(ctx context.Context, js jetstream.JetStream) error {
 		for _, one := range []string{name, name + "-dead"} {
 			s, err := js.Stream(ctx, one)
@@ -54,13 +73,92 @@ func (j *JetStream) limit(name string, bytes int64) error {
 				return err
 			}
 			cfg := s.CachedInfo().Config
-			cfg.MaxBytes = bytes
+			change(&cfg)
 			if _, err := js.UpdateStream(ctx, cfg); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// Pause has the consumer of a queue deliver nothing until that time, or until Resume.
+func (j *JetStream) Pause(name string, until time.Time) error {
+	return j.manage(func(ctx context.Context, js jetstream.JetStream) error {
+		_, err := js.PauseConsumer(ctx, name, "gentask", until)
+		return err
+	})
+}
+
+// Resume ends a pause.
+func (j *JetStream) Resume(name string) error {
+	return j.manage(func(ctx context.Context, js jetstream.JetStream) error {
+		_, err := js.ResumeConsumer(ctx, name, "gentask")
+		return err
+	})
+}
+
+// Occupy has another program fill the whole store of the server with a stream of its own: it takes
+// nothing more. Vacate deletes that.
+func (j *JetStream) Occupy() error {
+	return j.manage(func(ctx context.Context, js jetstream.JetStream) error {
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: squatter, Subjects: []string{squatter}, Discard: jetstream.DiscardNew})
+		for size := largeBody; err == nil && size > 0; size /= 2 { // to the last byte, nearly
+			for err == nil {
+				_, err = js.Publish(ctx, squatter, make([]byte, size))
+			}
+			var full *jetstream.APIError
+			if errors.As(err, &full) && full.ErrorCode == insufficient {
+				err = nil
+			}
+		}
+		return err
+	})
+}
+
+const (
+	squatter = "squatter"
+
+	// insufficient is the code of "insufficient resources".
+	insufficient = 10023
+)
+
+// Vacate gives the room back.
+func (j *JetStream) Vacate() error {
+	return j.manage(func(ctx context.Context, js jetstream.JetStream) error { return js.DeleteStream(ctx, squatter) })
+}
+
+// Purge removes all messages of a queue, also those that are held, and returns their number.
+func (j *JetStream) Purge(name string) (n int, err error) {
+	err = j.manage(func(ctx context.Context, js jetstream.JetStream) error {
+		m, err := js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+name, nil)
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			Error  *jetstream.APIError
+			Purged int
+		}
+		if err := json.Unmarshal(m.Data, &answer); err != nil {
+			return err
+		}
+		if answer.Error != nil {
+			return answer.Error
+		}
+		n = answer.Purged
+		return nil
+	})
+	return n, err
+}
+
+// LameDuck has server i end in lame duck mode, in which it tells its clients to leave, and returns
+// when it is gone.
+func (j *JetStream) LameDuck(i int) error {
+	if err := lameDuck(j.running[i].cmd); err != nil {
+		return err
+	}
+	<-j.running[i].ended
+	return nil
 }
 
 // ChangeConsumer changes the consumer that all sessions of a queue share.

@@ -233,13 +233,16 @@ func (r *RabbitMQ) Ctl(args ...string) error {
 	return errors.New("chaos: no node runs")
 }
 
-func (r *RabbitMQ) ctl(n *node, args ...string) error {
+func (r *RabbitMQ) ctl(n *node, args ...string) error { return r.run("rabbitmqctl", n, args...) }
+
+// run runs one of the server's own programs for a node.
+func (r *RabbitMQ) run(program string, n *node, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), ctlTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, r.programs.Path("rabbitmqctl"), append([]string{"-q", "-n", n.name}, args...)...) //nolint:gosec // our own arguments
+	cmd := exec.CommandContext(ctx, r.programs.Path(program), append([]string{"-q", "-n", n.name}, args...)...) //nolint:gosec // our own arguments
 	cmd.Env = r.environment(n)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("chaos: rabbitmqctl %s: %w: %s", strings.Join(args, " "), err, out)
+		return fmt.Errorf("chaos: %s %s: %w: %s", program, strings.Join(args, " "), err, out)
 	}
 	return nil
 }

@@ -45,6 +45,44 @@ func (r *RabbitMQ) GiveRights() error {
 	return r.Ctl("set_permissions", "-p", "/", User, ".*", ".*", ".*")
 }
 
+// WithdrawPublishing leaves User the rights to consume and to settle, and takes those to publish
+// and to declare. A channel keeps the rights that it has used, so the connections that publish are
+// closed.
+func (r *RabbitMQ) WithdrawPublishing() error {
+	if err := r.Ctl("set_permissions", "-p", "/", User, "^$", "^$", ".*"); err != nil {
+		return err
+	}
+	const publishes = `[rabbit_networking:close_connection(P, "rights withdrawn") || ` +
+		`[{pid, P}, {user, <<"` + User + `">>}, {client_properties, Client}] <- ` +
+		`rabbit_networking:connection_info_all([pid, user, client_properties]), ` +
+		`{<<"connection_name">>, _, Name} <- Client, binary:match(Name, <<"publisher">>) =/= nomatch].`
+	return r.Ctl("eval", publishes)
+}
+
+// SetSizeLimit bounds the bodies that are taken from publishers, by channels that are opened from
+// now on.
+func (r *RabbitMQ) SetSizeLimit(bytes int) error {
+	return r.Ctl("eval", fmt.Sprintf( // 3.10 reads the first, 4.x the second
+		"application:set_env(rabbit, max_message_size, %d), persistent_term:put(max_message_size, %d).", bytes, bytes))
+}
+
+// HurryHops has the broker repeat a hop that was refused after two seconds; by default it does
+// after three minutes.
+func (r *RabbitMQ) HurryHops() error {
+	return r.Ctl("eval", "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 2000).")
+}
+
+// Drain puts node i into maintenance: it closes its clients' connections, takes no others, and
+// hands over what it leads. Revive ends that.
+func (r *RabbitMQ) Drain(i int) error { return r.upgrade(i, "drain") }
+
+// Revive ends what Drain has begun.
+func (r *RabbitMQ) Revive(i int) error { return r.upgrade(i, "revive") }
+
+func (r *RabbitMQ) upgrade(i int, verb string) error {
+	return r.run("rabbitmq-upgrade", r.nodes[i], verb)
+}
+
 // AddVHost makes a virtual host in which User may do everything.
 func (r *RabbitMQ) AddVHost(name string) error {
 	if err := r.Ctl("add_vhost", name); err != nil {

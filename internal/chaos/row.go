@@ -17,7 +17,8 @@ type Row struct {
 	Published    int    `json:"published"`
 	Acknowledged int    `json:"acknowledged"`
 	DeadLettered int    `json:"dead_lettered"`
-	Duplicates   int    `json:"duplicates"` // runs and dead letters beyond the first of a message
+	Purged       int    `json:"purged,omitempty"` // by an operator, before they were delivered
+	Duplicates   int    `json:"duplicates"`       // runs and dead letters beyond the first of a message, and beyond those that were to fail
 	Lost         int    `json:"lost"`
 	LongestPause Span   `json:"longest_pause_ms"` // in which no job began
 	Away         Span   `json:"away_ms"`          // the longest time from when the fault struck until the broker was there again; 0: not noted
@@ -62,7 +63,7 @@ func (t *Table) Add(r Row) error {
 	return json.NewEncoder(t.Lines).Encode(r)
 }
 
-const heading = "FAULT\tBROKER\tTIMES\tPUBLISHED\tACKED\tDEAD\tDUPLICATES\tLOST\tLONGEST PAUSE\tAWAY\tRESUMED AFTER"
+const heading = "FAULT\tBROKER\tTIMES\tPUBLISHED\tACKED\tDEAD\tPURGED\tDUPLICATES\tLOST\tLONGEST PAUSE\tAWAY\tRESUMED AFTER"
 
 // Print writes the rows for a human.
 func (t *Table) Print(w io.Writer) error {
@@ -71,8 +72,8 @@ func (t *Table) Print(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, heading) //nolint:errcheck // Flush returns it
 	for _, r := range t.rows {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush returns it
-			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Duplicates, r.Lost, r.LongestPause, r.Away.orNone(), r.Resumed)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%v\n", //nolint:errcheck // Flush returns it
+			r.Fault, r.Broker, r.Times, r.Published, r.Acknowledged, r.DeadLettered, r.Purged, r.Duplicates, r.Lost, r.LongestPause, r.Away.orNone(), r.Resumed)
 	}
 	return tw.Flush()
 }

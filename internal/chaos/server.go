@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -15,6 +16,7 @@ type serverConfig struct {
 	Port        int
 	ClusterPort int
 	Routes      []string // none: not a cluster
+	Store       int      // how much it keeps on the disk, in MB
 }
 
 // self is this program in another role.
@@ -38,7 +40,7 @@ const (
 func (c serverConfig) config(password, rights string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "server_name = %q\nlisten = \"127.0.0.1:%d\"\n", c.Name, c.Port)
-	fmt.Fprintf(&text, "jetstream { store_dir = %q, max_memory_store = 256MB, max_file_store = 4GB }\n", c.Dir)
+	fmt.Fprintf(&text, "jetstream { store_dir = %q, max_memory_store = 256MB, max_file_store = %dMB }\n", c.Dir, c.Store)
 	fmt.Fprintf(&text, "authorization { users = [\n { user = %q, password = %q, permissions = %s }\n { user = guest, password = guest } ] }\n",
 		User, password, rights)
 	if len(c.Routes) > 0 {
@@ -64,6 +66,9 @@ func serve(path string) error {
 		return err
 	}
 	opts.NoLog = true
+	if opts.Cluster.Name != "" { // A file can't say less than 30 s. Who reads it again must not find another value.
+		opts.LameDuckDuration, opts.LameDuckGracePeriod = 4*time.Second, 3*time.Second
+	}
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return err

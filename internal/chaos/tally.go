@@ -12,9 +12,10 @@ import (
 type markKind string
 
 const (
-	ran  markKind = "ran"  // the job began to run
-	done markKind = "done" // it ran to its end
-	took markKind = "took" // the broker took the ack
+	ran    markKind = "ran"    // the job began to run
+	done   markKind = "done"   // it ran to its end
+	failed markKind = "failed" // it ran to its end, and failed as it should
+	took   markKind = "took"   // the broker took the ack
 )
 
 // Mark is something that a consumer has seen of a job. Consumers in other processes write it as a
@@ -34,17 +35,19 @@ type Tally struct {
 	published map[string]int // by id, how often
 	poison    map[string]bool
 	runs      map[string]int
+	failures  map[string]int
 	done      map[string]bool
 	acked     map[string]bool
 	doubtful  map[string]bool
 	buried    map[string]int
 	begun     []Mark
+	purged    int      // how many messages an operator has purged that nobody held
 	unmarked  []string // ids that ran again though the broker did not say that it delivered again
 }
 
 func newTally() *Tally {
 	return &Tally{
-		published: map[string]int{}, poison: map[string]bool{}, runs: map[string]int{}, done: map[string]bool{}, acked: map[string]bool{},
+		published: map[string]int{}, poison: map[string]bool{}, runs: map[string]int{}, failures: map[string]int{}, done: map[string]bool{}, acked: map[string]bool{},
 		doubtful: map[string]bool{}, buried: map[string]int{},
 	}
 }
@@ -119,6 +122,8 @@ func (y *Tally) mark(m Mark) {
 		if y.runs[m.ID] > 1 && !m.Again && y.published[m.ID] == 1 {
 			y.unmarked = append(y.unmarked, m.ID)
 		}
+	case failed:
+		y.failures[m.ID]++
 	case done:
 		y.done[m.ID] = true
 	case took:
@@ -146,7 +151,14 @@ func (y *Tally) unfinished(node string) map[string]bool {
 	return ids
 }
 
-// open returns how many messages have not run to their end, those aside that are poison.
+// purge notes that an operator has purged n messages that nobody held.
+func (y *Tally) purge(n int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.purged += n
+}
+
+// open returns how many messages have not run to their end, those aside that are poison or purged.
 func (y *Tally) open() int {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -156,7 +168,7 @@ func (y *Tally) open() int {
 			n++
 		}
 	}
-	return n
+	return n - y.purged
 }
 
 // missing returns the messages that have not run to their end, for a report.
@@ -206,7 +218,10 @@ func (y *Tally) sum(dead map[string]int) Row {
 	for id := range y.doubtful {
 		delete(dead, id)
 	}
-	r := Row{Published: len(y.published), DeadLettered: len(dead), LongestPause: y.longestPause()}
+	r := Row{
+		Published: len(y.published), DeadLettered: len(dead), Purged: y.purged, Lost: -y.purged, // not more, and not less
+		LongestPause: y.longestPause(),
+	}
 	for id := range y.published {
 		switch {
 		case dead[id] > 0:
@@ -216,7 +231,7 @@ func (y *Tally) sum(dead map[string]int) Row {
 		default:
 			r.Lost++
 		}
-		r.Duplicates += max(y.runs[id]-1, 0)
+		r.Duplicates += max(y.runs[id]-y.failures[id]-1, 0)
 	}
 	return r
 }

@@ -6,11 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
-	"github.com/gentask/gentask/queue"
 )
 
 // Trial is one queue, its messages, and its consumers, while faults strike. Its methods are to be
@@ -30,8 +27,18 @@ type Trial struct {
 	Kind  Kind
 	Queue string
 
-	// Work is how long a job takes; 2 ms when it is zero.
+	// Work is how long a job takes. It is 2 ms.
 	Work time.Duration
+	// FailEvery is that every n-th job fails once. Every second one of these is tried again at
+	// once, the others after RetryAfter. Zero is that none fails.
+	FailEvery  int
+	RetryAfter time.Duration
+	// LargeEvery is that every n-th message has a body of largeBody bytes. Zero is that none has.
+	LargeEvery int
+	// Clean means that no message is poison.
+	Clean bool
+	// Gate holds the jobs of the consumers in this process back while it is shut.
+	Gate Gate
 	// Limit bounds every wait. It is a minute.
 	Limit time.Duration
 	// Trust is what consumers take for a broker's certificate, when their URL has TLS.
@@ -79,84 +86,9 @@ func (tr *Trial) Settle() {
 	pause(nil, 1500*time.Millisecond)
 }
 
-const (
-	// batch is how many messages are published in one go.
-	batch = 100
-	// poisonEvery is how many messages there are for one that can't be decoded, and so is
-	// dead-lettered.
-	poisonEvery = 50
-	// spare is how many messages there are at the least for the time after a fault: more than any
-	// trial's consumers hold.
-	spare = 200
-)
-
-// Publish publishes n messages in the background, each as often as it takes until the broker
-// confirms it.
-func (tr *Trial) Publish(n int) {
-	first := tr.next + 1
-	tr.next += n
-	for k := first; k < first+n; k++ {
-		m := message(k)
-		tr.plan(m.ID, string(m.Body) == "{")
-	}
-	ctx := context.WithoutCancel(tr.Context())
-	tr.publishes.Go(func() {
-		for i := first; i < first+n; i += batch {
-			var msgs []queue.Message
-			for k := i; k < min(i+batch, first+n); k++ {
-				msgs = append(msgs, message(k))
-			}
-			tr.publish(ctx, msgs)
-		}
-	})
-}
-
-// message is the k-th message, from 1.
-func message(k int) queue.Message {
-	id := strconv.Itoa(k)
-	body := id
-	if k%poisonEvery == 0 {
-		body = "{"
-	}
-	return queue.Message{ID: id, Body: []byte(body)}
-}
-
-func (tr *Trial) publish(ctx context.Context, msgs []queue.Message) {
-	for end := time.Now().Add(tr.Limit); len(msgs) > 0 && time.Now().Before(end); {
-		for _, m := range msgs {
-			tr.sent(m.ID, string(m.Body) == "{")
-		}
-		bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := tr.direct.Publish(bounded, msgs...)
-		cancel()
-		msgs = unconfirmed(msgs, err)
-		if err != nil {
-			pause(nil, 50*time.Millisecond)
-		}
-	}
-	for _, m := range msgs {
-		tr.Errorf("message %s: not confirmed within %v", m.ID, tr.Limit)
-	}
-}
-
-// unconfirmed returns those that the broker did not confirm.
-func unconfirmed(msgs []queue.Message, err error) []queue.Message {
-	var failed *queue.PublishError
-	if err == nil || !errors.As(err, &failed) {
-		return nil
-	}
-	ids := map[string]bool{}
-	for _, f := range failed.Failed {
-		ids[f.ID] = true
-	}
-	var again []queue.Message
-	for _, m := range msgs {
-		if ids[m.ID] {
-			again = append(again, m)
-		}
-	}
-	return again
-}
+// spare is how many messages there are at the least for the time after a fault: more than any
+// trial's consumers hold.
+const spare = 200
 
 // Published waits until everything is published.
 func (tr *Trial) Published() { tr.publishes.Wait() }
@@ -182,7 +114,7 @@ func (tr *Trial) Consume(n int, cfg gentask.Config) {
 				tr.events = append(tr.events, ev)
 			}
 		}
-		c, err := gentask.New(e, behavior(cfg.Name, tr.Work, tr.mark), cfg)
+		c, err := gentask.New(e, behavior(cfg.Name, tr.jobs(), tr.mark), cfg)
 		require.NoError(tr, err)
 		require.NoError(tr, c.Start())
 		tr.consumers = append(tr.consumers, c)
@@ -320,7 +252,7 @@ func (tr *Trial) Finish(registered int) Row {
 	row := tr.sum(dead)
 	row.Fault, row.Broker, row.Times, row.Away, row.Resumed = tr.row.Fault, tr.row.Broker, tr.row.Times, tr.row.Away, tr.row.Resumed
 	require.Zero(tr, row.Lost, "lost: %+v", row)
-	require.Equal(tr, row.Published, row.Acknowledged+row.DeadLettered, "%+v", row)
+	require.Equal(tr, row.Published, row.Acknowledged+row.DeadLettered+row.Purged, "%+v", row)
 	require.Empty(tr, tr.unearned(), "acknowledged, and had not run to the end")
 	require.Empty(tr, tr.phantoms(), "ran, and was not published")
 	if !tr.Forgetful {
@@ -338,7 +270,7 @@ func (tr *Trial) empty(ctx context.Context) bool {
 		}
 	}
 	at, err := tr.direct.state(ctx)
-	return err == nil && at.left == 0 && at.dead >= tr.next/poisonEvery-tr.gone
+	return err == nil && at.left == 0 && at.dead >= tr.poisoned()-tr.gone
 }
 
 // answers reports whether the broker returns the state of the queue.
