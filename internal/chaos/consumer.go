@@ -74,7 +74,7 @@ type Gate struct {
 	shut chan struct{}
 }
 
-// Shut holds back whoever comes from now on.
+// Shut holds back jobs from now on.
 func (g *Gate) Shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -151,7 +151,7 @@ func (j *JetStream) Purge(name string) (n int, err error) {
 	return n, err
 }
 
-// LameDuck has server i end in lame duck mode, in which it tells its clients to leave, and returns
+// LameDuck makes server i end in lame duck mode, in which it warns its clients, and returns
 // when it is gone.
 func (j *JetStream) LameDuck(i int) error {
 	if err := lameDuck(j.running[i].cmd); err != nil {

@@ -235,16 +235,27 @@ func (r *RabbitMQ) Ctl(args ...string) error {
 
 func (r *RabbitMQ) ctl(n *node, args ...string) error { return r.run("rabbitmqctl", n, args...) }
 
-// run runs one of the server's own programs for a node.
+// run runs one of the server's own programs for a node. A node that has started listens before it
+// takes orders.
 func (r *RabbitMQ) run(program string, n *node, args ...string) error {
+	for end := time.Now().Add(ctlTime); ; pause(nil, 100*time.Millisecond) {
+		out, err := r.runOnce(program, n, args...)
+		if err == nil {
+			return nil
+		}
+		if starts := strings.Contains(out, "requires the 'rabbit' app to be running"); !starts || time.Now().After(end) {
+			return fmt.Errorf("chaos: %s %s: %w: %s", program, strings.Join(args, " "), err, out)
+		}
+	}
+}
+
+func (r *RabbitMQ) runOnce(program string, n *node, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ctlTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, r.programs.Path(program), append([]string{"-q", "-n", n.name}, args...)...) //nolint:gosec // our own arguments
 	cmd.Env = r.environment(n)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("chaos: %s %s: %w: %s", program, strings.Join(args, " "), err, out)
-	}
-	return nil
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // Close ends all nodes and removes their files.

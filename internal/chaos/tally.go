@@ -41,7 +41,7 @@ type Tally struct {
 	doubtful  map[string]bool
 	buried    map[string]int
 	begun     []Mark
-	purged    int      // how many messages an operator has purged that nobody held
+	purged    int      // messages that an operator has purged and no consumer held
 	unmarked  []string // ids that ran again though the broker did not say that it delivered again
 }
 
@@ -151,7 +151,7 @@ func (y *Tally) unfinished(node string) map[string]bool {
 	return ids
 }
 
-// purge notes that an operator has purged n messages that nobody held.
+// purge notes that an operator has purged n messages that no consumer held.
 func (y *Tally) purge(n int) {
 	y.mu.Lock()
 	defer y.mu.Unlock()

@@ -63,6 +63,24 @@ func TestWayOut(t *testing.T) {
 	}
 }
 
+// TestALimitThatIsTakenAway: a queue was full, and refused messages for some time. Then an operator
+// takes its limit away. Publishers and settlements that were refused go on, over the same Broker.
+func TestALimitThatIsTakenAway(t *testing.T) {
+	for _, kind := range []rabbitmq.QueueType{rabbitmq.Quorum, rabbitmq.Classic} {
+		if !full && kind == rabbitmq.Classic {
+			continue
+		}
+		t.Run(string(kind), func(t *testing.T) {
+			q := newBlockedQueue(t, kind)
+			d := q.receive()
+			require.NoError(t, q.fill())
+			require.NoError(t, q.ClearPolicy(q.q.Name()))
+			require.Eventually(t, func() bool { return q.q.Publish(t.Context(), queue.Message{ID: late}) == nil }, limit, 50*time.Millisecond)
+			require.NoError(t, q.settle(q.s.Settle, d, queue.Requeue))
+		})
+	}
+}
+
 func newBlockedQueue(t *testing.T, kind rabbitmq.QueueType) *blockedQueue {
 	t.Helper()
 	r := sharedRabbit(t)

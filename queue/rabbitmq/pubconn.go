@@ -22,6 +22,8 @@ type pubConn struct {
 	lost    error
 	wg      sync.WaitGroup
 
+	refusing *refusing
+
 	mu       sync.Mutex
 	waiting  map[route]int    // number of messages in flight
 	returned map[route]string // the reason of the broker's return, while a call waits for it
@@ -44,6 +46,7 @@ func newPubConn(l *link, ch *amqp.Channel, blocked *atomic.Pointer[string]) *pub
 	c := &pubConn{
 		link: l, channel: ch, calls: make(chan *call, 64), barrier: make(chan struct{}), dead: make(chan struct{}),
 		waiting: make(map[route]int), returned: make(map[route]string),
+		refusing: newRefusing(),
 	}
 	// Not buffered: when the client continues with the confirm, the listener has received the
 	// return, before any barrier.
@@ -226,7 +229,8 @@ func (c *pubConn) listen(
 	returns <-chan amqp.Return, closes <-chan *amqp.Error, blocks <-chan amqp.Blocking, blocked *atomic.Pointer[string],
 ) {
 	defer close(c.dead)
-	defer blocked.Store(nil)
+	var said *string // by this connection: another one may replace it
+	defer func() { blocked.CompareAndSwap(said, nil) }()
 	defer c.link.cut() // Without the channel the connection is useless.
 	for {
 		select {
@@ -242,9 +246,10 @@ func (c *pubConn) listen(
 				blocks = nil
 				continue
 			}
-			blocked.Store(nil)
-			if b.Active {
-				blocked.Store(&b.Reason)
+			blocked.CompareAndSwap(said, nil)
+			if said = nil; b.Active {
+				said = &b.Reason
+				blocked.Store(said)
 			}
 		case reply := <-closes:
 			c.lost = lostBecause(reply)

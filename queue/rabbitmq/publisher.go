@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,12 +20,14 @@ type publisher struct {
 	turn    chan struct{} // held while connecting; a channel, so that waiting for it ends with a context
 	current atomic.Pointer[pubConn]
 	closed  atomic.Bool
+	ended   chan struct{}          // closed by close
+	retired sync.WaitGroup         // connections that end when their last call does
 	blocked atomic.Pointer[string] // the reason why the broker blocks publishers; nil if it does not
 	limit   atomic.Pointer[sizeLimit]
 }
 
 func newPublisher(b *Broker) *publisher {
-	return &publisher{broker: b, turn: make(chan struct{}, 1)}
+	return &publisher{broker: b, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // outgoing is one message for one queue. Its message has an id.
@@ -62,10 +65,18 @@ func (p *publisher) publish(ctx context.Context, out []outgoing) []error {
 // refused by itself, because it would end the connection.
 func (p *publisher) publishChunk(ctx context.Context, out []outgoing) []error {
 	conn, err := p.connection(ctx)
+	for err == nil && !conn.refusing.enter() {
+		conn, err = p.connection(ctx)
+	}
 	if err != nil {
 		return slices.Repeat([]error{err}, len(out))
 	}
 	errs := make([]error, len(out))
+	defer func() {
+		if conn.refusing.leave(out, errs) && conn.link.server.forgetsToAdmit() {
+			p.retire(conn)
+		}
+	}()
 	fit, at := make([]outgoing, 0, len(out)), make([]int, 0, len(out))
 	by := p.broker.scale(conn.link.server)
 	for i, o := range out {
@@ -148,12 +159,15 @@ func (p *publisher) connect(ctx context.Context, blocked *atomic.Pointer[string]
 
 // close closes the connection, and refuses to make another one.
 func (p *publisher) close() {
-	p.closed.Store(true)
+	if !p.closed.Swap(true) {
+		close(p.ended)
+	}
 	p.turn <- struct{}{} // connecting is bounded, and so is this wait
 	defer func() { <-p.turn }()
 	if conn := p.current.Swap(nil); conn != nil {
 		conn.close()
 	}
+	p.retired.Wait()
 }
 
 const (

@@ -48,6 +48,10 @@ func (v serverVersion) hasQuorumPriorities() bool { return v.atLeast(4, 3) }
 // Such a timeout cancels the consumer; on older servers it closes the channel.
 func (v serverVersion) hasConsumerTimeouts() bool { return v.atLeast(4, 3) }
 
+// forgetsToAdmit reports whether a quorum queue that has refused a channel's messages, because it
+// was full, may refuse them forever when its limit is gone.
+func (v serverVersion) forgetsToAdmit() bool { return !v.atLeast(4, 3) }
+
 // hasOnlyKhepri reports whether the server keeps its queues in Khepri and nowhere else. Khepri
 // syncs a whole change before it confirms it, and needs a majority of the nodes for each.
 func (v serverVersion) hasOnlyKhepri() bool { return v.atLeast(4, 3) }
