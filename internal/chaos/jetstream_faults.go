@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -98,30 +97,31 @@ func (j *JetStream) Resume(name string) error {
 	})
 }
 
-// Occupy has another program fill the whole store of the server with a stream of its own: it takes
-// nothing more. Vacate deletes that.
+// Occupy fills the whole store of the only server with a stream of another program: it takes
+// nothing more, also when some hundred kilobytes of others are removed. Vacate deletes that.
 func (j *JetStream) Occupy() error {
+	const last = 1_000_000
 	return j.manage(func(ctx context.Context, js jetstream.JetStream) error {
-		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: squatter, Subjects: []string{squatter}, Discard: jetstream.DiscardNew})
-		for size := largeBody; err == nil && size > 0; size /= 2 { // to the last byte, nearly
-			for err == nil {
-				_, err = js.Publish(ctx, squatter, make([]byte, size))
+		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: squatter, Subjects: []string{squatter}}); err != nil {
+			return err
+		}
+		for {
+			info, err := js.AccountInfo(ctx)
+			if err != nil {
+				return err
 			}
-			var full *jetstream.APIError
-			if errors.As(err, &full) && full.ErrorCode == insufficient {
-				err = nil
+			size := largeBody
+			if room := j.servers[0].Store<<20 - int(info.Store); room < last/2 { //nolint:gosec // some megabytes
+				size = last // the server takes one that it has no more room for
+			}
+			if _, err = js.Publish(ctx, squatter, make([]byte, size)); err != nil || size == last {
+				return err
 			}
 		}
-		return err
 	})
 }
 
-const (
-	squatter = "squatter"
-
-	// insufficient is the code of "insufficient resources".
-	insufficient = 10023
-)
+const squatter = "squatter"
 
 // Vacate gives the room back.
 func (j *JetStream) Vacate() error {

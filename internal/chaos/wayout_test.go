@@ -129,12 +129,10 @@ func (q *blockedQueue) fill() error {
 	); err != nil {
 		return err
 	}
-	for end := time.Now().Add(limit); time.Now().Before(end); {
-		if err := q.q.Publish(q.Context(), queue.Message{ID: late}); err != nil {
-			return nil
-		}
-	}
-	return errors.New("the queue is not full")
+	require.Eventually(q, func() bool {
+		return q.q.Publish(q.Context(), queue.Message{ID: late}) != nil
+	}, limit, time.Millisecond, "the queue is not full")
+	return nil
 }
 
 func (q *blockedQueue) receive() *queue.Delivery {

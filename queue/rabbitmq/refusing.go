@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A quorum queue of RabbitMQ before 4.3 tells each channel that it is full, and later that it is
+// A quorum queue of RabbitMQ before 4.3 notifies each channel that it is full, and later that it is
 // not. The second is missing if its limit was taken away, as with a policy: it then refuses that
 // channel forever, and takes messages from others. So a channel that a queue has refused for a
 // while is replaced.

@@ -32,8 +32,8 @@ func TestRefusing(t *testing.T) {
 	})
 }
 
-// TestRefusing_CallsInFlightEnd: a channel that is retired begins no call, and is idle when the last
-// one has ended.
+// TestRefusing_CallsInFlightEnd: a channel that is retired begins no call, and is idle when the
+// last one has ended.
 func TestRefusing_CallsInFlightEnd(t *testing.T) {
 	r := newRefusing()
 	require.True(t, r.enter())
