@@ -28,7 +28,7 @@ func (tr *Trial) Publish(n int) {
 	for k := first; k < first+n; k++ {
 		tr.plan(strconv.Itoa(k), tr.poison(k))
 	}
-	ctx := context.WithoutCancel(tr.Context())
+	ctx := tr.Context()
 	tr.publishes.Go(func() {
 		for i := first; i < first+n; i += batch {
 			var msgs []queue.Message
@@ -73,7 +73,7 @@ func (tr *Trial) poisoned() int {
 }
 
 func (tr *Trial) publish(ctx context.Context, msgs []queue.Message) {
-	for end := time.Now().Add(tr.Limit); len(msgs) > 0 && time.Now().Before(end); {
+	for end := time.Now().Add(tr.Limit); len(msgs) > 0 && time.Now().Before(end) && ctx.Err() == nil; {
 		for _, m := range msgs {
 			tr.sent(m.ID, bytes.HasPrefix(m.Body, []byte(bad)))
 		}
@@ -84,6 +84,9 @@ func (tr *Trial) publish(ctx context.Context, msgs []queue.Message) {
 		if err != nil {
 			pause(nil, 50*time.Millisecond)
 		}
+	}
+	if ctx.Err() != nil {
+		return // the test has ended
 	}
 	for _, m := range msgs {
 		tr.Errorf("message %s: not confirmed within %v", m.ID, tr.Limit)

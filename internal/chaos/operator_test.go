@@ -61,6 +61,10 @@ func (o operated[B]) run(t *testing.T, start func(*testing.T) (b B, at, direct s
 	}
 }
 
+// refusedForAWhile is when consumers go on at the latest where the broker has refused what they
+// published: the waits for the next try have grown.
+const refusedForAWhile = Span(10 * time.Second)
+
 // somefail is set for jobs whose settlements need copies: a third of them fails once.
 func somefail(tr *Trial) { tr.FailEvery, tr.RetryAfter = 3, 500*time.Millisecond }
 
@@ -69,12 +73,12 @@ func somefail(tr *Trial) { tr.FailEvery, tr.RetryAfter = 3, 500*time.Millisecond
 func TestChaos_Operator(t *testing.T) {
 	both := []Kind{Quorum, Classic}
 	for _, o := range []operated[*RabbitMQ]{
-		{name: "memory alarm, jobs fail", kinds: both, set: somefail, strike: alarmed, within: Span(10 * time.Second)},
+		{name: "memory alarm, jobs fail", kinds: both, set: somefail, strike: alarmed, within: refusedForAWhile},
 		{name: "right to publish withdrawn, jobs fail", kinds: both, set: somefail, strike: unwritable},
-		{name: "queue kept full, jobs fail", kinds: both, set: failAtOnce, strike: keptFull},
-		{name: "max-length-bytes lowered below what waits, jobs fail", kinds: []Kind{Quorum}, set: failAtOnce, strike: narrowed},
+		{name: "queue kept full, jobs fail", kinds: both, set: failAtOnce, strike: keptFull, within: refusedForAWhile},
+		{name: "max-length-bytes lowered below what waits, jobs fail", kinds: []Kind{Quorum}, set: failAtOnce, strike: narrowed, within: refusedForAWhile},
 		{name: "max_message_size lowered below what waits, jobs fail", kinds: both, set: failLarge, strike: shrunk, ends: true},
-		{name: "queue edited and edited back: its policy drops messages", kinds: []Kind{Quorum}, set: failAtOnce, strike: edited},
+		{name: "queue edited and edited back by a policy", kinds: []Kind{Quorum}, set: failAtOnce, strike: edited, within: refusedForAWhile},
 		{name: "purged by an operator", kinds: both, set: unpoisoned, strike: purged},
 	} {
 		o.run(t, func(t *testing.T) (*RabbitMQ, string, string) {
@@ -142,9 +146,9 @@ func narrowed(tr *Trial, r *RabbitMQ) error {
 	return policed(tr, r, `{"max-length-bytes":100,"overflow":"reject-publish"}`)
 }
 
-// edited: where the driver has said how the queue is to be, the operator's policy changes nothing.
+// edited: where the driver has declared what the queue does, the operator's policy changes nothing.
 func edited(tr *Trial, r *RabbitMQ) error {
-	return policed(tr, r, `{"max-length":10,"overflow":"drop-head","dead-letter-strategy":"at-most-once","dead-letter-routing-key":"nowhere"}`)
+	return policed(tr, r, `{"max-length":10,"delivery-limit":50,"dead-letter-routing-key":"nowhere"}`)
 }
 
 // policed sets a policy. A classic queue obeys a limit before it reads what to do about it, and

@@ -221,7 +221,7 @@ func (r *RabbitMQ) environment(n *node) []string {
 }
 
 // ctlTime bounds one call of rabbitmqctl.
-const ctlTime = time.Minute
+const ctlTime = 3 * time.Minute
 
 // Ctl runs rabbitmqctl against the first node that runs.
 func (r *RabbitMQ) Ctl(args ...string) error {

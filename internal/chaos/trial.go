@@ -73,7 +73,10 @@ func NewTrial(t testing.TB, fault string, kind Kind, at, direct string) *Trial {
 	var err error
 	tr.direct, err = Open(kind, direct, tr.Queue)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, tr.direct.Close()) })
+	t.Cleanup(func() {
+		tr.Published()
+		require.NoError(t, tr.direct.Close())
+	})
 	return tr
 }
 
