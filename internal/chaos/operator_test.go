@@ -51,7 +51,7 @@ func (o operated[B]) run(t *testing.T, start func(*testing.T) (b B, at, direct s
 				tr.Struck()
 			}
 			row := tr.Finish(2)
-			if !o.ends {
+			if full && !o.ends { // a machine that is busy with other tests may cost a session
 				require.Empty(t, tr.Events(gentask.EventSessionLost))
 				require.Empty(t, tr.Events(gentask.EventHealed))
 			}

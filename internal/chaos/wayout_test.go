@@ -43,7 +43,7 @@ func TestWayOut(t *testing.T) {
 		},
 		{
 			name: "right to publish withdrawn", reason: rabbitmq.ErrRefused, parks: true,
-			strike: func(q *blockedQueue) error { return q.WithdrawPublishing() },
+			strike: (*blockedQueue).withdraw,
 			end:    func(q *blockedQueue) error { return q.GiveRights() },
 		},
 		{
@@ -75,8 +75,8 @@ func TestALimitThatIsTakenAway(t *testing.T) {
 			d := q.receive()
 			require.NoError(t, q.fill())
 			require.NoError(t, q.ClearPolicy(q.q.Name()))
-			require.Eventually(t, func() bool { return q.q.Publish(t.Context(), queue.Message{ID: late}) == nil }, limit, 50*time.Millisecond)
-			require.NoError(t, q.settle(q.s.Settle, d, queue.Requeue))
+			q.until("it is taken", func() bool { return q.late(limit) == nil })
+			q.until("it is settled", func() bool { return q.settle(q.s.Settle, d, queue.Requeue) == nil })
 		})
 	}
 }
@@ -106,18 +106,35 @@ func (q *blockedQueue) alarm() error {
 	if err := q.SetMemoryAlarm(true); err != nil {
 		return err
 	}
-	for end := time.Now().Add(limit); time.Now().Before(end); {
-		ctx, cancel := context.WithTimeout(q.Context(), 100*time.Millisecond)
-		err := q.q.Publish(ctx, queue.Message{ID: late})
-		cancel()
-		if _, blocked := q.b.Blocked(); blocked {
-			return nil
-		}
-		if err == nil {
-			return errors.New("the broker takes messages")
-		}
+	q.until("the broker says that it blocks", func() bool {
+		_ = q.late(100 * time.Millisecond)
+		_, blocked := q.b.Blocked()
+		return blocked
+	})
+	return nil
+}
+
+// withdraw returns when the connection that had the rights is gone.
+func (q *blockedQueue) withdraw() error {
+	if err := q.WithdrawPublishing(); err != nil {
+		return err
 	}
-	return errors.New("the broker does not say that it blocks")
+	q.until("it is refused", func() bool { return errors.Is(q.late(limit), rabbitmq.ErrRefused) })
+	return nil
+}
+
+// late publishes what may arrive.
+func (q *blockedQueue) late(within time.Duration) error {
+	ctx, cancel := context.WithTimeout(q.Context(), within)
+	defer cancel()
+	return q.q.Publish(ctx, queue.Message{ID: late})
+}
+
+func (q *blockedQueue) until(what string, cond func() bool) {
+	q.Helper()
+	for end := time.Now().Add(limit); !cond(); pause(nil, 10*time.Millisecond) {
+		require.True(q, time.Now().Before(end), "in vain: %s", what)
+	}
 }
 
 // fill leaves the queue no room.
@@ -129,9 +146,7 @@ func (q *blockedQueue) fill() error {
 	); err != nil {
 		return err
 	}
-	require.Eventually(q, func() bool {
-		return q.q.Publish(q.Context(), queue.Message{ID: late}) != nil
-	}, limit, time.Millisecond, "the queue is not full")
+	q.until("it is full", func() bool { return q.late(limit) != nil })
 	return nil
 }
 
@@ -185,16 +200,16 @@ func (w blocked) run(q *blockedQueue) {
 	ended = true
 	for id, comes := range back {
 		if comes {
-			require.NoError(q, q.settle(q.s.Settle, held[id], as[id]))
+			q.until("it is settled", func() bool { return q.settle(q.s.Settle, held[id], as[id]) == nil })
 		}
 	}
 	d := q.await(map[string]bool{"requeue": true})["requeue"]
 	require.GreaterOrEqual(q, d.Attempt, 2)
 	require.NoError(q, q.settle(q.s.Settle, d, queue.Ack))
-	require.Eventually(q, func() bool { // the broker itself may be at it
+	q.until("it is dead-lettered", func() bool { // maybe by the broker itself
 		at, err := q.q.Inspect(q.Context())
 		return err == nil && at.DeadLettered == 1
-	}, limit, 20*time.Millisecond)
+	})
 	letters, err := q.q.DeadLetters(q.Context(), 10)
 	require.NoError(q, err)
 	require.Len(q, letters, 1)
