@@ -62,6 +62,13 @@ func TestRate_Set(t *testing.T) {
 		require.Equal(t, Admit, g.Pass(it, now).Kind)
 		g.Started(it, now)
 	}
+	g.Set(Limit{PerSecond: 1, Burst: 3}, now)
+	now = now.Add(time.Minute)
+	for range 3 {
+		require.Equal(t, Admit, g.Pass(it, now).Kind)
+		g.Started(it, now)
+	}
+	require.Equal(t, Block, g.Pass(it, now).Kind)
 	g.Set(Limit{PerSecond: 1e-9, Burst: 1}, now)
 	g.Started(it, now)
 	require.Equal(t, now.Add(longest), g.Pass(it, now).Until)
