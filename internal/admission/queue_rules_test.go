@@ -97,6 +97,20 @@ func TestQueue_AsksAtTheTime(t *testing.T) {
 	require.Equal(t, Answer{Kind: Skip}, a)
 }
 
+// TestQueue_AsksAtTheFirstTime: of several times the first counts, and one who names none does not.
+func TestQueue_AsksAtTheFirstTime(t *testing.T) {
+	q := NewQueue([]Gate{&ruleGate{says: Answer{Kind: Skip}}})
+	for i, after := range []time.Duration{2, 1, 3, 0} {
+		it := &Item{Serial: uint64(i)} //nolint:gosec // a count
+		if after > 0 {
+			it.Keys = &Keys{NotBefore: begin.Add(after)}
+		}
+		q.Push(it)
+	}
+	_, a := q.Next(begin)
+	require.Equal(t, begin.Add(1), a.Until)
+}
+
 // TestQueue_PushAgain: the gates hear of the run that has ended, the next one waits for its time and
 // keeps its place, and a gate that the last run held closed is asked again.
 func TestQueue_PushAgain(t *testing.T) {
