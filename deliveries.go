@@ -96,7 +96,7 @@ func (l *ledger) onWorkerGone(w *worker) {
 
 // onWorkerEnded takes over from a user's worker that is gone for good.
 func (l *ledger) onWorkerEnded(msg *supervise.Ended) {
-	if e, ok := msg.Tag.(*entry); ok && e.busy() {
+	if e := msg.Tag.(*entry); e.busy() { //nolint:forcetypeassert // workers.startChild sets no others
 		l.onWorkerLost(e, msg.Reason)
 	}
 }
@@ -146,7 +146,7 @@ func (l *ledger) freeSlot(e *entry, reason error) {
 		return
 	}
 	l.waiting.Ended(&e.item, l.resultOf(e), l.lastProgress)
-	if e.deferred && l.held.Has(e) {
+	if e.deferred { // without effect if it was lost meanwhile
 		e.link.Settle(e, e.settlement())
 	}
 	l.emitDone(e)

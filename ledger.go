@@ -48,8 +48,9 @@ type ledger struct {
 
 	refusals     *refusals
 	paused       bool
-	abandoned    int // abandoned tasks that still run
-	late         int // abandoned tasks that have returned
+	ended        bool // it does nothing any more
+	abandoned    int  // abandoned tasks that still run
+	late         int  // abandoned tasks that have returned
 	drain        *drain
 	lastProgress time.Time
 	shown        view // the last published state
@@ -99,12 +100,13 @@ func (l *ledger) Receive(ctx actor.Context) {
 		l.workers.restartNow(msg)
 	case *actor.Stopping:
 		l.onStopping()
-		return
 	case *actor.Stopped:
 		l.instance.limits.over()
-		return
 	default:
 		l.control(ctx)
+	}
+	if l.ended { // its children end now
+		return
 	}
 	l.reconcile(ctx)
 	l.answers.send()
@@ -141,8 +143,7 @@ func (l *ledger) onStarted(ctx actor.Context) {
 		actor.Exit(ctx, nil)
 		return
 	}
-	l.lastProgress = time.Now()
-	l.instance.turned(l.lastProgress)
+	l.instance.turned(time.Now())
 	l.startTasks(ctx)
 	if l.behavior.restarts() {
 		l.workers.supervise(ctx)
@@ -168,7 +169,7 @@ func (l *ledger) startTasks(ctx actor.Context) {
 // supervisor is lost, its tasks are unknown, so the consumer ends, and restarts when they are gone.
 func (l *ledger) onExited(ctx actor.Context, msg *actor.Exited) {
 	switch {
-	case l.workers != nil && msg.PID.Equal(l.workers.supervisor):
+	case msg.PID.Equal(l.workers.supervisor):
 		l.workers.supervise(ctx)
 		l.workersLost(msg.Reason)
 	case msg.PID.Equal(l.tasks):
@@ -194,6 +195,7 @@ func (l *ledger) workersLost(reason error) {
 // onStopping ends the ledger. After an orderly drain nothing is left. Otherwise the session is
 // closed before the next incarnation can open another, and the children end the tasks.
 func (l *ledger) onStopping() {
+	l.ended = true
 	l.instance.limits.ending()
 	if l.incarnation != nil {
 		l.incarnation.over.Store(true)
@@ -220,7 +222,6 @@ func (l *ledger) onStopping() {
 		l.instance.drained(l.drain.report) // cut short, for good
 	}
 	l.instance.ledger.CompareAndSwap(l.self, nil)
-	l.count()
 }
 
 // control handles the messages that don't come with every job.
@@ -229,7 +230,7 @@ func (l *ledger) control(ctx actor.Context) {
 	case *actor.Started:
 		l.onStarted(ctx)
 	case *actor.Ready:
-		l.onReady(ctx, msg)
+		l.openSession(ctx) // the first one: the tasks can be started
 	case *actor.Exited:
 		l.onExited(ctx, msg)
 	case *sessionOpened:
@@ -318,18 +319,11 @@ func (l *ledger) cancel(id string) error {
 		}
 		err = nil
 		e.stop(ErrCancelled)
-		if _, idle := e.idleSince(time.Now()); idle && e.busy() && !e.decided() && l.workers.orphanOf(e) == nil {
+		if _, idle := e.idleSince(time.Now()); idle && !e.decided() && l.workers.orphanOf(e) == nil {
 			l.endIdle(e) // it has no task whose context would end
 		}
 	}
 	return err
-}
-
-// onReady opens the first session, when the tasks can be started.
-func (l *ledger) onReady(ctx actor.Context, msg *actor.Ready) {
-	if msg.PID.Equal(l.tasks) {
-		l.openSession(ctx)
-	}
 }
 
 // onTasksEnding ends the ledger because its task supervisor takes no more tasks. Otherwise every
@@ -364,16 +358,14 @@ func (l *ledger) startDrain(ctx actor.Context, within time.Duration) {
 // onDrainDue ends the time to drain: running jobs are cancelled. The second time, after the grace,
 // it gives up unsettled deliveries.
 func (l *ledger) onDrainDue(d *drain) {
-	switch {
-	case d != l.drain:
-	case d.over:
+	if d.over {
 		d.last = true
 		l.closeSession(link.CloseTimeout)
-	default:
-		d.over = true
-		sys, self := l.sys, l.self
-		d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainDue{d}) })
+		return
 	}
+	d.over = true
+	sys, self := l.sys, l.self
+	d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainDue{d}) })
 }
 
 // openSession opens the next session, unless there is one, or the consumer drains.

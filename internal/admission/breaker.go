@@ -47,7 +47,6 @@ func (g *Breaker) Reset() {
 // nothing comes any more. It returns when to call again; zero is when ready changes, or never.
 func (g *Breaker) Probe(now time.Time, ready bool) time.Time {
 	switch at := g.NextProbe(); {
-	case at.IsZero():
 	case now.Before(at):
 		return at
 	case ready:

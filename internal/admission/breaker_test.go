@@ -101,6 +101,7 @@ func TestKeyBreaker_Model(t *testing.T) {
 				require.Equal(t, GiveBack, a.Kind)
 				require.GreaterOrEqual(t, a.After, m.NextProbe().Sub(now))
 				require.ErrorIs(t, a.Reason, ErrBreakerOpen)
+				require.ErrorIs(t, a.Reason, errDown)
 				continue
 			}
 			require.Equal(t, Admit, a.Kind)
@@ -153,9 +154,14 @@ func TestKeyBreaker_TheFirstIsBackForTheProbe(t *testing.T) {
 	require.Equal(t, 5*time.Second, g.Pass(keyed("down"), now).After)
 	require.Equal(t, 6*time.Second, g.Pass(keyed("down"), now).After)
 	probe := now.Add(5 * time.Second)
-	require.Equal(t, Admit, g.Pass(keyed("down"), probe).Kind)
-	g.Started(keyed("down"), probe)
+	probing := keyed("down")
+	require.Equal(t, Admit, g.Pass(probing, probe).Kind)
+	g.Started(probing, probe)
 	require.Equal(t, SoonestAgain+time.Second, g.Pass(keyed("down"), probe).After)
+	require.Equal(t, 1, g.Down())
+	g.Ended(probing, Result{Signal: breaker.Bad, Reason: errDown}, probe)
+	require.Equal(t, 10*time.Second, g.Pass(keyed("down"), probe).After, "the first after another opening")
+	require.Equal(t, 11*time.Second, g.Pass(keyed("down"), probe).After)
 }
 
 // TestKeyBreaker_Memory: a breaker that is idle is forgotten, and so is an open one when nothing of
@@ -174,7 +180,10 @@ func TestKeyBreaker_Memory(t *testing.T) {
 	g.forget(now.Add(12 * time.Second))
 	require.Len(t, g.by, 1)
 	require.Empty(t, g.Changes())
-	g.forget(now.Add(2 * time.Hour))
+	last := g.by["down"].NextProbe().Add(forgettable)
+	g.forget(last)
+	require.Len(t, g.by, 1)
+	g.forget(last.Add(1))
 	require.Empty(t, g.by)
 	require.Equal(t, []Change{{Key: "down", State: breaker.Closed}}, g.Changes())
 	for i := range mostKeys + 1000 {
@@ -197,4 +206,135 @@ func TestKeyBreaker_FirstDown(t *testing.T) {
 	})
 	require.Equal(t, []string{"100", "101", "102"}, keys)
 	require.Equal(t, 300, g.Down())
+}
+
+// TestBreaker_Cause: the cause is that of the run that opened it. Runs that fail before or after
+// that are not, and a breaker that was not opened has none.
+func TestBreaker_Cause(t *testing.T) {
+	other, now := errors.New("other"), begin
+	for name, g := range map[string]interface {
+		Gate
+		circuit() *Circuit
+	}{"breaker": circuitOf{NewBreaker(newMachine())}, "of a key": circuitOfKey{newKeyBreaker()}} {
+		run(g, keyed("a"), breaker.Good, now)
+		late := keyed("a")
+		g.Started(late, now)
+		run(g, keyed("a"), breaker.Bad, now)
+		require.NoError(t, g.circuit().Cause, name)
+		run(g, keyed("a"), breaker.Bad, now)
+		require.Equal(t, breaker.Open, g.circuit().State(), name)
+		g.Ended(late, Result{Signal: breaker.Bad, Reason: other}, now)
+		require.Equal(t, errDown, g.circuit().Cause, name)
+	}
+}
+
+type circuitOf struct{ *Breaker }
+
+func (g circuitOf) circuit() *Circuit { return &g.Circuit }
+
+type circuitOfKey struct{ *KeyBreaker }
+
+func (g circuitOfKey) circuit() *Circuit { return g.by["a"] }
+
+// TestBreaker_Tickets: nothing is left of an item that has ended, nor after a reset.
+func TestBreaker_Tickets(t *testing.T) {
+	g, k, now := NewBreaker(newMachine()), newKeyBreaker(), begin
+	for _, gate := range []Gate{g, k} {
+		run(gate, keyed("a"), breaker.Good, now)
+		run(gate, keyed("a"), breaker.Good, now)
+	}
+	require.Empty(t, g.tickets)
+	require.Empty(t, k.tickets)
+	for _, gate := range []Gate{g, k} {
+		gate.Started(keyed("a"), now)
+	}
+	require.Len(t, g.tickets, 1)
+	require.Len(t, k.tickets, 1)
+	g.Reset()
+	k.Reset()
+	require.Empty(t, g.tickets)
+	require.Empty(t, k.tickets)
+}
+
+// TestBreaker_PassIsTold: a breaker that probes because an item comes tells of it.
+func TestBreaker_PassIsTold(t *testing.T) {
+	g, k, now := NewBreaker(newMachine()), newKeyBreaker(), begin
+	for range 3 {
+		run(g, &Item{}, breaker.Bad, now)
+		run(k, keyed("a"), breaker.Bad, now)
+	}
+	g.Changes()
+	k.Changes()
+	probe := g.NextProbe()
+	require.Equal(t, Admit, g.Pass(&Item{}, probe).Kind)
+	require.Equal(t, []Change{{State: breaker.Probing, Cause: errDown}}, g.Changes())
+	require.Equal(t, Admit, k.Pass(keyed("a"), probe).Kind)
+	require.Equal(t, []Change{{Key: "a", State: breaker.Probing, Cause: errDown}}, k.Changes())
+}
+
+// TestKeyBreaker_Reset: after a reset, another probe may start.
+func TestKeyBreaker_Reset(t *testing.T) {
+	g, now := newKeyBreaker(), begin
+	for range 3 {
+		run(g, keyed("a"), breaker.Bad, now)
+	}
+	now = g.by["a"].NextProbe()
+	require.Equal(t, Admit, g.Pass(keyed("a"), now).Kind)
+	g.Started(keyed("a"), now)
+	require.Equal(t, GiveBack, g.Pass(keyed("a"), now).Kind)
+	g.Reset()
+	require.Equal(t, Admit, g.Pass(keyed("a"), now).Kind)
+}
+
+// TestKeyBreaker_NoKey: items without a key have no breaker.
+func TestKeyBreaker_NoKey(t *testing.T) {
+	g, now := newKeyBreaker(), begin
+	for range 3 {
+		run(g, &Item{}, breaker.Bad, now)
+	}
+	require.Empty(t, g.by)
+	require.Equal(t, Admit, g.Pass(&Item{}, now).Kind)
+}
+
+// TestKeyBreaker_Forgotten: runs that began before their breaker was forgotten count for the next
+// one, as its first.
+func TestKeyBreaker_Forgotten(t *testing.T) {
+	g, now := newKeyBreaker(), begin
+	for range 3 {
+		run(g, keyed("a"), breaker.Bad, now)
+	}
+	now = g.by["a"].NextProbe()
+	require.Equal(t, Admit, g.Pass(keyed("a"), now).Kind)
+	run(g, keyed("a"), breaker.Good, now)
+	require.Equal(t, breaker.Closed, g.by["a"].State())
+	require.NoError(t, g.by["a"].Cause)
+	late := make([]*Item, 3)
+	for i := range late {
+		late[i] = keyed("a")
+		g.Started(late[i], now)
+	}
+	now = now.Add(time.Minute)
+	g.forget(now)
+	require.Empty(t, g.by)
+	for _, it := range late {
+		g.Ended(it, Result{Signal: breaker.Bad, Reason: errDown}, now)
+	}
+	require.Equal(t, breaker.Open, g.by["a"].State())
+}
+
+// TestKeyBreaker_HoldUntil: a held item is asked again at the probe or at the end of its hold, the
+// earlier of which counts; while a probe runs, only the second has a time.
+func TestKeyBreaker_HoldUntil(t *testing.T) {
+	g, now := newKeyBreaker(), begin
+	for range 3 {
+		run(g, keyed("a"), breaker.Bad, now)
+	}
+	probe := g.by["a"].NextProbe()
+	later := probe.Add(time.Minute)
+	held := &Item{Keys: &Keys{Breaker: "a", Order: "o", HoldUntil: later}}
+	require.Equal(t, Answer{Kind: Skip, Until: probe}, g.Pass(held, now))
+	require.Equal(t, Admit, g.Pass(keyed("a"), probe).Kind)
+	g.Started(keyed("a"), probe)
+	require.Equal(t, Answer{Kind: Skip, Until: later}, g.Pass(held, probe))
+	require.Equal(t, SoonestAgain+time.Second, g.Pass(keyed("a"), probe).After, "it is not awaited for a probe")
 }

@@ -83,8 +83,8 @@ func (g *KeyBreaker) FirstDown(most int, f func(key string, c *Circuit)) {
 // Pass implements [Gate].
 func (g *KeyBreaker) Pass(it *Item, now time.Time) Answer {
 	k := it.keys()
-	c := g.by[k.Breaker]
-	if k.Breaker == "" || c == nil {
+	c := g.by[k.Breaker] // the empty key never has one
+	if c == nil {
 		return Answer{}
 	}
 	was := c.State()
@@ -125,8 +125,7 @@ func (g *KeyBreaker) untilProbe(c *Circuit, now time.Time) time.Duration {
 
 // Started implements [Gate].
 func (g *KeyBreaker) Started(it *Item, _ time.Time) {
-	key := it.keys().Breaker
-	if c := g.by[key]; key != "" && c != nil {
+	if c := g.by[it.keys().Breaker]; c != nil {
 		g.tickets[it] = keyTicket{c, c.Begin()}
 	}
 }
@@ -171,8 +170,7 @@ func (g *KeyBreaker) note(key string, c *Circuit, was breaker.State) {
 		delete(g.down, key)
 	case breaker.Open:
 		g.down[key], c.awaited = c, c.awaited && was == breaker.Open
-	case breaker.Probing:
-		g.down[key] = c
+	case breaker.Probing: // it has been down since it opened
 	}
 	if c.State() == was {
 		return

@@ -65,9 +65,17 @@ func TestFirstKeys(t *testing.T) {
 	})
 }
 
+// TestFirstHalf: those with the least values, and of equal values those with the first names.
+func TestFirstHalf(t *testing.T) {
+	by := map[string]int{"a": 3, "d": 1, "b": 1, "e": 2, "c": 1, "f": 2}
+	require.Equal(t, []string{"b", "c", "d"}, firstHalf(by, func(a, b int) int { return a - b }))
+}
+
 func TestShortCause(t *testing.T) {
 	plain := errors.New("plain")
 	require.Equal(t, plain, shortCause(plain))
 	require.NoError(t, shortCause(nil))
+	fits := errors.New(strings.Repeat("e", maxCause))
+	require.Equal(t, fits, shortCause(fits))
 	require.Less(t, len(shortCause(errors.New(strings.Repeat("é", 5000))).Error()), maxCause+10)
 }

@@ -413,3 +413,36 @@ func TestAnswerKind_String(t *testing.T) {
 	}
 	require.Equal(t, []string{"admit", "skip", "block", "give back", "answer(4)"}, all)
 }
+
+// TestQueue_TakenItemsMayComeAgain: an item that was taken out has no past.
+func TestQueue_TakenItemsMayComeAgain(t *testing.T) {
+	q, now := NewQueue(nil), time.Now()
+	var all []*Item
+	for i := range 3 {
+		it := &Item{Serial: uint64(i), Identity: idOf("m"), Keys: &Keys{Order: "o"}} //nolint:gosec // a count
+		q.Push(it)
+		all = append(all, it)
+	}
+	require.Equal(t, all, q.Take())
+	require.False(t, all[2].Waiting())
+	q.Push(all[2])
+	require.True(t, all[2].Waiting())
+	it, _ := q.Next(now)
+	require.Same(t, all[2], it)
+	require.False(t, it.Waiting(), "named")
+	require.False(t, it.Working())
+	q.Started(it, now)
+	require.True(t, it.Working())
+	q.Ended(it, Result{}, now)
+	require.False(t, it.Working())
+}
+
+// TestItem_Delay: the item waits until then, and keeps its keys, which others may share.
+func TestItem_Delay(t *testing.T) {
+	shared := &Keys{Order: "o"}
+	it := &Item{Keys: shared}
+	it.Delay(begin)
+	require.Equal(t, &Keys{Order: "o"}, shared)
+	require.Equal(t, &Keys{Order: "o", NotBefore: begin, Floor: true}, it.Keys)
+	require.Equal(t, "o", it.OrderKey())
+}

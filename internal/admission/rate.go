@@ -56,9 +56,7 @@ func (l limiter) set(to Limit, now time.Time) {
 }
 
 // full reports whether the limiter is as good as a new one.
-func (l limiter) full(now time.Time) bool {
-	return l.Limit() == rate.Inf || l.TokensAt(now) >= float64(l.Burst())
-}
+func (l limiter) full(now time.Time) bool { return l.TokensAt(now) >= float64(l.Burst()) }
 
 // Rate is the gate of a limit that all items share: over any interval d, at most Burst +
 // PerSecond*d items start. It blocks the others.

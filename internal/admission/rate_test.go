@@ -62,6 +62,13 @@ func TestRate_Set(t *testing.T) {
 		require.Equal(t, Admit, g.Pass(it, now).Kind)
 		g.Started(it, now)
 	}
+	g.Set(Limit{PerSecond: 1, Burst: 3}, now)
+	now = now.Add(time.Minute)
+	for range 3 {
+		require.Equal(t, Admit, g.Pass(it, now).Kind)
+		g.Started(it, now)
+	}
+	require.Equal(t, Block, g.Pass(it, now).Kind)
 	g.Set(Limit{PerSecond: 1e-9, Burst: 1}, now)
 	g.Started(it, now)
 	require.Equal(t, now.Add(longest), g.Pass(it, now).Until)
@@ -122,6 +129,15 @@ func TestKeyRate_Memory(t *testing.T) {
 	}
 }
 
+// TestKeyRate_FewKeys: no key that is in use is forgotten while there is room.
+func TestKeyRate_FewKeys(t *testing.T) {
+	g := NewKeyRate(Limit{PerSecond: 1e-6, Burst: 2})
+	for i := range 3 * sweepAt {
+		g.Started(&Item{Keys: &Keys{Rate: strconv.Itoa(i)}}, begin)
+	}
+	require.Len(t, g.by, 3*sweepAt)
+}
+
 func TestKeyRate_Set(t *testing.T) {
 	g, it, now := NewKeyRate(Limit{}), &Item{Keys: &Keys{Rate: "a"}}, begin
 	g.Started(it, now)
@@ -129,7 +145,10 @@ func TestKeyRate_Set(t *testing.T) {
 	g.Set(Limit{PerSecond: 1, Burst: 1}, now)
 	g.Started(it, now)
 	require.Equal(t, Answer{Kind: Skip, Until: now.Add(time.Second)}, g.Pass(it, now))
-	require.Equal(t, Admit, g.Pass(&Item{}, now).Kind, "without a key")
+	for range 2 {
+		require.Equal(t, Admit, g.Pass(&Item{}, now).Kind, "without a key")
+		g.Started(&Item{}, now)
+	}
 	g.Set(Limit{PerSecond: 10, Burst: 1}, now)
 	require.Equal(t, now.Add(100*time.Millisecond), g.Pass(it, now).Until)
 	g.Set(Limit{}, now)

@@ -57,7 +57,7 @@ func (g *Suspects) SetReady(ready bool) { g.ready = ready }
 // Refused ends the turn of a suspect whose settlement the broker has refused, as soon as its worker
 // and task are gone: the others must not wait for it.
 func (g *Suspects) Refused(it *Item) {
-	if g.alone == it && it != nil {
+	if g.alone == it {
 		g.gone = true
 		g.finish()
 	}
@@ -68,7 +68,7 @@ func (g *Suspects) Suspected(it *Item) bool {
 	if !it.Redelivered {
 		return false
 	}
-	if c, known := g.known.Get(it.Identity); known && (c.suspect || it.Attempt <= c.attempt) {
+	if c, _ := g.known.Get(it.Identity); c.suspect || it.Attempt <= c.attempt {
 		return c.suspect
 	}
 	return it.Attempt > int(it.Used)+1 // copies are made on purpose

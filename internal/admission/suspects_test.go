@@ -139,3 +139,107 @@ func TestSuspects_Suspected(t *testing.T) {
 	g.Reset()
 	require.True(t, g.Suspected(counted), "a new queue forgets nothing of the messages")
 }
+
+// suspect returns an item that the gate suspects.
+func suspect(id string) *Item { return &Item{Identity: idOf(id), Attempt: 2, Redelivered: true} }
+
+// TestSuspects_Turn: a suspect blocks all others from when it is due until its delivery, its worker
+// and its task are gone. Only it is started when it is ready.
+func TestSuspects_Turn(t *testing.T) {
+	g, now := NewSuspects(), begin
+	plain, one, other := &Item{Identity: idOf("p"), Attempt: 1}, suspect("a"), suspect("b")
+	require.False(t, g.Busy())
+	require.Equal(t, Admit, g.Pass(plain, now).Kind)
+	require.Equal(t, Block, g.Pass(one, now).Kind)
+	require.Same(t, one, g.Due())
+	require.True(t, g.Busy())
+	g.SetReady(true)
+	require.Equal(t, Block, g.Pass(plain, now).Kind)
+	require.Equal(t, Block, g.Pass(other, now).Kind)
+	require.Equal(t, Admit, g.Pass(one, now).Kind)
+	g.Started(plain, now) // before it was due
+	require.Same(t, one, g.Due())
+	g.Started(one, now)
+	require.Nil(t, g.Due())
+	require.Same(t, one, g.Alone())
+	require.True(t, g.Busy())
+	g.Ended(plain, Result{}, now)
+	g.Gone(plain, Done, now)
+	require.Equal(t, Block, g.Pass(plain, now).Kind, "it is still at work")
+	require.Equal(t, Block, g.Pass(other, now).Kind)
+	g.Ended(one, Result{}, now)
+	require.True(t, g.Busy(), "its delivery is still held")
+	require.False(t, g.Suspected(one), "it has run, and the process lives")
+	g.Gone(one, Done, now)
+	require.False(t, g.Busy())
+	require.Equal(t, Block, g.Pass(other, now).Kind, "the next is due, and not ready")
+	require.Same(t, other, g.Due())
+	g.Gone(other, Released, now)
+	require.False(t, g.Busy())
+	require.True(t, g.Suspected(other), "it was given back before it could be cleared")
+	other.Attempt = 1
+	require.True(t, g.Suspected(other), "whatever the broker counts")
+}
+
+// TestSuspects_LostAtWork: one whose delivery is lost before it ends is not cleared by its end.
+func TestSuspects_LostAtWork(t *testing.T) {
+	g, now := NewSuspects(), begin
+	one := suspect("a")
+	g.Pass(one, now)
+	g.Started(one, now)
+	g.Ended(&Item{Identity: idOf("another")}, Result{}, now)
+	require.Zero(t, g.known.Len(), "only a suspect is cleared by its end")
+	g.Gone(one, Lost, now)
+	require.True(t, g.Busy(), "it is still at work")
+	g.Ended(one, Result{}, now)
+	require.False(t, g.Busy())
+	require.True(t, g.Suspected(one))
+}
+
+// TestSuspects_Refused: the others do not wait for the settlement of a suspect that the broker has
+// refused, but for its end.
+func TestSuspects_Refused(t *testing.T) {
+	g, now := NewSuspects(), begin
+	one, other := suspect("a"), suspect("b")
+	g.Pass(one, now)
+	g.Started(one, now)
+	g.Ended(one, Result{}, now)
+	g.Refused(other)
+	require.True(t, g.Busy())
+	g.Refused(one)
+	require.False(t, g.Busy())
+	g.Pass(other, now)
+	g.Started(other, now)
+	g.Refused(other)
+	require.True(t, g.Busy(), "it is still at work")
+	g.Ended(other, Result{}, now)
+	require.False(t, g.Busy())
+}
+
+// TestSuspects_Clearance: a message is cleared up to the attempt that its end here explains. A
+// settled one is not remembered.
+func TestSuspects_Clearance(t *testing.T) {
+	now := begin
+	for how, cleared := range map[Fate]int{Done: 1, Released: 2, Requeued: 3, Lost: 3} {
+		g := NewSuspects()
+		g.Gone(&Item{Identity: idOf("m"), Attempt: 2}, how, now)
+		for attempt := 1; attempt <= 5; attempt++ {
+			it := &Item{Identity: idOf("m"), Attempt: attempt, Redelivered: true}
+			require.Equal(t, attempt > cleared, g.Suspected(it), "%d, attempt %d", how, attempt)
+		}
+		require.Equal(t, how != Done, g.known.Len() == 1)
+	}
+}
+
+// TestSuspects_Reset forgets the suspects that were due or at work.
+func TestSuspects_Reset(t *testing.T) {
+	g := NewSuspects()
+	g.Pass(suspect("a"), begin)
+	g.SetReady(true)
+	g.Reset()
+	require.False(t, g.Busy())
+	g.Pass(suspect("b"), begin)
+	g.Started(g.Due(), begin)
+	g.Reset()
+	require.False(t, g.Busy())
+}

@@ -56,11 +56,11 @@ func (t *turns) of(key string) *keyQueue {
 	return q
 }
 
-// before returns the last item that came before it. An item that had to wait is old, so the search
-// begins at the front.
+// before returns the last item that came before it; the last one of all came later. An item that
+// had to wait is old, so the search begins at the front.
 func (q *keyQueue) before(it *Item) *Item {
 	var last *Item
-	for x := q.items.First(); x != nil && x.Serial < it.Serial; x = q.items.Next(x) {
+	for x := q.items.First(); x.Serial < it.Serial; x = q.items.Next(x) {
 		last = x
 	}
 	return last

@@ -38,11 +38,10 @@ func newContext(leader context.Context) (run *runContext, cancel context.CancelC
 
 // Err returns [context.DeadlineExceeded] when the time of the batch was over.
 func (c *runContext) Err() error {
-	err := c.Context.Err()
-	if err != nil && guard.Is(context.Cause(c.Context), task.ErrTimeout) {
+	if guard.Is(context.Cause(c.Context), task.ErrTimeout) {
 		return context.DeadlineExceeded
 	}
-	return err
+	return c.Context.Err()
 }
 
 // Deadline returns that of the task.

@@ -10,7 +10,8 @@ import (
 
 // lead handles the batch of m in its task, and returns the result of m.
 func (s *Set) lead(ctx context.Context, m *Member) (r Result) {
-	if ctx.Err() != nil && s.leave(m) {
+	if ctx.Err() != nil {
+		s.leave(m) // it can: only its leader handles a batch
 		return Result{Err: context.Cause(ctx)}
 	}
 	b := m.batch

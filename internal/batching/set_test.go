@@ -384,3 +384,53 @@ func TestEnding_String(t *testing.T) {
 	}
 	require.Equal(t, []string{"own", "panicked", "exited", "stopped", "ending(4)"}, all)
 }
+
+// TestSet_StoppedAtTheEnd: when the leader's task is told to stop just before the function returns,
+// the members without a result learn that.
+func TestSet_StoppedAtTheEnd(t *testing.T) {
+	act(t, Settings{Slots: 10}, func(s *scene) {
+		f := &Function{Size: 2, Wait: time.Second}
+		jobs := []*job{newJob("1", f), newJob("2", f)}
+		f.Call = func(context.Context, []*Member) (map[string]error, error) {
+			jobs[1].stop(errStopped)
+			return nil, nil
+		}
+		for _, j := range jobs {
+			go j.run(s.set)
+			synctest.Wait()
+		}
+		want := Result{Err: ErrNoResult, Ending: Stopped, Leader: &jobs[1].Member, Cause: errStopped}
+		require.Equal(s, []Result{want}, jobs[0].results)
+		require.Equal(s, []Result{{Err: ErrNoResult}}, jobs[1].results)
+	})
+}
+
+// TestSet_ResultsAreSealed: the members may read them, however they behave.
+func TestSet_ResultsAreSealed(t *testing.T) {
+	act(t, Settings{Slots: 10}, func(s *scene) {
+		j := s.join(s.function(1, time.Second), "1")[0]
+		s.end(j, func() (map[string]error, error) { return map[string]error{"1": wildError{}}, nil })
+		require.NotPanics(s, func() { _ = j.results[0].Err.Error() })
+	})
+}
+
+// wildError is an error that can't be read.
+type wildError struct{}
+
+func (wildError) Error() string { panic("wild") }
+
+// TestSet_OneLeader: when a member leaves that does not lead, the leader stays.
+func TestSet_OneLeader(t *testing.T) {
+	set, f := New(Settings{Slots: 10}), &Function{Size: 3}
+	members := make([]*Member, 3)
+	for i := range members {
+		members[i] = &Member{Owner: i, ID: fmt.Sprint(i), Attempt: 1, turn: make(chan struct{}, 1)}
+		set.enter(f, members[i])
+	}
+	require.Len(t, members[2].turn, 1, "it was elected, and has not begun")
+	require.True(t, set.leave(members[0]))
+	require.Same(t, members[2], members[2].batch.leader)
+	require.Empty(t, members[1].turn)
+	require.True(t, set.leave(members[2]))
+	require.Len(t, members[1].turn, 1)
+}

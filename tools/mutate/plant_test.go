@@ -87,3 +87,37 @@ func TestPlant_Text(t *testing.T) {
 }
 `, text)
 }
+
+// TestPlant_Off: with no mutant on, a comparison and a sum are what they were, also of NaN, which
+// is neither below nor above anything.
+func TestPlant_Off(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/p\n\ngo 1.26\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(`package main
+
+import "math"
+
+func compare(a, b float64) { println(a < b, a <= b, a > b, a >= b, a == b, a != b, a+b, a-b) }
+
+func main() {
+	for _, a := range []float64{-1, 0, 1, math.NaN(), math.Inf(1)} {
+		compare(a, 0)
+		compare(0, a)
+		compare(a, a)
+	}
+}
+`), 0o600))
+	c, err := load(dir, []string{"p.go"})
+	require.NoError(t, err)
+	overlay, err := c.overlay(t.TempDir())
+	require.NoError(t, err)
+	var printed []string
+	for _, args := range [][]string{{"run", "."}, {"run", "-overlay", overlay, "."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		printed = append(printed, string(out))
+	}
+	require.Equal(t, printed[0], printed[1])
+}
