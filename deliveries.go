@@ -34,11 +34,12 @@ func (l *ledger) onDelivered(e *entry) {
 	if known != nil && e.delivery.Redelivered {
 		e.item.Attempt = known.attemptOf(e.delivery)
 	}
+	moves := l.instance.limits.suspects != nil && l.suspect(e)
 	l.report.received(e)
 	if known != nil && l.recall(e, known) {
 		return
 	}
-	l.admit(e)
+	l.admit(e, moves)
 }
 
 // recall carries out the earlier decision about a delivery that has come back, without running it,
@@ -70,11 +71,19 @@ func (l *ledger) recall(e *entry, known *returnee) bool {
 	return true
 }
 
-// admit queues a delivery for its slot, unless this node can't do it, or it has no attempt left.
-func (l *ledger) admit(e *entry) {
+// admit queues a delivery for its slot, unless this node can't do it, it has no attempt left, or it
+// moves to the place for suspects.
+func (l *ledger) admit(e *entry, moves bool) {
 	if d, reason := e.beforeAdmission(l.behaviorOf(e)); d.kind != undecided {
 		_ = e.settle(d, reason) // it is undecided, as all deliveries that come
 		return
+	}
+	if moves {
+		l.isolate(e)
+		return
+	}
+	if e.item.Isolated {
+		l.instance.limits.suspects.Took(&e.item)
 	}
 	l.waiting.Push(&e.item)
 }

@@ -20,6 +20,7 @@ func (l *ledger) reconcile(ctx actor.Context) {
 	}
 	l.reconcileIntake()
 	l.giveBackUnstarted()
+	l.takeSuspect()
 	l.instance.limits.rest()
 	l.reportBreakers()
 	l.reconcileDrain(ctx)
@@ -268,6 +269,9 @@ func (l *ledger) closeSession(within time.Duration) {
 	for _, e := range l.held.Slice() {
 		l.lose(e)
 	}
+	if s := l.instance.limits.suspects; s != nil {
+		s.Place.Closed()
+	}
 }
 
 // onClosed is called when the session is closed and the goroutines of its link are gone.
@@ -305,6 +309,7 @@ func (l *ledger) onTick(ctx actor.Context) {
 		l.heal(ctx, ErrSilent)
 	}
 	l.lookAtRefused(ctx, now)
+	l.countSuspects(now)
 	l.listen(now)
 }
 

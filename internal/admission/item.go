@@ -25,6 +25,8 @@ type Item struct {
 
 	Used        int32 // attempts before this copy of the message was made, on purpose
 	Redelivered bool  // as the broker reports
+	Marked      bool  // a suspect: see [Suspects]
+	Isolated    bool  // it comes from the place for suspects, and is marked too
 
 	state   state
 	ahead   uint8 // the number of chains in which others are before it

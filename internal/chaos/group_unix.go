@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -17,3 +18,6 @@ func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKI
 func hangUp(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGHUP) }
 
 func interrupt(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGINT) }
+
+// killSelf ends this process as kill -9 does.
+func killSelf() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

@@ -30,7 +30,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 			s.giveBackWhole(c)
 			continue
 		}
-		p.add(s.streamOf(c.settlement), shed(msg, most), c.ID)
+		p.add(s.streamOf(*c), shed(msg, most), c.ID)
 		c.copied = true
 		copied = append(copied, *c)
 	}
@@ -98,6 +98,12 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	m.Headers = make(map[string]string, len(c.Headers)+5)
 	maps.Copy(m.Headers, c.Headers)
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts())
+	if c.suspect {
+		return s.suspectOf(c, m)
+	}
+	if c.settlement.Disposition != queue.Release {
+		delete(m.Headers, queue.HeaderSuspect)
+	}
 	if c.settlement.Disposition != queue.DeadLetter {
 		return s.again(c, m)
 	}

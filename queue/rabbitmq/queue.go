@@ -165,7 +165,7 @@ func (q *Queue) Delete(ctx context.Context) error {
 	if err := checkName(q.name); err != nil {
 		return err
 	}
-	names := []string{q.name, q.deadName()}
+	names := []string{q.name, q.deadName(), q.suspectsName()}
 	for delay := range rungs() {
 		names = append(names, q.delayName(delay))
 	}
