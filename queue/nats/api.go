@@ -44,6 +44,9 @@ type info struct {
 	Pending    int  `json:"num_pending"`
 	AckPending int  `json:"num_ack_pending"`
 	Waiting    int  `json:"num_waiting"`
+	Delivered  struct {
+		Seq uint64 `json:"consumer_seq"`
+	} `json:"delivered"`
 }
 
 // streamInfo asks for a stream once. Its error may be [jetstream.ErrStreamNotFound].

@@ -96,30 +96,55 @@ func (q *Queue) makeSuspects(ctx context.Context) (lease time.Duration, err erro
 }
 
 // Isolated implements [queue.Isolator]. The server does not tell a suspect that is held from one
-// that was lost with its process. So one that is delivered once more on demand is put back as a
-// copy, which waits.
+// that was lost with its process. If nothing has happened at the place for a lease, it returns 1,
+// and less often each time that this was in vain.
 func (s *session) Isolated(ctx context.Context) (int, error) {
 	if err := s.havePlace(ctx); err != nil {
 		return 0, err
 	}
 	have, err := s.lookAtPlace(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.placed = false // the next call makes it again
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("nats: suspects of %q: %w", s.queue, err)
 	}
-	if have.Paused || have.Pending > 0 || have.AckPending == 0 {
+	switch {
+	case have.Paused:
+		return 0, nil
+	case have.Pending > 0 || have.AckPending == 0:
 		return have.Pending, nil
+	case s.stillness.over(have, s.lease, time.Now()):
+		return 1, nil
 	}
-	h, err := s.pull(ctx)
-	if h == nil || err != nil {
-		return 0, err
+	return 0, nil
+}
+
+// stillness is how long the place has been as it is.
+type stillness struct {
+	held  int    // suspects, or lost
+	seq   uint64 // of the last delivery
+	since time.Time
+	wait  time.Duration
+}
+
+// mostStill bounds the wait between two attempts to get a suspect that may be held.
+const mostStill = time.Minute
+
+// over reports whether an attempt should be made to get a suspect, which may be held.
+func (w *stillness) over(have *info, lease time.Duration, now time.Time) bool {
+	if have.AckPending != w.held || have.Delivered.Seq != w.seq {
+		*w = stillness{held: have.AckPending, seq: have.Delivered.Seq, since: now, wait: lease}
+		return false
 	}
-	return 1, s.putBack(ctx, h)
+	if now.Sub(w.since) < w.wait {
+		return false
+	}
+	w.since, w.wait = now, min(2*w.wait, max(mostStill, lease))
+	return true
 }
 
 // lookAtSuspects asks for the state of the place.
@@ -132,29 +157,7 @@ func (q *Queue) lookAtSuspects(ctx context.Context) (*info, error) {
 	if err != nil {
 		return nil, l.answer(ctx, err)
 	}
-	if have.Paused {
-		have.Pending = 0
-	}
 	return have, nil
-}
-
-// putBack replaces a suspect by a copy that waits.
-func (s *session) putBack(ctx context.Context, h *holding) error {
-	c := claim{holding: h, suspect: true}
-	p := publication{link: s.link}
-	p.add(s.streamOf(c), shed(s.copyOf(c), s.link.nc.MaxPayload()), h.ID)
-	answer := answerAck
-	failed := p.confirm(ctx)
-	if len(failed) > 0 {
-		answer = answerNak
-	}
-	if err := s.link.nc.Publish(h.reply, answer); err != nil {
-		return s.orEnded(err)
-	}
-	if len(failed) > 0 {
-		return fmt.Errorf("nats: suspects of %q: %w", s.queue, failed[0].Err)
-	}
-	return nil
 }
 
 // ReceiveIsolated implements [queue.Isolator].

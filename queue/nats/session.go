@@ -43,6 +43,8 @@ type session struct {
 	terms   terms
 	renewed bool // the intake was renewed, and the server has not answered since
 	placed  bool // the place for suspects is there
+
+	stillness stillness // of that place
 }
 
 // holding is one delivery, from its arrival until its settlement is claimed.
