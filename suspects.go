@@ -1,6 +1,7 @@
 package gentask
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -12,9 +13,13 @@ import (
 // for suspects requires. It reports whether the delivery must be moved there.
 func (l *ledger) suspect(e *entry) (moves bool) {
 	s := l.instance.limits.suspects
-	_, e.item.Marked = e.delivery.Headers[queue.HeaderSuspect]
 	e.item.Isolated = e.delivery.Isolated
-	e.item.Marked = e.item.Marked || e.item.Isolated
+	if used, marked := e.delivery.Headers[queue.HeaderSuspect]; marked || e.item.Isolated {
+		e.item.Marked = true
+		if n, err := strconv.ParseInt(used, 10, 32); err == nil && n >= 0 {
+			e.item.Used = int32(n)
+		}
+	}
 	if !s.Suspected(&e.item) || !e.link.Isolates() {
 		return false
 	}

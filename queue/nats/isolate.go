@@ -47,7 +47,7 @@ func (s *session) claimSuspect(ctx context.Context, one queue.Settlement) (claim
 // suspectOf returns the copy for the place. It has a name of its own, so that it is stored once.
 func (s *session) suspectOf(c claim, m queue.Message) *natsgo.Msg {
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts() - 1)
-	m.Headers[queue.HeaderSuspect] = "1"
+	m.Headers[queue.HeaderSuspect] = m.Headers[queue.HeaderAttempts]
 	copied := encode(s.queue+suspectsSuffix, "suspect:"+c.origin.dedup(), m)
 	if c.subject != s.queue {
 		copied.Header[headerSubject] = []string{c.subject}

@@ -72,7 +72,7 @@ func (s *session) claimSuspect(st *queue.Settlement) (*move, error) {
 	}
 	h.claimed = true
 	msg := h.copyOf(st.Attempts()-1, h.room-ours)
-	msg.Headers[queue.HeaderSuspect] = "1"
+	msg.Headers[queue.HeaderSuspect] = msg.Headers[queue.HeaderAttempts]
 	return &move{held: h, disposition: queue.Requeue, out: outgoing{queue: s.queue.suspectsName(), msg: msg}}, nil
 }
 
