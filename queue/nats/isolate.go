@@ -55,7 +55,8 @@ func (s *session) suspectOf(c claim, m queue.Message) *natsgo.Msg {
 	return copied
 }
 
-// havePlace makes or checks the place, once for each session.
+// havePlace makes or checks the place, once for each session. From then on a requeue is a copy,
+// because a -NAK leaves the same trace as the death of a process.
 func (s *session) havePlace(ctx context.Context) error {
 	s.mu.Lock()
 	placed := s.placed

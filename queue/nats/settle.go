@@ -90,7 +90,7 @@ func (s *session) claimOne(ctx context.Context, one queue.Settlement) (claim, er
 		delete(s.held, h.Tag)
 		s.repeats.settled(&h.origin, s.prefetch)
 	case queue.Requeue:
-		if h.copying = h.miscounted || one.Uncounted > 0 || h.marked(); !h.copying {
+		if h.copying = h.miscounted || one.Uncounted > 0 || s.placed || h.marked(); !h.copying {
 			delete(s.held, h.Tag)
 		}
 	case queue.Release, queue.DeadLetter:
