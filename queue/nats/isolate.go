@@ -173,7 +173,6 @@ func (s *session) ReceiveIsolated(ctx context.Context) (*queue.Delivery, error) 
 		s.bounce(h, 0)
 		return nil, s.ended()
 	}
-	s.taken++
 	s.lastTag++
 	h.Tag = s.lastTag
 	s.held[h.Tag] = h

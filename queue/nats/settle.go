@@ -123,7 +123,7 @@ func (s *session) answer(ctx context.Context, claims []claim) error {
 		return s.link.lostIfOver()
 	}
 	err := s.send(ctx, claims)
-	s.free(len(claims))
+	s.free(slots(claims))
 	if err != nil {
 		s.link.fail(fmt.Errorf("nats: settlement not taken: %w", err))
 		return lost(s.link.why())
@@ -213,6 +213,16 @@ func nakIn(d time.Duration) []byte {
 // longestDelay is the longest delay that is sent to the server. Its clock counts nanoseconds, and
 // ends in the year 2262: messages that are due later would be delivered at once.
 const longestDelay = 100 * 365 * 24 * time.Hour
+
+// slots returns how many of the deliveries have a slot. Suspects come when none is in use.
+func slots(claims []claim) (n int) {
+	for i := range claims {
+		if !claims[i].Isolated {
+			n++
+		}
+	}
+	return n
+}
 
 // free releases n slots. It must be called after the answers were written, so that the server never
 // sees more unanswered deliveries than the prefetch.
