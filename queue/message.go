@@ -94,8 +94,8 @@ const (
 	// gentask.NewKind. No driver writes it.
 	HeaderKind = "gentask-kind"
 
-	// HeaderSuspect marks a suspect, which must run with nothing else held: see [Isolator]. It holds
-	// the number of attempts that are known to be used up, in decimal, which may be less than
+	// HeaderSuspect marks a suspect, which must run with nothing else held: see [Isolator]. It
+	// holds the number of attempts that are known to be used up, in decimal, which may be less than
 	// [HeaderAttempts].
 	HeaderSuspect = "gentask-suspect"
 

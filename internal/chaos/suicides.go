@@ -33,8 +33,8 @@ func (c *nodeConfig) killer(id string) bool {
 	return err == nil && n%c.Every == 0
 }
 
-// runNode is the role of a process that runs jobs until it is killed, by one of them as a rule. Each
-// sight is one write, and so arrives whole or not at all.
+// runNode is the role of a process that runs jobs until it is killed, by one of them as a rule.
+// Each sight is one write, and so arrives whole or not at all.
 func runNode(config string) error {
 	var c nodeConfig
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
