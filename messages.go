@@ -23,6 +23,10 @@ type (
 	settled        = link.Settled[*entry]
 	returned       = link.Returned[*entry]
 	backlogCounted = link.Backlog[*entry]
+
+	suspectsIsolated = link.Isolated[*entry]
+	suspectsCounted  = link.IsolatedCount[*entry]
+	suspectTaken     = link.IsolatedTaken[*entry]
 )
 
 // Messages about a delivery.

@@ -49,6 +49,10 @@ type Policy struct {
 	// has counted as an attempt before, without a requeue that explains it. It may have killed its
 	// process. If it kills this process too, no other message loses an attempt. Before a suspect
 	// runs, the intake is cancelled, unstarted deliveries go back, and running jobs end.
+	//
+	// With a driver that has [queue.Isolator], suspects wait at a place beside the queue until they
+	// run, and no message is pushed beyond its second attempt by others that kill. Set it on all
+	// consumers of the queue: only they take suspects from the place.
 	IsolateSuspects bool
 }
 

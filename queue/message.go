@@ -94,6 +94,11 @@ const (
 	// gentask.NewKind. No driver writes it.
 	HeaderKind = "gentask-kind"
 
+	// HeaderSuspect marks a suspect, which must run with nothing else held: see [Isolator]. It
+	// holds the number of attempts that are known to be used up, in decimal, which may be less than
+	// [HeaderAttempts].
+	HeaderSuspect = "gentask-suspect"
+
 	// HeaderDeadAt holds when the message was dead-lettered, in RFC 3339 with nanoseconds, UTC.
 	HeaderDeadAt = "gentask-dead-at"
 )
@@ -121,6 +126,9 @@ type Delivery struct {
 	// Redelivered reports whether the broker has recorded, or must assume, that the message was
 	// delivered before.
 	Redelivered bool
+
+	// Isolated reports whether the delivery comes from the place for suspects: see [Isolator].
+	Isolated bool
 
 	// Sequence is the broker's own number of the message, from 1. It is zero if the broker has none
 	// that stays the same over all deliveries and copies. Together with ID, Time and Body, which

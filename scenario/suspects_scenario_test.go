@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -152,39 +153,45 @@ func TestScenario32_Interrupted(t *testing.T) {
 			Breaker: gentask.Breaker{FailureRate: 0.5, MinRuns: 3, Wait: gentask.Backoff{Base: time.Second}},
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			rig.MemoryWith(memory.Config{Faults: memory.Faults{Late: 2, SlowSettle: time.Millisecond}}).Run(t, func(r *rig.Rig) {
-				r.Allow.Overlaps = cfg.FinishLost
-				r.Publish(200)
-				slow := r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, time.Minute) })
-				first := r.Start(slow, gentask.Config{Concurrency: 40})
-				time.Sleep(time.Second)
-				r.Memory.LoseSessions() // a node dies: forty suspects for the next one
-				r.Stop(first)
-				cfg.Policy.IsolateSuspects = true
-				c := r.Start(r.Handle(func(ctx context.Context, id string) error {
-					if job, _ := gentask.FromContext(ctx); job.Attempt() < 4 && id[len(id)-1] == '3' {
-						return context.Canceled
-					}
-					return rig.Pause(ctx, 7*time.Millisecond)
-				}), cfg)
-				for i := range 60 {
-					time.Sleep(time.Duration(i%13) * time.Millisecond)
-					switch i % 3 {
-					case 0:
-						require.NoError(r, c.Pause(r.Context()))
-						time.Sleep(time.Duration(i%5) * time.Millisecond)
-						require.NoError(r, c.Resume(r.Context()))
-					case 1:
-						r.Break()
-					case 2:
-						_ = c.Cancel(r.Context(), strconv.Itoa(i))
-					}
-				}
-				r.Limit = 4 * time.Hour
-				r.Finish()
-				require.NotEmpty(r, r.Events(gentask.EventSuspect))
-			})
-		})
+		for _, isolates := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, place %v", name, isolates), func(t *testing.T) { interrupted(t, cfg, isolates) })
+		}
 	}
+}
+
+func interrupted(t *testing.T, cfg gentask.Config, isolates bool) {
+	t.Helper()
+	faults := memory.Faults{Late: 2, SlowSettle: time.Millisecond}
+	rig.MemoryWith(memory.Config{Isolates: isolates, Faults: faults}).Run(t, func(r *rig.Rig) {
+		r.Allow.Overlaps = cfg.FinishLost
+		r.Publish(200)
+		slow := r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, time.Minute) })
+		first := r.Start(slow, gentask.Config{Concurrency: 40})
+		time.Sleep(time.Second)
+		r.Memory.LoseSessions() // a node dies: forty suspects for the next one
+		r.Stop(first)
+		cfg.Policy.IsolateSuspects = true
+		c := r.Start(r.Handle(func(ctx context.Context, id string) error {
+			if job, _ := gentask.FromContext(ctx); job.Attempt() < 4 && id[len(id)-1] == '3' {
+				return context.Canceled
+			}
+			return rig.Pause(ctx, 7*time.Millisecond)
+		}), cfg)
+		for i := range 60 {
+			time.Sleep(time.Duration(i%13) * time.Millisecond)
+			switch i % 3 {
+			case 0:
+				require.NoError(r, c.Pause(r.Context()))
+				time.Sleep(time.Duration(i%5) * time.Millisecond)
+				require.NoError(r, c.Resume(r.Context()))
+			case 1:
+				r.Break()
+			case 2:
+				_ = c.Cancel(r.Context(), strconv.Itoa(i))
+			}
+		}
+		r.Limit = 4 * time.Hour
+		r.Finish()
+		require.NotEmpty(r, r.Events(gentask.EventSuspect))
+	})
 }

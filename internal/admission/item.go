@@ -23,8 +23,10 @@ type Item struct {
 	Attempt  int    // from 1
 	Keys     *Keys  // nil for none
 
-	Used        int32 // attempts before this copy of the message was made, on purpose
+	Used        int32 // attempts before this copy of the message was made, on purpose; of a marked one, those known
 	Redelivered bool  // as the broker reports
+	Marked      bool  // a suspect: see [Suspects]
+	Isolated    bool  // it comes from the place for suspects, and is marked too
 
 	state   state
 	ahead   uint8 // the number of chains in which others are before it

@@ -14,7 +14,12 @@ import (
 // started goes back to the broker, other suspects too, so that a death costs it no attempt. The
 // items at work end. Then the suspect runs, and nothing else is held. Its turn is over when its
 // delivery is gone, and its worker and task, too.
+//
+// If the broker has a place for suspects, the caller moves them there as they come, and due is the
+// one that it gets from the place when nothing else is held: see [Place].
 type Suspects struct {
+	Place Place
+
 	known *memo.Memo[Identity, clearance]
 	due   *Item // waits until nothing else is held
 	alone *Item // was started
@@ -39,10 +44,14 @@ func NewSuspects() *Suspects {
 }
 
 // Reset forgets the items of an earlier queue. The knowledge about their messages is kept.
-func (g *Suspects) Reset() { g.due, g.alone, g.ready = nil, nil, false }
+func (g *Suspects) Reset() {
+	g.due, g.alone, g.ready = nil, nil, false
+	g.Place.Closed()
+}
 
-// Busy reports whether a suspect is due or at work. Meanwhile nothing new should be taken.
-func (g *Suspects) Busy() bool { return g.due != nil || g.alone != nil }
+// Busy reports whether a suspect is due or at work, or one from the place has its turn. Meanwhile
+// nothing new should be taken.
+func (g *Suspects) Busy() bool { return g.due != nil || g.alone != nil || g.Place.turn }
 
 // Due returns the suspect that waits until nothing else is held; nil if there is none.
 func (g *Suspects) Due() *Item { return g.due }
@@ -65,13 +74,35 @@ func (g *Suspects) Refused(it *Item) {
 
 // Suspected reports whether an item must run alone.
 func (g *Suspects) Suspected(it *Item) bool {
-	if !it.Redelivered {
-		return false
+	if it.Marked || !it.Redelivered {
+		return it.Marked
 	}
 	if c, _ := g.known.Get(it.Identity); c.suspect || it.Attempt <= c.attempt {
 		return c.suspect
 	}
 	return it.Attempt > int(it.Used)+1 // copies are made on purpose
+}
+
+// AttemptOf returns the attempt of an item of a queue whose broker has a place for suspects. At the
+// place, each delivery is a run, and counts. In the queue, a suspect may have been held beside
+// others, unstarted, again and again: then only the loss that made it a suspect counts.
+func (g *Suspects) AttemptOf(it *Item) int {
+	switch {
+	case it.Isolated || !g.Suspected(it):
+		return it.Attempt
+	case it.Marked:
+		return min(it.Attempt, int(it.Used)+1)
+	}
+	return min(it.Attempt, int(it.Used)+2)
+}
+
+// Took makes an item due that comes from the place.
+func (g *Suspects) Took(it *Item) { g.due, g.ready = it, false }
+
+// WantsFromPlace reports whether a suspect should be taken from the place as soon as nothing is
+// held.
+func (g *Suspects) WantsFromPlace() bool {
+	return g.Place.turn && !g.Place.asked && g.due == nil && g.alone == nil
 }
 
 // Pass implements [Gate].
@@ -99,7 +130,7 @@ func (g *Suspects) Started(it *Item, _ time.Time) {
 
 // Ended implements [Gate]. A suspect that is still held is cleared: it has run, and the process
 // lives.
-func (g *Suspects) Ended(it *Item, _ Result, _ time.Time) {
+func (g *Suspects) Ended(it *Item, _ Result, now time.Time) {
 	if it != g.alone {
 		return
 	}
@@ -108,6 +139,7 @@ func (g *Suspects) Ended(it *Item, _ Result, _ time.Time) {
 		g.known.Put(it.Identity, clearance{attempt: it.Attempt})
 	}
 	g.finish()
+	g.Place.rest(now)
 }
 
 // Gone implements [Gate].

@@ -139,6 +139,8 @@ func Child() bool {
 		err = serve(config)
 	case "worker":
 		err = consume(config)
+	case "node":
+		err = runNode(config)
 	case "parent":
 		err = parent()
 	default:

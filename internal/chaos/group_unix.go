@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"os"
 	"os/exec"
 	"syscall"
 )
@@ -20,3 +21,6 @@ func hangUp(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGHUP) }
 func interrupt(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGINT) }
 
 func lameDuck(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGUSR2) }
+
+// killSelf ends this process as kill -9 does.
+func killSelf() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }

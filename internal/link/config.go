@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// CloseTimeout bounds each call of Session.Cancel, Resume and Return, and, for most sessions,
-	// of Close.
+	// CloseTimeout bounds each call of Session.Cancel, Resume and Return, those of a
+	// [queue.Isolator], and, for most sessions, of Close.
 	CloseTimeout = 5 * time.Second
 
 	// DriverGrace is how long a driver may take to return after its context has ended. After that
@@ -36,7 +36,8 @@ type Config[E any] struct {
 	Send func(msg any)
 
 	// Deliver is called with each delivery, on the goroutine that receives: the next delivery is
-	// received after it has returned. A panic in it breaks the session, like one of the driver.
+	// received after it has returned. A panic in it breaks the session, like one of the driver. A
+	// suspect comes on another goroutine, when nothing else is received: see [Link.TakeIsolated].
 	Deliver func(from *Link[E], d *queue.Delivery)
 
 	// LeftBehind is called when a driver does not return and the link is closed without it, before

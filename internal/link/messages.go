@@ -49,6 +49,29 @@ type (
 		Unsupported bool // the driver has no [queue.Returner], so nothing was returned
 	}
 
+	// Isolated is the answer of the session to a batch of [Link.Isolate].
+	Isolated[E any] struct {
+		From        *Link[E]
+		Entries     []E
+		Settlements []queue.Settlement // one for each of Entries, in their order
+		Answer
+	}
+
+	// IsolatedCount is the answer to [Link.CountIsolated]: how many suspects wait at their place,
+	// or an error.
+	IsolatedCount[E any] struct {
+		From    *Link[E]
+		Waiting int
+		Err     error
+	}
+
+	// IsolatedTaken is the answer to [Link.TakeIsolated]. If a suspect was there, Config.Deliver
+	// was called with it before.
+	IsolatedTaken[E any] struct {
+		From  *Link[E]
+		Found bool
+	}
+
 	// Backlog is the answer to [Link.AskBacklog]: how many messages wait at the broker, and why the
 	// session is on standby, or an error.
 	Backlog[E any] struct {

@@ -46,6 +46,9 @@ func (s *spy) Open(ctx context.Context, opts queue.Options) (queue.Session, erro
 	defer s.mu.Unlock()
 	watched := &spySession{Session: session, spy: s, number: len(s.sessions) + 1, prefetch: opts.Prefetch}
 	s.sessions = append(s.sessions, watched)
+	if _, can := session.(queue.Isolator); can {
+		return isolatingSpy{watched}, nil
+	}
 	return watched, nil
 }
 
@@ -110,18 +113,30 @@ type spySession struct {
 // Receive implements queue.Session.
 func (s *spySession) Receive(ctx context.Context) (*queue.Delivery, error) {
 	d, err := s.Session.Receive(ctx)
+	if err != nil {
+		return nil, s.received(err)
+	}
+	s.note(d)
+	return d, nil
+}
+
+// received notes the end of the session, if err is that.
+func (s *spySession) received(err error) error {
 	s.spy.mu.Lock()
 	defer s.spy.mu.Unlock()
-	if err != nil {
-		s.over = s.over || errors.Is(err, queue.ErrSessionLost)
-		return nil, err
-	}
+	s.over = s.over || errors.Is(err, queue.ErrSessionLost)
+	return err
+}
+
+// note notes a delivery.
+func (s *spySession) note(d *queue.Delivery) {
+	s.spy.mu.Lock()
+	defer s.spy.mu.Unlock()
 	s.held++
 	s.spy.claim(s.held <= s.prefetch, "I2: session %d holds %d, prefetch is %d", s.number, s.held, s.prefetch)
 	s.spy.claim(s.spy.records[d] == nil, "message %q: delivery %d of session %d was handed out twice", d.ID, d.Tag, s.number)
 	s.spy.records[d] = &record{session: s}
 	s.spy.received++
-	return d, nil
 }
 
 // Settle implements queue.Session. A slot counts as free from the moment of the call: the broker

@@ -72,7 +72,7 @@ func (a *audit) claim(ok bool, format string, args ...any) {
 
 // totals checks the two sums of Stats.
 func (a *audit) totals(s Stats) {
-	in, out := s.Published+s.Duplicated, s.Acked+s.DeadLettered+s.Ready+s.Delayed+s.Held
+	in, out := s.Published+s.Duplicated, s.Acked+s.DeadLettered+s.Ready+s.Isolated+s.Delayed+s.Held
 	a.claim(in == out, "%d messages came in, %d are accounted for: %+v", in, out, s)
 	ended := s.Acked + s.Requeued + s.Released + s.DeadLettered + s.Returned + s.GivenBack + s.Held
 	a.claim(s.Delivered == ended, "%d deliveries, %d are accounted for: %+v", s.Delivered, ended, s)
@@ -177,7 +177,7 @@ func (a *audit) gone(id string) {
 func (a *audit) compare(q *Queue) {
 	s := q.count()
 	a.sum.Ready, a.sum.Delayed, a.sum.Held, a.sum.Sessions = s.Ready, s.Delayed, len(a.held), len(a.open)
-	a.sum.MaxHeld, a.sum.LostAcks = s.MaxHeld, s.LostAcks // not in the journal
+	a.sum.MaxHeld, a.sum.LostAcks, a.sum.Isolated = s.MaxHeld, s.LostAcks, s.Isolated // not in the journal
 	a.claim(a.sum == s, "the journal adds up to %+v, the counts are %+v", a.sum, s)
 	for _, sess := range q.sessions {
 		a.claim(a.count[sess.number] == len(sess.held), "session %d: the journal has %d held, the session %d",
@@ -194,6 +194,9 @@ func (q *Queue) inside() map[string]int {
 	left := map[string]int{}
 	for i := range q.ready.len() {
 		left[q.ready.at(i).ID]++
+	}
+	for i := range q.suspects.len() {
+		left[q.suspects.at(i).ID]++
 	}
 	for _, it := range q.delayed.all {
 		left[it.ID]++

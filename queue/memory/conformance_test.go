@@ -16,11 +16,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestConformance: the executable specification passes its own suite, with late deliveries and
 // without, and its counts are consistent.
 func TestConformance(t *testing.T) {
-	for name, faults := range map[string]memory.Faults{"prompt": {}, "late": {Late: 3}} {
+	for name, cfg := range map[string]memory.Config{
+		"prompt": {}, "late": {Faults: memory.Faults{Late: 3}}, "isolates": {Isolates: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
-				q := memory.New(memory.Config{Journal: true, Faults: faults})
+				cfg.Journal = true
+				q := memory.New(cfg)
 				t.Cleanup(func() {
 					q.Close()
 					require.NoError(t, q.Check())

@@ -31,7 +31,11 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	if q.strikes(&q.faults.RefuseOpen) {
 		return nil, orRefused(q.faults.RefuseError)
 	}
-	return q.start(opts), nil
+	s := q.start(opts)
+	if q.cfg.Isolates {
+		return isolating{s}, nil
+	}
+	return s, nil
 }
 
 // start adds a session to the open ones.

@@ -26,6 +26,9 @@ type Config struct {
 	// keys are not supported: a message with a key is refused with [queue.ErrUnsupported].
 	Unique time.Duration
 
+	// Isolates makes each session a [queue.Isolator].
+	Isolates bool
+
 	// Journal keeps an [Entry] of every event, for [Queue.Journal] and [Queue.Check]. The journal
 	// grows without bound.
 	Journal bool
@@ -44,6 +47,7 @@ type Queue struct {
 	changed  chan struct{} // closed when the faults change or the queue is closed
 	closed   bool
 	ready    levels
+	suspects ring[item] // at the place for suspects
 	delayed  delays
 	keys     keys
 	letters  letters
@@ -113,7 +117,7 @@ func (q *Queue) WaitEmpty(ctx context.Context) error {
 }
 
 // left returns the number of messages in the queue, in any state.
-func (q *Queue) left() int { return q.ready.len() + q.delayed.Len() + q.stats.Held }
+func (q *Queue) left() int { return q.ready.len() + q.suspects.len() + q.delayed.Len() + q.stats.Held }
 
 // tell wakes the calls of WaitEmpty if the queue is empty.
 func (q *Queue) tell() {

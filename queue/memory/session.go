@@ -184,9 +184,7 @@ func (s *session) end(op Op) bool {
 	for _, tag := range slices.Backward(s.tags()) {
 		h := s.release(tag)
 		q.stats.Returned++
-		it := h.back(h.Attempt + 1)
-		it.back = h.handed
-		q.ready.pushFront(it)
+		q.comeBack(h)
 		q.note(Entry{Op: Returned, Session: s.number, Tag: tag, ID: h.ID, Attempt: h.Attempt})
 	}
 	close(s.done)

@@ -140,6 +140,9 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 func (q *Queue) requeue(h holding, st *queue.Settlement) {
 	q.stats.Requeued++
 	it := h.back(h.attempts + 1)
+	if q.cfg.Isolates {
+		it.Headers = with(without(it.Headers, queue.HeaderSuspect), queue.HeaderAttempts, strconv.Itoa(h.attempts))
+	}
 	if st.Reason != "" {
 		it.Headers = with(it.Headers, queue.HeaderReason, cut(st.Reason, queue.MaxReason))
 	}
@@ -165,7 +168,7 @@ func (q *Queue) release(hs []holding) {
 func (q *Queue) bury(h holding, st *queue.Settlement) {
 	q.stats.DeadLettered++
 	m := h.Message
-	m.Headers = with(m.Headers,
+	m.Headers = with(without(m.Headers, queue.HeaderSuspect),
 		queue.HeaderAttempts, strconv.Itoa(h.attempts),
 		queue.HeaderQueue, q.cfg.Name,
 		queue.HeaderDeadAt, time.Now().UTC().Format(time.RFC3339Nano))

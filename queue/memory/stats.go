@@ -9,14 +9,15 @@ import (
 
 // Stats are exact counts of one moment, for which
 //
-//	Published + Duplicated = Acked + DeadLettered + Ready + Delayed + Held
+//	Published + Duplicated = Acked + DeadLettered + Ready + Isolated + Delayed + Held
 //	Delivered = Acked + Requeued + Released + DeadLettered + Returned + GivenBack + Held
 type Stats struct {
 	// The present contents.
 
-	Ready   int // messages that wait to be delivered
-	Delayed int // messages whose delay has not passed
-	Held    int // deliveries that are not settled
+	Ready    int // messages that wait to be delivered
+	Isolated int // suspects that wait at their place
+	Delayed  int // messages whose delay has not passed
+	Held     int // deliveries that are not settled
 
 	// Messages so far.
 
@@ -58,7 +59,7 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	defer q.mu.Unlock()
 	now := q.count()
 	return queue.Stats{
-		Ready: now.Ready, Delayed: now.Delayed, Held: now.Held,
+		Ready: now.Ready + now.Isolated, Delayed: now.Delayed, Held: now.Held,
 		DeadLettered: len(q.letters.all), Consumers: now.Sessions,
 	}, nil
 }
@@ -70,6 +71,7 @@ func (q *Queue) Backlog(ctx context.Context) (int, error) { return q.Stats().Rea
 func (q *Queue) count() Stats {
 	s := q.stats
 	s.Ready, s.Delayed, s.Sessions = q.ready.len(), q.delayed.Len(), len(q.sessions)
+	s.Isolated = q.suspects.len()
 	return s
 }
 

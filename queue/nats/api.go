@@ -40,9 +40,13 @@ type info struct {
 	Error  *jetstream.APIError `json:"error"`
 
 	// Of a consumer.
-	Paused  bool `json:"paused"`
-	Pending int  `json:"num_pending"`
-	Waiting int  `json:"num_waiting"`
+	Paused     bool `json:"paused"`
+	Pending    int  `json:"num_pending"`
+	AckPending int  `json:"num_ack_pending"`
+	Waiting    int  `json:"num_waiting"`
+	Delivered  struct {
+		Seq uint64 `json:"consumer_seq"`
+	} `json:"delivered"`
 }
 
 // streamInfo asks for a stream once. Its error may be [jetstream.ErrStreamNotFound].

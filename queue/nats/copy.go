@@ -30,7 +30,7 @@ func (s *session) copies(ctx context.Context, claims []claim) ([]claim, []queue.
 			s.giveBackWhole(c)
 			continue
 		}
-		p.add(s.streamOf(c.settlement), shed(msg, most), c.ID)
+		p.add(s.streamOf(*c), shed(msg, most), c.ID)
 		c.copied = true
 		copied = append(copied, *c)
 	}
@@ -98,6 +98,12 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	m.Headers = make(map[string]string, len(c.Headers)+5)
 	maps.Copy(m.Headers, c.Headers)
 	m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts())
+	if c.suspect {
+		return s.suspectOf(c, m)
+	}
+	if c.settlement.Disposition != queue.Release {
+		delete(m.Headers, queue.HeaderSuspect)
+	}
 	if c.settlement.Disposition != queue.DeadLetter {
 		return s.again(c, m)
 	}
@@ -119,6 +125,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	if c.settlement.Disposition == queue.Release {
 		m.Headers[queue.HeaderAttempts] = strconv.Itoa(c.attempts() - 1)
+		c.keepSuspicion(m)
 	}
 	if c.settlement.Reason != "" {
 		m.Headers[queue.HeaderReason] = cut(c.settlement.Reason, queue.MaxReason)
@@ -128,6 +135,15 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 	}
 	return s.sameSubject(c, encode(c.subject,
 		fmt.Sprintf("%v:%s:%d", c.settlement.Disposition, c.origin.dedup(), c.Attempt), m))
+}
+
+// keepSuspicion marks the copy of a message that was lost before, if no consumer has seen the
+// delivery. The copy hides from the next one that the server has counted a loss, and how many.
+func (c claim) keepSuspicion(m queue.Message) {
+	before, _ := usedUp(c.Message)
+	if c.settlement.Delivery == nil && c.Attempt > before+1 && !c.marked() {
+		m.Headers[queue.HeaderSuspect] = strconv.Itoa(before + 1)
+	}
 }
 
 // attempts returns the number of attempts used up. Claims of Close have no Settlement.Delivery.

@@ -14,6 +14,9 @@
 // A property that could drop a message silently, or change a delivery, is refused with an error
 // that shows the difference: see [MismatchError]. So is one that this version does not know.
 //
+// Suspects (Policy.IsolateSuspects of gentask) wait in the queue "emails-suspects", which is made
+// when a session first asks for it. From then on, a requeue of that session is a copy.
+//
 // A stream may have more subjects than its queue's name. A message keeps its subject through
 // retries, delays and a redrive.
 //

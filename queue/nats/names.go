@@ -12,6 +12,9 @@ const (
 	// deadSuffix is appended to a queue's name for its dead-letter queue.
 	deadSuffix = "-dead"
 
+	// suspectsSuffix is appended to a queue's name for the stream of its suspects.
+	suspectsSuffix = "-suspects"
+
 	// keysSuffix is appended to a queue's name for the stream of its unique keys.
 	keysSuffix = "-keys"
 

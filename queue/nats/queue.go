@@ -150,6 +150,7 @@ func (q *Queue) start(ctx context.Context, l *link, prefetch int) (*session, err
 	}
 	s := newSession(l, q.name, prefetch, termsOf(q.name, stream, consumer), q.broker.config.DoubleAck)
 	s.look = func(ctx context.Context) (terms, error) { return q.examine(ctx, l) }
+	s.makePlace, s.lookAtPlace = q.makeSuspects, q.lookAtSuspects
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
@@ -248,8 +249,12 @@ func (q *Queue) inspect(ctx context.Context, l *link) (queue.Stats, error) {
 	if err != nil {
 		return stats, err
 	}
+	suspects, err := stored(ctx, l, q.name+suspectsSuffix)
+	if err != nil {
+		return stats, err
+	}
 	// from the stream's own count, because a new consumer does not have its own yet
-	stats.Ready = max(left-stats.Held, 0)
+	stats.Ready = max(left-stats.Held, 0) + suspects
 	stats.DeadLettered, err = stored(ctx, l, q.name+deadSuffix)
 	return stats, err
 }

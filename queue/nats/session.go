@@ -24,6 +24,9 @@ type session struct {
 	look   func(context.Context) (terms, error) // looks at the queue
 	doubts chan struct{}                        // capacity 1: the intake is in doubt
 
+	makePlace   func(context.Context) (lease time.Duration, err error) // makes the place for suspects
+	lookAtPlace func(context.Context) (*info, error)
+
 	ready  chan *queue.Delivery // capacity is the prefetch, so that sending never blocks
 	closed chan struct{}        // closed when Close starts
 	keeper sync.WaitGroup       // waits for the goroutines that renew leases and watch the queue
@@ -39,6 +42,9 @@ type session struct {
 	repeats repeats
 	terms   terms
 	renewed bool // the intake was renewed, and the server has not answered since
+	placed  bool // the place for suspects is there
+
+	stillness stillness // of that place
 }
 
 // holding is one delivery, from its arrival until its settlement is claimed.

@@ -21,11 +21,19 @@ type claim struct {
 	*holding
 	settlement queue.Settlement
 	copied     bool // a copy replaces the original
+	suspect    bool // and goes to the place for suspects
 }
 
 // Settle implements queue.Session.
 func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
-	claims, failures, err := s.claim(ctx, batch)
+	return s.settleBy(ctx, batch, s.claimOne)
+}
+
+// settleBy claims each delivery of batch with one, publishes the copies, and answers.
+func (s *session) settleBy(ctx context.Context, batch []queue.Settlement,
+	one func(context.Context, queue.Settlement) (claim, error),
+) error {
+	claims, failures, err := s.claim(ctx, batch, one)
 	if err != nil {
 		return err
 	}
@@ -45,7 +53,9 @@ func (s *session) Settle(ctx context.Context, batch []queue.Settlement) error {
 
 // claim claims the settlements that can be applied, and returns the failures of the others. It adds
 // to settles, unless it returns an error.
-func (s *session) claim(ctx context.Context, batch []queue.Settlement) ([]claim, []queue.SettleFailure, error) {
+func (s *session) claim(ctx context.Context, batch []queue.Settlement,
+	claimOne func(context.Context, queue.Settlement) (claim, error),
+) ([]claim, []queue.SettleFailure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.ended(); err != nil {
@@ -55,41 +65,47 @@ func (s *session) claim(ctx context.Context, batch []queue.Settlement) ([]claim,
 	claims := make([]claim, 0, len(batch))
 	var failures []queue.SettleFailure
 	for _, one := range batch {
-		h, err := s.claimOne(ctx, one)
+		c, err := claimOne(ctx, one)
 		if err != nil {
 			failures = append(failures, queue.SettleFailure{Tag: tagOf(one), Err: err})
 			continue
 		}
-		claims = append(claims, claim{holding: h, settlement: one})
+		claims = append(claims, c)
 	}
 	return claims, failures, nil
 }
 
 // claimOne claims one delivery. A delivery that needs a copy stays held until that is confirmed, so
 // that its lease is renewed.
-func (s *session) claimOne(ctx context.Context, one queue.Settlement) (*holding, error) {
+func (s *session) claimOne(ctx context.Context, one queue.Settlement) (claim, error) {
 	h := s.held[tagOf(one)]
 	if h == nil || &h.Delivery != one.Delivery || h.copying {
-		return nil, queue.ErrSettled
+		return claim{}, queue.ErrSettled
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return claim{}, err
 	}
 	switch one.Disposition {
 	case queue.Ack:
 		delete(s.held, h.Tag)
 		s.repeats.settled(&h.origin, s.prefetch)
 	case queue.Requeue:
-		if h.copying = h.miscounted || one.Uncounted > 0; !h.copying {
+		if h.copying = h.miscounted || one.Uncounted > 0 || s.placed || h.marked(); !h.copying {
 			delete(s.held, h.Tag)
 		}
 	case queue.Release, queue.DeadLetter:
 		h.copying = true
 	default:
-		return nil, fmt.Errorf("nats: %w: Settlement.Disposition is %v, must be one of the dispositions",
+		return claim{}, fmt.Errorf("nats: %w: Settlement.Disposition is %v, must be one of the dispositions",
 			queue.ErrConfig, one.Disposition)
 	}
-	return h, nil
+	return claim{holding: h, settlement: one}, nil
+}
+
+// marked reports whether the message is a suspect. The next attempt is none, and needs a copy.
+func (h *holding) marked() bool {
+	_, marked := h.Headers[queue.HeaderSuspect]
+	return marked
 }
 
 func tagOf(one queue.Settlement) uint64 {
@@ -107,7 +123,7 @@ func (s *session) answer(ctx context.Context, claims []claim) error {
 		return s.link.lostIfOver()
 	}
 	err := s.send(ctx, claims)
-	s.free(len(claims))
+	s.free(slots(claims))
 	if err != nil {
 		s.link.fail(fmt.Errorf("nats: settlement not taken: %w", err))
 		return lost(s.link.why())
@@ -197,6 +213,16 @@ func nakIn(d time.Duration) []byte {
 // longestDelay is the longest delay that is sent to the server. Its clock counts nanoseconds, and
 // ends in the year 2262: messages that are due later would be delivered at once.
 const longestDelay = 100 * 365 * 24 * time.Hour
+
+// slots returns how many of the deliveries have a slot. Suspects come when none is in use.
+func slots(claims []claim) (n int) {
+	for i := range claims {
+		if !claims[i].Isolated {
+			n++
+		}
+	}
+	return n
+}
 
 // free releases n slots. It must be called after the answers were written, so that the server never
 // sees more unanswered deliveries than the prefetch.

@@ -41,8 +41,11 @@ func (s *session) sameSubject(c claim, copied *natsgo.Msg) *natsgo.Msg {
 }
 
 // streamOf returns the stream that must store the copy of a settlement.
-func (s *session) streamOf(one queue.Settlement) string {
-	if one.Disposition == queue.DeadLetter {
+func (s *session) streamOf(c claim) string {
+	switch {
+	case c.suspect:
+		return s.queue + suspectsSuffix
+	case c.settlement.Disposition == queue.DeadLetter:
 		return s.queue + deadSuffix
 	}
 	return s.queue

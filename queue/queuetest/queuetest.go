@@ -87,6 +87,7 @@ func cases() []testCase {
 		settleCases(),
 		requeueCases(),
 		returnCases(),
+		isolateCases(),
 		deadLetterCases(),
 		sessionCases(),
 		cancelCases(),

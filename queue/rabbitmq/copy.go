@@ -72,6 +72,7 @@ func shed(headers amqp.Table, room int) {
 // again returns the copy for the next attempt.
 func (h *held) again(s *queue.Settlement) amqp.Publishing {
 	msg := h.copyOf(s.Attempts(), h.room-ours)
+	delete(msg.Headers, queue.HeaderSuspect)
 	if s.Reason != "" {
 		h.addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
 	}
@@ -92,6 +93,7 @@ func (h *held) released(s *queue.Settlement) amqp.Publishing {
 func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
 	msg := h.copyOf(s.Attempts(), h.room-ours)
 	delete(msg.Headers, queue.HeaderReason) // of an earlier attempt
+	delete(msg.Headers, queue.HeaderSuspect)
 	msg.Headers[queue.HeaderQueue] = from
 	msg.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
 	if s.Reason != "" {

@@ -19,8 +19,11 @@ type held struct {
 }
 
 // hold returns the delivery of raw. It does not keep raw, which the caller reuses.
-func (s *session) hold(raw *amqp.Delivery) *held {
-	used := usedUp(raw, s.tally)
+func (s *session) hold(raw *amqp.Delivery) *held { return s.holdBy(raw, s.tally) }
+
+// holdBy is hold for a delivery of a queue that counts by another tally.
+func (s *session) holdBy(raw *amqp.Delivery, by tally) *held {
+	used := usedUp(raw, by)
 	h := &held{room: headerRoom(s.link.Config.FrameSize), Delivery: queue.Delivery{
 		Message: message(raw, s.scale), Tag: raw.DeliveryTag,
 		Attempt: used + 1, Redelivered: raw.Redelivered || isCopy(raw.Headers),

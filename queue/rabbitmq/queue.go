@@ -130,14 +130,15 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]queue.Message, er
 	return letters, nil
 }
 
-// Inspect implements queue.Inspector. Delayed and Held are queue.CountUnknown. Like Open and
+// Inspect implements queue.Inspector. Delayed and Held are queue.CountUnknown. Ready includes the
+// suspects at their place, if a consumer of this Broker isolates them. Like Open and
 // Publish it declares a queue that does not exist, and with Config.Passive refuses one with an
 // error that wraps queue.ErrConfig.
 func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 	if err := checkName(q.name); err != nil {
 		return queue.Stats{}, err
 	}
-	var work, dead amqp.Queue
+	var work, dead, suspects amqp.Queue
 	err := q.broker.controlLink(ctx, fmt.Sprintf("inspect queue %q", q.name), func(l *link) error {
 		if _, err := q.declare(l); err != nil {
 			return err
@@ -146,7 +147,12 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 			if work, err = ch.QueueDeclarePassive(q.name, true, false, false, false, nil); err != nil {
 				return err
 			}
-			dead, err = ch.QueueDeclarePassive(q.deadName(), true, false, false, false, nil)
+			if dead, err = ch.QueueDeclarePassive(q.deadName(), true, false, false, false, nil); err != nil {
+				return err
+			}
+			if q.broker.topology.has(q.suspectsName()) {
+				suspects, err = ch.QueueDeclarePassive(q.suspectsName(), true, false, false, false, nil)
+			}
 			return err
 		})
 	})
@@ -154,7 +160,7 @@ func (q *Queue) Inspect(ctx context.Context) (queue.Stats, error) {
 		return queue.Stats{}, err
 	}
 	return queue.Stats{
-		Ready: work.Messages, Delayed: queue.CountUnknown, Held: queue.CountUnknown,
+		Ready: work.Messages + suspects.Messages, Delayed: queue.CountUnknown, Held: queue.CountUnknown,
 		DeadLettered: dead.Messages, Consumers: work.Consumers,
 	}, nil
 }
@@ -165,7 +171,7 @@ func (q *Queue) Delete(ctx context.Context) error {
 	if err := checkName(q.name); err != nil {
 		return err
 	}
-	names := []string{q.name, q.deadName()}
+	names := []string{q.name, q.deadName(), q.suspectsName()}
 	for delay := range rungs() {
 		names = append(names, q.delayName(delay))
 	}
