@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -52,11 +53,11 @@ func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
 		return checkVersion(schema, have, oldest)
 	}
 	for v := have + 1; v <= version; v++ {
-		sql, err := Migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", v))
+		file, err := Migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", v))
 		if err != nil {
 			return err
 		}
-		text := strings.ReplaceAll(string(sql), "gentask", schema)
+		text := strings.ReplaceAll(string(file), defaultSchema, schema)
 		if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
 			return fmt.Errorf("version %d: %w", v, err)
 		}
@@ -81,7 +82,7 @@ func findVersion(ctx context.Context, q querier, schema string) (have, oldest in
 	}
 	err = q.QueryRow(ctx, `SELECT version, oldest FROM `+schema+`.version ORDER BY version DESC LIMIT 1`,
 		pgx.QueryExecModeExec).Scan(&have, &oldest)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) {
 		return 0, 0, nil
 	}
 	return have, oldest, err

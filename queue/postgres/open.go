@@ -54,11 +54,12 @@ func (b *Broker) open(ctx context.Context, name string, opts queue.Options) (*se
 		s.keeper.undo()
 		return nil, err
 	}
-	s.intake = newIntake(s, work)
+	s.intake, s.upkeep = newIntake(s, work), newUpkeep(s)
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.wg.Go(func() { s.intake.run(run) })
 	s.wg.Go(func() { s.keeper.run(run) })
+	s.wg.Go(func() { s.upkeep.run(run) })
 	return s, nil
 }
 

@@ -20,6 +20,7 @@ type session struct {
 	prefetch int
 	intake   *intake
 	keeper   *keeper
+	upkeep   *upkeep
 
 	wg   sync.WaitGroup // the goroutines
 	stop context.CancelFunc
