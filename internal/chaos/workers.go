@@ -53,6 +53,13 @@ func KillWorkers(t testing.TB, kind Kind, at string, kills, jobs int) Row {
 	return tr.Finish(len(workers))
 }
 
+// Drained waits until everything has run, and the queue is empty.
+func (tr *Trial) Drained() {
+	tr.Helper()
+	tr.Published()
+	tr.Eventually("the queue is empty", func() bool { return tr.open() == 0 && tr.empty(tr.Context()) })
+}
+
 // again waits until another node runs one of the jobs that the victim held, and returns how long
 // after that kill. The broker marks it as a further delivery.
 func (tr *Trial) again(killed time.Time, victim string, held map[string]bool) time.Duration {
