@@ -2,6 +2,7 @@ package scenario_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"os"
 	"testing"
@@ -344,12 +345,15 @@ func TestChaos_DiskFull(t *testing.T) {
 	p := startServer(t, brokertest.PostgresConfig{SmallDisk: "64m"})
 	at := newDatabase(t, p, "narrow", "TABLESPACE "+brokertest.SmallTablespace)
 	tr := chaos.NewTrial(t, "disk full for a while", kind, at, at)
-	g := open(t, at, tr.Queue)
+	g := open(t, at, "of another queue")
+	body := make([]byte, 100_000) // which can't be compressed
+	_, err := rand.Read(body)
+	require.NoError(t, err)
 	strike(t, tr, 1, func() {
 		fill(t, g)
 		tr.Publish(3000)
 		tr.Eventually("it is refused", func() bool {
-			err := g.Publish(t.Context(), queue.Message{ID: "refused", Body: make([]byte, 100_000)})
+			err := g.Publish(t.Context(), queue.Message{ID: "refused", Body: body})
 			return errors.Is(err, queue.ErrUnavailable)
 		})
 		pause(lasting(1, 3))
