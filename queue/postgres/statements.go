@@ -20,9 +20,9 @@ type statements struct {
 	sleep, due, expireKeys, vacuum          string
 
 	// an operator
-	backlog, inspect              string
-	lastLetter, letters           string
-	redriveLetter, removeLetter   string
+	backlog, inspect            string
+	lastLetter, letters         string
+	redriveLetter, removeLetter string
 }
 
 // newStatements returns the statements for a schema, and a window of unique keys.
