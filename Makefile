@@ -16,9 +16,9 @@ WITH_RABBITMQ := scripts/with-rabbitmq $(if $(VERSION),--version $(VERSION))
 # The versions on which a whole run tests RabbitMQ once more.
 RABBITMQ_TOO ?= $(if $(VERSION)$(RUN)$(filter-out ./...,$(PKG)),,4.3)
 
-# bench/, queue/watermill/ and tools/ are modules of their own, so that the library depends neither on
-# its peers nor on watermill nor on what builds and measures it.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/watermill/go.mod tools/go.mod))
+# bench/, queue/postgres/, queue/watermill/ and tools/ are modules of their own, so that the library
+# depends neither on its peers, nor on pgx, nor on watermill, nor on what builds and measures it.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/postgres/go.mod queue/watermill/go.mod tools/go.mod))
 
 # The tools are built once for each version of Go; tools/go.mod pins them.
 BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)

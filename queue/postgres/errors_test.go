@@ -92,7 +92,8 @@ func TestSilentServer_Close(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.Close(ctx) }()
 	select {
-	case <-done:
+	case err := <-done:
+		t.Log(err) // it may have been released in time
 	case <-time.After(patience):
 		t.Fatal("Close hangs")
 	}

@@ -45,7 +45,7 @@ func TestTakeOver(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, time.Since(begun), lease/2, "the lease held")
 	t.Logf("taken over after %v", time.Since(begun))
-	lost(t, dead)
+	require.Error(t, lost(t, dead))
 	require.ErrorIs(t, settle(t, dead, queue.Ack, held...), queue.ErrSessionLost)
 	require.Equal(t, queue.Stats{Consumers: 1}, count(t, q))
 }
@@ -61,7 +61,7 @@ func TestLeaseTaken(t *testing.T) {
 	exec(t, "UPDATE "+schema+".session SET dead = true")
 	err := settle(t, s, queue.Ack, d)
 	require.ErrorIs(t, err, queue.ErrSessionLost)
-	lost(t, s)
+	require.Error(t, lost(t, s))
 	require.Equal(t, "a", receive(t, open(t, q, 1)).ID)
 }
 
