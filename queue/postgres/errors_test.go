@@ -33,6 +33,7 @@ func newRole(t testing.TB, schema, options string) (role, at string) {
 
 // A server that only reads, as a standby after a failover does, is unavailable.
 func TestReadOnly(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	q := newBroker(t, url(), postgres.Config{Schema: schema}, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
@@ -46,6 +47,7 @@ func TestReadOnly(t *testing.T) {
 
 // A server that refuses connections, or has no more of them, is unavailable or a failed dial.
 func TestNoConnection(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	_, at := newRole(t, schema, "CONNECTION LIMIT 1")
 	q := newBroker(t, at, postgres.Config{Schema: schema}).Queue("q")
@@ -67,6 +69,7 @@ func TestNoConnection(t *testing.T) {
 
 // A server that says nothing holds up neither Open nor Publish beyond their contexts.
 func TestSilentServer(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	p := newProxy(t, address())
 	p.hold()
@@ -82,6 +85,7 @@ func TestSilentServer(t *testing.T) {
 
 // A session can be closed in time though the server says nothing any more.
 func TestSilentServer_Close(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	p := newProxy(t, address())
 	q := newBroker(t, p.url(), postgres.Config{Schema: schema}).Queue("q")
@@ -101,6 +105,7 @@ func TestSilentServer_Close(t *testing.T) {
 
 // The rights of docs/drivers.md are enough for a role that publishes, and for one that consumes.
 func TestLeastRights(t *testing.T) {
+	t.Parallel()
 	t.Run("publish", func(t *testing.T) {
 		schema := newSchema(t)
 		role, at := newRole(t, schema, "")
@@ -126,7 +131,7 @@ func TestLeastRights(t *testing.T) {
 			grant(t, schema, role, right)
 		}
 		owner := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q")
-		q := newBroker(t, at, postgres.Config{Schema: schema, Lease: time.Second}).Queue("q")
+		q := newBroker(t, at, postgres.Config{Schema: schema}).Queue("q")
 		s := open(t, q, 4)
 		require.NoError(t, owner.Publish(t.Context(), make([]queue.Message, 4)...))
 		for _, disposition := range []queue.Disposition{queue.Ack, queue.Requeue, queue.Release, queue.DeadLetter} {
@@ -147,6 +152,7 @@ func grant(t testing.TB, schema, role, right string) {
 // A settlement that the server refuses does not hold up the others of its batch, and can be given
 // back.
 func TestRefusedSettlement(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	q := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q")
 	s := open(t, q, 2)
@@ -171,6 +177,7 @@ func TestRefusedSettlement(t *testing.T) {
 
 // A session that has lost a right ends with that as the reason, and not silently.
 func TestRightLost(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	role, at := newRole(t, schema, "")
 	grant(t, schema, role, "USAGE ON SCHEMA {}")

@@ -260,7 +260,7 @@ func (in *intake) failed(err error) {
 	if in.failing.IsZero() {
 		in.failing = now
 	}
-	if now.Sub(in.failing) > failLimit {
+	if hopeless(err) || now.Sub(in.failing) > failLimit {
 		in.s.lose(explain(err))
 	}
 }

@@ -19,6 +19,7 @@ type place struct {
 // Whatever comes late or comes back, wherever the marks are: claims hand out each message once, and
 // the next sweep leaves none that could be seen.
 func TestMarks(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		in := &intake{s: &session{broker: &Broker{sql: &statements{}}}}

@@ -45,12 +45,15 @@ func (k *keeper) start(ctx context.Context, name string) error {
 		return err
 	}
 	k.until = begun.Add(k.lease)
+	lost := b.left()
+	kill := step{sql: b.sql.kill, args: []any{lost}}
 	orphans := step{sql: b.sql.orphans, args: []any{k.s.queue}}
 	forget := step{sql: b.sql.forget, args: []any{k.s.queue}}
-	if err := k.link.retried(ctx, true, orphans, forget); err != nil {
+	if err := k.link.retried(ctx, true, kill, orphans, forget); err != nil {
 		k.undo()
 		return err
 	}
+	b.forget(lost)
 	return nil
 }
 

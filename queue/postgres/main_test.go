@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net"
 	"os"
 	"strconv"
@@ -18,7 +19,15 @@ import (
 	"github.com/gentask/gentask/queue/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	conn, err := net.DialTimeout("tcp", address(), time.Second)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no PostgreSQL: GENTASK_POSTGRES_URL must be the address of one, with rights of a superuser:", err)
+		os.Exit(1)
+	}
+	_ = conn.Close()
+	goleak.VerifyTestMain(m)
+}
 
 // url returns the address of the server of the tests.
 func url() string {
@@ -73,6 +82,9 @@ func exec(t testing.TB, sql string, args ...any) {
 // newBroker returns a broker in a schema, with a pool of its own.
 func newBroker(t testing.TB, url string, cfg postgres.Config, change ...func(*pgxpool.Config)) *postgres.Broker {
 	t.Helper()
+	if cfg.Lease == 0 {
+		cfg.Lease = 5 * time.Second // a busy machine must cost none
+	}
 	b, err := postgres.New(newPool(t, url, change...), cfg)
 	require.NoError(t, err)
 	return b

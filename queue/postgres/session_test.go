@@ -18,10 +18,11 @@ import (
 // The jobs of a node whose network takes everything and delivers nothing go to another one within
 // its lease and a moment. The dead session reports its loss by itself, and settles nothing.
 func TestTakeOver(t *testing.T) {
+	t.Parallel()
 	const lease = 1500 * time.Millisecond
 	schema := newSchema(t)
 	p := newProxy(t, address())
-	frozen := newBroker(t, p.url(), postgres.Config{Schema: schema}).Queue("q")
+	frozen := newBroker(t, p.url(), postgres.Config{Schema: schema, Lease: lease}).Queue("q")
 	q := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q")
 	dead := open(t, frozen, 50)
 	for i := range 60 {
@@ -53,6 +54,7 @@ func TestTakeOver(t *testing.T) {
 // A session whose lease was taken, for example because its machine was suspended, settles nothing:
 // not even before it knows.
 func TestLeaseTaken(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	q := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q")
 	s := open(t, q, 1)
@@ -68,6 +70,7 @@ func TestLeaseTaken(t *testing.T) {
 // A message that was published long before it was committed, and one that was released, are not
 // passed over, though others come all the time.
 func TestBehindTheMark(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	q, pool := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q"), newPool(t, url())
 	other := open(t, q, 1)
@@ -95,8 +98,10 @@ func TestBehindTheMark(t *testing.T) {
 // Somebody locks the table, as VACUUM FULL does. Settlements wait as long as their context, the
 // session survives, and everything goes on afterwards.
 func TestLockedTable(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
-	q, pool := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q"), newPool(t, url())
+	q := newBroker(t, url(), postgres.Config{Schema: schema, Lease: 2 * time.Second}).Queue("q")
+	pool := newPool(t, url())
 	s := open(t, q, 3)
 	for range 2 {
 		require.NoError(t, q.Publish(t.Context(), queue.Message{}))
@@ -106,7 +111,7 @@ func TestLockedTable(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "LOCK TABLE "+schema+".job IN ACCESS EXCLUSIVE MODE")
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // more than two leases
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // more than two leases
 	defer cancel()
 	err = s.Settle(ctx, []queue.Settlement{{Delivery: first, Disposition: queue.Ack}})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -121,6 +126,7 @@ func TestLockedTable(t *testing.T) {
 
 // A statement_timeout fails settlements and claims, and ends no session for a moment of it.
 func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	impatient := newBroker(t, url(), postgres.Config{Schema: schema}, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = "700ms"
@@ -145,6 +151,7 @@ func TestStatementTimeout(t *testing.T) {
 
 // A role whose transactions are serializable by default works as any other.
 func TestSerializableRole(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	q := newBroker(t, url(), postgres.Config{Schema: schema}, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "serializable"
@@ -191,6 +198,7 @@ func TestSerializableRole(t *testing.T) {
 
 // Connections are terminated at random while sessions work. Every message runs, and none is left.
 func TestTerminated(t *testing.T) {
+	t.Parallel()
 	const n, workers = 300, 3
 	schema := newSchema(t)
 	q := newBroker(t, url(), postgres.Config{Schema: schema}).Queue(schema)

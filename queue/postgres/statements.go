@@ -16,7 +16,7 @@ type statements struct {
 	// a session
 	open, wake, claim, alive                string
 	ack, giveBack, bury, giveBackAll, close string
-	renew, takeOver, orphans, forget        string
+	renew, kill, takeOver, orphans, forget  string
 	sleep, due, expireKeys, vacuum          string
 
 	// an operator
@@ -41,7 +41,7 @@ func newStatements(schema string, unique time.Duration) *statements {
 		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claim), alive: s(`SELECT {alive}`),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
 		close: s(`DELETE FROM {}.session WHERE id = $1`),
-		renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
+		kill:  s(`UPDATE {}.session SET dead = true WHERE id = ANY($1::bigint[]) AND NOT dead`), renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
 		vacuum:  s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
 		backlog: s(backlog), inspect: s(inspect),
