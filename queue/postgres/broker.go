@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -21,6 +23,9 @@ type Broker struct {
 	mode   pgx.QueryExecMode
 	sql    *statements
 	fits   atomic.Bool // the version of the schema was checked
+
+	mu   sync.Mutex
+	lost []int64 // sessions of this process that are over, and whose leases may still hold
 }
 
 // New returns the broker in the database of pool. It only checks its arguments, with an error that
@@ -94,4 +99,26 @@ func mode(cfg *pgx.ConnConfig) pgx.QueryExecMode {
 		return pgx.QueryExecModeCacheStatement
 	}
 	return pgx.QueryExecModeExec
+}
+
+// leave notes a session that is lost. The next session to open gives back what it held, without a
+// wait for the end of its lease.
+func (b *Broker) leave(id int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost = append(b.lost, id)
+}
+
+// left returns the sessions that are lost.
+func (b *Broker) left() []int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]int64{}, b.lost...)
+}
+
+// forget removes sessions from those that are lost.
+func (b *Broker) forget(ids []int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost = slices.DeleteFunc(b.lost, func(id int64) bool { return slices.Contains(ids, id) })
 }

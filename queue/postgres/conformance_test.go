@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -14,13 +15,17 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// TestConformance runs the suite with prepared statements, and without, as PgBouncer needs it.
+// TestConformance runs the suite without prepared statements, as PgBouncer needs it, and in the long
+// form of the tests with them, as the other tests do.
 func TestConformance(t *testing.T) {
-	for name, mode := range map[string]pgx.QueryExecMode{
-		"prepared": pgx.QueryExecModeCacheStatement,
-		"exec":     pgx.QueryExecModeExec,
-	} {
+	t.Parallel()
+	modes := map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec}
+	if os.Getenv("GENTASK_CHAOS") == "full" {
+		modes["prepared"] = pgx.QueryExecModeCacheStatement
+	}
+	for name, mode := range modes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			schema := newSchema(t)
 			queuetest.Run(t, func(t testing.TB) queuetest.Fixture { return fixture(t, schema, mode) })
 		})
@@ -30,7 +35,7 @@ func TestConformance(t *testing.T) {
 // fixture returns a queue whose sessions go through a proxy.
 func fixture(t testing.TB, schema string, mode pgx.QueryExecMode) queuetest.Fixture {
 	t.Helper()
-	p := newProxy(t, "127.0.0.1:5432")
+	p := newProxy(t, address())
 	cfg := postgres.Config{Schema: schema, Lease: 2 * time.Second}
 	in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }
 	direct := newBroker(t, url(), cfg, in).Queue(t.Name())
@@ -72,6 +77,7 @@ func bury(ctx context.Context, pool *pgxpool.Pool, schema, name string, msgs []q
 
 // TestNames: a queue without a valid name is refused by everything.
 func TestNames(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t, url(), postgres.Config{Schema: newSchema(t)})
 	for _, name := range []string{"", "a\x00b", "\xff", string(make([]byte, 300))} {
 		q := b.Queue(name)

@@ -56,6 +56,12 @@ func answered(err error) bool {
 	return answer.SeverityUnlocalized == "ERROR" && !strings.HasPrefix(answer.Code, classConnection)
 }
 
+// hopeless reports whether a statement of a session will fail again and again: the server reads only,
+// or a right or a table is missing.
+func hopeless(err error) bool {
+	return slices.Contains([]string{codeReadOnly, codeNoRight, codeNoTable, codeNoSchema}, code(err))
+}
+
 // repeatable reports whether the same transaction may succeed at once.
 func repeatable(err error) bool {
 	return slices.Contains([]string{codeSerialization, codeDeadlock}, code(err))

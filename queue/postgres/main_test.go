@@ -3,7 +3,8 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
-	"os"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,17 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue/postgres"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// url returns the address of the server of the tests.
+// url returns the address of the server of the tests: that of GENTASK_POSTGRES_URL, else a private
+// one, which vacuums itself.
 func url() string {
-	if url := os.Getenv("GENTASK_POSTGRES_URL"); url != "" {
-		return url
+	at, err := brokertest.FindPostgres()
+	if err != nil {
+		panic(err)
 	}
-	return "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
+	return at
 }
 
 // newPool returns a pool that is closed after the test.
@@ -71,7 +75,22 @@ func exec(t testing.TB, sql string, args ...any) {
 // newBroker returns a broker in a schema, with a pool of its own.
 func newBroker(t testing.TB, url string, cfg postgres.Config, change ...func(*pgxpool.Config)) *postgres.Broker {
 	t.Helper()
+	if cfg.Lease == 0 {
+		cfg.Lease = 5 * time.Second // a busy machine must cost none
+	}
 	b, err := postgres.New(newPool(t, url, change...), cfg)
 	require.NoError(t, err)
 	return b
 }
+
+// address returns the host and port of the server.
+func address() string {
+	cfg, err := pgx.ParseConfig(url())
+	if err != nil {
+		panic(err)
+	}
+	return net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
+}
+
+// replaceAll puts the schema into SQL.
+func replaceAll(sql, schema string) string { return strings.ReplaceAll(sql, "{}", schema) }

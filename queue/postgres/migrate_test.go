@@ -23,6 +23,7 @@ func works(t *testing.T, schema string) {
 
 // Any number of nodes may migrate at the same time, and again.
 func TestMigrate(t *testing.T) {
+	t.Parallel()
 	schema, pool := bareSchema(t), newPool(t, url())
 	errs := make([]error, 6)
 	var wg sync.WaitGroup
@@ -36,9 +37,10 @@ func TestMigrate(t *testing.T) {
 	works(t, schema)
 }
 
-// The SQL files do the same, by whatever tool, and a role that may not create schemas can migrate in
-// one that is there.
+// The SQL files do the same, by whatever tool, and a role that may not create schemas can migrate
+// in one that is there.
 func TestMigrate_Files(t *testing.T) {
+	t.Parallel()
 	schema := bareSchema(t)
 	exec(t, "CREATE SCHEMA "+schema)
 	names, err := fs.Glob(postgres.Migrations, "migrations/*.sql")
@@ -55,6 +57,7 @@ func TestMigrate_Files(t *testing.T) {
 
 // A schema that is missing, too old or too new is an error that names both versions, everywhere.
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		prepare func(schema string)
 		want    []string
@@ -96,6 +99,7 @@ func TestVersions(t *testing.T) {
 
 // A newer schema that older programs can work with is no error.
 func TestVersions_Newer(t *testing.T) {
+	t.Parallel()
 	schema := newSchema(t)
 	exec(t, "INSERT INTO "+schema+".version (version, oldest) VALUES (7, 1)")
 	require.NoError(t, postgres.Migrate(t.Context(), newPool(t, url()), postgres.Config{Schema: schema}))
@@ -104,6 +108,7 @@ func TestVersions_Newer(t *testing.T) {
 
 // An invalid config is an error that names every field that is wrong.
 func TestConfig(t *testing.T) {
+	t.Parallel()
 	_, err := postgres.New(nil, postgres.Config{Schema: `a"b`, Lease: 1, Unique: -2})
 	require.ErrorIs(t, err, queue.ErrConfig)
 	for _, text := range []string{"pool", "Config.Schema", "Config.Lease", "Config.Unique"} {

@@ -11,8 +11,8 @@ import (
 
 // session is one lease, and competes for the messages of a queue. The intake goroutine has one
 // connection, over which it claims and settles. The keeper has the other, over which it renews the
-// lease, takes over the jobs of dead sessions, and hears notifications. The loss of either, or of
-// the lease, ends the session.
+// lease, takes over the jobs of dead sessions, and waits for notifications. The loss of either, or
+// of the lease, ends the session.
 type session struct {
 	broker   *Broker
 	queue    string
@@ -145,20 +145,23 @@ func (s *session) Resume(context.Context) error {
 
 // lose ends the session: the server gives its jobs to others when its lease has ended.
 func (s *session) lose(cause error) {
-	s.finish(fmt.Errorf("postgres: session %d of %q: %w: %w", s.id, s.queue, queue.ErrSessionLost, cause))
+	if s.finish(fmt.Errorf("postgres: session %d of %q: %w: %w", s.id, s.queue, queue.ErrSessionLost, cause)) {
+		s.broker.leave(s.id)
+	}
 }
 
-// finish ends the session once, for the first reason.
-func (s *session) finish(end error) {
+// finish ends the session once, for the first reason. It reports whether this was the first.
+func (s *session) finish(end error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end != nil {
-		return
+		return false
 	}
 	s.end = end
 	s.stop()
 	close(s.over)
 	s.change()
+	return true
 }
 
 // Close implements [queue.Session]. It gives back all deliveries that are held, at no attempt, so

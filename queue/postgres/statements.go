@@ -16,13 +16,13 @@ type statements struct {
 	// a session
 	open, wake, claim, alive                string
 	ack, giveBack, bury, giveBackAll, close string
-	renew, takeOver, orphans, forget        string
+	renew, kill, takeOver, orphans, forget  string
 	sleep, due, expireKeys, vacuum          string
 
 	// an operator
-	backlog, inspect              string
-	lastLetter, letters           string
-	redriveLetter, removeLetter   string
+	backlog, inspect            string
+	lastLetter, letters         string
+	redriveLetter, removeLetter string
 }
 
 // newStatements returns the statements for a schema, and a window of unique keys.
@@ -41,7 +41,7 @@ func newStatements(schema string, unique time.Duration) *statements {
 		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claim), alive: s(`SELECT {alive}`),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
 		close: s(`DELETE FROM {}.session WHERE id = $1`),
-		renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
+		kill:  s(`UPDATE {}.session SET dead = true WHERE id = ANY($1::bigint[]) AND NOT dead`), renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
 		vacuum:  s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
 		backlog: s(backlog), inspect: s(inspect),
@@ -66,10 +66,12 @@ const (
 	publish = `WITH m AS ({source}), ` + insertJobs + ` ORDER BY m.n)
 	SELECT '', ` + notify
 
-	// The keys are sorted, so that publishers of the same keys never wait for each other in a circle.
+	// The keys are sorted, so that publishers of the same keys never wait for each other in a
+	// circle.
 	publishKeyed = `WITH m AS ({source}), k AS (
 		INSERT INTO {}.unique_key AS u (queue, key, until)
-		SELECT $1::text, m.key, now() + {window} * interval '1 microsecond' FROM m WHERE length(m.key) > 0 ORDER BY m.key
+		SELECT $1::text, m.key, now() + {window} * interval '1 microsecond'
+		FROM m WHERE length(m.key) > 0 ORDER BY m.key
 		ON CONFLICT (queue, key) DO UPDATE SET until = excluded.until WHERE u.until <= now()
 		RETURNING u.key
 	), ` + insertJobs + ` WHERE length(m.key) = 0 OR m.key IN (SELECT k.key FROM k) ORDER BY m.n)
@@ -81,7 +83,8 @@ const (
 			m.content_type, nullif(m.headers, '')::jsonb, m.body
 		FROM m`
 
-	notify = `(SELECT pg_notify($2::text, '')::text FROM {}.session WHERE queue = $1::text AND sleeping LIMIT 1) IS NOT NULL`
+	notify = `(SELECT pg_notify($2::text, '')::text
+		FROM {}.session WHERE queue = $1::text AND sleeping LIMIT 1) IS NOT NULL`
 )
 
 // A session: $1 is its id, except in open.
@@ -93,7 +96,8 @@ const (
 	// priority is probed by itself, so that delayed messages of another cost nothing.
 	claim = `UPDATE {}.job SET session = $1, attempt = attempt + 1, deliveries = deliveries + 1
 		WHERE ctid = ANY(ARRAY(
-			SELECT x.c FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
+			SELECT x.c
+			FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
 				SELECT w.ctid AS c FROM {}.job w
 				WHERE w.queue = $2 AND w.priority = m.priority AND w.session IS NULL
 					AND (w.not_before, w.id) > (m.not_before, m.id) AND w.not_before <= now()
@@ -105,11 +109,13 @@ const (
 
 	ack = `DELETE FROM {}.job WHERE id = ANY($2::bigint[]) AND session = $1 AND {alive} RETURNING id`
 
-	// $2 ids, $3 attempts so far, $4 delays in microseconds, -1 to go back to the old place, $5 headers.
+	// $2 ids, $3 attempts so far, $4 delays in microseconds, -1 to go back to the old place, $5
+	// headers.
 	giveBack = `UPDATE {}.job j SET session = NULL, attempt = u.attempt,
 			not_before = CASE WHEN u.after < 0 THEN j.not_before
 				ELSE clock_timestamp() + u.after * interval '1 microsecond' END,
-			headers = CASE WHEN u.headers = '' THEN j.headers ELSE coalesce(j.headers, jsonb_build_object()) || u.headers::jsonb END
+			headers = CASE WHEN u.headers = '' THEN j.headers
+				ELSE coalesce(j.headers, jsonb_build_object()) || u.headers::jsonb END
 		FROM unnest($2::bigint[], $3::int[], $4::bigint[], $5::text[]) AS u(id, attempt, after, headers)
 		WHERE j.id = ANY($2::bigint[]) AND j.id = u.id AND j.session = $1 AND {alive}
 		RETURNING j.id`
@@ -122,7 +128,8 @@ const (
 			INSERT INTO {}.letter (id, queue, priority, published, message_id, content_type, headers, body)
 			SELECT d.id, d.queue, d.priority, d.published, d.message_id, d.content_type,
 				coalesce(d.headers, jsonb_build_object()) || u.headers::jsonb, d.body
-			FROM d JOIN unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u(id, headers, n) ON u.id = d.id ORDER BY u.n
+			FROM d JOIN unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u(id, headers, n) ON u.id = d.id
+			ORDER BY u.n
 		)
 		SELECT id FROM d`
 
@@ -134,8 +141,8 @@ const (
 
 // Leases. A dead session is remembered for as long as one of its statements may still run.
 const (
-	// $2 the lease in microseconds, $3 queue. The second column is whether a session has died. It does not
-	// touch the jobs, whose table may be locked.
+	// $2 the lease in microseconds, $3 queue. The second column is whether a session has died. It
+	// does not touch the jobs, whose table may be locked.
 	renew = `WITH r AS (
 			UPDATE {}.session SET lease = now() + $2::bigint * interval '1 microsecond' WHERE id = $1 AND NOT dead
 			RETURNING id
@@ -143,7 +150,8 @@ const (
 		SELECT EXISTS (SELECT FROM r), EXISTS (
 			SELECT FROM {}.session s WHERE s.queue = $3 AND s.id <> $1 AND (s.dead OR s.lease < now()))`
 
-	// $1 queue, $2 the most jobs. Both updates skip what others hold at the moment: the next call finds it.
+	// $1 queue, $2 the most jobs. Both updates skip what others hold at the moment: the next call
+	// finds it.
 	takeOver = `WITH gone AS (
 			UPDATE {}.session SET dead = true, sleeping = false WHERE id = ANY(ARRAY(
 				SELECT s.id FROM {}.session s WHERE s.queue = $1 AND (s.dead OR s.lease < now())
@@ -152,7 +160,8 @@ const (
 			RETURNING id
 		), back AS (
 			UPDATE {}.job SET session = NULL WHERE ctid = ANY(ARRAY(
-				SELECT ctid FROM {}.job WHERE session = ANY(ARRAY(SELECT id FROM gone)) LIMIT $2::int FOR UPDATE SKIP LOCKED))
+				SELECT ctid FROM {}.job WHERE session = ANY(ARRAY(SELECT id FROM gone))
+				LIMIT $2::int FOR UPDATE SKIP LOCKED))
 			RETURNING 1
 		)
 		SELECT count(*) FROM back`
@@ -181,7 +190,8 @@ const (
 	// $2 the most that are counted.
 	backlog = `SELECT count(*) FROM (
 		SELECT FROM generate_series(0, 9) AS p(priority), LATERAL (
-			SELECT FROM {}.job w WHERE w.queue = $1 AND w.priority = p.priority AND w.session IS NULL AND w.not_before <= now()
+			SELECT FROM {}.job w
+			WHERE w.queue = $1 AND w.priority = p.priority AND w.session IS NULL AND w.not_before <= now()
 			LIMIT $2::int) x LIMIT $2::int) y`
 
 	inspect = `SELECT

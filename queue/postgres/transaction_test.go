@@ -52,6 +52,7 @@ func transactors(t *testing.T) map[string]transactor {
 
 // A message exists if, and only if, its transaction commits, and not before. It is whole.
 func TestPublishTx(t *testing.T) {
+	t.Parallel()
 	for name, publish := range transactors(t) {
 		t.Run(name, func(t *testing.T) {
 			q := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}).Queue("q")
@@ -82,6 +83,7 @@ func TestPublishTx(t *testing.T) {
 
 // Thousands of messages go with one transaction, in their order.
 func TestPublishTx_Many(t *testing.T) {
+	t.Parallel()
 	for name, publish := range transactors(t) {
 		t.Run(name, func(t *testing.T) {
 			q := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}).Queue("q")
@@ -103,6 +105,7 @@ func TestPublishTx_Many(t *testing.T) {
 
 // An error about the messages leaves the transaction usable, and publishes none of them.
 func TestPublishTx_Refused(t *testing.T) {
+	t.Parallel()
 	for name, publish := range transactors(t) {
 		t.Run(name, func(t *testing.T) {
 			q := newBroker(t, url(), postgres.Config{Schema: newSchema(t), Unique: -1}).Queue("q")
@@ -125,6 +128,7 @@ func TestPublishTx_Refused(t *testing.T) {
 // Publishing in a transaction needs no other connection: a pool of one works, also while a session
 // is open, and Publish does not wait for the handler's transaction to end by itself.
 func TestPoolOfOne(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}, func(c *pgxpool.Config) { c.MaxConns = 1 })
 	q := b.Queue("q")
 	s := open(t, q, 1)
@@ -147,6 +151,7 @@ func TestPoolOfOne(t *testing.T) {
 
 // A context that ends in a transaction is the error, and nothing is published.
 func TestPublishTx_Cancelled(t *testing.T) {
+	t.Parallel()
 	q := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}).Queue("q")
 	pool := newPool(t, url())
 	blocker, err := pool.Begin(t.Context())
@@ -165,9 +170,10 @@ func TestPublishTx_Cancelled(t *testing.T) {
 	require.Equal(t, 1, count(t, q).Ready)
 }
 
-// A session of database/sql that began before another publisher's commit, at a higher level, is told
-// about the conflict; nothing hangs.
+// A session of database/sql that began before another publisher's commit, at a higher level, is
+// told about the conflict; nothing hangs.
 func TestPublishTx_Serialization(t *testing.T) {
+	t.Parallel()
 	q := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}).Queue("q")
 	db := stdlib.OpenDBFromPool(newPool(t, url()))
 	defer func() { require.NoError(t, db.Close()) }()
