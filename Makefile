@@ -108,9 +108,13 @@ sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
 	GENTASK_SIM_SEEDS=$(SIM_SEEDS) go test -count=1 -timeout 60m -run TestSimulation ./...
 
 .PHONY: chaos
-chaos: ## Real brokers, real faults, up to 20 minutes: one table, and chaos.json [VERSION=4.3]
+chaos: chaos-postgres ## Real brokers, real faults, up to 35 minutes: two tables, chaos.json and chaos-postgres.json [VERSION=4.3]
 	@scripts/get-rabbitmq '$(or $(VERSION),3.10)' >/dev/null
 	GENTASK_RABBITMQ_VERSION=$(VERSION) GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos.json go -C internal/chaos test -count=1 -timeout 25m
+
+.PHONY: chaos-postgres
+chaos-postgres: postgres
+	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos-postgres.json go -C queue/postgres test -count=1 -timeout 25m ./scenario
 
 .PHONY: matrix-watermill
 matrix-watermill: ## Watermill's universal test suite over memory, rabbitmq, nats and embedded, 2 minutes

@@ -44,8 +44,8 @@ func end(t *testing.T, tr *chaos.Trial, consumers int, within chaos.Span) chaos.
 	return row
 }
 
-// TestScenario19_ServerKilled: the server is killed -9 in the middle of the jobs and started again on
-// its data. Nothing is restarted by hand, nothing is lost.
+// TestScenario19_ServerKilled: the server is killed -9 in the middle of the jobs and started again
+// on its data. Nothing is restarted by hand, nothing is lost.
 func TestScenario19_ServerKilled(t *testing.T) {
 	jobs, kills := scaled(1000, 10_000), scaled(1, 3)
 	p := server(t)
@@ -136,8 +136,8 @@ func TestScenario21_SchemaDropped(t *testing.T) {
 	require.Zero(t, end(t, tr, 1, soon).Duplicates)
 }
 
-// TestScenario22_PublisherCut: the connections for publishing are cut again and again. Every message
-// that Publish confirms is there, and Publish names all others.
+// TestScenario22_PublisherCut: the connections for publishing are cut again and again. Every
+// message that Publish confirms is there, and Publish names all others.
 func TestScenario22_PublisherCut(t *testing.T) {
 	at := server(t).URL()
 	p := newProxy(t, at)
@@ -174,8 +174,8 @@ func TestScenario22_SilentServer(t *testing.T) {
 }
 
 // TestScenario23_WorkerKilled: two worker processes consume, and again and again one of them is
-// killed -9 in the middle of its jobs, and replaced. The other one gets what it held within 2 s, as a
-// further attempt. Nothing is lost.
+// killed -9 in the middle of its jobs, and replaced. The other one gets what it held within 2 s, as
+// a further attempt. Nothing is lost.
 func TestScenario23_WorkerKilled(t *testing.T) {
 	row := chaos.KillWorkers(t, kind, server(t).URL(), scaled(2, 50), scaled(400, 20_000))
 	require.LessOrEqual(t, row.Resumed, soon)
@@ -286,8 +286,8 @@ func TestChaos_Server(t *testing.T) {
 	}
 }
 
-// TestChaos_Failover: the server is killed, clients are led to its standby, which is read-only for a
-// while, and then promoted. Commits wait for the standby, so it has all that was confirmed.
+// TestChaos_Failover: the server is killed, clients are led to its standby, which is read-only for
+// a while, and then promoted. Commits wait for the standby, so it has all that was confirmed.
 func TestChaos_Failover(t *testing.T) {
 	primary := startServer(t, brokertest.PostgresConfig{})
 	require.NoError(t, migrate(primary.URL()))
@@ -335,8 +335,8 @@ func TestChaos_LongTransaction(t *testing.T) {
 	end(t, tr, 1, soon)
 }
 
-// TestChaos_DiskFull: the disk is full for a while. Publishing is refused by name, what is held can't
-// be settled, and all goes on when there is room again.
+// TestChaos_DiskFull: the disk is full for a while. Publishing is refused by name, what is held
+// can't be settled, and all goes on when there is room again.
 func TestChaos_DiskFull(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Log("part of a run as root: it mounts a small file system")

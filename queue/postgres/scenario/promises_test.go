@@ -13,8 +13,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// onPostgres is the shared server. Consumers reach it by way of a proxy, so that they can be cut off;
-// all else goes straight to it. When a test is over, the queue must be empty.
+// onPostgres is the shared server. Consumers reach it by way of a proxy, so that they can be cut
+// off; all else goes straight to it. When a test is over, the queue must be empty.
 func onPostgres() rig.Broker {
 	return rig.Broker{Name: string(kind), Queue: func(t testing.TB) rig.Fixture {
 		t.Helper()
@@ -53,8 +53,8 @@ func open(t testing.TB, at, name string) *guest {
 	return g
 }
 
-// TestScenario01_OnPostgres: at most 1.25 times the floor. Other work of machine and server can only
-// make a run slower, so the best of some counts; as a rule the first is good enough.
+// TestScenario01_OnPostgres: at most 1.25 times the floor. Other work of machine and server can
+// only make a run slower, so the best of some counts; as a rule the first is good enough.
 func TestScenario01_OnPostgres(t *testing.T) {
 	const tries, bound = 5, promises.UpstreamsFloor * 5 / 4
 	for i := range tries {
@@ -110,9 +110,9 @@ func TestScenario33_PauseOnPostgres(t *testing.T) { onPostgres().Run(t, promises
 
 func TestScenario33_RateOnPostgres(t *testing.T) { onPostgres().Run(t, promises.Rate) }
 
-// TestScenario33_DelaySurvivesAKilledServer: messages that were published for later, and one that was
-// put off, are there after the server was killed -9 and started again: no earlier than asked, and
-// each once.
+// TestScenario33_DelaySurvivesAKilledServer: messages that were published for later, and one that
+// was put off, are there after the server was killed -9 and started again: no earlier than asked,
+// and each once.
 func TestScenario33_DelaySurvivesAKilledServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
