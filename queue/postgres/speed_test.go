@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/queue"
@@ -16,9 +18,17 @@ func BenchmarkConsume(b *testing.B) {
 	for _, c := range []struct {
 		name     string
 		prefetch int
-	}{{"100", 100}, {"1000", 1000}} {
+		held     bool // a transaction that began before
+	}{{"100", 100, false}, {"1000", 1000, false}, {"held", 100, true}} {
 		b.Run(c.name, func(b *testing.B) {
 			q := newBroker(b, url(), postgres.Config{Schema: newSchema(b)}).Queue("q")
+			if c.held {
+				tx, err := newPool(b, url()).BeginTx(b.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+				require.NoError(b, err)
+				_, err = tx.Exec(b.Context(), "SELECT pg_current_xact_id()")
+				require.NoError(b, err)
+				b.Cleanup(func() { require.NoError(b, tx.Rollback(context.Background())) })
+			}
 			msgs := make([]queue.Message, b.N)
 			for i := range msgs {
 				msgs[i].Body = make([]byte, 256)
