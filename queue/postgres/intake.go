@@ -62,6 +62,9 @@ const (
 	// lag is how far a claim of an empty queue goes back, for transactions that take a moment.
 	lag = 50 * time.Millisecond
 
+	// gatherLimit is the longest wait of a settlement for others.
+	gatherLimit = time.Millisecond
+
 	// turnLimit bounds one transaction. The server, or a lock, may hold it up.
 	turnLimit = 30 * time.Second
 
@@ -87,6 +90,7 @@ func (in *intake) run(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
+		in.gather(ctx)
 		requests, want, done := in.s.work(time.Now().After(in.next))
 		switch {
 		case done:
@@ -98,6 +102,36 @@ func (in *intake) run(ctx context.Context) {
 			in.turn(ctx, requests, want)
 		}
 	}
+}
+
+// gather waits a moment for more settlements, if there are few for what the session holds: each
+// transaction waits for the disk once.
+func (in *intake) gather(ctx context.Context) {
+	if !in.s.hasFew() {
+		return
+	}
+	timer := time.NewTimer(gatherLimit)
+	defer timer.Stop()
+	for in.s.hasFew() {
+		select {
+		case <-in.s.kick:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hasFew reports whether settlements wait, and fewer than a quarter of what is held.
+func (s *session) hasFew() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, r := range s.pending {
+		n += len(r.ops)
+	}
+	return n > 0 && 4*n < len(s.held) && !s.closing
 }
 
 // work returns the settlements to apply, and how many messages to claim. Done means that the
