@@ -18,8 +18,8 @@ import (
 	"github.com/gentask/gentask/internal/brokertest"
 )
 
-// peersEnv, if set, requires Redis and PostgreSQL. Only the peers need them, so usually a side
-// without its server may be left out with a message.
+// peersEnv, if set, requires Redis. Only a peer needs it, so usually a side without its server may be
+// left out with a message.
 const peersEnv = "GENTASK_BENCH_PEERS"
 
 // TestMain lets the memory suite start the test's program as its child.
@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 // lose nothing. How fast they are is no business of a test.
 func TestSuites(t *testing.T) {
 	t.Setenv("GENTASK_RABBITMQ_URL", brokertest.RabbitMQ(t))
+	t.Setenv("GENTASK_POSTGRES_URL", brokertest.Postgres(t))
 	for _, s := range suites() {
 		t.Run(s.name, func(t *testing.T) {
 			r := &runner{pairs: 1, progress: io.Discard}

@@ -3,10 +3,11 @@
 // so that what else the machine does strikes both. Two suites, load and soak, compare a long run of
 // ours with itself: late with early, watched over time.
 //
-//	go run . -suite kernel            one of: kernel, memory, storm, scale, upstream, rabbitmq, jetstream, peers, all; or load, soak
+//	go run . -suite kernel            one of: kernel, memory, storm, scale, upstream, rabbitmq, jetstream, postgres, peers, all; or load, soak
 //	go run . -suite rabbitmq -pairs 9 -json
 //	go run . -suite all -json | go run ./chart
 //	../scripts/with-rabbitmq --private go run . -suite load
+//	../scripts/with-postgres go run . -suite postgres
 //	go run . -suite soak -for 1h -rate 2000
 //
 // RabbitMQ is expected at GENTASK_RABBITMQ_URL (amqp://guest:guest@127.0.0.1:5672/), Redis at

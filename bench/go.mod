@@ -7,7 +7,8 @@ require (
 	github.com/ThreeDotsLabs/watermill-amqp/v3 v3.0.2
 	github.com/alitto/pond/v2 v2.7.1
 	github.com/asynkron/protoactor-go v0.0.0-20240822202345-3c0e61ca19c9
-	github.com/gentask/gentask v0.0.0-00010101000000-000000000000
+	github.com/gentask/gentask v0.0.0
+	github.com/gentask/gentask/queue/postgres v0.0.0-00010101000000-000000000000
 	github.com/hibiken/asynq v0.26.0
 	github.com/jackc/pgx/v5 v5.13.0
 	github.com/nats-io/nats-server/v2 v2.15.3
@@ -81,4 +82,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-replace github.com/gentask/gentask => ../
+replace (
+	github.com/gentask/gentask => ../
+	github.com/gentask/gentask/queue/postgres => ../queue/postgres
+)

@@ -32,6 +32,7 @@ func suites() []suite {
 		{name: "upstream", of: compared(upstream)},
 		{name: "jetstream", of: compared(jetStream)},
 		{name: "rabbitmq", of: compared(rabbitMQ)},
+		{name: "postgres", of: onPostgres},
 		{name: "peers", of: compared(peers)},
 		{name: "load", long: true, of: load},
 		{name: "soak", long: true, of: soak},

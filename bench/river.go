@@ -22,18 +22,11 @@ const postgresDefault = "postgres://postgres@127.0.0.1:5432/test?sslmode=disable
 // database.
 func onRiver(workers int) side {
 	return func(ctx context.Context, t *trial) error {
-		db, err := openRiver(ctx)
-		if err != nil {
-			return err
-		}
-		defer db.pool.Close()
-		err = db.run(ctx, t, workers)
-		_, dropErr := db.pool.Exec(context.WithoutCancel(ctx), "DROP SCHEMA "+db.schema+" CASCADE")
-		return errors.Join(err, dropErr)
+		return inSchema(ctx, func(db *riverDB) error { return db.run(ctx, t, workers) })
 	}
 }
 
-// riverDB is a schema of one trial's own.
+// riverDB is a schema of one trial's own, for River or for our queue.
 type riverDB struct {
 	pool   *pgxpool.Pool
 	schema string
@@ -59,21 +52,7 @@ func openRiver(ctx context.Context) (*riverDB, error) {
 }
 
 func (db *riverDB) run(ctx context.Context, t *trial, workers int) error {
-	silent := slog.New(slog.DiscardHandler)
-	m, err := rivermigrate.New(riverpgxv5.New(db.pool), &rivermigrate.Config{Schema: db.schema, Logger: silent})
-	if err != nil {
-		return err
-	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return err
-	}
-	jobs := river.NewWorkers()
-	river.AddWorker(jobs, &riverWorker{tally: t.tally})
-	client, err := river.NewClient(riverpgxv5.New(db.pool), &river.Config{
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
-		Workers: jobs, Schema: db.schema, Logger: silent, JobTimeout: -1,
-		FetchCooldown: time.Millisecond, FetchPollInterval: 5 * time.Millisecond,
-	})
+	client, err := db.client(ctx, riverConfig(func(i uint64) { t.tally.ranNumber(i) }, workers))
 	if err != nil {
 		return err
 	}
@@ -86,15 +65,45 @@ func (db *riverDB) run(ctx context.Context, t *trial, workers int) error {
 	return errors.Join(t.tally.check(), db.check(ctx, t))
 }
 
-func fillRiver(ctx context.Context, t *trial, client *river.Client[pgx.Tx]) error {
-	var params []river.InsertManyParams
-	for i, body := range t.tally.bodies(usual / 2) { // in base64, and with its number, about as long as the others'
-		params = append(params, river.InsertManyParams{Args: riverArgs{Number: uint64(i), Body: body}})
+// riverConfig is that of a client that works, tuned.
+func riverConfig(ran func(uint64), workers int) *river.Config {
+	jobs := river.NewWorkers()
+	river.AddWorker(jobs, &riverWorker{ran: ran})
+	return &river.Config{
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Workers: jobs, JobTimeout: -1, FetchCooldown: time.Millisecond, FetchPollInterval: 5 * time.Millisecond,
 	}
-	return batches(params, 5_000, func(batch []river.InsertManyParams) error {
+}
+
+// client makes the tables in the schema, and a client of them.
+func (db *riverDB) client(ctx context.Context, cfg *river.Config) (*river.Client[pgx.Tx], error) {
+	silent := slog.New(slog.DiscardHandler)
+	m, err := rivermigrate.New(riverpgxv5.New(db.pool), &rivermigrate.Config{Schema: db.schema, Logger: silent})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return nil, err
+	}
+	cfg.Schema, cfg.Logger = db.schema, silent
+	return river.NewClient(riverpgxv5.New(db.pool), cfg)
+}
+
+func fillRiver(ctx context.Context, t *trial, client *river.Client[pgx.Tx]) error {
+	return batches(riverParams(t), 5_000, func(batch []river.InsertManyParams) error {
 		_, err := client.InsertManyFast(ctx, batch)
 		return err
 	})
+}
+
+// riverParams returns the jobs of a trial: in base64, and with their numbers, about as long as the
+// others'.
+func riverParams(t *trial) []river.InsertManyParams {
+	var params []river.InsertManyParams
+	for i, body := range t.tally.bodies(usual / 2) {
+		params = append(params, river.InsertManyParams{Args: riverArgs{Number: uint64(i), Body: body}})
+	}
+	return params
 }
 
 // consumeRiver runs from the start of the client to the event of the last completion.
@@ -144,11 +153,11 @@ func (riverArgs) Kind() string { return "job" }
 // riverWorker is a no-op.
 type riverWorker struct {
 	river.WorkerDefaults[riverArgs]
-	tally *tally
+	ran func(number uint64)
 }
 
 // Work implements river.Worker.
 func (w *riverWorker) Work(_ context.Context, job *river.Job[riverArgs]) error {
-	w.tally.ranNumber(job.Args.Number)
+	w.ran(job.Args.Number)
 	return nil
 }

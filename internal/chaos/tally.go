@@ -102,6 +102,18 @@ func (y *Tally) unearned() []string {
 	return ids
 }
 
+// fresh returns how many runs of a message were not marked as further ones. The first delivery may
+// be run last, by a node that stood still and lost it meanwhile.
+func (y *Tally) fresh(id string) int {
+	n := 0
+	for _, m := range y.begun {
+		if m.ID == id && !m.Again {
+			n++
+		}
+	}
+	return n
+}
+
 // bury notes what became of the dead letters, before they are deleted by a fault.
 func (y *Tally) bury(dead map[string]int) {
 	y.mu.Lock()
@@ -119,7 +131,7 @@ func (y *Tally) mark(m Mark) {
 	case ran:
 		y.runs[m.ID]++
 		y.begun = append(y.begun, m)
-		if y.runs[m.ID] > 1 && !m.Again && y.published[m.ID] == 1 {
+		if y.runs[m.ID] > 1 && !m.Again && y.published[m.ID] == 1 && y.fresh(m.ID) > 1 {
 			y.unmarked = append(y.unmarked, m.ID)
 		}
 	case failed:

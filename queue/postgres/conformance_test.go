@@ -1,0 +1,90 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/postgres"
+	"github.com/gentask/gentask/queue/queuetest"
+)
+
+// TestConformance runs the suite without prepared statements, as PgBouncer needs it, and in the long
+// form of the tests with them, as the other tests do.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	modes := map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec}
+	if os.Getenv("GENTASK_CHAOS") == "full" {
+		modes["prepared"] = pgx.QueryExecModeCacheStatement
+	}
+	for name, mode := range modes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			schema := newSchema(t)
+			queuetest.Run(t, func(t testing.TB) queuetest.Fixture { return fixture(t, schema, mode) })
+		})
+	}
+}
+
+// fixture returns a queue whose sessions go through a proxy.
+func fixture(t testing.TB, schema string, mode pgx.QueryExecMode) queuetest.Fixture {
+	t.Helper()
+	p := newProxy(t, address())
+	cfg := postgres.Config{Schema: schema, Lease: 2 * time.Second}
+	in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }
+	direct := newBroker(t, url(), cfg, in).Queue(t.Name())
+	pool := newPool(t, url())
+	return queuetest.Fixture{
+		Source:    newBroker(t, p.url(), cfg, in).Queue(t.Name()),
+		Publisher: direct,
+		DeadLetters: func(ctx context.Context) ([]queue.Message, error) {
+			var all []queue.Message
+			for letter, err := range direct.Letters().All(ctx, queue.LetterFilter{}) {
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, letter.Message)
+			}
+			return all, nil
+		},
+		Letters: direct.Letters(),
+		Bury: func(ctx context.Context, msgs ...queue.Message) error {
+			return bury(ctx, pool, schema, t.Name(), msgs)
+		},
+		Break: p.cut,
+		Held: func(ctx context.Context) (int, error) {
+			stats, err := direct.Inspect(ctx)
+			return stats.Held, err
+		},
+	}
+}
+
+// bury inserts letters as another program would.
+func bury(ctx context.Context, pool *pgxpool.Pool, schema, name string, msgs []queue.Message) error {
+	batch := &pgx.Batch{}
+	for _, m := range msgs {
+		batch.Queue(`INSERT INTO `+schema+`.letter (queue, message_id, headers, body) VALUES ($1, $2, nullif($3, '')::jsonb, $4)`,
+			name, m.ID, postgres.EncodeHeaders(m.Headers), append([]byte{}, m.Body...))
+	}
+	return pool.SendBatch(ctx, batch).Close()
+}
+
+// TestNames: a queue without a valid name is refused by everything.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t, url(), postgres.Config{Schema: newSchema(t)})
+	for _, name := range []string{"", "a\x00b", "\xff", string(make([]byte, 300))} {
+		q := b.Queue(name)
+		_, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
+		require.ErrorIs(t, err, queue.ErrConfig)
+		require.ErrorIs(t, q.Publish(t.Context(), queue.Message{}), queue.ErrConfig)
+		_, err = q.Inspect(t.Context())
+		require.ErrorIs(t, err, queue.ErrConfig)
+	}
+}
