@@ -18,7 +18,8 @@
 // each statement requires that its lease holds. When a lease has ended, any other session of the
 // queue gives the jobs back: there is no leader and no update for each job.
 //
-// A session has two connections of its own, and one more while it vacuums. It ends if one of them breaks, or if the lease can't be renewed in time.
+// A session has two connections of its own, and one more while it vacuums. It ends if one of them
+// breaks, or if the lease can't be renewed in time.
 //
 // # Latency
 //

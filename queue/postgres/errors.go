@@ -56,8 +56,8 @@ func answered(err error) bool {
 	return answer.SeverityUnlocalized == "ERROR" && !strings.HasPrefix(answer.Code, classConnection)
 }
 
-// hopeless reports whether a session's statement will fail again and again: the server reads only, or
-// a right or a table is missing.
+// hopeless reports whether a session's statement will fail again and again: the server reads only,
+// or a right or a table is missing.
 func hopeless(err error) bool {
 	return slices.Contains([]string{codeReadOnly, codeNoRight, codeNoTable, codeNoSchema}, code(err))
 }

@@ -23,7 +23,7 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 }
 
 // lettersMost is the most letters in memory.
-const lettersMost = 50
+const lettersMost = 100
 
 // letterWalk implements queue.LetterWalk.
 type letterWalk struct {
@@ -31,6 +31,8 @@ type letterWalk struct {
 	end  int64 // the last number to be seen
 	next []letter
 	at   letter // the letter that Next returned last
+
+	removed bool // letters were removed, and may come back if the server crashes
 }
 
 type letter struct {
@@ -84,7 +86,17 @@ func (w *letterWalk) Remove(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("postgres: queue %q: %w", w.q.name, explain(err))
 	}
+	w.removed = true
 	return tag.RowsAffected() > 0, nil
 }
 
-func (w *letterWalk) Close(context.Context) error { return nil }
+// Close makes the removals certain: thousands of them wait for the disk once.
+func (w *letterWalk) Close(ctx context.Context) error {
+	if !w.removed {
+		return nil
+	}
+	if _, err := w.q.broker.pool.Exec(ctx, flush, w.q.broker.mode); err != nil {
+		return w.q.wrap(ctx, err)
+	}
+	return nil
+}

@@ -41,12 +41,13 @@ func newStatements(schema string, unique time.Duration) *statements {
 		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claim), alive: s(`SELECT {alive}`),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
 		close: s(`DELETE FROM {}.session WHERE id = $1`),
-		kill:  s(`UPDATE {}.session SET dead = true WHERE id = ANY($1::bigint[]) AND NOT dead`), renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
+		kill:  s(`UPDATE {}.session SET dead = true WHERE id = ANY($1::bigint[]) AND NOT dead`),
+		renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
 		vacuum:  s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
 		backlog: s(backlog), inspect: s(inspect),
 		lastLetter: s(`SELECT coalesce(max(number), 0) FROM {}.letter WHERE queue = $1`), letters: s(letters),
-		redriveLetter: s(redriveLetter), removeLetter: s(`DELETE FROM {}.letter WHERE queue = $1 AND number = $2`),
+		redriveLetter: s(redriveLetter), removeLetter: s(removeLetter),
 	}
 }
 
@@ -204,6 +205,13 @@ const (
 	// $2 and $3 the numbers between which to read, $4 how many.
 	letters = `SELECT number, priority, published, message_id, content_type, coalesce(headers::text, ''), body
 		FROM {}.letter WHERE queue = $1 AND number > $2 AND number <= $3 ORDER BY number LIMIT $4::int`
+
+	// $2 number. The commit does not wait for the disk: see flush.
+	removeLetter = `DELETE FROM {}.letter WHERE queue = $1 AND number = $2
+		AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL`
+
+	// A transaction that waits for the disk, and so for all earlier ones.
+	flush = `SELECT pg_logical_emit_message(true, 'gentask', '')`
 
 	// $2 number, $3 attempts used up, $4 headers, $5 channel. The job keeps its id.
 	redriveLetter = `WITH l AS (

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func number(t testing.TB, sql string, args ...any) int {
 	return n
 }
 
-// A publisher notifies a session that sleeps, and nobody if none does.
+// A publisher notifies a session that sleeps, and nothing if none does.
 func TestNotify(t *testing.T) {
 	t.Parallel()
 	schema := newSchema(t)
@@ -34,7 +35,9 @@ func TestNotify(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "LISTEN "+channel)
 	require.NoError(t, err)
 	next := func() string {
-		n, err := conn.WaitForNotification(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		n, err := conn.WaitForNotification(ctx)
 		require.NoError(t, err)
 		return n.Payload
 	}
