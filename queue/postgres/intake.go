@@ -157,9 +157,14 @@ func (in *intake) turn(ctx context.Context, requests []*request, want int) {
 	steps = append(steps, set.steps()...)
 	if want > 0 {
 		c = in.newClaim(want)
+	}
+	if c != nil && !in.s.inOrder {
 		steps = append(steps, c.step)
 	}
-	err := in.link.retried(ctx, len(requests) == 0, steps...)
+	var err error
+	if len(steps) > 0 {
+		err = in.link.retried(ctx, len(requests) == 0, steps...)
+	}
 	if answered(err) && len(requests) > 0 {
 		err = in.oneByOne(ctx, set)
 		c = nil
@@ -172,7 +177,20 @@ func (in *intake) turn(ctx context.Context, requests []*request, want int) {
 		in.s.lose(explain(err))
 		return
 	}
+	if c != nil && in.s.inOrder {
+		if err = in.claimInOrder(ctx, c); err != nil && !answered(err) {
+			in.s.lose(explain(err))
+			return
+		}
+	}
 	in.arrived(ctx, c, err)
+}
+
+// claimInOrder claims in a transaction of its own, because the lock is held until its end: the
+// others must not wait for the disk.
+func (in *intake) claimInOrder(ctx context.Context, c *claimed) error {
+	lock := step{sql: in.s.broker.sql.lockClaims, args: []any{in.s.queue}}
+	return in.link.retried(ctx, true, lock, c.step)
 }
 
 // claimed is one claim and its result.
@@ -202,7 +220,11 @@ func (in *intake) newClaim(want int) *claimed {
 		}
 		priorities, times, ids = append(priorities, p), append(times, from.notBefore), append(ids, from.id)
 	}
-	c.step = step{in.s.broker.sql.claim, []any{in.s.id, in.s.queue, want, priorities, times, ids}, c.read}
+	sql := in.s.broker.sql.claim
+	if in.s.inOrder {
+		sql = in.s.broker.sql.claimInOrder
+	}
+	c.step = step{sql, []any{in.s.id, in.s.queue, want, priorities, times, ids}, c.read}
 	return c
 }
 

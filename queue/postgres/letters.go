@@ -88,4 +88,3 @@ func (w *letterWalk) Remove(ctx context.Context) (bool, error) {
 }
 
 func (w *letterWalk) Close(context.Context) error { return nil }
-

@@ -5,7 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,6 +38,9 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	return nil
 }
 
+// schemaInFile matches the schema's name in a migration, but not that in the name of a header.
+var schemaInFile = regexp.MustCompile(`gentask([^-])`)
+
 // migrate applies what is missing, in a transaction.
 func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
 	const lock = `SELECT pg_advisory_xact_lock(hashtextextended('gentask migrate ' || $1, 0))`
@@ -56,7 +59,7 @@ func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
 		if err != nil {
 			return err
 		}
-		text := strings.ReplaceAll(string(sql), "gentask", schema)
+		text := schemaInFile.ReplaceAllString(string(sql), schema+"$1")
 		if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
 			return fmt.Errorf("version %d: %w", v, err)
 		}

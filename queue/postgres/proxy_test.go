@@ -37,7 +37,9 @@ func newProxy(t testing.TB, target string) *proxy {
 	return p
 }
 
-func (p *proxy) url() string { return strings.Replace(url(), "127.0.0.1:5432", p.listener.Addr().String(), 1) }
+func (p *proxy) url() string {
+	return strings.Replace(url(), "127.0.0.1:5432", p.listener.Addr().String(), 1)
+}
 
 func (p *proxy) accept() {
 	for {

@@ -15,14 +15,18 @@ type statements struct {
 
 	// a session
 	open, wake, claim, alive                string
+	lockClaims, claimInOrder                string
 	ack, giveBack, bury, giveBackAll, close string
 	renew, takeOver, orphans, forget        string
 	sleep, due, expireKeys, vacuum          string
 
+	// jobs that are done
+	firstDone, isDone, expireDone string
+
 	// an operator
-	backlog, inspect              string
-	lastLetter, letters           string
-	redriveLetter, removeLetter   string
+	backlog, inspect            string
+	lastLetter, letters         string
+	redriveLetter, removeLetter string
 }
 
 // newStatements returns the statements for a schema, and a window of unique keys.
@@ -38,12 +42,14 @@ func newStatements(schema string, unique time.Duration) *statements {
 	return &statements{
 		publish: arrays(publish), publishKeyed: arrays(publishKeyed),
 		values: values(publish), valuesKeyed: values(publishKeyed),
-		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claim), alive: s(`SELECT {alive}`),
+		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claimOf(skipLocked)), alive: s(`SELECT {alive}`),
+		lockClaims: s(lockClaims), claimInOrder: s(claimOf(unlessGroupHeld)),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
 		close: s(`DELETE FROM {}.session WHERE id = $1`),
 		renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
-		vacuum:  s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
+		vacuum:    s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
+		firstDone: s(firstDone), isDone: s(isDone), expireDone: s(expireDone),
 		backlog: s(backlog), inspect: s(inspect),
 		lastLetter: s(`SELECT coalesce(max(number), 0) FROM {}.letter WHERE queue = $1`), letters: s(letters),
 		redriveLetter: s(redriveLetter), removeLetter: s(`DELETE FROM {}.letter WHERE queue = $1 AND number = $2`),
@@ -89,20 +95,6 @@ const (
 	openSession = `INSERT INTO {}.session (queue, name, lease)
 		VALUES ($1, $2, now() + $3::bigint * interval '1 microsecond') RETURNING id`
 
-	// $2 queue, $3 how many, $4 priorities, from the highest, with their marks in $5 and $6. Each
-	// priority is probed by itself, so that delayed messages of another cost nothing.
-	claim = `UPDATE {}.job SET session = $1, attempt = attempt + 1, deliveries = deliveries + 1
-		WHERE ctid = ANY(ARRAY(
-			SELECT x.c FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
-				SELECT w.ctid AS c FROM {}.job w
-				WHERE w.queue = $2 AND w.priority = m.priority AND w.session IS NULL
-					AND (w.not_before, w.id) > (m.not_before, m.id) AND w.not_before <= now()
-				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE SKIP LOCKED
-			) x LIMIT $3::int
-		)) AND {alive}
-		RETURNING id, priority, not_before, attempt, deliveries, published, message_id, content_type,
-			coalesce(headers::text, ''), body`
-
 	ack = `DELETE FROM {}.job WHERE id = ANY($2::bigint[]) AND session = $1 AND {alive} RETURNING id`
 
 	// $2 ids, $3 attempts so far, $4 delays in microseconds, -1 to go back to the old place, $5 headers.
@@ -131,6 +123,43 @@ const (
 			deliveries = deliveries - CASE WHEN id = ANY($2::bigint[]) THEN 0 ELSE 1 END
 		WHERE session = $1`
 )
+
+// Claims: $1 is the session, $2 the queue, $3 how many, $4 priorities, from the highest, with their
+// marks in $5 and $6. Each priority is probed by itself, so that delayed messages of another cost
+// nothing.
+const (
+	claim = `UPDATE {}.job SET session = $1, attempt = attempt + 1, deliveries = deliveries + 1
+		WHERE ctid = ANY(ARRAY(
+			SELECT x.c FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
+				SELECT w.ctid AS c FROM {}.job w
+				WHERE w.queue = $2 AND w.priority = m.priority AND w.session IS NULL
+					AND (w.not_before, w.id) > (m.not_before, m.id) AND w.not_before <= now(){rows}
+			) x LIMIT $3::int
+		)) AND {alive}
+		RETURNING id, priority, not_before, attempt, deliveries, published, message_id, content_type,
+			coalesce(headers::text, ''), body`
+
+	// Any session may have what is not held or locked by another.
+	skipLocked = `
+				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE SKIP LOCKED`
+
+	// A group belongs to the session that holds messages of it. What waits before the mark comes first:
+	// the next sweep finds it.
+	unlessGroupHeld = `
+					AND (w.message_group IS NULL OR NOT EXISTS (
+						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
+							AND e.session IS NOT NULL AND e.session <> $1
+					) AND NOT EXISTS (
+						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
+							AND e.priority = m.priority AND e.session IS NULL AND (e.not_before, e.id) <= (m.not_before, m.id)))
+				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE`
+
+	// Claims in order come one after the other, so that each sees all that the one before has claimed.
+	lockClaims = `SELECT pg_advisory_xact_lock(hashtextextended('gentask claim {} ' || $1, 0))`
+)
+
+// claimOf returns the claim of the rows that a condition and an order select.
+func claimOf(rows string) string { return strings.ReplaceAll(claim, "{rows}", rows) }
 
 // Leases. A dead session is remembered for as long as one of its statements may still run.
 const (
@@ -174,6 +203,16 @@ const (
 
 	expireKeys = `DELETE FROM {}.unique_key WHERE ctid = ANY(ARRAY(
 		SELECT ctid FROM {}.unique_key WHERE until < now() ORDER BY until LIMIT $1::int FOR UPDATE SKIP LOCKED))`
+)
+
+// Jobs that are done: $1 is the key, $2 for how many microseconds.
+const (
+	// No row is returned if the key is there.
+	firstDone = `INSERT INTO {}.done AS d (key, until) VALUES ($1, now() + $2::bigint * interval '1 microsecond')
+		ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE d.until <= now() RETURNING true`
+	isDone     = `SELECT EXISTS (SELECT FROM {}.done WHERE key = $1 AND until > now())`
+	expireDone = `DELETE FROM {}.done WHERE ctid = ANY(ARRAY(
+		SELECT ctid FROM {}.done WHERE until < now() ORDER BY until LIMIT $1::int FOR UPDATE SKIP LOCKED))`
 )
 
 // An operator: $1 is the queue.
