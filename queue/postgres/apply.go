@@ -135,6 +135,10 @@ func (in *intake) confirm(ctx context.Context, set *settlement) error {
 		}
 	}
 	in.settled += in.s.apply(set)
+	if in.settled >= vacuumEvery {
+		in.settled = 0
+		in.s.upkeep.ask()
+	}
 	return nil
 }
 

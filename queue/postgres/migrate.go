@@ -2,10 +2,11 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
-	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,9 +39,6 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	return nil
 }
 
-// schemaInFile matches the schema's name in a migration, but not that in the name of a header.
-var schemaInFile = regexp.MustCompile(`gentask([^-])`)
-
 // migrate applies what is missing, in a transaction.
 func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
 	const lock = `SELECT pg_advisory_xact_lock(hashtextextended('gentask migrate ' || $1, 0))`
@@ -55,11 +53,11 @@ func migrate(ctx context.Context, tx pgx.Tx, schema string) error {
 		return checkVersion(schema, have, oldest)
 	}
 	for v := have + 1; v <= version; v++ {
-		sql, err := Migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", v))
+		file, err := Migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", v))
 		if err != nil {
 			return err
 		}
-		text := schemaInFile.ReplaceAllString(string(sql), schema+"$1")
+		text := strings.ReplaceAll(string(file), defaultSchema, schema)
 		if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
 			return fmt.Errorf("version %d: %w", v, err)
 		}
@@ -84,7 +82,7 @@ func findVersion(ctx context.Context, q querier, schema string) (have, oldest in
 	}
 	err = q.QueryRow(ctx, `SELECT version, oldest FROM `+schema+`.version ORDER BY version DESC LIMIT 1`,
 		pgx.QueryExecModeExec).Scan(&have, &oldest)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) {
 		return 0, 0, nil
 	}
 	return have, oldest, err

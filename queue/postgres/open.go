@@ -55,11 +55,12 @@ func (q *Queue) open(ctx context.Context, opts queue.Options) (*session, error) 
 		s.keeper.undo()
 		return nil, err
 	}
-	s.intake = newIntake(s, work)
+	s.intake, s.upkeep = newIntake(s, work), newUpkeep(s)
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.wg.Go(func() { s.intake.run(run) })
 	s.wg.Go(func() { s.keeper.run(run) })
+	s.wg.Go(func() { s.upkeep.run(run) })
 	return s, nil
 }
 

@@ -25,39 +25,20 @@ func (q *Queue) PublishResults(ctx context.Context, msgs ...queue.Message) ([]qu
 	return q.publish(ctx, msgs, q.alone)
 }
 
-// PublishTx publishes msgs in the user's transaction, and uses no other connection. The messages
-// exist if, and only if, tx commits; until then nobody sees them. After an error the transaction
-// can only be rolled back, except one about msgs, which wraps [queue.ErrConfig] or
-// [queue.ErrUnsupported]. A UniqueKey makes other publishers of the key wait for the end of tx.
-func (q *Queue) PublishTx(ctx context.Context, tx pgx.Tx, msgs ...queue.Message) error {
-	_, err := q.publish(ctx, msgs, func(ctx context.Context, p *publication) (string, error) {
-		if err := q.broker.fit(ctx, tx); err != nil {
-			return "", err
-		}
-		var fresh string
-		err := tx.QueryRow(ctx, p.sql, append([]any{q.broker.mode}, p.args...)...).Scan(&fresh, nil)
-		return fresh, err
-	})
-	return err
-}
-
-// publication is one statement that publishes messages.
+// publication is messages to publish.
 type publication struct {
 	queue string
 	msgs  []queue.Message // complete
 	send  []int           // indexes in msgs: the first of each key
 	keyed bool
-	sql   string
-	args  []any
 }
 
 // publish publishes msgs by way of run, which returns the keys that are new, in hexadecimal.
 func (q *Queue) publish(ctx context.Context, msgs []queue.Message,
 	run func(context.Context, *publication) (string, error),
 ) ([]queue.PublishResult, error) {
-	results := make([]queue.PublishResult, len(msgs))
 	if len(msgs) == 0 {
-		return results, nil
+		return nil, nil
 	}
 	p, err := q.newPublication(msgs)
 	if err == nil {
@@ -65,7 +46,6 @@ func (q *Queue) publish(ctx context.Context, msgs []queue.Message,
 	}
 	var fresh string
 	if err == nil {
-		p.byArrays(q.broker)
 		fresh, err = run(ctx, p)
 	}
 	return p.results(fresh, q.wrap(ctx, err))
@@ -105,18 +85,18 @@ func (q *Queue) newPublication(msgs []queue.Message) (*publication, error) {
 	return p, err
 }
 
-// byArrays makes the statement of arrays.
-func (p *publication) byArrays(b *Broker) {
+// arrays returns the statement for pgx, with its arguments.
+func (p *publication) arrays(b *Broker) (sql string, args []any) {
 	var r rows
 	for _, i := range p.send {
 		r.add(&p.msgs[i])
 	}
-	p.sql = b.sql.publish
+	sql = b.sql.publish
 	if p.keyed {
-		p.sql = b.sql.publishKeyed
+		sql = b.sql.publishKeyed
 	}
-	p.args = []any{
-		p.queue, channelOf(b.config.Schema, p.queue),
+	return sql, []any{
+		b.mode, p.queue, channelOf(b.config.Schema, p.queue),
 		r.priority, r.notBefore, r.attempt, r.published, r.id, r.contentType, r.head, r.body, r.key,
 	}
 }
@@ -158,14 +138,14 @@ func (q *Queue) alone(ctx context.Context, p *publication) (fresh string, err er
 	if err := b.fit(ctx, b.pool); err != nil {
 		return "", err
 	}
-	args := append([]any{b.mode}, p.args...)
+	sql, args := p.arrays(b)
 	for range maxRepeats {
 		if !p.keyed {
-			err = b.pool.QueryRow(ctx, p.sql, args...).Scan(&fresh, nil)
+			err = b.pool.QueryRow(ctx, sql, args...).Scan(&fresh, nil)
 		} else {
 			options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 			err = pgx.BeginTxFunc(ctx, b.pool, options, func(tx pgx.Tx) error {
-				return tx.QueryRow(ctx, p.sql, args...).Scan(&fresh, nil)
+				return tx.QueryRow(ctx, sql, args...).Scan(&fresh, nil)
 			})
 		}
 		if !repeatable(err) {

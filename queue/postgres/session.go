@@ -21,6 +21,7 @@ type session struct {
 	inOrder  bool // see Queue.InOrder
 	intake   *intake
 	keeper   *keeper
+	upkeep   *upkeep
 
 	wg   sync.WaitGroup // the goroutines
 	stop context.CancelFunc

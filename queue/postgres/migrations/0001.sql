@@ -1,4 +1,4 @@
--- Version 1. For another schema replace gentask everywhere, but not the header gentask-group.
+-- Version 1. Replace gentask everywhere for another schema.
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'gentask') THEN
     CREATE SCHEMA gentask;
@@ -26,8 +26,9 @@ CREATE TABLE gentask.job (
   content_type text NOT NULL DEFAULT '',
   headers      jsonb CHECK (jsonb_typeof(headers) = 'object'), -- of text, or of {"base64": text}
   body         bytea NOT NULL DEFAULT '',
-  -- The messages of a group are ordered: see Queue.InOrder.
-  message_group text COLLATE "C" GENERATED ALWAYS AS (headers ->> 'gentask-group') STORED
+  -- The messages of a group are ordered: see Queue.InOrder. The header's name is in two parts, so that
+  -- replacing the schema's name leaves it alone.
+  message_group text COLLATE "C" GENERATED ALWAYS AS (headers ->> ('gent' || 'ask-group')) STORED
 ) WITH (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_vacuum_insert_threshold = -1

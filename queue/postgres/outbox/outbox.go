@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,6 +106,15 @@ func (o *Outbox) PublishTx(ctx context.Context, tx pgx.Tx, to string, msgs ...qu
 		return err
 	}
 	return o.Queue(to).PublishTx(ctx, tx, wrapped...)
+}
+
+// PublishSQL is PublishTx for a transaction of database/sql.
+func (o *Outbox) PublishSQL(ctx context.Context, tx *sql.Tx, to string, msgs ...queue.Message) error {
+	wrapped, err := o.wrap(to, msgs)
+	if err != nil {
+		return err
+	}
+	return o.Queue(to).PublishSQL(ctx, tx, wrapped...)
 }
 
 // Queue returns the queue in which messages for a destination wait. It has their number, and the

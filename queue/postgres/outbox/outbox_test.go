@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
@@ -299,6 +301,27 @@ func TestDestinationOutOfOrder(t *testing.T) {
 	down = false
 	mu.Unlock()
 	require.Eventually(t, func() bool { return len(broken.ids()) == n }, patience, 10*time.Millisecond)
+}
+
+// TestDatabaseSQL: the same through database/sql.
+func TestDatabaseSQL(t *testing.T) {
+	o, _ := newOutbox(t, outbox.Config{})
+	to := &destination{}
+	relay(t, o, map[string]queue.Publisher{"emails": to})
+	db := stdlib.OpenDBFromPool(pool)
+	defer func() { require.NoError(t, db.Close()) }()
+	for _, commit := range []bool{false, true} {
+		tx, err := db.BeginTx(t.Context(), &sql.TxOptions{})
+		require.NoError(t, err)
+		require.NoError(t, o.PublishSQL(t.Context(), tx, "emails", queue.Message{ID: fmt.Sprint(commit)}))
+		if commit {
+			require.NoError(t, tx.Commit())
+		} else {
+			require.NoError(t, tx.Rollback())
+		}
+	}
+	require.Eventually(t, func() bool { return len(to.ids()) == 1 }, patience, 10*time.Millisecond)
+	require.Equal(t, []string{"true"}, to.ids())
 }
 
 // TestBadInput: each mistake is an error that says what would be right.
