@@ -24,7 +24,7 @@ type statements struct {
 	firstDone, isDone, expireDone string
 
 	// an operator
-	backlog, inspect            string
+	backlog, inspect, queues    string
 	lastLetter, letters         string
 	redriveLetter, removeLetter string
 }
@@ -50,7 +50,7 @@ func newStatements(schema string, unique time.Duration) *statements {
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
 		vacuum:    s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
 		firstDone: s(firstDone), isDone: s(isDone), expireDone: s(expireDone),
-		backlog: s(backlog), inspect: s(inspect),
+		backlog: s(backlog), inspect: s(inspect), queues: s(queues),
 		lastLetter: s(`SELECT coalesce(max(number), 0) FROM {}.letter WHERE queue = $1`), letters: s(letters),
 		redriveLetter: s(redriveLetter), removeLetter: s(`DELETE FROM {}.letter WHERE queue = $1 AND number = $2`),
 	}
@@ -229,6 +229,35 @@ const (
 		(SELECT count(*) FROM {}.job WHERE queue = $1 AND session IS NOT NULL),
 		(SELECT count(*) FROM {}.letter WHERE queue = $1),
 		(SELECT count(*) FROM {}.session WHERE queue = $1 AND NOT dead AND lease > now())`
+
+	// $1 prefix, $2 the most that are counted. Each name is found by the index alone.
+	queues = `WITH RECURSIVE w AS (
+			(SELECT queue FROM {}.job WHERE session IS NULL AND queue >= $1 ORDER BY queue LIMIT 1)
+			UNION ALL
+			SELECT (SELECT j.queue FROM {}.job j WHERE j.session IS NULL AND j.queue > w.queue ORDER BY j.queue LIMIT 1)
+			FROM w WHERE w.queue IS NOT NULL
+		), l AS (
+			(SELECT queue FROM {}.letter WHERE queue >= $1 ORDER BY queue LIMIT 1)
+			UNION ALL
+			SELECT (SELECT d.queue FROM {}.letter d WHERE d.queue > l.queue ORDER BY d.queue LIMIT 1)
+			FROM l WHERE l.queue IS NOT NULL
+		), n AS (SELECT queue FROM w UNION SELECT queue FROM l UNION SELECT queue FROM {}.session)
+		SELECT n.queue,
+			(SELECT count(*) FROM (
+				SELECT FROM generate_series(0, 9) AS p(priority), LATERAL (
+					SELECT FROM {}.job j WHERE j.queue = n.queue AND j.priority = p.priority AND j.session IS NULL
+						AND j.not_before <= now()
+					LIMIT $2::int) x LIMIT $2::int) y),
+			(SELECT count(*) FROM (SELECT FROM {}.letter d WHERE d.queue = n.queue LIMIT $2::int) x),
+			(SELECT count(*) FROM {}.session s JOIN {}.job j ON j.session = s.id WHERE s.queue = n.queue),
+			coalesce((extract(epoch FROM now() - least(
+				(SELECT min(x.not_before) FROM generate_series(0, 9) AS p(priority), LATERAL (
+					SELECT j.not_before FROM {}.job j
+					WHERE j.queue = n.queue AND j.priority = p.priority AND j.session IS NULL AND j.not_before <= now()
+					ORDER BY j.not_before LIMIT 1) x),
+				(SELECT min(j.not_before) FROM {}.session s JOIN {}.job j ON j.session = s.id WHERE s.queue = n.queue)
+			)) * 1000000)::bigint, 0)
+		FROM n WHERE starts_with(n.queue, $1) ORDER BY 1`
 
 	// $2 and $3 the numbers between which to read, $4 how many.
 	letters = `SELECT number, priority, published, message_id, content_type, coalesce(headers::text, ''), body

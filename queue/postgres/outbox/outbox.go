@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -162,4 +163,16 @@ func (o *Outbox) wrap(to string, msgs []queue.Message) ([]queue.Message, error) 
 		m.Headers = headers
 	}
 	return wrapped, nil
+}
+
+// Backlog returns the figures of each destination that has messages, dead letters or a relay. Name is
+// that of the destination. Messages for which no relay has a publisher are in Waiting, and Oldest
+// grows: it is the figure to alert on.
+func (o *Outbox) Backlog(ctx context.Context) ([]postgres.QueueStats, error) {
+	prefix := o.cfg.Name + "/"
+	all, err := o.db.Queues(ctx, prefix)
+	for i := range all {
+		all[i].Name = strings.TrimPrefix(all[i].Name, prefix)
+	}
+	return all, err
 }
