@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
@@ -125,21 +124,4 @@ func TestEffectsHappenOnce(t *testing.T) {
 	require.NoError(t, pool.QueryRow(t.Context(), "SELECT count(*), count(DISTINCT id) FROM "+schema+".effect").
 		Scan(&effects, &distinct))
 	require.Equal(t, []int{jobs, jobs}, []int{effects, distinct})
-}
-
-// ExampleBroker_DedupTx is a job that moves money once, though its message comes twice.
-func ExampleBroker_DedupTx() {
-	var pool *pgxpool.Pool
-	var db *postgres.Broker
-	_ = gentask.Handle(func(ctx context.Context, amount int) error {
-		job, _ := gentask.FromContext(ctx)
-		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-			first, err := db.DedupTx(tx).First(ctx, job.DedupKey())
-			if err != nil || !first {
-				return err // nil: it was done before
-			}
-			_, err = tx.Exec(ctx, "UPDATE account SET balance = balance + $1", amount)
-			return err
-		})
-	})
 }
