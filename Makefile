@@ -16,9 +16,12 @@ WITH_RABBITMQ := scripts/with-rabbitmq $(if $(VERSION),--version $(VERSION))
 # The versions on which a whole run tests RabbitMQ once more.
 RABBITMQ_TOO ?= $(if $(VERSION)$(RUN)$(filter-out ./...,$(PKG)),,4.3)
 
-# bench/, queue/watermill/ and tools/ are modules of their own, so that the library depends neither on
-# its peers nor on watermill nor on what builds and measures it.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/watermill/go.mod tools/go.mod))
+# The versions on which `make matrix` tests PostgreSQL, beside the machine's.
+POSTGRES_TOO ?= 17 18
+
+# bench/, queue/postgres/, queue/watermill/ and tools/ are modules of their own, so that the library depends
+# neither on its peers nor on pgx nor on watermill nor on what builds and measures it.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod queue/postgres/go.mod queue/watermill/go.mod tools/go.mod))
 
 # The tools are built once for each version of Go; tools/go.mod pins them.
 BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)
@@ -39,16 +42,16 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: cc vet lint race bench-check ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts a RabbitMQ)
+test: cc vet lint race bench-check ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts RabbitMQ and PostgreSQL)
 
 .PHONY: race
-race: $(GOTESTSUM) cc ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20 VERSION=4.3]
+race: $(GOTESTSUM) cc postgres ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20 VERSION=4.3]
 	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' RABBITMQ_TOO='$(RABBITMQ_TOO)' \
 		$(WITH_RABBITMQ) scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
 
 .PHONY: matrix
-matrix: $(GOTESTSUM) cc matrix-watermill matrix-disk ## What `make test` leaves out: another RabbitMQ, watermill's suite, a full file system [RABBITMQ_TOO="4.0"]
-	MODULES= RABBITMQ_TOO='$(if $(filter command line environment,$(origin RABBITMQ_TOO)),$(RABBITMQ_TOO),4.0)' \
+matrix: $(GOTESTSUM) cc postgres matrix-watermill matrix-disk ## What `make test` leaves out: other versions of RabbitMQ and PostgreSQL, watermill's suite, a full file system [RABBITMQ_TOO="4.0" POSTGRES_TOO="17"]
+	MODULES= RABBITMQ_TOO='$(if $(filter command line environment,$(origin RABBITMQ_TOO)),$(RABBITMQ_TOO),4.0)' POSTGRES_TOO='$(if $(wildcard queue/postgres/go.mod),$(POSTGRES_TOO))' \
 		scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) ./...
 
 # A 64-bit processor runs 32-bit programs; other machines can't.
@@ -90,7 +93,7 @@ fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of comments
 	go -C tools run ./markdown -dir $(CURDIR)
 
 .PHONY: cover
-cover: cc ## Coverage: .cache/coverage.out, and a table of the packages
+cover: cc postgres ## Coverage: .cache/coverage.out, and a table of the packages
 	@mkdir -p .cache
 	scripts/with-rabbitmq go test -race -count=1 -timeout $(TIMEOUT) -coverpkg=./... -coverprofile=.cache/coverage.out ./... >.cache/coverage.log \
 		|| { cat .cache/coverage.log; exit 1; }
@@ -150,6 +153,10 @@ tools: $(LINT) $(GOFUMPT) $(GOTESTSUM) ## Build the pinned tools
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf .cache
+
+.PHONY: postgres
+postgres:
+	@scripts/get-postgres 15 >/dev/null
 
 .PHONY: cc
 cc:

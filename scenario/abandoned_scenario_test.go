@@ -11,6 +11,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -101,7 +102,7 @@ func TestScenario05_TheTaskThatWillNotStop(t *testing.T) {
 func TestScenario05_TheGraceRunsOnce(t *testing.T) {
 	for name, meanwhile := range map[string]func(r *rig.Rig){
 		"session lost":  func(r *rig.Rig) { r.Break() },
-		"worker killed": func(r *rig.Rig) { actor.Kill(r.System, workerOf(r)) },
+		"worker killed": func(r *rig.Rig) { actor.Kill(r.System, promises.WorkerOf(r)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
@@ -150,23 +151,6 @@ func TestScenario05_AtTheCapTheConsumerTakesNoWork(t *testing.T) {
 // eventOf waits for an end of the message, and returns the last.
 func eventOf(r *rig.Rig, id string) gentask.Event {
 	r.Helper()
-	ends := endsOfMessage(r, id, 1)
+	ends := promises.EndsOfMessage(r, id, 1)
 	return ends[len(ends)-1]
-}
-
-// endsOfMessage waits for n ends of the message. A settlement is seen at the broker before its
-// event is.
-func endsOfMessage(r *rig.Rig, id string, n int) []gentask.Event {
-	r.Helper()
-	var ends []gentask.Event
-	r.Eventually("the ends of message "+id+" are told", func() bool {
-		ends = nil
-		for _, ev := range r.Events(gentask.EventDone) {
-			if ev.ID == id {
-				ends = append(ends, ev)
-			}
-		}
-		return len(ends) >= n
-	})
-	return ends
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
@@ -76,7 +77,7 @@ func (f *fragile) count(id string) int {
 
 // crashWorkers has every worker of now crash.
 func (f *fragile) crashWorkers(crash func()) {
-	for _, pid := range workers(f.Rig) {
+	for _, pid := range promises.Workers(f.Rig) {
 		actor.Send(f.System, pid, crash)
 	}
 }
@@ -98,7 +99,7 @@ func TestScenario11_AnActorWorkerPanics(t *testing.T) {
 				})
 				r.Publish(1)
 				r.Start(f.behavior(), gentask.Config{})
-				workerOf(r)
+				promises.WorkerOf(r)
 				f.crashWorkers(crash)
 				r.Finish()
 				require.Equal(r, 2, f.count("1"))
@@ -164,7 +165,7 @@ func TestScenario11_NoRestarts(t *testing.T) {
 		})
 		r.Publish(1)
 		r.Start(f.behavior(), gentask.Config{Restarts: -1})
-		workerOf(r)
+		promises.WorkerOf(r)
 		f.crashWorkers(func() { panic(errReceive) })
 		r.Finish()
 		require.Equal(r, 2, f.count("1"))
@@ -180,7 +181,7 @@ func TestScenario11_TheTaskThatWillNotStop(t *testing.T) {
 		f := newFragile(r, func(context.Context, gentask.Job[[]byte]) (any, error) { d.sleep(); return nil, errOwn })
 		r.Publish(1)
 		c := r.Start(f.behavior(), gentask.Config{Grace: time.Second, Retry: gentask.Retry{MaxAttempts: 1}})
-		workerOf(r)
+		promises.WorkerOf(r)
 		begin := time.Now()
 		f.crashWorkers(func() { panic(errReceive) })
 		r.Finish()

@@ -11,6 +11,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -138,7 +139,7 @@ func TestScenario09_AnActorWorkerAnswersItself(t *testing.T) {
 				}
 			})
 		}), gentask.Config{})
-		worker := workerOf(r)
+		worker := promises.WorkerOf(r)
 		ask := func() string {
 			s, err := actor.Ask(r.Context(), r.System, worker, func(answer func(string)) any { return &statusRequest{answer} })
 			require.NoError(r, err)

@@ -2,7 +2,6 @@ package scenario_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/task"
@@ -61,23 +61,6 @@ func loseAck(r *rig.Rig) gentask.Behavior {
 	})
 }
 
-// requireDuplicates checks how many deliveries were acknowledged without a run, and that they are
-// told so.
-func requireDuplicates(r *rig.Rig, n int) {
-	r.Helper()
-	duplicates := 0
-	for _, ev := range r.Events(gentask.EventDone) {
-		if errors.Is(ev.Reason, gentask.ErrDuplicate) {
-			duplicates++
-			require.Equal(r, queue.Ack, ev.Disposition)
-			require.Zero(r, ev.Outcome)
-			require.Zero(r, ev.RunTime)
-			require.True(r, ev.Redelivered)
-		}
-	}
-	require.Equal(r, n, duplicates, "deliveries acknowledged without a run")
-}
-
 // TestScenario31_DoneIsNotDoneAgain: a job whose ack was lost with the session is acknowledged when
 // it comes again, and not run.
 func TestScenario31_DoneIsNotDoneAgain(t *testing.T) {
@@ -93,7 +76,7 @@ func TestScenario31_DoneIsNotDoneAgain(t *testing.T) {
 				r.Finish()
 				require.Equal(r, 1, r.Runs.Total())
 				require.Equal(r, 1, r.Memory.Stats().Acked)
-				requireDuplicates(r, 1)
+				promises.RequireDuplicates(r, 1)
 			})
 		})
 	}
@@ -106,7 +89,7 @@ func TestScenario31_OffRunsAgain(t *testing.T) {
 		r.Start(loseAck(r), gentask.Config{})
 		r.Finish()
 		require.Equal(r, 2, r.Runs.Total())
-		requireDuplicates(r, 0)
+		promises.RequireDuplicates(r, 0)
 	})
 }
 
@@ -124,7 +107,7 @@ func TestScenario31_AnotherNode(t *testing.T) {
 		r.Finish()
 		r.Stop(first)
 		require.Equal(r, 1, r.Runs.Total())
-		requireDuplicates(r, 1)
+		promises.RequireDuplicates(r, 1)
 	})
 }
 
@@ -140,7 +123,7 @@ func TestScenario31_LateEnd(t *testing.T) {
 		r.Break()
 		r.Finish()
 		require.Equal(r, 1, r.Runs.Total())
-		requireDuplicates(r, 1)
+		promises.RequireDuplicates(r, 1)
 	})
 }
 
@@ -162,7 +145,7 @@ func TestScenario31_OnlyAnAckedSuccessIsDone(t *testing.T) {
 		r.Send(queue.Message{ID: "1"})
 		r.Finish()
 		require.Equal(r, 4, r.Runs.Total())
-		requireDuplicates(r, 0)
+		promises.RequireDuplicates(r, 0)
 	})
 }
 
@@ -206,39 +189,4 @@ func TestScenario31_HungStore(t *testing.T) {
 		require.Equal(r, 3*time.Second, time.Since(began))
 		require.ErrorIs(r, r.Events(gentask.EventDedupFailed)[0].Reason, context.DeadlineExceeded)
 	})
-}
-
-func doneOnce(r *rig.Rig) {
-	const jobs, atOnce = 50, 5
-	var cut, told sync.Once
-	lost := make(chan struct{})
-	var together sync.WaitGroup
-	together.Add(atOnce)
-	arrived := 0
-	var mu sync.Mutex
-	r.Publish(jobs)
-	r.Start(r.Handle(func(_ context.Context, _ string) error {
-		mu.Lock()
-		arrived++
-		first := arrived <= atOnce
-		mu.Unlock()
-		if first {
-			together.Done()
-			together.Wait()
-			cut.Do(r.Break)
-			<-lost
-		}
-		return nil
-	}), gentask.Config{
-		Concurrency: atOnce, Prefetch: 2 * atOnce, FinishLost: true,
-		OnEvent: func(ev gentask.Event) {
-			if ev.Kind == gentask.EventSessionLost {
-				told.Do(func() { close(lost) })
-			}
-		},
-		Policy: gentask.Policy{Dedup: gentask.Dedup{Remember: jobs}},
-	})
-	r.Finish()
-	require.Equal(r, jobs, r.Runs.Total(), "runs")
-	requireDuplicates(r, atOnce)
 }

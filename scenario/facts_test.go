@@ -17,6 +17,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -103,7 +104,7 @@ func TestFacts_WhatAJobReturnsIsNotHowItEnded(t *testing.T) {
 					require.Equal(r, most, st.Delivered)
 					require.Equal(r, most-1, st.Requeued)
 					require.Equal(r, 1, st.DeadLettered)
-					last := endsOfMessage(r, "1", most)[most-1]
+					last := promises.EndsOfMessage(r, "1", most)[most-1]
 					require.Equal(r, most, last.Attempt)
 					require.NotEqual(r, task.Timeout, last.Outcome)
 					var spent *gentask.AttemptsError

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 )
@@ -117,7 +118,7 @@ func TestIdentity_AnIDThatIsUsedTwice(t *testing.T) {
 					r.Send(sameID(1)...)
 					r.Finish()
 					require.Equal(r, 4, runs, "done, failed twice, done")
-					requireDuplicates(r, 0)
+					promises.RequireDuplicates(r, 0)
 				})
 			})
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/process"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/task"
 )
@@ -67,7 +68,7 @@ func TestIdle_EndedAsATimeout(t *testing.T) {
 				require.GreaterOrEqual(r, took, timeout)
 				require.LessOrEqual(r, took, 2*timeout+time.Second)
 				r.Finish()
-				first := endsOfMessage(r, "1", 2)[0]
+				first := promises.EndsOfMessage(r, "1", 2)[0]
 				require.Equal(r, queue.Requeue, first.Disposition)
 				require.Equal(r, task.Timeout, first.Outcome)
 				require.Positive(r, first.After, "with back-off")
@@ -141,7 +142,7 @@ func TestIdle_DrainAndLostSession(t *testing.T) {
 		r.Rest()
 		r.Break()
 		r.Eventually("its slot is free", func() bool { return len(r.Events(gentask.EventDone)) == 2 })
-		require.ErrorIs(r, endsOfMessage(r, "1", 2)[0].Reason, gentask.ErrSessionLost)
+		require.ErrorIs(r, promises.EndsOfMessage(r, "1", 2)[0].Reason, gentask.ErrSessionLost)
 		r.Finish()
 
 		r.Publish(1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -35,24 +36,24 @@ func TestScenario33_KeyRate(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const jobs, perSecond, burst = 200, 10, 3
 		r.Allow.Crashes = true
-		began, by := time.Now(), map[string]*starts{"a": {}, "b": {}, "": {}}
+		began, by := time.Now(), map[string]*promises.Starts{"a": {}, "b": {}, "": {}}
 		for key := range by {
 			sendKeyed(r, key, jobs)
 		}
-		r.Start(r.Handle(func(ctx context.Context, _ string) error { by[keyIn(ctx)].note(); return nil }),
+		r.Start(r.Handle(func(ctx context.Context, _ string) error { by[keyIn(ctx)].Note(); return nil }),
 			gentask.Config{Concurrency: 2, Prefetch: 600, Policy: gentask.Policy{
 				KeyRate: gentask.KeyRate{Key: gentask.KeyHeader("key"), Rate: gentask.Rate{PerSecond: perSecond, Burst: burst}},
 			}})
 		time.Sleep(time.Second)
-		require.GreaterOrEqual(r, len(by[""].sorted(began)), jobs)
+		require.GreaterOrEqual(r, len(by[""].Since(began)), jobs)
 		r.Break()
 		time.Sleep(3 * time.Second)
 		r.Kill("ledger")
 		r.Finish()
 		for _, key := range []string{"a", "b"} {
-			at := by[key].sorted(began)
+			at := by[key].Since(began)
 			require.GreaterOrEqual(r, len(at), jobs, "one or the other twice, with its ack lost")
-			requireRate(r, at, perSecond, burst, 0)
+			promises.RequireRate(r, at, perSecond, burst, 0)
 		}
 		require.Less(r, time.Since(began), 25*time.Second, "both at the same time, and a little for the interruptions")
 		require.Empty(r, r.Events(gentask.EventHealed), "a consumer that waits for its rate has not stalled")
@@ -63,21 +64,21 @@ func TestScenario33_KeyRate(t *testing.T) {
 func TestScenario33_KeyRateAndRate(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		const keys, jobs = 5, 40
-		began, by, all := time.Now(), map[string]*starts{}, starts{}
+		began, by, all := time.Now(), map[string]*promises.Starts{}, promises.Starts{}
 		for i := range keys {
 			key := fmt.Sprint("k", i)
-			by[key] = &starts{}
+			by[key] = &promises.Starts{}
 			sendKeyed(r, key, jobs)
 		}
-		r.Start(r.Handle(func(ctx context.Context, _ string) error { by[keyIn(ctx)].note(); all.note(); return nil }),
+		r.Start(r.Handle(func(ctx context.Context, _ string) error { by[keyIn(ctx)].Note(); all.Note(); return nil }),
 			gentask.Config{Prefetch: keys * jobs, Policy: gentask.Policy{
 				Rate:    gentask.Rate{PerSecond: 20, Burst: 1},
 				KeyRate: gentask.KeyRate{Key: gentask.KeyHeader("key"), Rate: gentask.Rate{PerSecond: 5, Burst: 1}},
 			}})
 		r.Finish()
-		requireRate(r, all.sorted(began), 20, 1, 0)
+		promises.RequireRate(r, all.Since(began), 20, 1, 0)
 		for _, s := range by {
-			requireRate(r, s.sorted(began), 5, 1, 0)
+			promises.RequireRate(r, s.Since(began), 5, 1, 0)
 		}
 		require.Less(r, time.Since(began), 20*time.Second)
 	})
@@ -86,8 +87,8 @@ func TestScenario33_KeyRateAndRate(t *testing.T) {
 // TestScenario33_KeyRateChanges: at run time, from none and to none.
 func TestScenario33_KeyRateChanges(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
-		by := map[string]*starts{"a": {}, "b": {}}
-		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { by[keyIn(ctx)].note(); return nil }), gentask.Config{
+		by := map[string]*promises.Starts{"a": {}, "b": {}}
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { by[keyIn(ctx)].Note(); return nil }), gentask.Config{
 			Prefetch: 500, Policy: gentask.Policy{KeyRate: gentask.KeyRate{Key: gentask.KeyHeader("key")}},
 		})
 		require.NoError(r, c.SetKeyRate(r.Context(), gentask.Rate{PerSecond: 1, Burst: 1}))
@@ -99,8 +100,8 @@ func TestScenario33_KeyRateChanges(t *testing.T) {
 			since := time.Now().Add(1)
 			time.Sleep(20 * time.Second)
 			for key, s := range by {
-				at := s.sorted(since)
-				requireRate(r, at, perSecond, 1, 0)
+				at := s.Since(since)
+				promises.RequireRate(r, at, perSecond, 1, 0)
 				require.GreaterOrEqual(r, float64(len(at)), 20*perSecond-1, key)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 )
 
 // The outage of the table in docs/policies.md: for its length two messages arrive each second, and
@@ -74,12 +75,12 @@ func measureOutage(t *testing.T, system string, policy gentask.Policy) outageRow
 	row := outageRow{system: system}
 	rig.Memory().Run(t, func(r *rig.Rig) {
 		up := time.Now().Add(outageTime)
-		var s starts
+		var s promises.Starts
 		r.Limit = 2 * time.Hour
 		r.Start(r.Handle(func(ctx context.Context, _ string) error {
 			failing := time.Now().Before(up)
 			if err := rig.Pause(ctx, outageRun); err != nil || !failing {
-				s.note()
+				s.Note()
 				return err
 			}
 			return errDown
@@ -89,7 +90,7 @@ func measureOutage(t *testing.T, system string, policy gentask.Policy) outageRow
 			time.Sleep(outageEvery)
 		}
 		r.Finish()
-		ends := s.sorted(up)
+		ends := s.Since(up)
 		row.burnt, row.dead = r.Runs.Total()-len(ends), r.Memory.Stats().DeadLettered
 		row.first, row.done = ends[0].Sub(up), ends[len(ends)-1].Sub(up)
 	})

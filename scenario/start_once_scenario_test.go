@@ -9,6 +9,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
@@ -43,7 +44,7 @@ func TestScenario08_TheWorkerStartsExactlyOnce(t *testing.T) {
 				return gentask.Ack()
 			},
 		}), gentask.Config{})
-		worker := workerOf(r)
+		worker := promises.WorkerOf(r)
 		require.Equal(r, 1, r.Runs.Total(), "it starts at once")
 		all := noise()
 		for i := range 100 {
@@ -62,29 +63,6 @@ func TestScenario08_TheWorkerStartsExactlyOnce(t *testing.T) {
 	})
 }
 
-// workerOf waits for a worker, and returns the first.
-func workerOf(r *rig.Rig) *actor.PID {
-	r.Helper()
-	r.Eventually("there is a worker", func() bool { return len(workers(r)) > 0 })
-	return workers(r)[0]
-}
-
-// workers lists the workers of all consumers of the rig.
-func workers(r *rig.Rig) []*actor.PID {
-	r.Helper()
-	var all []*actor.PID
-	for _, c := range r.Nodes() {
-		jobs, err := c.Jobs(r.Context())
-		require.NoError(r, err)
-		for _, j := range jobs {
-			if j.Worker != nil {
-				all = append(all, j.Worker)
-			}
-		}
-	}
-	return all
-}
-
 // TestScenario08_ForgedMessages: neither the message that starts a worker nor the outcome of
 // somebody else's task is taken for its own.
 func TestScenario08_ForgedMessages(t *testing.T) {
@@ -99,7 +77,7 @@ func TestScenario08_ForgedMessages(t *testing.T) {
 				return gentask.Ack()
 			},
 		}), gentask.Config{})
-		worker := workerOf(r)
+		worker := promises.WorkerOf(r)
 		actor.Send(r.System, worker, &actor.Started{})
 		actor.Send(r.System, worker, &task.Outcome[any]{Status: task.OK, Value: 2})
 		actor.Send(r.System, worker, &task.Outcome[any]{Status: task.Timeout, Reason: task.ErrTimeout})

@@ -2,7 +2,6 @@ package scenario_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"time"
 
@@ -11,57 +10,17 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 )
 
-// ways to end an actor from outside.
-var killings = map[string]func(*actor.System, *actor.PID){"Stop": actor.Stop, "Kill": actor.Kill}
-
 // TestScenario10_TheWorkerIsKilled from outside while its job runs.
 func TestScenario10_TheWorkerIsKilled(t *testing.T) {
-	for name, kill := range killings {
+	for name, kill := range promises.Killings {
 		t.Run(name, func(t *testing.T) {
-			rig.Memory().Run(t, func(r *rig.Rig) { scenario10(r, kill) })
+			rig.Memory().Run(t, func(r *rig.Rig) { promises.WorkerKilled(r, kill) })
 		})
 	}
-}
-
-// scenario10 kills the worker of a task that takes its time to stop: the delivery is settled once,
-// by the ledger, when the task has returned, and the job never runs twice at the same time (which
-// the rig checks).
-func scenario10(r *rig.Rig, kill func(*actor.System, *actor.PID)) {
-	const toStop = 50 * time.Millisecond
-	var mu sync.Mutex
-	var causes []error
-	var stopped time.Time
-	r.Publish(1)
-	c := r.Start(r.Handle(func(ctx context.Context, _ string) error {
-		if job, _ := gentask.FromContext(ctx); job.Attempt() > 1 {
-			return nil
-		}
-		<-ctx.Done()
-		time.Sleep(toStop)
-		mu.Lock()
-		defer mu.Unlock()
-		causes, stopped = append(causes, context.Cause(ctx)), time.Now()
-		return ctx.Err()
-	}), gentask.Config{Concurrency: 2, Retry: gentask.Retry{Backoff: gentask.Backoff{Base: time.Millisecond}}})
-	r.Eventually("it runs", func() bool { return r.Runs.Now() == 1 })
-	worker := workerOf(r)
-	kill(r.System, worker)
-	r.Finish()
-	mu.Lock()
-	defer mu.Unlock()
-	require.Len(r, causes, 1, "the context was cancelled")
-	require.ErrorIs(r, causes[0], gentask.ErrWorkerLost)
-	require.Equal(r, 2, r.Runs.Total())
-	ends := endsOfMessage(r, "1", 2)
-	first, last := ends[0], ends[1]
-	require.Equal(r, queue.Requeue, first.Disposition)
-	require.ErrorIs(r, first.Reason, gentask.ErrWorkerLost)
-	require.False(r, first.Time.Before(stopped), "settled when the task had returned")
-	require.Equal(r, queue.Ack, last.Disposition)
-	require.Equal(r, gentask.Consuming, c.Health().State)
 }
 
 // TestScenario10_TheTaskThatWillNotStopIsAbandoned, when its worker is killed, before its delivery
@@ -73,7 +32,7 @@ func TestScenario10_TheTaskThatWillNotStopIsAbandoned(t *testing.T) {
 		r.Publish(1)
 		c := r.Start(gentask.Work(l), gentask.Config{Grace: time.Second, Retry: gentask.Retry{MaxAttempts: 1}})
 		begin := time.Now()
-		actor.Kill(r.System, workerOf(r))
+		actor.Kill(r.System, promises.WorkerOf(r))
 		r.Finish()
 		require.Equal(r, time.Second, time.Since(begin))
 		require.Empty(r, l.of("1"), "nobody is there to be asked")
@@ -98,7 +57,7 @@ func TestScenario10_AllWorkersAreKilledAllTheTime(t *testing.T) {
 		}), gentask.Config{Concurrency: 20, Retry: gentask.Retry{MaxAttempts: -1, Backoff: gentask.Backoff{Base: time.Millisecond}}})
 		for i := range 50 {
 			time.Sleep(time.Duration(i) * 3 * time.Millisecond)
-			for _, pid := range workers(r) {
+			for _, pid := range promises.Workers(r) {
 				if pid.Id[len(pid.Id)-1]%2 == 0 {
 					actor.Kill(r.System, pid)
 				} else {
@@ -124,7 +83,7 @@ func TestScenario10_AValueOutlivesTheWorker(t *testing.T) {
 			return nil
 		}), gentask.Config{})
 		r.Eventually("it runs", func() bool { return r.Runs.Now() == 1 })
-		actor.Kill(r.System, workerOf(r))
+		actor.Kill(r.System, promises.WorkerOf(r))
 		r.Finish()
 		require.Equal(r, 1, r.Runs.Total())
 		require.Equal(r, queue.Ack, eventOf(r, "1").Disposition)

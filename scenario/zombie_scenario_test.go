@@ -12,6 +12,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/rig"
+	"github.com/gentask/gentask/internal/rig/promises"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -175,7 +176,7 @@ func TestScenario13_AllWorkersKilled(t *testing.T) {
 		r.Eventually("the prefetch is full", func() bool { return r.Memory.Stats().Held == prefetch && r.Runs.Now() == concurrency })
 
 		killed := time.Now()
-		for _, pid := range workers(r) {
+		for _, pid := range promises.Workers(r) {
 			actor.Kill(r.System, pid)
 		}
 		r.Eventually("ten others have run", func() bool { return r.Runs.Total() >= 2*concurrency })

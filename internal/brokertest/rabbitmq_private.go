@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -42,9 +43,11 @@ func startRabbitMQ(version string) (string, error) {
 	//nolint:gosec // the paths of this machine's programs
 	cmd := exec.Command("/bin/sh", "-c", guard, "guard", server, dir, programs.Path("epmd"))
 	cmd.Env = append(programs.Environ(), settings(dir, ports)...)
-	if _, err := cmd.StdinPipe(); err != nil { // Never closed by this process, so that it ends with the process.
+	input, err := cmd.StdinPipe()
+	if err != nil {
 		return "", err
 	}
+	keep(input) // never closed by this process, so that it ends with the process
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start %s: %w", server, err)
 	}
@@ -53,6 +56,19 @@ func startRabbitMQ(version string) (string, error) {
 		return "", fmt.Errorf("%s did not answer within %v (its output is in %s): %w", server, startTime, dir, err)
 	}
 	return at, nil
+}
+
+// kept is what must live as long as the test process: the garbage collector closes a pipe without a
+// reference, and the broker at its other end would be gone in the middle of a test.
+var kept struct {
+	sync.Mutex
+	all []any
+}
+
+func keep(what any) {
+	kept.Lock()
+	defer kept.Unlock()
+	kept.all = append(kept.all, what)
 }
 
 // settings returns the environment of a broker that shares nothing with others on the machine.

@@ -15,7 +15,7 @@ import (
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 
-// Kind is a kind of queue. The set is closed.
+// Kind is a kind of queue. The set is closed, but for those of Bring.
 type Kind string
 
 // The kinds.
@@ -25,6 +25,30 @@ const (
 	Stream  Kind = "JetStream"
 	Stream3 Kind = "JetStream, 3 replicas"
 )
+
+// Guest is a queue of a kind that another module brings.
+type Guest interface {
+	queue.Source
+	queue.Publisher
+	queue.Inspector
+	queue.BacklogReporter
+
+	// DeadLetters returns so many dead letters at most.
+	DeadLetters(ctx context.Context, limit int) ([]queue.Message, error)
+
+	// Delete deletes the queue with everything in it.
+	Delete(ctx context.Context) error
+
+	// Close ends the client; sessions go on.
+	Close() error
+}
+
+// guests are the kinds of Bring.
+var guests = map[Kind]func(at, name string) (Guest, error){}
+
+// Bring adds a kind, whose queues open returns, by the URL of a server and the name of a queue. It
+// must be called before Child and everything else.
+func Bring(kind Kind, open func(at, name string) (Guest, error)) { guests[kind] = open }
 
 // lease is that of JetStream queues: what a dead process held comes back after it.
 const lease = time.Second
@@ -38,6 +62,7 @@ type Endpoint struct {
 	rabbit *rabbitmq.Queue
 	stream *nats.Queue
 	broker *rabbitmq.Broker
+	guest  Guest
 	close  func() error
 }
 
@@ -47,6 +72,14 @@ func Open(kind Kind, at, name string) (*Endpoint, error) { return OpenTLS(kind, 
 // OpenTLS is Open for a URL with TLS.
 func OpenTLS(kind Kind, at, name string, trust *tls.Config) (*Endpoint, error) {
 	e := &Endpoint{kind: kind, at: at}
+	if open, ok := guests[kind]; ok {
+		g, err := open(at, name)
+		if err != nil {
+			return nil, err
+		}
+		e.guest, e.Source, e.Publisher, e.close = g, g, g, g.Close
+		return e, nil
+	}
 	switch kind {
 	case Quorum, Classic:
 		cfg := rabbitmq.Config{Type: rabbitmq.Quorum, Heartbeat: time.Second, TLS: trust}
@@ -85,11 +118,13 @@ func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
 	const most = 100_000
 	var letters []queue.Message
 	var err error
-	switch e.kind {
-	case Quorum, Classic:
-		letters, err = e.rabbit.DeadLetters(ctx, most)
-	case Stream, Stream3:
+	switch {
+	case e.guest != nil:
+		letters, err = e.guest.DeadLetters(ctx, most)
+	case e.stream != nil:
 		letters, err = e.stream.DeadLetters(ctx, most)
+	default:
+		letters, err = e.rabbit.DeadLetters(ctx, most)
 	}
 	ids := map[string]int{}
 	for _, m := range letters {
@@ -100,7 +135,10 @@ func (e *Endpoint) DeadLetters(ctx context.Context) (map[string]int, error) {
 
 // Backlog implements queue.BacklogReporter.
 func (e *Endpoint) Backlog(ctx context.Context) (int, error) {
-	if e.stream != nil {
+	switch {
+	case e.guest != nil:
+		return e.guest.Backlog(ctx)
+	case e.stream != nil:
 		return e.stream.Backlog(ctx)
 	}
 	return e.rabbit.Backlog(ctx)
@@ -108,7 +146,10 @@ func (e *Endpoint) Backlog(ctx context.Context) (int, error) {
 
 // Delete deletes the queue as somebody who does not ask.
 func (e *Endpoint) Delete(ctx context.Context) error {
-	if e.stream != nil {
+	switch {
+	case e.guest != nil:
+		return e.guest.Delete(ctx)
+	case e.stream != nil:
 		return e.deleteStream(ctx)
 	}
 	return e.rabbit.Delete(ctx)
@@ -143,6 +184,10 @@ type state struct {
 }
 
 func (e *Endpoint) state(ctx context.Context) (state, error) {
+	if e.guest != nil {
+		s, err := e.guest.Inspect(ctx)
+		return state{s.Ready + s.Delayed + s.Held, s.DeadLettered, s.Consumers}, err
+	}
 	switch e.kind {
 	case Quorum, Classic:
 		s, err := e.rabbit.Inspect(ctx)
