@@ -19,6 +19,7 @@ import (
 var pool *pgxpool.Pool
 
 func TestMain(m *testing.M) {
+	play()
 	var err error
 	if pool, err = pgxpool.New(context.Background(), url()); err != nil {
 		log.Fatal(err)
