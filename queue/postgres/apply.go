@@ -70,7 +70,7 @@ func (in *intake) giveBack(ops []op) step {
 		}
 		headers[i] = reasonHeader(o.st)
 	}
-	return step{in.s.broker.sql.giveBack, []any{in.s.id, rowsOf(ops), attempts, after, headers}, settled(ops)}
+	return step{in.s.broker.sql.giveBack, []any{in.s.id, rowsOf(ops), attempts, after, headers, in.s.inOrder}, settled(ops)}
 }
 
 func (in *intake) bury(ops []op) step {

@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 // fixture returns a queue whose sessions go through a proxy.
 func fixture(t testing.TB, schema string, mode pgx.QueryExecMode) queuetest.Fixture {
 	t.Helper()
-	p := newProxy(t, "127.0.0.1:5432")
+	p := newProxy(t, address())
 	cfg := postgres.Config{Schema: schema, Lease: 2 * time.Second}
 	in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }
 	direct := newBroker(t, url(), cfg, in).Queue(t.Name())

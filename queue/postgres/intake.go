@@ -54,8 +54,8 @@ const (
 	// sleepPause is the time between two claims of a session that is notified.
 	sleepPause = 500 * time.Millisecond
 
-	// minSweep is the least time between two sweeps, and sweepShare the multiple of the time that the
-	// last one took.
+	// minSweep is the least time between two sweeps, and sweepShare the multiple of the time that
+	// the last one took.
 	minSweep   = 250 * time.Millisecond
 	sweepShare = 10
 
@@ -80,7 +80,7 @@ func newIntake(s *session, l *link) *intake {
 func (in *intake) run(ctx context.Context) {
 	defer in.s.failPending()
 	defer in.link.close()
-	// A notification for itself shows that it hears them: not so through PgBouncer.
+	// A notification to itself proves that they arrive: not so through PgBouncer.
 	wake := step{sql: in.s.broker.sql.wake, args: []any{in.channel, ""}}
 	if err := in.link.retried(ctx, true, wake); err != nil {
 		in.s.lose(err)
@@ -314,7 +314,7 @@ func (in *intake) advance(c *claimed) {
 }
 
 // rest sets the time of the next claim. A session that finds nothing for a while goes to sleep, if
-// it hears notifications.
+// notifications reach it.
 func (in *intake) rest(ctx context.Context, c *claimed) {
 	now := time.Now()
 	switch {
@@ -325,7 +325,7 @@ func (in *intake) rest(ctx context.Context, c *claimed) {
 	default:
 		in.pause = min(max(minPause, in.pause*3/2), maxPause)
 	}
-	heard := in.s.hears()
+	heard := in.s.isHeard()
 	switch {
 	case in.asleep && len(c.rows) > 0:
 		in.sleep(ctx, false)
@@ -338,14 +338,14 @@ func (in *intake) rest(ctx context.Context, c *claimed) {
 	in.next = time.Now().Add(in.pause)
 }
 
-// hears reports whether notifications arrive.
-func (s *session) hears() bool {
+// isHeard reports whether notifications arrive.
+func (s *session) isHeard() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.heard
 }
 
-// sleep tells publishers whether to notify.
+// sleep notes whether publishers must notify.
 func (in *intake) sleep(ctx context.Context, on bool) {
 	err := in.link.retried(ctx, true, step{sql: in.s.broker.sql.sleep, args: []any{in.s.id, on}})
 	if err == nil {

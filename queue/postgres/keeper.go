@@ -32,7 +32,7 @@ func newKeeper(s *session, l *link) *keeper {
 	return &keeper{s: s, link: l, lease: s.broker.config.Lease}
 }
 
-// start takes the lease, and listens. What dead sessions left is ready when it returns.
+// start takes the lease, and listens.
 func (k *keeper) start(ctx context.Context, name string) error {
 	b := k.s.broker
 	if err := b.fit(ctx, k.link.conn); err != nil {
@@ -54,7 +54,7 @@ func (k *keeper) start(ctx context.Context, name string) error {
 	return nil
 }
 
-// undo ends a lease that nobody has used, as far as that is possible.
+// undo ends a lease that was not used, as far as that is possible.
 func (k *keeper) undo() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
@@ -109,12 +109,12 @@ func (k *keeper) renew(ctx context.Context) (left bool, err error) {
 	return left, err
 }
 
-// takeOver makes ready what dead sessions held, and tells everybody.
+// takeOver makes ready what dead sessions held, and notifies every session.
 func (k *keeper) takeOver(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, k.until)
 	defer cancel()
 	b, taken := k.s.broker, 0
-	// Whoever locks the table must not cost the lease.
+	// A lock on the table must not cost the lease.
 	patience := step{sql: "SET LOCAL lock_timeout = '100ms'"}
 	err := k.link.retried(ctx, true, patience,
 		step{b.sql.takeOver, []any{k.s.queue, takeOverMost}, scan(&taken)})
@@ -150,7 +150,7 @@ func (k *keeper) expire(ctx context.Context) (time.Time, error) {
 	return next, nil
 }
 
-// listen waits until then, and tells the intake of each notification before.
+// listen waits until then, and wakes the intake at each notification before.
 func (k *keeper) listen(ctx context.Context, then time.Time) error {
 	wait, cancel := context.WithDeadline(ctx, then)
 	defer cancel()

@@ -23,7 +23,8 @@ func (b *Broker) connect(ctx context.Context, name string) (*link, error) {
 	cfg := b.pool.Config()
 	cc := cfg.ConnConfig
 	cc.DefaultQueryExecMode = b.mode
-	// The end of a context interrupts a wait for notifications, and must send nothing to the server.
+	// The end of a context interrupts a wait for notifications, and must send nothing to the
+	// server.
 	cc.BuildContextWatcherHandler = func(pc *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: pc.Conn()}
 	}
@@ -68,9 +69,9 @@ type step struct {
 	rows func(pgx.Rows) error // nil: they do not matter
 }
 
-// transact executes steps in one transaction and one round trip. It says READ COMMITTED, because a
-// role may have another default, under which sessions would disturb each other. If lazy, the commit
-// does not wait for the disk.
+// transact executes steps in one transaction and one round trip. It asks for READ COMMITTED,
+// because a role may have another default, under which sessions would disturb each other. If lazy,
+// the commit does not wait for the disk.
 func (l *link) transact(ctx context.Context, lazy bool, steps ...step) error {
 	batch := &pgx.Batch{}
 	batch.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")

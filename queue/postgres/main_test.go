@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,3 +77,15 @@ func newBroker(t testing.TB, url string, cfg postgres.Config, change ...func(*pg
 	require.NoError(t, err)
 	return b
 }
+
+// address returns the host and port of the server.
+func address() string {
+	cfg, err := pgx.ParseConfig(url())
+	if err != nil {
+		panic(err)
+	}
+	return net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
+}
+
+// replaceAll puts the schema into SQL.
+func replaceAll(sql, schema string) string { return strings.ReplaceAll(sql, "{}", schema) }

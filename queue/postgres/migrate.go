@@ -74,8 +74,8 @@ type querier interface {
 // with it. They are 0 if there is none. It never fails a transaction.
 func findVersion(ctx context.Context, q querier, schema string) (have, oldest int, err error) {
 	var exists bool
-	const find = `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = 'version')`
+	const find = `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'version')`
 	err = q.QueryRow(ctx, find, pgx.QueryExecModeExec, schema).Scan(&exists)
 	if err != nil || !exists {
 		return 0, 0, err

@@ -36,8 +36,8 @@ func TestMigrate(t *testing.T) {
 	works(t, schema)
 }
 
-// The SQL files do the same, by whatever tool, and a role that may not create schemas can migrate in
-// one that is there.
+// The SQL files do the same, by whatever tool, and a role that may not create schemas can migrate
+// in one that is there.
 func TestMigrate_Files(t *testing.T) {
 	schema := bareSchema(t)
 	exec(t, "CREATE SCHEMA "+schema)

@@ -8,16 +8,17 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Open implements [queue.Source]. It makes two connections, takes a lease, and makes the jobs of
-// dead sessions ready again. Options.Name is shown in the application_name of the connections, and
-// in the table of sessions. The error wraps [ErrVersion] if the schema is missing, too old or too
-// new, and [queue.ErrUnavailable] if the server is a standby, starts, or has no connection left.
+// Open implements [queue.Source]. It makes two connections, and takes a lease. Options.Name is
+// shown in the application_name of the connections, and in the table of sessions. The error wraps
+// [ErrVersion] if the schema is missing, too old or too new, and [queue.ErrUnavailable] if the
+// server is a standby, starts, or has no connection left.
 func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
 	if err := checkName(q.name); err != nil {
 		return nil, err
 	}
 	if opts.Prefetch < 1 {
-		return nil, fmt.Errorf("postgres: %w: Options.Prefetch is %d, must be at least 1", queue.ErrConfig, opts.Prefetch)
+		return nil, fmt.Errorf("postgres: %w: Options.Prefetch is %d, must be at least 1",
+			queue.ErrConfig, opts.Prefetch)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -76,7 +76,8 @@ func TestInOrder(t *testing.T) {
 	const sessions, groups, each = 4, 6, 50
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	q := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}).Queue("q").InOrder()
+	cfg := postgres.Config{Schema: newSchema(t), Lease: time.Minute} // no session is lost
+	q := newBroker(t, url(), cfg).Queue("q").InOrder()
 	h := &holders{group: map[string]*holder{}}
 	var wg sync.WaitGroup
 	finished := make(chan struct{})
@@ -139,7 +140,7 @@ func consumeInOrder(t *testing.T, ctx context.Context, q *postgres.Queue, h *hol
 			check(t, s.Settle(ctx, []queue.Settlement{{Delivery: held[0], Disposition: queue.Ack}}))
 			held = held[1:]
 		case rng.IntN(40) == 0:
-			if held = giveBackAll(t, ctx, s, h, n, held); t.Failed() {
+			if held = giveBackAll(t, ctx, s, h, n, held, rng); t.Failed() {
 				return
 			}
 			if rng.IntN(2) == 0 {
@@ -154,6 +155,7 @@ func consumeInOrder(t *testing.T, ctx context.Context, q *postgres.Queue, h *hol
 
 // giveBackAll gives back what a session holds, the last first, after what was on its way.
 func giveBackAll(t *testing.T, ctx context.Context, s queue.Session, h *holders, n int, held []*queue.Delivery,
+	rng *rand.Rand,
 ) []*queue.Delivery {
 	check(t, s.Cancel(ctx))
 	for {
@@ -168,7 +170,11 @@ func giveBackAll(t *testing.T, ctx context.Context, s queue.Session, h *holders,
 	}
 	for _, d := range slices.Backward(held) {
 		h.settle(d, true)
-		check(t, s.Settle(ctx, []queue.Settlement{{Delivery: d, Disposition: queue.Release}}))
+		back := queue.Settlement{Delivery: d, Disposition: queue.Release}
+		if rng.IntN(3) == 0 { // it holds up the others
+			back.Disposition, back.After = queue.Requeue, time.Duration(rng.IntN(20))*time.Millisecond
+		}
+		check(t, s.Settle(ctx, []queue.Settlement{back}))
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 
 // session is one lease, and competes for the messages of a queue. The intake goroutine has one
 // connection, over which it claims and settles. The keeper has the other, over which it renews the
-// lease, takes over the jobs of dead sessions, and hears notifications. The loss of either, or of
-// the lease, ends the session.
+// lease, takes over the jobs of dead sessions, and waits for notifications. The loss of either, or
+// of the lease, ends the session.
 type session struct {
 	broker   *Broker
 	queue    string

@@ -96,10 +96,12 @@ func (s *session) trySubmit(ctx context.Context, batch []queue.Settlement) (
 // take returns the delivery that st settles, once.
 func (s *session) take(st *queue.Settlement) (*holding, error) {
 	if st.Delivery == nil {
-		return nil, fmt.Errorf("postgres: %w: Settlement.Delivery is nil, must be what Receive returned", queue.ErrConfig)
+		return nil, fmt.Errorf("postgres: %w: Settlement.Delivery is nil, must be what Receive returned",
+			queue.ErrConfig)
 	}
 	if st.Disposition < queue.Ack || st.Disposition > queue.DeadLetter {
-		return nil, fmt.Errorf("postgres: %w: Settlement.Disposition is %v, must be ack, requeue, release or dead letter",
+		return nil, fmt.Errorf(
+			"postgres: %w: Settlement.Disposition is %v, must be ack, requeue, release or dead letter",
 			queue.ErrConfig, st.Disposition)
 	}
 	h := s.holding(st)

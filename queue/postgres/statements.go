@@ -72,10 +72,12 @@ const (
 	publish = `WITH m AS ({source}), ` + insertJobs + ` ORDER BY m.n)
 	SELECT '', ` + notify
 
-	// The keys are sorted, so that publishers of the same keys never wait for each other in a circle.
+	// The keys are sorted, so that publishers of the same keys never wait for each other in a
+	// circle.
 	publishKeyed = `WITH m AS ({source}), k AS (
 		INSERT INTO {}.unique_key AS u (queue, key, until)
-		SELECT $1::text, m.key, now() + {window} * interval '1 microsecond' FROM m WHERE length(m.key) > 0 ORDER BY m.key
+		SELECT $1::text, m.key, now() + {window} * interval '1 microsecond'
+		FROM m WHERE length(m.key) > 0 ORDER BY m.key
 		ON CONFLICT (queue, key) DO UPDATE SET until = excluded.until WHERE u.until <= now()
 		RETURNING u.key
 	), ` + insertJobs + ` WHERE length(m.key) = 0 OR m.key IN (SELECT k.key FROM k) ORDER BY m.n)
@@ -87,7 +89,8 @@ const (
 			m.content_type, nullif(m.headers, '')::jsonb, m.body
 		FROM m`
 
-	notify = `(SELECT pg_notify($2::text, '')::text FROM {}.session WHERE queue = $1::text AND sleeping LIMIT 1) IS NOT NULL`
+	notify = `(SELECT pg_notify($2::text, '')::text
+		FROM {}.session WHERE queue = $1::text AND sleeping LIMIT 1) IS NOT NULL`
 )
 
 // A session: $1 is its id, except in open.
@@ -97,11 +100,15 @@ const (
 
 	ack = `DELETE FROM {}.job WHERE id = ANY($2::bigint[]) AND session = $1 AND {alive} RETURNING id`
 
-	// $2 ids, $3 attempts so far, $4 delays in microseconds, -1 to go back to the old place, $5 headers.
+	// $2 ids, $3 attempts so far, $4 delays in microseconds, -1 to go back to the old place, $5
+	// headers, $6 whether a message of a group keeps its place and holds up those behind it.
 	giveBack = `UPDATE {}.job j SET session = NULL, attempt = u.attempt,
-			not_before = CASE WHEN u.after < 0 THEN j.not_before
+			not_before = CASE WHEN u.after < 0 OR $6 AND j.message_group IS NOT NULL THEN j.not_before
 				ELSE clock_timestamp() + u.after * interval '1 microsecond' END,
-			headers = CASE WHEN u.headers = '' THEN j.headers ELSE coalesce(j.headers, jsonb_build_object()) || u.headers::jsonb END
+			hold_until = CASE WHEN u.after > 0 AND $6 AND j.message_group IS NOT NULL
+				THEN clock_timestamp() + u.after * interval '1 microsecond' END,
+			headers = CASE WHEN u.headers = '' THEN j.headers
+				ELSE coalesce(j.headers, jsonb_build_object()) || u.headers::jsonb END
 		FROM unnest($2::bigint[], $3::int[], $4::bigint[], $5::text[]) AS u(id, attempt, after, headers)
 		WHERE j.id = ANY($2::bigint[]) AND j.id = u.id AND j.session = $1 AND {alive}
 		RETURNING j.id`
@@ -114,7 +121,8 @@ const (
 			INSERT INTO {}.letter (id, queue, priority, published, message_id, content_type, headers, body)
 			SELECT d.id, d.queue, d.priority, d.published, d.message_id, d.content_type,
 				coalesce(d.headers, jsonb_build_object()) || u.headers::jsonb, d.body
-			FROM d JOIN unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u(id, headers, n) ON u.id = d.id ORDER BY u.n
+			FROM d JOIN unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u(id, headers, n) ON u.id = d.id
+			ORDER BY u.n
 		)
 		SELECT id FROM d`
 
@@ -151,7 +159,11 @@ const (
 							AND e.session IS NOT NULL AND e.session <> $1
 					) AND NOT EXISTS (
 						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
-							AND e.priority = m.priority AND e.session IS NULL AND (e.not_before, e.id) <= (m.not_before, m.id)))
+							AND e.priority = m.priority AND e.session IS NULL AND (e.not_before, e.id) <= (m.not_before, m.id)
+					) AND NOT EXISTS (
+						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
+							AND e.priority = m.priority AND e.session IS NULL AND (e.not_before, e.id) <= (w.not_before, w.id)
+							AND e.hold_until > now()))
 				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE`
 
 	// Claims in order come one after the other, so that each sees all that the one before has claimed.
@@ -163,8 +175,8 @@ func claimOf(rows string) string { return strings.ReplaceAll(claim, "{rows}", ro
 
 // Leases. A dead session is remembered for as long as one of its statements may still run.
 const (
-	// $2 the lease in microseconds, $3 queue. The second column is whether a session has died. It does not
-	// touch the jobs, whose table may be locked.
+	// $2 the lease in microseconds, $3 queue. The second column is whether a session has died. It
+	// does not touch the jobs, whose table may be locked.
 	renew = `WITH r AS (
 			UPDATE {}.session SET lease = now() + $2::bigint * interval '1 microsecond' WHERE id = $1 AND NOT dead
 			RETURNING id
@@ -172,7 +184,8 @@ const (
 		SELECT EXISTS (SELECT FROM r), EXISTS (
 			SELECT FROM {}.session s WHERE s.queue = $3 AND s.id <> $1 AND (s.dead OR s.lease < now()))`
 
-	// $1 queue, $2 the most jobs. Both updates skip what others hold at the moment: the next call finds it.
+	// $1 queue, $2 the most jobs. Both updates skip what others hold at the moment: the next call
+	// finds it.
 	takeOver = `WITH gone AS (
 			UPDATE {}.session SET dead = true, sleeping = false WHERE id = ANY(ARRAY(
 				SELECT s.id FROM {}.session s WHERE s.queue = $1 AND (s.dead OR s.lease < now())
@@ -181,7 +194,8 @@ const (
 			RETURNING id
 		), back AS (
 			UPDATE {}.job SET session = NULL WHERE ctid = ANY(ARRAY(
-				SELECT ctid FROM {}.job WHERE session = ANY(ARRAY(SELECT id FROM gone)) LIMIT $2::int FOR UPDATE SKIP LOCKED))
+				SELECT ctid FROM {}.job WHERE session = ANY(ARRAY(SELECT id FROM gone))
+				LIMIT $2::int FOR UPDATE SKIP LOCKED))
 			RETURNING 1
 		)
 		SELECT count(*) FROM back`
@@ -220,7 +234,8 @@ const (
 	// $2 the most that are counted.
 	backlog = `SELECT count(*) FROM (
 		SELECT FROM generate_series(0, 9) AS p(priority), LATERAL (
-			SELECT FROM {}.job w WHERE w.queue = $1 AND w.priority = p.priority AND w.session IS NULL AND w.not_before <= now()
+			SELECT FROM {}.job w
+			WHERE w.queue = $1 AND w.priority = p.priority AND w.session IS NULL AND w.not_before <= now()
 			LIMIT $2::int) x LIMIT $2::int) y`
 
 	inspect = `SELECT

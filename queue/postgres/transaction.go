@@ -13,7 +13,7 @@ import (
 )
 
 // PublishTx publishes msgs in the user's transaction, and uses no other connection. The messages
-// exist if, and only if, tx commits; until then nobody sees them. It honours ctx.
+// exist if, and only if, tx commits; until then they are visible to no session. It honours ctx.
 //
 // An error that wraps [queue.ErrConfig] or [queue.ErrUnsupported] is about msgs, and leaves tx
 // usable. After any other error, tx can only be rolled back. A UniqueKey makes other publishers of
@@ -32,8 +32,8 @@ func (q *Queue) PublishTx(ctx context.Context, tx pgx.Tx, msgs ...queue.Message)
 	return err
 }
 
-// PublishSQL is [Queue.PublishTx] for a transaction of database/sql, with any driver for PostgreSQL.
-// The transaction must be in the same database as the pool of [New].
+// PublishSQL is [Queue.PublishTx] for a transaction of database/sql, with any driver for
+// PostgreSQL. The transaction must be in the same database as the pool of [New].
 func (q *Queue) PublishSQL(ctx context.Context, tx *sql.Tx, msgs ...queue.Message) error {
 	_, err := q.publish(ctx, msgs, func(ctx context.Context, p *publication) (string, error) {
 		if err := q.broker.fit(ctx, standard{tx}); err != nil {
@@ -71,8 +71,8 @@ func (p *publication) values(b *Broker, part []int) (text string, args []any) {
 			list.WriteString(", ")
 		}
 		n := len(args)
-		fmt.Fprintf(&list, "($%d::smallint, $%d::timestamptz, $%d::int, $%d::timestamptz, $%d::text, $%d::text, $%d::text, "+
-			"$%d::bytea, $%d::bytea, %d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+9, i)
+		fmt.Fprintf(&list, "($%d::smallint, $%d::timestamptz, $%d::int, $%d::timestamptz, "+
+			"$%d::text, $%d::text, $%d::text, $%d::bytea, $%d::bytea, %d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+9, i)
 		args = append(args, int64(r.priority[i]), r.notBefore[i], int64(r.attempt[i]), r.published[i],
 			r.id[i], r.contentType[i], r.head[i], r.body[i], r.key[i])
 	}

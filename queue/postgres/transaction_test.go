@@ -165,8 +165,8 @@ func TestPublishTx_Cancelled(t *testing.T) {
 	require.Equal(t, 1, count(t, q).Ready)
 }
 
-// A session of database/sql that began before another publisher's commit, at a higher level, is told
-// about the conflict; nothing hangs.
+// A session of database/sql that began before another publisher's commit, at a higher level, is
+// told about the conflict; nothing hangs.
 func TestPublishTx_Serialization(t *testing.T) {
 	q := newBroker(t, url(), postgres.Config{Schema: newSchema(t)}).Queue("q")
 	db := stdlib.OpenDBFromPool(newPool(t, url()))

@@ -42,7 +42,8 @@ func complete(m queue.Message, unique time.Duration) (queue.Message, error) {
 		}
 	}
 	if m.UniqueKey != "" && unique == neverUnique {
-		return m, fmt.Errorf("postgres: %w: Message.UniqueKey is %.80q, and Config.Unique is -1: must be a window, or no key",
+		return m, fmt.Errorf(
+			"postgres: %w: Message.UniqueKey is %.80q, and Config.Unique is -1: must be a window, or no key",
 			queue.ErrUnsupported, m.UniqueKey)
 	}
 	return m, nil

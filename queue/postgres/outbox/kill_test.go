@@ -208,9 +208,9 @@ func (k *killed) over(name string) bool {
 
 // TestKilled: applications, relays, the database and the broker are killed at random, while half of
 // the transactions are rolled back. What was committed is published, nothing else is, and the order
-// of each key is kept. GENTASK_CHAOS=full commits 5,000 transactions in place of 400.
+// of each key is kept. GENTASK_CHAOS=full commits 5,000 transactions in place of 240.
 func TestKilled(t *testing.T) {
-	commits, pause := 200, 250*time.Millisecond
+	commits, pause := 120, 250*time.Millisecond
 	if os.Getenv("GENTASK_CHAOS") == "full" {
 		commits, pause = 2500, 500*time.Millisecond
 	}
