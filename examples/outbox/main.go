@@ -47,7 +47,7 @@ type Email struct {
 	To    string `json:"to"`
 }
 
-// Emails is the kind of message that tells of an order.
+// Emails is the kind of message about an order.
 var Emails = gentask.NewKind[Email]("email")
 
 // shop takes orders, and sends emails about them.

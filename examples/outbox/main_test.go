@@ -43,8 +43,8 @@ func databaseURL() string {
 }
 
 // TestKilledAtAnyPoint: the shop is killed again and again while orders come, some of which are
-// rolled back. In the end each order that is in the table has its email, once, and there is no other
-// email.
+// rolled back. In the end each order that is in the table has its email, once, and there is no
+// other email.
 func TestKilledAtAnyPoint(t *testing.T) {
 	const kills = 8
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -9,8 +9,8 @@ import (
 )
 
 // DedupStore remembers which jobs are done, in a table. It implements gentask.DedupStore. Its keys
-// are those of gentask.Job.DedupKey, or any others of yours. They are forgotten after [Config.Done].
-// A store of [Broker.Dedup] is safe for concurrent use.
+// are those of gentask.Job.DedupKey, or any others of yours. They are forgotten after
+// [Config.Done]. A store of [Broker.Dedup] is safe for concurrent use.
 type DedupStore struct {
 	broker *Broker
 	db     querier
@@ -20,15 +20,16 @@ type DedupStore struct {
 // rarer; see [Broker.DedupTx] for jobs that must have their effects once.
 func (b *Broker) Dedup() *DedupStore { return &DedupStore{broker: b, db: b.pool} }
 
-// DedupTx returns the store in a transaction, for a job that writes to the same database. A job that
-// calls [DedupStore.First] in the transaction of its effects has them once, however often it runs.
+// DedupTx returns the store in a transaction, for a job that writes to the same database. A job
+// that calls [DedupStore.First] in the transaction of its effects has them once, however often it
+// runs.
 func (b *Broker) DedupTx(tx pgx.Tx) *DedupStore { return &DedupStore{broker: b, db: tx} }
 
 // First remembers key, and reports whether it was not there. If another transaction has remembered
 // it and has not ended, First waits for its end. If that rolls back, the key was not there.
 //
-// In a transaction at REPEATABLE READ or SERIALIZABLE, a key that was committed meanwhile is an error
-// of the server (40001): roll back and run the job again.
+// In a transaction at REPEATABLE READ or SERIALIZABLE, a key that was committed meanwhile is an
+// error of the server (40001): roll back and run the job again.
 func (s *DedupStore) First(ctx context.Context, key string) (bool, error) {
 	first := false
 	err := s.ask(ctx, s.broker.sql.firstDone, &first, []byte(key), s.broker.config.Done.Microseconds())

@@ -71,7 +71,8 @@ func TestDone_IsForgotten(t *testing.T) {
 }
 
 // TestEffectsHappenOnce: jobs that write to the same database have their effect once, though each
-// runs several times: it fails after the commit, or its session is lost, and its message comes again.
+// runs several times: it fails after the commit, or its session is lost, and its message comes
+// again.
 func TestEffectsHappenOnce(t *testing.T) {
 	const jobs = 50
 	schema := newSchema(t)

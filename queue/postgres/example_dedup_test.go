@@ -64,8 +64,8 @@ func ExampleBroker_DedupTx() {
 	// runs: 3 balance: 105 <nil>
 }
 
-// exampleDatabase returns a database with the tables of the library and those of sql, in a schema of
-// its own.
+// exampleDatabase returns a database with the tables of the library and those of sql, in a schema
+// of its own.
 func exampleDatabase(ctx context.Context, schema, sql string) (*pgxpool.Pool, *postgres.Broker, func()) {
 	pool, err := pgxpool.New(ctx, url())
 	if err == nil {

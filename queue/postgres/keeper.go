@@ -132,8 +132,8 @@ func (k *keeper) takeOver(ctx context.Context) error {
 // again is the payload of a notification of messages that are not behind all others.
 const again = "again"
 
-// expire forgets unique keys and jobs that are done, and returns when to do so again. Rights to do it
-// may be missing.
+// expire forgets unique keys and jobs that are done, and returns when to do so again. Rights to do
+// it may be missing.
 func (k *keeper) expire(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithDeadline(ctx, k.until)
 	defer cancel()

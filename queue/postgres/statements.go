@@ -42,7 +42,8 @@ func newStatements(schema string, unique time.Duration) *statements {
 	return &statements{
 		publish: arrays(publish), publishKeyed: arrays(publishKeyed),
 		values: values(publish), valuesKeyed: values(publishKeyed),
-		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claimOf(skipLocked)), alive: s(`SELECT {alive}`),
+		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, alive: s(`SELECT {alive}`),
+		claim:      s(claimOf(skipLocked)),
 		lockClaims: s(lockClaims), claimInOrder: s(claimOf(unlessGroupHeld)),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
 		close: s(`DELETE FROM {}.session WHERE id = $1`),
@@ -138,7 +139,8 @@ const (
 const (
 	claim = `UPDATE {}.job SET session = $1, attempt = attempt + 1, deliveries = deliveries + 1
 		WHERE ctid = ANY(ARRAY(
-			SELECT x.c FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
+			SELECT x.c
+			FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
 				SELECT w.ctid AS c FROM {}.job w
 				WHERE w.queue = $2 AND w.priority = m.priority AND w.session IS NULL
 					AND (w.not_before, w.id) > (m.not_before, m.id) AND w.not_before <= now(){rows}
@@ -151,22 +153,25 @@ const (
 	skipLocked = `
 				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE SKIP LOCKED`
 
-	// A group belongs to the session that holds messages of it. What waits before the mark comes first:
-	// the next sweep finds it.
+	// A group belongs to the session that holds messages of it. Messages before the mark come
+	// first: the next sweep finds them.
 	unlessGroupHeld = `
 					AND (w.message_group IS NULL OR NOT EXISTS (
 						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
 							AND e.session IS NOT NULL AND e.session <> $1
 					) AND NOT EXISTS (
 						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
-							AND e.priority = m.priority AND e.session IS NULL AND (e.not_before, e.id) <= (m.not_before, m.id)
+							AND e.priority = m.priority AND e.session IS NULL
+							AND (e.not_before, e.id) <= (m.not_before, m.id)
 					) AND NOT EXISTS (
 						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
-							AND e.priority = m.priority AND e.session IS NULL AND (e.not_before, e.id) <= (w.not_before, w.id)
+							AND e.priority = m.priority AND e.session IS NULL
+							AND (e.not_before, e.id) <= (w.not_before, w.id)
 							AND e.hold_until > now()))
 				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE`
 
-	// Claims in order come one after the other, so that each sees all that the one before has claimed.
+	// Claims in order come one after the other, so that each sees all that the one before has
+	// claimed.
 	lockClaims = `SELECT pg_advisory_xact_lock(hashtextextended('gentask claim {} ' || $1, 0))`
 )
 

@@ -72,7 +72,8 @@ func (p *publication) values(b *Broker, part []int) (text string, args []any) {
 		}
 		n := len(args)
 		fmt.Fprintf(&list, "($%d::smallint, $%d::timestamptz, $%d::int, $%d::timestamptz, "+
-			"$%d::text, $%d::text, $%d::text, $%d::bytea, $%d::bytea, %d)", n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+9, i)
+			"$%d::text, $%d::text, $%d::text, $%d::bytea, $%d::bytea, %d)",
+			n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+9, i)
 		args = append(args, int64(r.priority[i]), r.notBefore[i], int64(r.attempt[i]), r.published[i],
 			r.id[i], r.contentType[i], r.head[i], r.body[i], r.key[i])
 	}

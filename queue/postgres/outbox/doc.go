@@ -19,7 +19,7 @@
 //
 //	err = box.Relay(ctx, map[string]queue.Publisher{"emails": broker.Queue("emails")})
 //
-// There is no leader. What a node holds that dies is published by another within two seconds.
+// There is no leader. Another node publishes within two seconds what a dead one held.
 //
 // The outbox is a queue of package postgres for each destination, and the relay a consumer of
 // package gentask. It therefore has retries, a breaker, dead letters, events and an orderly drain.

@@ -33,8 +33,8 @@ import (
 // role is what a process of the test is, with its arguments; empty for the test itself.
 const role = "OUTBOX_TEST_ROLE"
 
-// The order of the arguments of a role: the database, the broker's port, its directory, the number of
-// the application, and how many transactions it commits.
+// The order of the arguments of a role: the database, the broker's port, its directory, the number
+// of the application, and how many transactions it commits.
 const (
 	roleName = iota
 	roleDatabase
@@ -67,8 +67,8 @@ const killedSchema = "gentask"
 // killedKeys is how many keys an application uses.
 const killedKeys = 5
 
-// application commits transactions, each with a row and a message, and rolls back as many. It goes on
-// where the last process of its number was killed.
+// application commits transactions, each with a row and a message, and rolls back as many. It goes
+// on where the last process of its number was killed.
 func application(args []string) error {
 	ctx := context.Background()
 	pool, err := pgxpool.New(ctx, args[roleDatabase])
@@ -190,7 +190,7 @@ func (k *killed) start(name string) {
 // kill kills a process, and waits for its end.
 func (k *killed) kill(name string) {
 	_ = k.procs[name].Process.Kill() // it may have ended
-	<-k.ended[name]
+	<-k.ended[name]                  //nolint:errcheck // it was killed
 	delete(k.procs, name)
 }
 
@@ -245,7 +245,8 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d transactions committed; killed: %v; %d messages published twice", len(want), kills, repeated)
 }
 
-// killUntilDone kills, and starts again, one thing after the other, until the applications are done.
+// killUntilDone kills, and starts again, one thing after the other, until the applications are
+// done.
 func (k *killed) killUntilDone(pause time.Duration) map[string]int {
 	kills := map[string]int{}
 	victims := []string{"application 1", "relay 1", "database", "broker", "application 2", "relay 2"}

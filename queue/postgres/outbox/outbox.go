@@ -79,7 +79,8 @@ func New(db *postgres.Broker, cfg Config) (*Outbox, error) {
 		bad("db", "nil", "a database made by postgres.New")
 	}
 	if len(cfg.Name) > maxName {
-		bad("Config.Name", fmt.Sprintf("%.20q with %d bytes", cfg.Name, len(cfg.Name)), fmt.Sprintf("at most %d bytes", maxName))
+		was := fmt.Sprintf("%.20q with %d bytes", cfg.Name, len(cfg.Name))
+		bad("Config.Name", was, fmt.Sprintf("at most %d bytes", maxName))
 	}
 	if cfg.Concurrency < 1 {
 		bad("Config.Concurrency", cfg.Concurrency, fmt.Sprintf("0 for %d, or more", defaultConcurrency))
@@ -99,8 +100,8 @@ func New(db *postgres.Broker, cfg Config) (*Outbox, error) {
 //
 // Each message is published with its ID, which is chosen here if it is empty, so that a repetition
 // has the same one. NotBefore is the outbox's: the message waits in the database until then. A
-// UniqueKey suppresses duplicates within the window of [postgres.Config], and at the destination, if
-// that can. The error is that of [postgres.Queue.PublishTx].
+// UniqueKey suppresses duplicates within the window of [postgres.Config], and at the destination,
+// if that can. The error is that of [postgres.Queue.PublishTx].
 func (o *Outbox) PublishTx(ctx context.Context, tx pgx.Tx, to string, msgs ...queue.Message) error {
 	wrapped, err := o.wrap(to, msgs)
 	if err != nil {
@@ -165,9 +166,9 @@ func (o *Outbox) wrap(to string, msgs []queue.Message) ([]queue.Message, error) 
 	return wrapped, nil
 }
 
-// Backlog returns the figures of each destination that has messages, dead letters or a relay. Name is
-// that of the destination. Messages for which no relay has a publisher are in Waiting, and Oldest
-// grows: it is the figure to alert on.
+// Backlog returns the figures of each destination that has messages, dead letters or a relay. Name
+// is that of the destination. Messages for which no relay has a publisher are in Waiting, and
+// Oldest grows: it is the figure to alert on.
 func (o *Outbox) Backlog(ctx context.Context) ([]postgres.QueueStats, error) {
 	prefix := o.cfg.Name + "/"
 	all, err := o.db.Queues(ctx, prefix)

@@ -23,7 +23,8 @@ import (
 // It is a consumer for each destination, and drains as [gentask.Run] does. While a destination is
 // out of order, its messages wait, for however long, and the others go on. A message that the
 // publisher refuses, with [queue.ErrConfig] or [queue.ErrUnsupported], becomes a dead letter after
-// three attempts. Messages of one key are published in order: a failed one holds up those behind it.
+// three attempts. Messages of one key are published in order: a failed one holds up those behind
+// it.
 //
 // A message may be published more than once: after a crash between the confirm and the removal, and
 // when a confirm is lost. It then has the same ID. A destination that implements
