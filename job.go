@@ -63,6 +63,11 @@ func (j Job[J]) Message() queue.Message {
 	return m
 }
 
+// DedupKey returns the key under which a [DedupStore] remembers the job: the same for every
+// delivery of its message, at every node. A job that commits it together with its effects, in one
+// transaction, has them once: see package queue/postgres.
+func (j Job[J]) DedupKey() string { return storeKey(j.entry.delivery) }
+
 // Published returns when the message was published; zero if unknown.
 func (j Job[J]) Published() time.Time { return j.entry.delivery.Time }
 

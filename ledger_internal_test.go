@@ -188,8 +188,8 @@ func TestLedger_Crash(t *testing.T) {
 	})
 }
 
-// TestLedger_CrashKeepsSlots: the slots of a pool are taken as long as the tasks of a crashed ledger
-// run.
+// TestLedger_CrashKeepsSlots: the slots of a pool are taken as long as the tasks of a crashed
+// ledger run.
 func TestLedger_CrashKeepsSlots(t *testing.T) {
 	rested(t, []string{"set Grace 10s", "run a: deaf 5s"}, func(r atRest) {
 		pool := NewPool(2)

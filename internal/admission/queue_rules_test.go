@@ -25,8 +25,8 @@ func (g *ruleGate) Gone(_ *Item, how Fate, _ time.Time) {
 	g.told = append(g.told, map[Fate]string{Requeued: "requeued", Done: "done"}[how])
 }
 
-// TestQueue_SetGates_AsksAgain: an item that a gate has skipped is asked for again when that gate is
-// gone.
+// TestQueue_SetGates_AsksAgain: an item that a gate has skipped is asked for again when that gate
+// is gone.
 func TestQueue_SetGates_AsksAgain(t *testing.T) {
 	q := NewQueue([]Gate{&ruleGate{says: Answer{Kind: Skip}}})
 	pushAll(q, 1, nil)
@@ -111,8 +111,8 @@ func TestQueue_AsksAtTheFirstTime(t *testing.T) {
 	require.Equal(t, begin.Add(1), a.Until)
 }
 
-// TestQueue_PushAgain: the gates hear of the run that has ended, the next one waits for its time and
-// keeps its place, and a gate that the last run held closed is asked again.
+// TestQueue_PushAgain: the gates hear of the run that has ended, the next one waits for its time
+// and keeps its place, and a gate that the last run held closed is asked again.
 func TestQueue_PushAgain(t *testing.T) {
 	g := &ruleGate{}
 	q := NewQueue([]Gate{g})

@@ -70,7 +70,8 @@ func (in *intake) giveBack(ops []op) step {
 		}
 		headers[i] = reasonHeader(o.st)
 	}
-	return step{in.s.broker.sql.giveBack, []any{in.s.id, rowsOf(ops), attempts, after, headers}, settled(ops)}
+	args := []any{in.s.id, rowsOf(ops), attempts, after, headers, in.s.inOrder}
+	return step{in.s.broker.sql.giveBack, args, settled(ops)}
 }
 
 func (in *intake) bury(ops []op) step {

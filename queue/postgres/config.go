@@ -24,6 +24,10 @@ type Config struct {
 	// With -1 a message with a key is refused with [queue.ErrUnsupported]. Otherwise it must be at
 	// least 1 ms.
 	Unique time.Duration
+
+	// Done is for how long [DedupStore] remembers a job that is done. It must be longer than the
+	// message may live. Zero means 7 days; otherwise it must be at least 1 ms.
+	Done time.Duration
 }
 
 // Defaults and bounds of Config.
@@ -34,6 +38,7 @@ const (
 	defaultUnique = 2 * time.Minute
 	neverUnique   = -1
 	minUnique     = time.Millisecond
+	defaultDone   = 7 * 24 * time.Hour
 )
 
 // schemaNames are the names of schemas that need no quotes.
@@ -51,6 +56,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Unique == 0 {
 		c.Unique = defaultUnique
 	}
+	if c.Done == 0 {
+		c.Done = defaultDone
+	}
 	var errs []error
 	bad := func(field string, was any, want string) {
 		errs = append(errs, fmt.Errorf("postgres: %w: Config.%s is %v, must be %s", queue.ErrConfig, field, was, want))
@@ -63,6 +71,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Unique != neverUnique && c.Unique < minUnique {
 		bad("Unique", c.Unique, fmt.Sprintf("zero (%v), -1 (never) or at least %v", defaultUnique, minUnique))
+	}
+	if c.Done < minUnique {
+		bad("Done", c.Done, fmt.Sprintf("zero (%v) or at least %v", defaultDone, minUnique))
 	}
 	return c, errors.Join(errs...)
 }

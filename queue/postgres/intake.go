@@ -3,11 +3,8 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/gentask/gentask/queue"
 )
@@ -191,9 +188,14 @@ func (in *intake) turn(ctx context.Context, requests []*request, want int) {
 	steps = append(steps, set.steps()...)
 	if want > 0 {
 		c = in.newClaim(want)
+	}
+	if c != nil && !in.s.inOrder {
 		steps = append(steps, c.step)
 	}
-	err := in.link.retried(ctx, len(requests) == 0, steps...)
+	var err error
+	if len(steps) > 0 {
+		err = in.link.retried(ctx, len(requests) == 0, steps...)
+	}
 	if answered(err) && len(requests) > 0 {
 		err = in.oneByOne(ctx, set)
 		c = nil
@@ -206,38 +208,13 @@ func (in *intake) turn(ctx context.Context, requests []*request, want int) {
 		in.s.lose(explain(err))
 		return
 	}
-	in.arrived(ctx, c, err)
-}
-
-// claimed is one claim and its result.
-type claimed struct {
-	step
-	want  int
-	sweep bool
-	begun time.Time
-	rows  []*holding
-	marks []mark // of rows
-}
-
-// newClaim returns a claim of at most want messages, from the marks or from the start.
-func (in *intake) newClaim(want int) *claimed {
-	c := &claimed{want: want, begun: time.Now()}
-	c.sweep = in.s.hurried() || c.begun.Sub(in.swept) >= in.between
-	var priorities []int16
-	var times []time.Time
-	var ids []int64
-	for p := int16(queue.MaxPriority); p >= 0; p-- {
-		from := in.marks[p]
-		switch {
-		case c.sweep:
-			from = mark{}
-		case in.short && !from.notBefore.IsZero():
-			from = mark{notBefore: from.notBefore.Add(-lag)}
+	if c != nil && in.s.inOrder {
+		if err = in.claimInOrder(ctx, c); err != nil && !answered(err) {
+			in.s.lose(explain(err))
+			return
 		}
-		priorities, times, ids = append(priorities, p), append(times, from.notBefore), append(ids, from.id)
 	}
-	c.step = step{in.s.broker.sql.claim, []any{in.s.id, in.s.queue, want, priorities, times, ids}, c.read}
-	return c
+	in.arrived(ctx, c, err)
 }
 
 // hurried reports whether the next claim must be a sweep, and notes that it is made.
@@ -247,28 +224,6 @@ func (s *session) hurried() bool {
 	hurry := s.hurry
 	s.hurry, s.rung = false, false
 	return hurry
-}
-
-// read reads the rows of a claim. A transaction that is repeated reads them again.
-func (c *claimed) read(rows pgx.Rows) error {
-	c.rows, c.marks = nil, nil
-	defer rows.Close()
-	for rows.Next() {
-		h, m, headers, deliveries := &holding{}, mark{}, "", 0
-		d := &h.Delivery
-		if err := rows.Scan(&h.id, &d.Priority, &m.notBefore, &d.Attempt, &deliveries, &d.Time, &d.ID, &d.ContentType,
-			&headers, &d.Body); err != nil {
-			return err
-		}
-		m.id = h.id
-		if d.ID == "" { // a foreign publisher's
-			d.ID = fmt.Sprintf("postgres-%d", h.id)
-		}
-		d.Headers, d.Properties = decodeHeaders(headers)
-		d.Redelivered, d.Sequence = deliveries > 1, uint64(h.id) //nolint:gosec // an identity is positive
-		c.rows, c.marks = append(c.rows, h), append(c.marks, m)
-	}
-	return rows.Err()
 }
 
 // arrived hands out what a claim has found, or notes that it failed with err.

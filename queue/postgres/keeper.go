@@ -21,10 +21,10 @@ const (
 	// takeOverMost is the most jobs of one statement, so that the lease is renewed in between.
 	takeOverMost = 5000
 
-	// expireMost is the most unique keys that are forgotten at a time.
+	// expireMost is the most unique keys, and jobs that are done, that are forgotten at a time.
 	expireMost = 2000
 
-	// expireEvery is the time between two looks at the unique keys, unless more are left.
+	// expireEvery is the time between two looks at them, unless more are left.
 	expireEvery = 15 * time.Second
 )
 
@@ -77,7 +77,7 @@ func (k *keeper) run(ctx context.Context) {
 			err = k.takeOver(ctx)
 		}
 		if err == nil && time.Now().After(expire) {
-			expire, err = k.expireKeys(ctx)
+			expire, err = k.expire(ctx)
 		}
 		if err == nil {
 			err = k.listen(ctx, time.Now().Add(k.lease/renewals))
@@ -135,18 +135,22 @@ func (k *keeper) takeOver(ctx context.Context) error {
 // again is the payload of a notification of messages that are not behind all others.
 const again = "again"
 
-// expireKeys forgets unique keys, and returns when to do so again. Rights to do it may be missing.
-func (k *keeper) expireKeys(ctx context.Context) (time.Time, error) {
+// expire forgets unique keys and jobs that are done, and returns when to do so again. Rights to do
+// it may be missing.
+func (k *keeper) expire(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithDeadline(ctx, k.until)
 	defer cancel()
-	tag, err := k.link.conn.Exec(ctx, k.s.broker.sql.expireKeys, expireMost)
-	if err == nil && tag.RowsAffected() == expireMost {
-		return time.Now(), nil
+	next := time.Now().Add(expireEvery)
+	for _, sql := range []string{k.s.broker.sql.expireKeys, k.s.broker.sql.expireDone} {
+		tag, err := k.link.conn.Exec(ctx, sql, expireMost)
+		switch {
+		case err != nil && !answered(err):
+			return next, err
+		case err == nil && tag.RowsAffected() == expireMost:
+			next = time.Now()
+		}
 	}
-	if answered(err) {
-		err = nil
-	}
-	return time.Now().Add(expireEvery), err
+	return next, nil
 }
 
 // listen waits until then, and wakes the intake at each notification before.

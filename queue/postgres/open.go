@@ -23,7 +23,7 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := q.broker.open(ctx, q.name, opts)
+	s, err := q.open(ctx, opts)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(ctx.Err(), err)
@@ -34,13 +34,14 @@ func (q *Queue) Open(ctx context.Context, opts queue.Options) (queue.Session, er
 }
 
 // open starts a session, with its goroutines.
-func (b *Broker) open(ctx context.Context, name string, opts queue.Options) (*session, error) {
+func (q *Queue) open(ctx context.Context, opts queue.Options) (*session, error) {
+	b := q.broker
 	s := &session{
-		broker: b, queue: name, prefetch: opts.Prefetch,
+		broker: b, queue: q.name, prefetch: opts.Prefetch, inOrder: q.inOrder,
 		kick: make(chan struct{}, 1), over: make(chan struct{}), changed: make(chan struct{}),
 		held: map[uint64]*holding{}, hurry: true,
 	}
-	title := storableName(name + " " + opts.Name)
+	title := storableName(q.name + " " + opts.Name)
 	keep, err := b.connect(ctx, "gentask lease "+title)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,9 @@ func newProxy(t testing.TB, target string) *proxy {
 	return p
 }
 
-func (p *proxy) url() string { return strings.Replace(url(), address(), p.listener.Addr().String(), 1) }
+func (p *proxy) url() string {
+	return strings.Replace(url(), address(), p.listener.Addr().String(), 1)
+}
 
 func (p *proxy) accept() {
 	for {

@@ -18,6 +18,7 @@ type session struct {
 	queue    string
 	id       int64
 	prefetch int
+	inOrder  bool // see Queue.InOrder
 	intake   *intake
 	keeper   *keeper
 	upkeep   *upkeep

@@ -15,12 +15,16 @@ type statements struct {
 
 	// a session
 	open, wake, claim, alive                string
+	lockClaims, claimInOrder                string
 	ack, giveBack, bury, giveBackAll, close string
 	renew, kill, takeOver, orphans, forget  string
 	sleep, due, expireKeys, vacuum          string
 
+	// jobs that are done
+	firstDone, isDone, expireDone string
+
 	// an operator
-	backlog, inspect            string
+	backlog, inspect, queues    string
 	lastLetter, letters         string
 	redriveLetter, removeLetter string
 }
@@ -38,14 +42,17 @@ func newStatements(schema string, unique time.Duration) *statements {
 	return &statements{
 		publish: arrays(publish), publishKeyed: arrays(publishKeyed),
 		values: values(publish), valuesKeyed: values(publishKeyed),
-		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, claim: s(claim), alive: s(`SELECT {alive}`),
+		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, alive: s(`SELECT {alive}`),
+		claim:      s(claimOf(skipLocked)),
+		lockClaims: s(lockClaims), claimInOrder: s(claimOf(unlessGroupHeld)),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
 		close: s(`DELETE FROM {}.session WHERE id = $1`),
 		kill:  s(`UPDATE {}.session SET dead = true WHERE id = ANY($1::bigint[]) AND NOT dead`),
 		renew: s(renew), takeOver: s(takeOver), orphans: s(orphans), forget: s(forget),
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
-		vacuum:  s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
-		backlog: s(backlog), inspect: s(inspect),
+		vacuum:    s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
+		firstDone: s(firstDone), isDone: s(isDone), expireDone: s(expireDone),
+		backlog: s(backlog), inspect: s(inspect), queues: s(queues),
 		lastLetter: s(`SELECT coalesce(max(number), 0) FROM {}.letter WHERE queue = $1`), letters: s(letters),
 		redriveLetter: s(redriveLetter), removeLetter: s(removeLetter),
 	}
@@ -93,28 +100,15 @@ const (
 	openSession = `INSERT INTO {}.session (queue, name, lease)
 		VALUES ($1, $2, now() + $3::bigint * interval '1 microsecond') RETURNING id`
 
-	// $2 queue, $3 how many, $4 priorities, from the highest, with their marks in $5 and $6. Each
-	// priority is probed by itself, so that delayed messages of another cost nothing.
-	claim = `UPDATE {}.job SET session = $1, attempt = attempt + 1, deliveries = deliveries + 1
-		WHERE ctid = ANY(ARRAY(
-			SELECT x.c
-			FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
-				SELECT w.ctid AS c FROM {}.job w
-				WHERE w.queue = $2 AND w.priority = m.priority AND w.session IS NULL
-					AND (w.not_before, w.id) > (m.not_before, m.id) AND w.not_before <= now()
-				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE SKIP LOCKED
-			) x LIMIT $3::int
-		)) AND {alive}
-		RETURNING id, priority, not_before, attempt, deliveries, published, message_id, content_type,
-			coalesce(headers::text, ''), body`
-
 	ack = `DELETE FROM {}.job WHERE id = ANY($2::bigint[]) AND session = $1 AND {alive} RETURNING id`
 
 	// $2 ids, $3 attempts so far, $4 delays in microseconds, -1 to go back to the old place, $5
-	// headers.
+	// headers, $6 whether a message of a group keeps its place and holds up those behind it.
 	giveBack = `UPDATE {}.job j SET session = NULL, attempt = u.attempt,
-			not_before = CASE WHEN u.after < 0 THEN j.not_before
+			not_before = CASE WHEN u.after < 0 OR $6 AND j.message_group IS NOT NULL THEN j.not_before
 				ELSE clock_timestamp() + u.after * interval '1 microsecond' END,
+			hold_until = CASE WHEN u.after > 0 AND $6 AND j.message_group IS NOT NULL
+				THEN clock_timestamp() + u.after * interval '1 microsecond' END,
 			headers = CASE WHEN u.headers = '' THEN j.headers
 				ELSE coalesce(j.headers, jsonb_build_object()) || u.headers::jsonb END
 		FROM unnest($2::bigint[], $3::int[], $4::bigint[], $5::text[]) AS u(id, attempt, after, headers)
@@ -139,6 +133,51 @@ const (
 			deliveries = deliveries - CASE WHEN id = ANY($2::bigint[]) THEN 0 ELSE 1 END
 		WHERE session = $1`
 )
+
+// Claims: $1 is the session, $2 the queue, $3 how many, $4 priorities, from the highest, with their
+// marks in $5 and $6. Each priority is probed by itself, so that delayed messages of another cost
+// nothing.
+const (
+	claim = `UPDATE {}.job SET session = $1, attempt = attempt + 1, deliveries = deliveries + 1
+		WHERE ctid = ANY(ARRAY(
+			SELECT x.c
+			FROM unnest($4::smallint[], $5::timestamptz[], $6::bigint[]) AS m(priority, not_before, id), LATERAL (
+				SELECT w.ctid AS c FROM {}.job w
+				WHERE w.queue = $2 AND w.priority = m.priority AND w.session IS NULL
+					AND (w.not_before, w.id) > (m.not_before, m.id) AND w.not_before <= now(){rows}
+			) x LIMIT $3::int
+		)) AND {alive}
+		RETURNING id, priority, not_before, attempt, deliveries, published, message_id, content_type,
+			coalesce(headers::text, ''), body`
+
+	// Any session may have what is not held or locked by another.
+	skipLocked = `
+				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE SKIP LOCKED`
+
+	// A group belongs to the session that holds messages of it. Messages before the mark come
+	// first: the next sweep finds them.
+	unlessGroupHeld = `
+					AND (w.message_group IS NULL OR NOT EXISTS (
+						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
+							AND e.session IS NOT NULL AND e.session <> $1
+					) AND NOT EXISTS (
+						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
+							AND e.priority = m.priority AND e.session IS NULL
+							AND (e.not_before, e.id) <= (m.not_before, m.id)
+					) AND NOT EXISTS (
+						SELECT FROM {}.job e WHERE e.queue = $2 AND e.message_group = w.message_group
+							AND e.priority = m.priority AND e.session IS NULL
+							AND (e.not_before, e.id) <= (w.not_before, w.id)
+							AND e.hold_until > now()))
+				ORDER BY w.not_before, w.id LIMIT $3::int FOR UPDATE`
+
+	// Claims in order come one after the other, so that each sees all that the one before has
+	// claimed.
+	lockClaims = `SELECT pg_advisory_xact_lock(hashtextextended('gentask claim {} ' || $1, 0))`
+)
+
+// claimOf returns the claim of the rows that a condition and an order select.
+func claimOf(rows string) string { return strings.ReplaceAll(claim, "{rows}", rows) }
 
 // Leases. A dead session is remembered for as long as one of its statements may still run.
 const (
@@ -186,6 +225,16 @@ const (
 		SELECT ctid FROM {}.unique_key WHERE until < now() ORDER BY until LIMIT $1::int FOR UPDATE SKIP LOCKED))`
 )
 
+// Jobs that are done: $1 is the key, $2 for how many microseconds.
+const (
+	// No row is returned if the key is there.
+	firstDone = `INSERT INTO {}.done AS d (key, until) VALUES ($1, now() + $2::bigint * interval '1 microsecond')
+		ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE d.until <= now() RETURNING true`
+	isDone     = `SELECT EXISTS (SELECT FROM {}.done WHERE key = $1 AND until > now())`
+	expireDone = `DELETE FROM {}.done WHERE ctid = ANY(ARRAY(
+		SELECT ctid FROM {}.done WHERE until < now() ORDER BY until LIMIT $1::int FOR UPDATE SKIP LOCKED))`
+)
+
 // An operator: $1 is the queue.
 const (
 	// $2 the most that are counted.
@@ -201,6 +250,35 @@ const (
 		(SELECT count(*) FROM {}.job WHERE queue = $1 AND session IS NOT NULL),
 		(SELECT count(*) FROM {}.letter WHERE queue = $1),
 		(SELECT count(*) FROM {}.session WHERE queue = $1 AND NOT dead AND lease > now())`
+
+	// $1 prefix, $2 the most that are counted. Each name is found by the index alone.
+	queues = `WITH RECURSIVE w AS (
+			(SELECT queue FROM {}.job WHERE session IS NULL AND queue >= $1 ORDER BY queue LIMIT 1)
+			UNION ALL
+			SELECT (SELECT j.queue FROM {}.job j WHERE j.session IS NULL AND j.queue > w.queue ORDER BY j.queue LIMIT 1)
+			FROM w WHERE w.queue IS NOT NULL
+		), l AS (
+			(SELECT queue FROM {}.letter WHERE queue >= $1 ORDER BY queue LIMIT 1)
+			UNION ALL
+			SELECT (SELECT d.queue FROM {}.letter d WHERE d.queue > l.queue ORDER BY d.queue LIMIT 1)
+			FROM l WHERE l.queue IS NOT NULL
+		), n AS (SELECT queue FROM w UNION SELECT queue FROM l UNION SELECT queue FROM {}.session)
+		SELECT n.queue,
+			(SELECT count(*) FROM (
+				SELECT FROM generate_series(0, 9) AS p(priority), LATERAL (
+					SELECT FROM {}.job j WHERE j.queue = n.queue AND j.priority = p.priority AND j.session IS NULL
+						AND j.not_before <= now()
+					LIMIT $2::int) x LIMIT $2::int) y),
+			(SELECT count(*) FROM (SELECT FROM {}.letter d WHERE d.queue = n.queue LIMIT $2::int) x),
+			(SELECT count(*) FROM {}.session s JOIN {}.job j ON j.session = s.id WHERE s.queue = n.queue),
+			coalesce((extract(epoch FROM now() - least(
+				(SELECT min(x.not_before) FROM generate_series(0, 9) AS p(priority), LATERAL (
+					SELECT j.not_before FROM {}.job j
+					WHERE j.queue = n.queue AND j.priority = p.priority AND j.session IS NULL AND j.not_before <= now()
+					ORDER BY j.not_before LIMIT 1) x),
+				(SELECT min(j.not_before) FROM {}.session s JOIN {}.job j ON j.session = s.id WHERE s.queue = n.queue)
+			)) * 1000000)::bigint, 0)
+		FROM n WHERE starts_with(n.queue, $1) ORDER BY 1`
 
 	// $2 and $3 the numbers between which to read, $4 how many.
 	letters = `SELECT number, priority, published, message_id, content_type, coalesce(headers::text, ''), body

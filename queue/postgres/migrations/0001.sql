@@ -25,13 +25,21 @@ CREATE TABLE gentask.job (
   message_id   text NOT NULL DEFAULT '',
   content_type text NOT NULL DEFAULT '',
   headers      jsonb CHECK (jsonb_typeof(headers) = 'object'), -- of text, or of {"base64": text}
-  body         bytea NOT NULL DEFAULT ''
+  body         bytea NOT NULL DEFAULT '',
+  -- The messages of a group are ordered: see Queue.InOrder. The header's name is in two parts, so that
+  -- replacing the schema's name leaves it alone.
+  message_group text COLLATE "C" GENERATED ALWAYS AS (headers ->> ('gent' || 'ask-group')) STORED,
+  hold_until    timestamptz -- until then it waits at its place, and those behind it in its group, too
 ) WITH (
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
   autovacuum_vacuum_insert_threshold = -1
 );
 CREATE INDEX job_waits ON gentask.job (queue, priority, not_before, id) WHERE session IS NULL;
 CREATE INDEX job_held ON gentask.job (session) WHERE session IS NOT NULL;
+CREATE INDEX job_group_waits ON gentask.job (queue, message_group, priority, not_before, id)
+  WHERE session IS NULL AND message_group IS NOT NULL;
+CREATE INDEX job_group_hold ON gentask.job (queue, message_group) WHERE session IS NULL AND hold_until IS NOT NULL;
+CREATE INDEX job_group_held ON gentask.job (queue, message_group) WHERE session IS NOT NULL AND message_group IS NOT NULL;
 
 -- One row for each session: its lease. The jobs of one whose lease has ended go to others.
 CREATE TABLE gentask.session (
@@ -66,5 +74,12 @@ CREATE TABLE gentask.unique_key (
   PRIMARY KEY (queue, key)
 );
 CREATE INDEX unique_key_until ON gentask.unique_key (until);
+
+-- The jobs that are done, for as long as a repetition of theirs may come.
+CREATE TABLE gentask.done (
+  key   bytea PRIMARY KEY,
+  until timestamptz NOT NULL
+);
+CREATE INDEX done_until ON gentask.done (until);
 
 INSERT INTO gentask.version (version, oldest) VALUES (1, 1);
