@@ -367,11 +367,11 @@ func (l *ledger) onDrainDue(d *drain) {
 	if d.over {
 		d.last = true
 		l.closeSession(link.CloseTimeout)
-		return
+	} else {
+		d.over = true
+		sys, self := l.sys, l.self
+		d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainDue{d}) })
 	}
-	d.over = true
-	sys, self := l.sys, l.self
-	d.timer = time.AfterFunc(l.cfg.graceTime()+flushTime, func() { actor.Send(sys, self, &drainDue{d}) })
 }
 
 // openSession opens the next session, unless there is one, or the consumer drains.

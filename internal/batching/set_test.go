@@ -421,7 +421,7 @@ func (wildError) Error() string { panic("wild") }
 
 // TestSet_OneLeader: when a member leaves that does not lead, the leader stays.
 func TestSet_OneLeader(t *testing.T) {
-	set, f := New(Settings{Slots: 10}), &Function{Size: 3}
+	set, f := New(Settings{Slots: 10}), &Function{Size: 3, Wait: time.Hour}
 	members := make([]*Member, 3)
 	for i := range members {
 		members[i] = &Member{Owner: i, ID: fmt.Sprint(i), Attempt: 1, turn: make(chan struct{}, 1)}
