@@ -18,8 +18,8 @@ import (
 	"github.com/gentask/gentask/internal/brokertest"
 )
 
-// peersEnv, if set, requires Redis. Only a peer needs it, so usually a side without its server may be
-// left out with a message.
+// peersEnv, if set, requires Redis. Only a peer needs it, so usually a side without its server may
+// be left out with a message.
 const peersEnv = "GENTASK_BENCH_PEERS"
 
 // TestMain lets the memory suite start the test's program as its child.

@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// KillWorkers lets two worker processes consume from the broker at the URL. Again and again it kills
-// one of them -9 in the middle of its jobs, and starts another. The jobs of the victim must run
-// elsewhere, as a further attempt: the longest time until the first of them did is the Resumed of
-// the row.
+// KillWorkers lets two worker processes consume from the broker at the URL. Again and again it
+// kills one of them -9 in the middle of its jobs, and starts another. The jobs of the victim must
+// run elsewhere, as a further attempt: the longest time until the first of them did is the Resumed
+// of the row.
 func KillWorkers(t testing.TB, kind Kind, at string, kills, jobs int) Row {
 	t.Helper()
 	const concurrency = 10

@@ -15,8 +15,8 @@ import (
 	"github.com/gentask/gentask/queue/postgres"
 )
 
-// Jobs that fail, panic and hang on their first attempts are all done in the end, with two consumers
-// and a session that is lost on the way; what can't be done is a dead letter.
+// Jobs that fail, panic and hang on their first attempts are all done in the end, with two
+// consumers and a session that is lost on the way; what can't be done is a dead letter.
 func TestConsumer(t *testing.T) {
 	t.Parallel()
 	const jobs = 120
