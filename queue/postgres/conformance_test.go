@@ -15,8 +15,8 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// TestConformance runs the suite without prepared statements, as PgBouncer needs it, and in the
-// long form of the tests with them, as the other tests do.
+// TestConformance runs the suite without prepared statements, as PgBouncer needs it, and in the long
+// form of the tests with them, as the other tests do.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	modes := map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec}
