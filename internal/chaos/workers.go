@@ -9,8 +9,9 @@ import (
 )
 
 // KillWorkers lets two worker processes consume from the broker at the URL. Again and again it
-// kills one of them -9 in the middle of its jobs, and starts another. The jobs that the victim held
-// must run elsewhere, as a further attempt: how long that took at most is the Resumed of the row.
+// kills one of them -9 in the middle of its jobs, and starts another. The jobs of the victim must
+// run elsewhere, as a further attempt: the longest time until the first of them did is the Resumed
+// of the row.
 func KillWorkers(t testing.TB, kind Kind, at string, kills, jobs int) Row {
 	t.Helper()
 	const concurrency = 10
