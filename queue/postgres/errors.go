@@ -17,24 +17,19 @@ var ErrVersion = errors.New("postgres: the schema's version does not fit")
 
 // SQLSTATE codes with a meaning of their own.
 const (
-	codeReadOnly        = "25006" // read_only_sql_transaction: a standby
-	codeSerialization   = "40001"
-	codeDeadlock        = "40P01"
-	codeNoRight         = "42501"
-	codeNoTable         = "42P01"
-	codeNoSchema        = "3F000"
-	codeTooManyConns    = "53300"
-	codeProgramLimit    = "54000"
-	codeShutdown        = "57P01"
-	codeCrash           = "57P02"
-	codeCannotConnect   = "57P03"
-	codeNoTransaction   = "25P01"
-	classConnection     = "08"
-	classResources      = "53" // disk full, out of memory, too many connections
-	codeIdleInTx        = "25P03"
-	codeIdleSession     = "57P05"
-	codeQueryCancelled  = "57014"
-	codeLockUnavailable = "55P03"
+	codeReadOnly      = "25006" // read_only_sql_transaction: a standby
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+	codeNoRight       = "42501"
+	codeNoTable       = "42P01"
+	codeNoSchema      = "3F000"
+	codeTooManyConns  = "53300"
+	codeProgramLimit  = "54000"
+	codeShutdown      = "57P01"
+	codeCrash         = "57P02"
+	codeCannotConnect = "57P03"
+	classConnection   = "08"
+	classResources    = "53" // disk full, out of memory, too many connections
 )
 
 // code returns the SQLSTATE of the server's answer, and "" for an error that is no answer.
