@@ -133,7 +133,7 @@ func (l *ledger) onIsolated(ctx actor.Context, msg *suspectsIsolated) {
 			e.item.Attempt = e.delivery.Attempt
 			l.admit(e, false)
 		default:
-			_ = e.decide(Release(), nil) // nobody else decides about it
+			_ = e.decide(Release(), nil) // nothing else decides about it
 			e.sent = true
 			l.remove(e, &msg.Settlements[i])
 			l.instance.limits.suspects.Place.Waits(time.Now())

@@ -21,7 +21,7 @@
 // an eighth of its delay late. A message with NotBefore waits there too, up to 40 days.
 //
 // Suspects (Policy.IsolateSuspects of gentask) wait in emails.suspects, a quorum queue for every
-// type. It is declared when a session first asks for it. What nobody takes from it for a day goes
+// type. It is declared when a session first asks for it. A message that stays there for a day goes
 // back to the work queue.
 //
 // RabbitMQ before 4.3 forgets some queues that were declared less than two seconds before it was
