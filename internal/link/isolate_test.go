@@ -16,9 +16,9 @@ func TestIsolate(t *testing.T) {
 		q := memory.New(memory.Config{Isolates: true})
 		defer q.Close()
 		r.cfg.Source = q
-		require.NoError(r, q.Publish(r.Context(), queue.Message{ID: "a"}))
 		r.start()
 		next[*opened](r)
+		require.NoError(r, q.Publish(r.Context(), queue.Message{ID: "a"}))
 		require.True(r, r.link.Isolates())
 		d := next[*delivered](r).Delivery
 		r.link.Isolate([]*queue.Delivery{d}, []queue.Settlement{{Delivery: d, Disposition: queue.Release}})
@@ -31,8 +31,10 @@ func TestIsolate(t *testing.T) {
 		r.link.CancelIntake()
 		next[*drained](r)
 		r.link.TakeIsolated()
-		require.True(r, next[*delivered](r).Delivery.Isolated)
-		require.True(r, next[*link.IsolatedTaken[*queue.Delivery]](r).Found)
+		sent := r.take()
+		require.Len(r, sent, 2)
+		require.True(r, sent[0].(*delivered).Delivery.Isolated)
+		require.True(r, sent[1].(*link.IsolatedTaken[*queue.Delivery]).Found)
 		r.link.TakeIsolated()
 		require.False(r, next[*link.IsolatedTaken[*queue.Delivery]](r).Found)
 		q.LoseSessions()
