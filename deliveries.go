@@ -2,7 +2,6 @@ package gentask
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -79,69 +78,7 @@ func (l *ledger) admit(e *entry, moves bool) {
 		_ = e.settle(d, reason) // it is undecided, as all deliveries that come
 		return
 	}
-	if moves {
-		l.isolate(e)
-		return
-	}
-	if e.item.Isolated {
-		l.instance.limits.suspects.Took(&e.item)
-	}
-	l.waiting.Push(&e.item)
-}
-
-// suspect completes the item of a delivery that has come, and counts its attempts as the place
-// for suspects requires. It reports whether the delivery must be moved there.
-func (l *ledger) suspect(e *entry) (moves bool) {
-	s := l.instance.limits.suspects
-	e.item.Isolated = e.delivery.Isolated
-	if used, marked := e.delivery.Headers[queue.HeaderSuspect]; marked || e.item.Isolated {
-		e.item.Marked = true
-		if n, err := strconv.ParseInt(used, 10, 32); err == nil && n >= 0 {
-			e.item.Used = int32(n)
-		}
-	}
-	if !s.Suspected(&e.item) || !e.link.Isolates() {
-		return false
-	}
-	e.item.Attempt = s.AttemptOf(&e.item)
-	return !e.item.Isolated
-}
-
-// isolate moves a delivery to the place for suspects.
-func (l *ledger) isolate(e *entry) {
-	one := queue.Settlement{
-		Delivery: e.delivery, Disposition: queue.Release,
-		Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
-	}
-	e.link.Isolate([]*entry{e}, []queue.Settlement{one})
-}
-
-// onIsolated removes the entries that were moved. Others run here, alone, and are counted by the
-// broker.
-func (l *ledger) onIsolated(ctx actor.Context, msg *suspectsIsolated) {
-	if l.session.stale(msg.From) {
-		return
-	}
-	for i, e := range msg.Entries {
-		reason, failed := msg.Failed[e.delivery.Tag]
-		switch {
-		case !l.held.Has(e) || msg.Over:
-		case failed && guard.Is(reason, queue.ErrSettled):
-			l.notHeld(e, reason)
-		case failed:
-			l.report.settleFailed(e, reason)
-			e.item.Attempt = e.delivery.Attempt
-			l.admit(e, false)
-		default:
-			_ = e.decide(Release(), nil) // no other actor decides about it
-			e.sent = true
-			l.remove(e, &msg.Settlements[i])
-			l.instance.limits.suspects.Place.Waits(time.Now())
-		}
-	}
-	if msg.Over {
-		l.onBroken(ctx, msg.From, msg.Err)
-	}
+	l.enqueue(e, moves)
 }
 
 // behaviorOf returns the behaviour for an entry: see [Mux].
@@ -161,7 +98,7 @@ func (l *ledger) onWorkerGone(w *worker) {
 
 // onWorkerEnded takes over from a user's worker that is gone for good.
 func (l *ledger) onWorkerEnded(msg *supervise.Ended) {
-	if e := msg.Tag.(*entry); e.busy() { //nolint:forcetypeassert // workers.startChild sets no others
+	if e, ok := msg.Tag.(*entry); ok && e.busy() {
 		l.onWorkerLost(e, msg.Reason)
 	}
 }
@@ -211,7 +148,7 @@ func (l *ledger) freeSlot(e *entry, reason error) {
 		return
 	}
 	l.waiting.Ended(&e.item, l.resultOf(e), l.lastProgress)
-	if e.deferred { // without effect if it was lost meanwhile
+	if e.deferred && l.held.Has(e) {
 		e.link.Settle(e, e.settlement())
 	}
 	l.emitDone(e)

@@ -245,12 +245,8 @@ func (l *ledger) control(ctx actor.Context) {
 		l.onClosed(ctx, msg.From)
 	case *backlogCounted:
 		l.onBacklog(ctx, msg)
-	case *suspectsIsolated:
-		l.onIsolated(ctx, msg)
-	case *suspectsCounted:
-		l.onSuspectsCounted(msg)
-	case *suspectTaken:
-		l.onSuspectTaken(msg)
+	case *suspectsIsolated, *suspectsCounted, *suspectTaken:
+		l.onPlace(ctx)
 	case *openDue:
 		l.openSession(ctx)
 	case *tick:

@@ -163,6 +163,13 @@ func (l *limits) suspectDue() *admission.Item {
 	return l.suspects.Due()
 }
 
+// sessionClosed forgets what was asked in a session that is over.
+func (l *limits) sessionClosed() {
+	if l.suspects != nil {
+		l.suspects.Place.Closed()
+	}
+}
+
 // isSuspect reports whether e is a suspect at work.
 func (l *limits) isSuspect(e *entry) bool { return l.suspects != nil && l.suspects.Alone() == &e.item }
 

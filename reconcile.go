@@ -161,47 +161,6 @@ func (l *ledger) giveBackUnstarted() {
 	}
 }
 
-// countSuspects asks the broker now and then whether suspects wait at their place.
-func (l *ledger) countSuspects(now time.Time) {
-	s := l.instance.limits.suspects
-	if s == nil || !l.session.open() || !l.wouldTakeWork() || !l.session.link.Isolates() {
-		return
-	}
-	if s.Place.Count(now) {
-		l.session.link.CountIsolated()
-	}
-}
-
-// onSuspectsCounted begins or ends the turn of suspects.
-func (l *ledger) onSuspectsCounted(msg *suspectsCounted) {
-	if l.session.stale(msg.From) {
-		return
-	}
-	if msg.Err != nil {
-		l.report.log.Warn("gentask: suspects can't be counted", "reason", msg.Err)
-	}
-	l.instance.limits.suspects.Place.Counted(msg.Waiting, time.Now())
-}
-
-// takeSuspect takes a suspect from its place when nothing comes, and nothing is held or running.
-func (l *ledger) takeSuspect() {
-	s := l.instance.limits.suspects
-	if s == nil || !s.WantsFromPlace() || !l.wouldTakeWork() || l.session.phase != phasePaused ||
-		l.held.Len() > l.refusals.held() || l.busy.Len() > 0 {
-		return
-	}
-	s.Place.Ask()
-	l.session.link.TakeIsolated()
-}
-
-// onSuspectTaken ends the turn of suspects if there was none. If there was one, it has come as a
-// delivery before.
-func (l *ledger) onSuspectTaken(msg *suspectTaken) {
-	if !l.session.stale(msg.From) {
-		l.instance.limits.suspects.Place.Answered(msg.Found)
-	}
-}
-
 // reportBreakers reports the breakers whose state has changed.
 func (l *ledger) reportBreakers() {
 	for _, c := range l.instance.limits.breakerChanges() {
@@ -311,9 +270,7 @@ func (l *ledger) closeSession(within time.Duration) {
 	for _, e := range l.held.Slice() {
 		l.lose(e)
 	}
-	if s := l.instance.limits.suspects; s != nil {
-		s.Place.Closed()
-	}
+	l.instance.limits.sessionClosed()
 }
 
 // onClosed is called when the session is closed and the goroutines of its link are gone.

@@ -12,7 +12,7 @@ import "context"
 // Requeue and a DeadLetter remove the header.
 type Isolator interface {
 	// Isolate moves the deliveries of batch to the place, each by a copy that is confirmed before
-	// its original is removed. The moves cost no attempt, with any Disposition. Errors are those
+	// its original is removed. The moves cost no attempt. Disposition is ignored. Errors are those
 	// of [Session.Settle]; deliveries that were not moved are still held. It honours ctx.
 	Isolate(ctx context.Context, batch []Settlement) error
 

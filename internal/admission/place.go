@@ -36,7 +36,7 @@ func (p *Place) Count(now time.Time) bool {
 	return true
 }
 
-// Counted records the answer. A turn without a suspect to run is over.
+// Counted records the answer. If none waits, the turn is over.
 func (p *Place) Counted(n int, now time.Time) {
 	p.counts = false
 	if n > 0 {

@@ -130,6 +130,8 @@ func TestSuspects_Suspected(t *testing.T) {
 		c.it.Identity = message
 		require.Equal(t, c.suspect, NewSuspects().Suspected(&c.it), name)
 	}
+	marked := &Item{Identity: message, Attempt: 1, Marked: true}
+	require.True(t, NewSuspects().Suspected(marked), "its copy is marked")
 	g, now := NewSuspects(), begin
 	counted := &Item{Identity: message, Attempt: 2, Redelivered: true}
 	g.Gone(&Item{Identity: message, Attempt: 1}, Requeued, now)

@@ -71,6 +71,10 @@ func Open(kind Kind, at, name string) (*Endpoint, error) { return OpenTLS(kind, 
 
 // OpenTLS is Open for a URL with TLS.
 func OpenTLS(kind Kind, at, name string, trust *tls.Config) (*Endpoint, error) {
+	return openWithLease(kind, at, name, trust, lease)
+}
+
+func openWithLease(kind Kind, at, name string, trust *tls.Config, lease time.Duration) (*Endpoint, error) {
 	e := &Endpoint{kind: kind, at: at}
 	if open, ok := guests[kind]; ok {
 		g, err := open(at, name)

@@ -37,7 +37,7 @@ func newCrowd(t testing.TB, c nodeConfig) *crowd {
 	c.Queue = "chaos-killers-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	all := &crowd{TB: t, nodeConfig: c, came: map[string]int{}, ran: map[string]int{}}
 	var err error
-	all.direct, err = Open(c.Kind, c.URL, c.Queue)
+	all.direct, err = openWithLease(c.Kind, c.URL, c.Queue, nil, nodeLease)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, all.direct.Close()) })
 	all.home, err = newHome()
@@ -151,7 +151,7 @@ func (c *crowd) work(nodes, published int) map[string]int {
 			c.mu.Lock()
 			seen := len(c.ran)
 			c.mu.Unlock()
-			if err == nil && seen == published {
+			if err == nil && seen == published && len(dead) >= published/c.Every { // one may be there twice
 				return dead
 			}
 		}
@@ -182,7 +182,7 @@ func TestScenario32_Killers(t *testing.T) {
 			require.Equal(t, published-len(dead), ran[1]+ran[2], "came %v, ran %v", came, ran)
 			require.Equal(t, published-len(dead), came[1]+came[2], "came %v, ran %v", came, ran)
 			require.Positive(t, came[2], "nobody was held beside a killer")
-			require.GreaterOrEqual(t, int(c.deaths.Load()), c.Most*len(dead)*9/10)
+			require.GreaterOrEqual(t, int(c.deaths.Load()), (c.Most-1)*len(dead), "each dies alone, but for its first attempt")
 		})
 	}
 }

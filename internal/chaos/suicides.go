@@ -10,6 +10,9 @@ import (
 	"github.com/gentask/gentask"
 )
 
+// nodeLease is so long that a busy machine does not let a lease end whose holder lives.
+const nodeLease = 3 * time.Second
+
 // nodeConfig is what a node is told whose process some of its jobs kill.
 type nodeConfig struct {
 	Kind       Kind
@@ -40,7 +43,7 @@ func runNode(config string) error {
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
 		return err
 	}
-	e, err := Open(c.Kind, c.URL, c.Queue)
+	e, err := openWithLease(c.Kind, c.URL, c.Queue, nil, nodeLease)
 	if err != nil {
 		return err
 	}

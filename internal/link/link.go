@@ -159,8 +159,8 @@ func (l *Link[E]) settleAll(lane *lane[E]) {
 
 // Hurry ends the context of a call of Session.Settle that takes too long. It reports whether the
 // driver owes an answer that it should have given [DriverGrace] after the end of its context. That
-// is the answer to an open, a cancel, a resume, a settlement, a return or a call about suspects. It
-// should be called regularly. It returns false after Close.
+// is the session, the answer to a settlement, or the end of a cancel, a resume, a return or a call
+// about suspects. It should be called regularly. It returns false after Close.
 func (l *Link[E]) Hurry(now time.Time) (overdue bool) {
 	if l.ctx.Err() != nil {
 		return false

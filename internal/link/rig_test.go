@@ -227,6 +227,12 @@ func check(l *testLink, msg any) error {
 		from, errs = m.From, errorsOf(m.Answer)
 	case *returned:
 		from, errs = m.From, errorsOf(m.Answer)
+	case *link.Isolated[*queue.Delivery]:
+		from, errs = m.From, errorsOf(m.Answer)
+	case *link.IsolatedCount[*queue.Delivery]:
+		from, errs = m.From, []error{m.Err}
+	case *link.IsolatedTaken[*queue.Delivery]:
+		from = m.From
 	case *leftBehind:
 		return nil
 	}

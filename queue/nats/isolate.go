@@ -69,7 +69,7 @@ func (s *session) havePlace(ctx context.Context) error {
 		return err
 	}
 	if lease < s.lease {
-		return fmt.Errorf("nats: %w: ack_wait of consumer %q of stream %q is %v, must be at least that of the queue's, %v",
+		return fmt.Errorf("nats: %w: ack_wait of consumer %q of stream %q is %v, must be %v or more",
 			queue.ErrConfig, consumerName, s.queue+suspectsSuffix, lease, s.lease)
 	}
 	s.mu.Lock()

@@ -21,8 +21,8 @@
 // an eighth of its delay late. A message with NotBefore waits there too, up to 40 days.
 //
 // Suspects (Policy.IsolateSuspects of gentask) wait in emails.suspects, a quorum queue for every
-// type. It is declared when a session first asks for it. A suspect that no
-// consumer takes for a day goes back to the work queue.
+// type. It is declared when a session first asks for it. A message that stays there for a day goes
+// back to the work queue.
 //
 // RabbitMQ before 4.3 forgets some queues that were declared less than two seconds before it was
 // killed. The driver makes it write down a queue that may be new at once, for which
