@@ -19,6 +19,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/brokertest"
 )
 
 // TestMain runs the shop itself in a process of its own: see startShop.
@@ -34,14 +36,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// databaseURL is the address of the server of the tests.
-func databaseURL() string {
-	if url := os.Getenv("GENTASK_POSTGRES_URL"); url != "" {
-		return url
-	}
-	return "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
-}
-
 // TestKilledAtAnyPoint: the shop is killed again and again while orders come, some of which are
 // rolled back. In the end each order that is in the table has its email, once, and there is no
 // other email.
@@ -49,7 +43,8 @@ func TestKilledAtAnyPoint(t *testing.T) {
 	const kills = 8
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	pool, err := pgxpool.New(ctx, databaseURL())
+	database := brokertest.Postgres(t)
+	pool, err := pgxpool.New(ctx, database)
 	require.NoError(t, err)
 	defer pool.Close()
 	schema := "shop_" + strings.ToLower(rand.Text()[:12])
@@ -66,12 +61,12 @@ func TestKilledAtAnyPoint(t *testing.T) {
 		})
 	}
 	for range kills {
-		shop := startShop(t, databaseURL(), schema, dir, addr)
+		shop := startShop(t, database, schema, dir, addr)
 		awaitOrders(ctx, t, pool, schema, 30+mathrand.IntN(30))
 		require.NoError(t, shop.Process.Kill())
 		_ = shop.Wait()
 	}
-	shop := startShop(t, databaseURL(), schema, dir, addr)
+	shop := startShop(t, database, schema, dir, addr)
 	awaitOrders(ctx, t, pool, schema, 10)
 	stop()
 	wg.Wait()

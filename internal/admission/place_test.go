@@ -29,8 +29,8 @@ func TestSuspects_AttemptOf(t *testing.T) {
 	}
 }
 
-// TestPlace_Turns: a turn begins when suspects wait, and ends when none is left, or when others must
-// have theirs.
+// TestPlace_Turns: a turn begins when suspects wait, and ends when none is left, or when others
+// must have theirs.
 func TestPlace_Turns(t *testing.T) {
 	now := begin
 	g := NewSuspects()

@@ -77,7 +77,7 @@ func TestEffectsHappenOnce(t *testing.T) {
 	const jobs = 50
 	schema := newSchema(t)
 	exec(t, "CREATE TABLE "+schema+".effect (id text)")
-	p := newProxy(t, "127.0.0.1:5432")
+	p := newProxy(t, address())
 	cfg := postgres.Config{Schema: schema, Lease: 500 * time.Millisecond}
 	pool := newPool(t, url())
 	direct, err := postgres.New(pool, cfg)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue/postgres"
 )
 
@@ -20,8 +21,11 @@ var pool *pgxpool.Pool
 
 func TestMain(m *testing.M) {
 	play()
-	var err error
-	if pool, err = pgxpool.New(context.Background(), url()); err != nil {
+	at, err := brokertest.FindPostgres()
+	if err == nil {
+		pool, err = pgxpool.New(context.Background(), at)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 	code := m.Run()
@@ -33,14 +37,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
-}
-
-// url returns the address of the server of the tests.
-func url() string {
-	if url := os.Getenv("GENTASK_POSTGRES_URL"); url != "" {
-		return url
-	}
-	return "postgres://postgres@127.0.0.1:5432/test?sslmode=disable"
 }
 
 // newBroker returns a broker in a schema of its own.
