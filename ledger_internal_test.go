@@ -170,7 +170,7 @@ func TestLedger_CrashKeepsCounts(t *testing.T) {
 }
 
 // TestLedger_Crash: nothing of a crashed ledger is left. Its jobs are told why they end, and what
-// they still send goes to nobody. A pause outlives it.
+// they still send has no receiver. A pause outlives it.
 func TestLedger_Crash(t *testing.T) {
 	script := []string{"set FinishLost true", "run a: hang", "publish a", "pause", "pause"}
 	rested(t, script, func(r atRest) {

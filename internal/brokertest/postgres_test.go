@@ -47,7 +47,7 @@ func sql(t *testing.T, p *PostgresServer, statements ...string) string {
 	return out
 }
 
-// TestASharedPostgresStaysUntilTheTestProcessEnds, also when nobody refers to it.
+// TestASharedPostgresStaysUntilTheTestProcessEnds, also when no variable refers to it.
 func TestASharedPostgresStaysUntilTheTestProcessEnds(t *testing.T) {
 	at := Postgres(t)
 	require.Equal(t, at, Postgres(t))

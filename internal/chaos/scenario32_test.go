@@ -163,7 +163,7 @@ func (c *crowd) work(nodes, published int) map[string]int {
 
 // TestScenario32_Killers: on three nodes, one message in twelve kills the process that runs it.
 // Each has its attempts and ends as a dead letter. No other message is ever delivered for a third
-// attempt, whatever was held beside a killer, and all of them run.
+// attempt, with any number of them held beside a killer, and all of them run.
 func TestScenario32_Killers(t *testing.T) {
 	for _, kind := range []Kind{Quorum, Classic, Stream} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -37,7 +37,7 @@ func TestMigrate(t *testing.T) {
 	works(t, schema)
 }
 
-// The SQL files do the same, by whatever tool, and a role that may not create schemas can migrate
+// The SQL files do the same, by any tool, and a role that may not create schemas can migrate
 // in one that is there.
 func TestMigrate_Files(t *testing.T) {
 	t.Parallel()

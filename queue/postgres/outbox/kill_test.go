@@ -83,6 +83,7 @@ func application(args []string) error {
 	if err != nil {
 		return err
 	}
+	again := time.NewTicker(20 * time.Millisecond)
 	for n := 0; ; n++ {
 		key := fmt.Sprintf("%s-%d", args[roleNumber], rand.IntN(killedKeys))
 		done := 0
@@ -114,7 +115,7 @@ func application(args []string) error {
 		case done >= commits:
 			return nil
 		case err != nil && !errors.Is(err, errRolledBack):
-			time.Sleep(20 * time.Millisecond) // the database is away
+			<-again.C // the database is away
 		}
 	}
 }
@@ -208,11 +209,11 @@ func (k *killed) over(name string) bool {
 
 // TestKilled: applications, relays, the database and the broker are killed at random, while half of
 // the transactions are rolled back. What was committed is published, nothing else is, and the order
-// of each key is kept. GENTASK_CHAOS=full commits 5,000 transactions in place of 240.
+// of each key is kept. GENTASK_CHAOS=full commits 5,000 transactions in place of 400.
 func TestKilled(t *testing.T) {
-	commits, pause := 120, 250*time.Millisecond
+	commits, between := 200, 10
 	if os.Getenv("GENTASK_CHAOS") == "full" {
-		commits, pause = 2500, 500*time.Millisecond
+		commits, between = 2500, 25
 	}
 	db, err := brokertest.StartPostgres(brokertest.PostgresConfig{})
 	require.NoError(t, err)
@@ -236,7 +237,7 @@ func TestKilled(t *testing.T) {
 	for _, name := range []string{"broker", "relay 1", "relay 2", "application 1", "application 2"} {
 		k.start(name)
 	}
-	kills := k.killUntilDone(pause)
+	kills := k.killUntilDone(pool, between)
 	require.NotEmpty(t, kills)
 	want := k.committed(pool)
 	require.Len(t, want, 2*commits)
@@ -246,12 +247,15 @@ func TestKilled(t *testing.T) {
 }
 
 // killUntilDone kills, and starts again, one thing after the other, until the applications are
-// done.
-func (k *killed) killUntilDone(pause time.Duration) map[string]int {
+// done. Between two kills at least so many transactions commit.
+func (k *killed) killUntilDone(pool *pgxpool.Pool, between int) map[string]int {
 	kills := map[string]int{}
 	victims := []string{"application 1", "relay 1", "database", "broker", "application 2", "relay 2"}
-	for !k.over("application 1") || !k.over("application 2") {
-		victim := victims[rand.IntN(len(victims))]
+	for turn := 0; !k.over("application 1") || !k.over("application 2"); turn++ {
+		if turn%len(victims) == 0 { // each of them once, in another order
+			rand.Shuffle(len(victims), func(i, j int) { victims[i], victims[j] = victims[j], victims[i] })
+		}
+		victim := victims[turn%len(victims)]
 		switch {
 		case victim == "database":
 			require.NoError(k.t, k.db.Kill())
@@ -263,7 +267,10 @@ func (k *killed) killUntilDone(pause time.Duration) map[string]int {
 			k.start(victim)
 		}
 		kills[strings.TrimRight(victim, " 12")]++
-		time.Sleep(pause) // so long everything works
+		start := len(k.committed(pool))
+		require.Eventually(k.t, func() bool {
+			return k.over("application 1") && k.over("application 2") || len(k.committed(pool)) >= start+between
+		}, patience, 10*time.Millisecond)
 	}
 	return kills
 }

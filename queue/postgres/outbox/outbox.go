@@ -23,7 +23,7 @@ import (
 // Config configures an [Outbox]. The zero value is valid.
 type Config struct {
 	// Name distinguishes the outboxes of one schema. Empty means "outbox". It must be at most 100
-	// bytes.
+	// bytes, without a slash.
 	Name string
 
 	// Destinations are the names of the publishers to which messages may go. PublishTx refuses
@@ -52,6 +52,7 @@ type Config struct {
 const (
 	defaultName        = "outbox"
 	maxName            = 100
+	maxDestination     = 150 // with the name, what a queue's name may have
 	defaultConcurrency = 100
 )
 
@@ -81,6 +82,9 @@ func New(db *postgres.Broker, cfg Config) (*Outbox, error) {
 	if len(cfg.Name) > maxName {
 		was := fmt.Sprintf("%.20q with %d bytes", cfg.Name, len(cfg.Name))
 		bad("Config.Name", was, fmt.Sprintf("at most %d bytes", maxName))
+	}
+	if strings.Contains(cfg.Name, "/") {
+		bad("Config.Name", fmt.Sprintf("%.100q", cfg.Name), "a name without a slash")
 	}
 	if cfg.Concurrency < 1 {
 		bad("Config.Concurrency", cfg.Concurrency, fmt.Sprintf("0 for %d, or more", defaultConcurrency))
@@ -136,7 +140,11 @@ const (
 // wrap returns msgs as they stand in the outbox. Priorities are for the destination only: here they
 // would break the order.
 func (o *Outbox) wrap(to string, msgs []queue.Message) ([]queue.Message, error) {
-	if to == "" || o.cfg.Destinations != nil && !slices.Contains(o.cfg.Destinations, to) {
+	if to == "" || len(to) > maxDestination {
+		return nil, fmt.Errorf("outbox: %w: the destination is %.80q with %d bytes, must be a name of 1 to %d bytes",
+			queue.ErrConfig, to, len(to), maxDestination)
+	}
+	if o.cfg.Destinations != nil && !slices.Contains(o.cfg.Destinations, to) {
 		return nil, fmt.Errorf("outbox: %w: the destination is %.80q, must be one of %q",
 			queue.ErrConfig, to, o.cfg.Destinations)
 	}

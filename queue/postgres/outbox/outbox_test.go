@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -324,7 +325,7 @@ func TestDatabaseSQL(t *testing.T) {
 	require.Equal(t, []string{"true"}, to.ids())
 }
 
-// TestBadInput: each mistake is an error that says what would be right.
+// TestBadInput: each mistake is an error with what would be right.
 func TestBadInput(t *testing.T) {
 	_, err := outbox.New(nil, outbox.Config{
 		Name: string(make([]byte, 101)), Concurrency: -1, Timeout: -1, Destinations: []string{""},
@@ -333,6 +334,16 @@ func TestBadInput(t *testing.T) {
 	for _, field := range []string{"db", "Name", "Concurrency", "Timeout", "Destinations"} {
 		require.ErrorContains(t, err, field)
 	}
+	_, err = outbox.New(newBroker(t), outbox.Config{Name: "a/b"})
+	require.ErrorContains(t, err, "slash")
+	open, _ := newOutbox(t, outbox.Config{})
+	long := strings.Repeat("x", 151)
+	for _, to := range []string{"", long} {
+		require.ErrorIs(t, open.Relay(t.Context(), map[string]queue.Publisher{to: &destination{}}), queue.ErrConfig)
+		require.ErrorIs(t, open.PublishTx(t.Context(), nil, to, queue.Message{}), queue.ErrConfig)
+	}
+	_, err = open.Queue(long[1:]).Inspect(t.Context())
+	require.NoError(t, err, "the longest name is that of a queue")
 	o, _ := newOutbox(t, outbox.Config{Destinations: []string{"emails"}})
 	require.ErrorIs(t, o.Relay(t.Context(), nil), queue.ErrConfig)
 	require.ErrorIs(t, o.Relay(t.Context(), map[string]queue.Publisher{"emails": nil}), queue.ErrConfig)

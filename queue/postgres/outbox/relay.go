@@ -30,16 +30,20 @@ import (
 // when a confirm is lost. It then has the same ID. A destination that implements
 // [queue.Deduplicator] drops the repetition.
 //
-// Relay returns when the consumers have ended, with the errors of those that could not drain or not
-// start. The publishers must be safe for concurrent use, and stay the caller's to close.
+// Relay also ends when one of the consumers has given up. It returns when all of them have ended,
+// with the errors of those that gave up or could not drain. The publishers must be safe for
+// concurrent use, and stay the caller's to close.
 func (o *Outbox) Relay(ctx context.Context, publishers map[string]queue.Publisher) error {
 	if err := o.checkPublishers(publishers); err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var wg sync.WaitGroup
 	errs := make(chan error, len(publishers))
 	for to, publisher := range publishers {
 		wg.Go(func() {
+			defer stop()
 			if err := o.relay(ctx, to, publisher); err != nil {
 				errs <- fmt.Errorf("outbox: relay to %q: %w", to, err)
 			}
