@@ -1,0 +1,33 @@
+package queue
+
+import (
+	"context"
+	"iter"
+)
+
+// Bus reaches the programs that are connected now. It is volatile: a question or an answer may be
+// lost, and nothing is kept for a program that connects later. Use a [Store] for whatever must not
+// be lost. A driver implements it with what its broker has; package fleet asks over it which nodes
+// there are. Its methods are safe for concurrent use.
+//
+// A topic is 1 to 100 letters of a to z, digits, dots, hyphens and underscores; anything else is
+// [ErrConfig]. Two buses see each other if they were opened on the same broker with the same name.
+type Bus interface {
+	// Ask sends question to everyone who answers topic, the caller's own functions included, and
+	// yields each answer as it comes, in no particular order, until ctx ends or the loop does. It
+	// can't know how many there are: bound ctx to how long you are willing to wait. It yields an
+	// error, as the last thing, when the broker is away ([ErrUnavailable]), refuses (ErrConfig),
+	// the question is too large ([ErrTooLarge]), or the bus is closed ([ErrClosed]). The end of ctx
+	// is not an error.
+	Ask(ctx context.Context, topic string, question []byte) iter.Seq2[[]byte, error]
+
+	// Answer calls f for each question about topic, one at a time for each call of Answer, and
+	// sends what it returns. Nil means no answer. A function that panics gives no answer. Questions
+	// are answered again by itself after the connection was lost. When stop returns, f does not run
+	// and is not called again; stop must not be called by f.
+	Answer(topic string, f func(question []byte) []byte) (stop func(), err error)
+
+	// Close ends the bus: every Ask, and every Answer. It is idempotent, and leaves the connection
+	// of a broker that others use.
+	Close() error
+}
