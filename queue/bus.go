@@ -6,9 +6,9 @@ import (
 )
 
 // Bus reaches the programs that are connected now. It is volatile: a question or an answer may be
-// lost, and nothing is kept for a program that connects later. Use a [Store] for whatever must not
-// be lost. A driver implements it with what its broker has; package fleet asks over it which nodes
-// there are. Its methods are safe for concurrent use.
+// lost, and nothing is kept for a program that connects later. A [Store] is the place for data that
+// must not be lost. A driver implements Bus with the means of its broker; package fleet uses it to
+// find the nodes. Its methods are safe for concurrent use.
 //
 // A topic is 1 to 100 letters of a to z, digits, dots, hyphens and underscores; anything else is
 // [ErrConfig]. Two buses see each other if they were opened on the same broker with the same name.
