@@ -45,8 +45,9 @@ const (
 	minPause = 2 * time.Millisecond
 	maxPause = 100 * time.Millisecond
 
-	// drowsy is how long nothing must come until the session asks for notifications.
-	drowsy = 100 * time.Millisecond
+	// drowsy is how long nothing must come until the session asks for notifications: two small
+	// transactions. Below 50 messages a second, each of them finds the session asleep.
+	drowsy = 20 * time.Millisecond
 
 	// sleepPause is the time between two claims of a session that is notified.
 	sleepPause = 500 * time.Millisecond

@@ -85,8 +85,12 @@ func (q *Queue) newPublication(msgs []queue.Message) (*publication, error) {
 	return p, err
 }
 
-// arrays returns the statement for pgx, with its arguments.
-func (p *publication) arrays(b *Broker) (sql string, args []any) {
+// statement returns the statement for pgx, with its arguments.
+func (p *publication) statement(b *Broker) (sql string, args []any) {
+	if p.isPlain() {
+		sql, args = p.one(b)
+		return sql, append([]any{b.mode}, args...)
+	}
 	var r rows
 	for _, i := range p.send {
 		r.add(&p.msgs[i])
@@ -98,6 +102,19 @@ func (p *publication) arrays(b *Broker) (sql string, args []any) {
 	return sql, []any{
 		b.mode, p.queue, channelOf(b.config.Schema, p.queue),
 		r.priority, r.notBefore, r.attempt, r.published, r.id, r.contentType, r.head, r.body, r.key,
+	}
+}
+
+// isPlain reports whether p is one message without a unique key.
+func (p *publication) isPlain() bool { return len(p.send) == 1 && !p.keyed }
+
+// one returns the statement for a plain publication, with its arguments, which have the types of
+// driver.Value.
+func (p *publication) one(b *Broker) (sql string, args []any) {
+	m := &p.msgs[p.send[0]]
+	return b.sql.publishOne, []any{
+		p.queue, channelOf(b.config.Schema, p.queue), int64(m.Priority), bounded(m.NotBefore), int64(used(m.Headers)),
+		bounded(m.Time), m.ID, m.ContentType, encodeHeaders(m.Headers, m.Properties), append([]byte{}, m.Body...),
 	}
 }
 
@@ -138,7 +155,7 @@ func (q *Queue) alone(ctx context.Context, p *publication) (fresh string, err er
 	if err := b.fit(ctx, b.pool); err != nil {
 		return "", err
 	}
-	sql, args := p.arrays(b)
+	sql, args := p.statement(b)
 	for range maxRepeats {
 		if !p.keyed {
 			err = b.pool.QueryRow(ctx, sql, args...).Scan(&fresh, nil)

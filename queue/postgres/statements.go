@@ -10,6 +10,7 @@ import (
 // be part of a pipeline. $1 is the queue or the session.
 type statements struct {
 	// publishing
+	publishOne            string // one message without a unique key
 	publish, publishKeyed string // with arrays
 	values, valuesKeyed   string // with a list of values in place of {values}
 
@@ -40,7 +41,8 @@ func newStatements(schema string, unique time.Duration) *statements {
 	arrays := func(text string) string { return s(strings.ReplaceAll(text, "{source}", publishArrays)) }
 	values := func(text string) string { return s(strings.ReplaceAll(text, "{source}", publishValues)) }
 	return &statements{
-		publish: arrays(publish), publishKeyed: arrays(publishKeyed),
+		publishOne: s(publishOne),
+		publish:    arrays(publish), publishKeyed: arrays(publishKeyed),
 		values: values(publish), valuesKeyed: values(publishKeyed),
 		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, alive: s(`SELECT {alive}`),
 		claim:      s(claimOf(skipLocked)),
@@ -73,6 +75,14 @@ const (
 const (
 	publish = `WITH m AS ({source}), ` + insertJobs + ` ORDER BY m.n)
 	SELECT '', ` + notify
+
+	// One message alone, the usual case inside of a user's transaction. Its plan is made once: one
+	// with arrays is made again each time, because its estimate depends on their lengths.
+	publishOne = `INSERT INTO {}.job
+			(queue, priority, not_before, attempt, published, message_id, content_type, headers, body)
+		VALUES ($1::text, $3::smallint, greatest($4::timestamptz, clock_timestamp()), $5::int, $6::timestamptz,
+			$7::text, $8::text, nullif($9::text, '')::jsonb, $10::bytea)
+		RETURNING '', ` + notify
 
 	// The keys are sorted, so that publishers of the same keys never wait for each other in a
 	// circle.

@@ -25,7 +25,7 @@ func (q *Queue) PublishTx(ctx context.Context, tx pgx.Tx, msgs ...queue.Message)
 			return "", err
 		}
 		var fresh string
-		text, args := p.arrays(q.broker)
+		text, args := p.statement(q.broker)
 		err := tx.QueryRow(ctx, text, args...).Scan(&fresh, nil)
 		return fresh, err
 	})
@@ -60,6 +60,9 @@ const valuesMost = 1000
 // values returns the statement for any driver, with its arguments, which have the types of
 // driver.Value.
 func (p *publication) values(b *Broker, part []int) (text string, args []any) {
+	if p.isPlain() {
+		return p.one(b)
+	}
 	var r rows
 	for _, i := range part {
 		r.add(&p.msgs[i])
