@@ -204,7 +204,7 @@ func (l *ledger) onDecided(e *entry) {
 		e.deferred = true
 		return
 	}
-	if e.takeUnsaved() {
+	if e.mustSave() {
 		e.saveDone(func() { e.incarnation.tell(&settleDue{entry: e}) })
 		return
 	}

@@ -299,8 +299,7 @@ func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
 	stuck := false
 	for _, e := range l.busy.Slice() {
 		switch {
-		case e.decidingFor(now) > handleLimit:
-			e.leaveSeat()
+		case e.handleHangs(now):
 			l.report.handleHangs(e)
 			l.workers.stop(e, ErrHandleResult)
 			l.onWorkerLost(e, ErrHandleResult)

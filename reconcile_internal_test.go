@@ -355,7 +355,9 @@ func TestWorkersStuck(t *testing.T) {
 		first := r.ledger.workers.supervisor
 		r.ledger.workers.supervisor = &actor.PID{Address: r.sys.Address(), Id: "nobody"}
 		nobody := r.ledger.workers.supervisor
-		r.do("publish a", "wait 4s", "publish b", "wait 2s")
+		r.do("publish a", "wait 4s")
+		require.Equal(r, nobody, r.ledger.workers.supervisor, "a is not late yet")
+		r.do("publish b", "wait 2s")
 		require.NotEqual(r, nobody, r.ledger.workers.supervisor, "b is not late yet, but a is")
 		require.NotEqual(r, first, r.ledger.workers.supervisor)
 		r.do("wait 1m")

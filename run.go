@@ -36,13 +36,9 @@ func (c *entryContext) Value(key any) any {
 	return nil
 }
 
-// TaskListener returns the worker if it is the library's own. It is called in run, by Spawn.
-func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] {
-	if c.own == nil {
-		return nil
-	}
-	return c.own
-}
+// TaskListener returns the worker. It is called in run, by Spawn, for a task without an owner: that
+// is one whose worker is the library's own.
+func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] { return c.own }
 
 // errTaskRunning is returned by run if the job already has a task.
 var errTaskRunning = errors.New("gentask: a task of the job runs already")

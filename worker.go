@@ -85,7 +85,7 @@ func (w *worker) Ended(reason error) {
 	if reason != nil && crashed(reason) {
 		w.entry.cfg.hooks.handle.CountFailed()
 	}
-	w.entry.returnedAfterAll()
+	w.entry.workerEnded()
 	w.entry.incarnation.tell((*workerGone)(w))
 }
 
