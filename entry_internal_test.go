@@ -96,8 +96,15 @@ func TestEntry_HandleHangs_WorkerEnded(t *testing.T) {
 		e := r.delivery(r.ledger.session.link, queue.Delivery{})
 		e.heard(&task.Outcome[any]{Status: task.OK})
 		e.workerEnded()
+		hung := r.consumer.cfg.hooks.handle.Hung
 		require.False(r, e.handleHangs(time.Now().Add(time.Hour)))
-		require.Zero(r, r.consumer.cfg.hooks.handle.Hung())
+		require.Zero(r, hung())
+		e.heard(&task.Outcome[any]{Status: task.OK})
+		require.True(r, e.handleHangs(time.Now().Add(time.Hour)))
+		require.False(r, e.handleHangs(time.Now().Add(2*time.Hour)), "it is counted once")
+		require.Equal(r, 1, hung())
+		e.workerEnded()
+		require.Zero(r, hung())
 	})
 }
 

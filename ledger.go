@@ -182,7 +182,7 @@ func (l *ledger) workersLost(reason error) {
 			continue
 		}
 		// After a Goexit of the producer the job must back off.
-		if !e.begun() && !guard.Is(reason, actor.ErrGoexit) {
+		if e.currentTask() == nil && !guard.Is(reason, actor.ErrGoexit) {
 			_ = e.settle(Release(), reason) // its worker was never spawned
 		}
 		l.onWorkerLost(e, reason)

@@ -47,9 +47,6 @@ const (
 
 // floor returns how long to wait after the given return, from 1.
 func floor(times int) time.Duration {
-	if times == 0 {
-		return 0
-	}
 	return min(floorBase<<min(times-1, 20), floorMost)
 }
 
