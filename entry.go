@@ -72,7 +72,7 @@ func newEntry(d *queue.Delivery, k *sessionLink, i *incarnation, cfg *settings) 
 	e := &entry{delivery: d, link: k, incarnation: i, cfg: cfg.of(&d.Message), received: time.Now()}
 	e.item = admission.Item{
 		Owner: e, Identity: identityOf(cfg.seed, d), Attempt: d.Attempt, Keys: cfg.keysOf(&d.Message, e.received),
-		Redelivered: d.Redelivered, Used: int32(min(e.attemptsOfCopy(), math.MaxInt32)), //nolint:gosec // bounded
+		Redelivered: d.Redelivered, Used: int32(e.attemptsOfCopy()), //nolint:gosec // bounded
 	}
 	return e
 }
@@ -184,10 +184,8 @@ func (e *entry) notSpawned(now time.Time) bool {
 func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	disposition, _ := d.disposition()
-	s := queue.Settlement{
-		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after),
-		Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
-	}
+	s := e.settledBy(disposition)
+	s.After = max(d.after, e.after)
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
 		if disposition == queue.DeadLetter {
@@ -195,6 +193,14 @@ func (e *entry) settlement() queue.Settlement {
 		}
 	}
 	return s
+}
+
+// settledBy returns a settlement that has no reason, and comes into effect at once.
+func (e *entry) settledBy(how queue.Disposition) queue.Settlement {
+	return queue.Settlement{
+		Delivery: e.delivery, Disposition: how,
+		Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
+	}
 }
 
 // fateOf returns how the gates see a settlement.
@@ -217,16 +223,6 @@ func (e *entry) reject(refusal error) {
 	e.reason = fmt.Errorf("%w: %w", ErrReturned, refusal)
 }
 
-// decidingFor returns how long HandleResult has been running; zero if it isn't.
-func (e *entry) decidingFor(now time.Time) time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.deciding == 0 {
-		return 0
-	}
-	return now.Sub(e.received) - e.deciding
-}
-
 // answered records that HandleResult has returned.
 func (e *entry) answered() {
 	e.mu.Lock()
@@ -234,23 +230,26 @@ func (e *entry) answered() {
 	e.deciding = 0
 }
 
-// leaveSeat counts a HandleResult that hangs. It still runs.
-func (e *entry) leaveSeat() {
+// handleHangs reports, once, whether HandleResult has been running for too long. It is given up
+// then, and counted: it still runs.
+func (e *entry) handleHangs(now time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.unseated = true
+	if e.deciding == 0 || now.Sub(e.received)-e.deciding <= handleLimit {
+		return false
+	}
+	e.deciding, e.unseated = 0, true
 	e.cfg.hooks.handle.CountHung()
+	return true
 }
 
-// returnedAfterAll is called when HandleResult certainly no longer runs.
-func (e *entry) returnedAfterAll() {
+// workerEnded is called when the worker has ended: HandleResult certainly no longer runs.
+func (e *entry) workerEnded() {
 	e.mu.Lock()
-	hung := e.unseated
-	e.unseated = false
-	e.mu.Unlock()
-	if hung {
+	defer e.mu.Unlock()
+	e.deciding = 0
+	if e.unseated {
 		e.cfg.hooks.handle.CountReturned()
-		e.incarnation.tell(&unblocked{})
 	}
 }
 
@@ -267,7 +266,7 @@ func (e *entry) idleSince(now time.Time) (since time.Time, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case e.receiver == nil || !e.alive:
+	case !e.alive:
 		return time.Time{}, false
 	case e.task == nil:
 		since = e.startedAt()
@@ -335,14 +334,19 @@ func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
 	})
 }
 
+// maxUsed bounds the number in queue.HeaderAttempts, which any program may have written, so that
+// adding to it does not overflow.
+const maxUsed = math.MaxInt32 / 4
+
 // attemptsOfCopy returns how many attempts were used up before this copy of the message was made.
 func (e *entry) attemptsOfCopy() int {
 	header, copied := e.delivery.Headers[queue.HeaderAttempts]
 	if !copied {
 		return 0
 	}
-	used, _ := strconv.Atoi(header) // another program's header counts as none
-	return used
+	// Another program's header counts as none, and the nearest number if it is out of range.
+	used, _ := strconv.ParseInt(header, 10, 32)
+	return int(max(0, min(used, maxUsed)))
 }
 
 // storeFailed reports that a call of the store failed. It has no other effect.
@@ -353,13 +357,11 @@ func (e *entry) storeFailed(what string, err error) {
 	i.emit(because(EventDedupFailed, e, err))
 }
 
-// takeUnsaved reports, once, whether the store must be updated before the acknowledgement is sent.
-func (e *entry) takeUnsaved() bool {
+// mustSave reports whether the store must be updated before the acknowledgement is sent.
+func (e *entry) mustSave() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	unsaved := e.unsaved
-	e.unsaved = false
-	return unsaved
+	return e.unsaved
 }
 
 // queueTime returns how long the message waited until it was given to a worker; zero if it was not.

@@ -71,15 +71,15 @@ func (j Job[J]) DedupKey() string { return storeKey(j.entry.delivery) }
 // Published returns when the message was published; zero if unknown.
 func (j Job[J]) Published() time.Time { return j.entry.delivery.Time }
 
-// Backoff returns how long to wait before the next attempt. In HandleResult that is by the rule
-// that matches how this one ended, and otherwise by [Retry.Backoff].
+// Backoff returns how long to wait before the next attempt. When the task has ended, or its time is
+// over, that is by the rule that matches that, and otherwise by [Retry.Backoff].
 func (j Job[J]) Backoff() time.Duration {
 	e := j.entry
 	s, reason := e.ended()
 	if s != task.Exit && s != task.Timeout {
 		return e.backoff(nil, nil)
 	}
-	return e.backoff(e.rule(s, reason), reason)
+	return e.backoff(e.rule(s, e.facts(s).explain(reason)), reason)
 }
 
 // Settle ends the delivery now, even while its task runs. Later decisions are ignored. It

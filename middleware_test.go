@@ -122,6 +122,25 @@ func TestLogRuns(t *testing.T) {
 	}
 }
 
+// expires runs a job that works for some time within a middleware that knows its deadline.
+func expires(
+	t *testing.T, deadline gentask.Middleware, msg queue.Message, work time.Duration, want queue.Disposition, runs bool,
+) {
+	t.Helper()
+	ran := false
+	cfg := withMiddleware(deadline)
+	cfg.Timeout = time.Minute
+	got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error {
+		ran = true
+		return rig.Pause(ctx, work)
+	}), msg, cfg)
+	require.Equal(t, want, got.Disposition)
+	require.Equal(t, runs, ran)
+	if want == queue.DeadLetter {
+		require.ErrorIs(t, got.Reason, gentask.ErrExpired)
+	}
+}
+
 // TestDeadlineFrom: what is too late is dead-lettered, whether it was not run at all or cancelled;
 // and only that. A header that can't be read puts the message off, for a node that can read it.
 func TestDeadlineFrom(t *testing.T) {
@@ -146,18 +165,7 @@ func TestDeadlineFrom(t *testing.T) {
 				if d, err := time.ParseDuration(c.header); err == nil {
 					msg.Headers["expires"] = time.Now().Add(d).Format(time.RFC3339)
 				}
-				ran := false
-				cfg := withMiddleware(gentask.DeadlineFrom("expires"))
-				cfg.Timeout = time.Minute
-				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error {
-					ran = true
-					return rig.Pause(ctx, c.work)
-				}), msg, cfg)
-				require.Equal(t, c.want, got.Disposition)
-				require.Equal(t, c.ran, ran)
-				if c.want == queue.DeadLetter {
-					require.ErrorIs(t, got.Reason, gentask.ErrExpired)
-				}
+				expires(t, gentask.DeadlineFrom("expires"), msg, c.work, c.want, c.ran)
 			})
 		})
 	}

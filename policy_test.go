@@ -209,6 +209,28 @@ func TestExtend(t *testing.T) {
 	})
 }
 
+// TestTimeout_Cancelled: a job that is cancelled before its time is over, or while HandleResult
+// decides about that, ends as cancelled: the decision about the timeout does not count.
+func TestTimeout_Cancelled(t *testing.T) {
+	for _, cancels := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			got := gentasktest.Run(t, gentask.Work(&rig.Worker[mail, int]{
+				OnRun: func(ctx context.Context, _ mail) (int, error) { <-ctx.Done(); return 0, context.Cause(ctx) },
+				OnResult: func(job gentask.Job[mail], o task.Outcome[int]) gentask.Decision {
+					if o.Status != task.Timeout {
+						return gentask.DefaultDecision(job, o)
+					}
+					if cancels {
+						job.Cancel()
+					}
+					return gentask.Requeue(time.Minute)
+				},
+			}), gentasktest.JSON(t, mail{}), gentask.Config{Timeout: time.Second})
+			require.Equal(t, map[bool]queue.Disposition{false: queue.Requeue, true: queue.DeadLetter}[cancels], got.Disposition)
+		})
+	}
+}
+
 // TestExtend_MakesSenseAfterATimeoutOnly; for no time it is no decision either.
 func TestExtend_MakesSenseAfterATimeoutOnly(t *testing.T) {
 	for name, c := range map[string]struct {

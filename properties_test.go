@@ -10,7 +10,6 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/gentasktest"
-	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -58,18 +57,7 @@ func TestDeadlineFromExpiration(t *testing.T) {
 				msg := gentasktest.JSON(t, mail{})
 				msg.Time = time.Now().Add(-c.age)
 				msg.Properties = &queue.Properties{Expiration: c.expiration}
-				ran := false
-				cfg := withMiddleware(gentask.DeadlineFromExpiration())
-				cfg.Timeout = time.Minute
-				got := gentasktest.Run(t, gentask.Handle(func(ctx context.Context, _ mail) error {
-					ran = true
-					return rig.Pause(ctx, c.work)
-				}), msg, cfg)
-				require.Equal(t, c.want, got.Disposition)
-				require.Equal(t, c.ran, ran)
-				if c.want == queue.DeadLetter {
-					require.ErrorIs(t, got.Reason, gentask.ErrExpired)
-				}
+				expires(t, gentask.DeadlineFromExpiration(), msg, c.work, c.want, c.ran)
 			})
 		})
 	}

@@ -47,9 +47,6 @@ const (
 
 // floor returns how long to wait after the given return, from 1.
 func floor(times int) time.Duration {
-	if times == 0 {
-		return 0
-	}
 	return min(floorBase<<min(times-1, 20), floorMost)
 }
 
@@ -171,6 +168,35 @@ func (r *refusals) await(e *entry, until time.Time, refusal error, now time.Time
 	one := r.about(e, now)
 	one.due, one.reason = until, refusal
 	r.err = refusal
+}
+
+// recall carries out the earlier decision about a delivery that has come back, without running it,
+// or delays the delivery until its floor is over. It reports whether the entry is decided.
+func (r *refusals) recall(e *entry, known *returnee) bool {
+	now := time.Now()
+	from, d := later(known.until, now), known.wish
+	// It was published again, for example from the dead letters, or the driver can't detect
+	// redelivery.
+	if !e.delivery.Redelivered {
+		e.item.Delay(from)
+		return false
+	}
+	if d.kind != decideAck && d.kind != decideDeadLetter {
+		rest := known.due.Sub(from)
+		if rest < floorBase {
+			e.item.Delay(from)
+			return false
+		}
+		d = Snooze(rest)
+	}
+	if from.Equal(now) {
+		_ = e.settle(d, known.reason) // it is undecided, as all deliveries that come
+		return true
+	}
+	_ = e.decide(d, known.reason)
+	e.sent = true
+	r.await(e, from, known.refusal, now)
+	return true
 }
 
 // hopeless reports whether the delivery of e should be returned.

@@ -36,13 +36,9 @@ func (c *entryContext) Value(key any) any {
 	return nil
 }
 
-// TaskListener returns the worker if it is the library's own. It is called in run, by Spawn.
-func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] {
-	if c.own == nil {
-		return nil
-	}
-	return c.own
-}
+// TaskListener returns the worker. It is called in run, by Spawn, for a task without an owner: that
+// is one whose worker is the library's own.
+func (c *entryContext) TaskListener() cell.Listener[*task.Outcome[any]] { return c.own }
 
 // errTaskRunning is returned by run if the job already has a task.
 var errTaskRunning = errors.New("gentask: a task of the job runs already")
@@ -115,18 +111,18 @@ func (e *entry) heard(o *task.Outcome[any]) {
 	e.note(o)
 }
 
-// ended returns how the task ended, as recorded so far. The status is zero before.
+// ended returns how the task ended, or that its time is over. The status is zero before.
 func (e *entry) ended() (task.Status, error) {
 	e.mu.Lock()
-	s, t := e.status, e.task
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	e.learn()
 	switch {
-	case s == task.Timeout:
-		return s, task.ErrTimeout
-	case t == nil || !t.Over():
-		return s, nil
+	case e.status == task.Timeout:
+		return e.status, task.ErrTimeout
+	case e.status == 0 || e.task == nil:
+		return e.status, nil
 	}
-	return s, t.Yield(0).Reason
+	return e.status, e.task.Yield(0).Reason
 }
 
 // learn is heard for a user's worker, once its task is over. It must be called with mu held.
@@ -145,7 +141,7 @@ func (e *entry) learn() {
 func (e *entry) note(o *task.Outcome[any]) {
 	e.ending, e.told = o.Ending, nil
 	switch {
-	case o.Status == task.OK, o.Cause == nil:
+	case o.Status == task.OK:
 	case o.Cause == e.cause, o.Cause == task.ErrTimeout: //nolint:errorlint // itself; user's workers pass the second
 		e.told = o.Cause
 	}
@@ -177,7 +173,7 @@ func (e *entry) currentTask() *task.Task[any] {
 // leftBehind reports whether the job's last task was abandoned. Its goroutine may still run.
 func (e *entry) leftBehind() bool {
 	t := e.currentTask()
-	return t != nil && t.Over() && t.Yield(0).Ending == task.Abandoned
+	return t != nil && t.Yield(0).Ending == task.Abandoned
 }
 
 // stopped reports whether the job must stop.
@@ -195,13 +191,6 @@ func (e *entry) unfinished() *task.Task[any] {
 		return nil
 	}
 	return e.task
-}
-
-// begun reports whether a task was started, or a decision taken.
-func (e *entry) begun() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.task != nil || e.decision.kind != undecided
 }
 
 // owns reports whether t is the job's own task.
@@ -367,20 +356,20 @@ func (e *entry) knownDone(ctx context.Context) bool {
 func (e *entry) noteDone(d Decision) {
 	known := e.incarnation.instance.dedup
 	switch {
-	case known == nil || e.duplicate:
+	case known == nil:
 	case d.kind != decideAck:
 		if e.task != nil && !e.looking && !e.lost {
 			known.noteFailed(e.item.Identity)
 		}
 	default:
-		if e.learn(); e.status != task.OK || !known.noteDone(e.item.Identity) {
-			return
-		}
-		if e.lost {
+		e.learn()
+		switch {
+		case e.status != task.OK || !known.noteDone(e.item.Identity):
+		case e.lost:
 			e.saveDone(func() {})
-			return
+		default:
+			e.unsaved = true
 		}
-		e.unsaved = true
 	}
 }
 

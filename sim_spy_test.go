@@ -190,7 +190,7 @@ func (s *sim) flows(l *ledger) {
 				e.delivery.ID, l.busy.Len(), l.slots(), l.waiting.Len(), l.alarm.at.Sub(s.begun))
 		}
 	}
-	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 {
+	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && !l.anyUnstarted() {
 		s.fail("at rest, the breaker is open, and was to probe %v ago", now.Sub(f.NextProbe()))
 	}
 }

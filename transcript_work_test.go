@@ -215,6 +215,9 @@ func (a *replayActor) begin(ctx actor.Context, verb, text string) {
 		process.SendAfter(ctx, d, &replayTrip{text})
 		return
 	}
+	if verb == "block" {
+		<-a.released
+	}
 	if verb == "panic" {
 		a.log.add(lineJob, "worker %s panics: %s", a.job.ID(), text)
 		panic(text)

@@ -79,10 +79,10 @@ func (e *entry) whyForeign() error {
 }
 
 // loops reports whether a delivery could be run and given back like this for ever. That is
-// impossible if it was not started or was interrupted, and if d makes it wait or costs a limited
-// attempt.
+// impossible if it was not started, and if d makes it wait or costs a limited attempt. A drain or
+// the loss of a session, which interrupt jobs, are no loop either: they don't ask.
 func (e *entry) loops(d Decision) bool {
-	if !e.wasStarted() || factsOfCause(e.toldCause()).has(factInterrupted) {
+	if !e.wasStarted() {
 		return false
 	}
 	if d.kind == decideRequeue {
@@ -174,11 +174,8 @@ func (e *entry) decisionFor(f facts, s task.Status, reason error, ask bool) Deci
 			return rule.decide(e, reason)
 		}
 	}
-	switch {
-	case s == task.Exit && f.has(factUndecodable|factCancelled):
+	if f.has(factUndecodable | factCancelled) {
 		return DeadLetter(reason)
-	case ask:
-		return Requeue(e.backoff(nil, reason))
 	}
 	return Requeue(e.plainBackoff())
 }
@@ -197,8 +194,8 @@ func (e *entry) rule(s task.Status, reason error) *Rule {
 
 // decide is what the rule makes of a job.
 func (r *Rule) decide(e *entry, reason error) Decision {
-	tryAgain := r.Do.kind == undecided || r.Do.kind == decideRequeue
-	if attempt := e.item.Attempt; tryAgain && r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
+	// MaxAttempts is zero if Do is anything but a requeue: see check.
+	if attempt := e.item.Attempt; r.MaxAttempts > 0 && attempt >= r.MaxAttempts {
 		return DeadLetter(&AttemptsError{Attempt: attempt, Max: r.MaxAttempts, Err: reason})
 	}
 	if r.Do.kind == undecided {

@@ -46,8 +46,6 @@ func startWorker(e *entry, k kernel) {
 	case err == nil:
 	case refused(err):
 		w.end(Release(), err)
-	case err == ErrSessionLost: //nolint:errorlint // the cause itself
-		w.end(Release(), err) // lost before it began: nothing has run, and nothing is owed
 	default: // by a message, because HandleResult must not block the ledger
 		w.Post(&notStarted{reason: err})
 	}
@@ -85,7 +83,7 @@ func (w *worker) Ended(reason error) {
 	if reason != nil && crashed(reason) {
 		w.entry.cfg.hooks.handle.CountFailed()
 	}
-	w.entry.returnedAfterAll()
+	w.entry.workerEnded()
 	w.entry.incarnation.tell((*workerGone)(w))
 }
 
@@ -95,7 +93,7 @@ func crashed(err error) bool { return has[*actor.PanicError](err) || guard.Is(er
 // refused reports whether the task supervisor has refused to start a task. Nothing has run then, so
 // it costs no attempt.
 func refused(err error) bool {
-	return guard.Is(err, task.ErrMaxAbandoned) || guard.Is(err, task.ErrMaxChildren) || guard.Is(err, task.ErrClosed)
+	return guard.Is(err, task.ErrMaxAbandoned) || guard.Is(err, task.ErrClosed)
 }
 
 func (w *worker) outcome(o *task.Outcome[any]) {
@@ -131,16 +129,14 @@ func (w *worker) timeout(o *task.Outcome[any]) {
 // decides.
 func (w *worker) ask(o *task.Outcome[any]) Decision {
 	w.entry.heard(o)
+	defer w.entry.answered()
 	if w.entry.isDuplicate() {
 		return Ack() // that is how it was settled
 	}
 	if d := w.entry.aside(); d.kind != undecided {
-		w.entry.answered()
 		return d
 	}
-	d := hostedAsk(w.entry.cfg.hooks.Host, w, o)
-	w.entry.answered()
-	return d
+	return hostedAsk(w.entry.cfg.hooks.Host, w, o)
 }
 
 func (w *worker) end(d Decision, reason error) {

@@ -104,11 +104,11 @@ func (w *workers) crashed(msg *workerCrashed) {
 		w.restart(msg)
 	default:
 		w.adopt(e, t, msg.reason).resume = func(again bool) {
-			if !again {
+			if again {
+				w.restart(msg)
+			} else {
 				msg.resume(false)
-				return
 			}
-			w.restart(msg)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (w *workers) restart(msg *workerCrashed) {
 // restartNow is called when a crashed worker has waited long enough.
 func (w *workers) restartNow(msg *restartDue) {
 	e := msg.entry
-	msg.resume(e.busy() && !e.decided() && !e.stopped() && !e.leftBehind())
+	msg.resume(e.busy() && !e.decided() && !e.stopped())
 }
 
 // orphanOf returns the orphan of an entry; nil if its task is none.

@@ -1,9 +1,7 @@
 package brokertest
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,18 +28,11 @@ func FindPostgresPrograms(version string) (PostgresPrograms, error) {
 	}
 	root := "/"
 	if version != "" {
-		dir, err := scripts()
+		fetched, err := fetch("get-postgres", version)
 		if err != nil {
 			return PostgresPrograms{}, err
 		}
-		var why bytes.Buffer
-		cmd := exec.Command(filepath.Join(dir, "get-postgres"), version)
-		cmd.Stderr = &why
-		printed, err := cmd.Output()
-		if err != nil {
-			return PostgresPrograms{}, fmt.Errorf("brokertest: PostgreSQL %s: %w: %s", version, err, why.Bytes())
-		}
-		root = "/" + strings.TrimSpace(string(printed))
+		root = "/" + fetched
 	}
 	p := PostgresPrograms{fetched: filepath.Clean(root) != "/"}
 	found, err := filepath.Glob(filepath.Join(root, "usr/lib/postgresql/*/bin/postgres"))

@@ -74,7 +74,7 @@ func newPostgres(programs PostgresPrograms, small string, fill func(*PostgresSer
 	if err := p.settle(); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	ports, err := FreePorts(1)
 	if err == nil {
 		p.port = ports[0]
 		err = fill(p)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Proxy is a TCP proxy between a client and its broker, for a test that cuts the network. It ends
-// with the test.
+// Proxy is a TCP proxy between a client and its broker, for a test that cuts the network, or makes
+// it silent. It ends with the test.
 type Proxy struct {
 	listener net.Listener
 	broker   *url.URL
@@ -17,6 +17,9 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
+	held  bool
+
+	back sync.RWMutex // locked while data from the server is held back
 }
 
 // NewProxy returns a proxy to the broker at the URL, which names one host and its port.
@@ -57,6 +60,20 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Hold makes the network take everything and deliver nothing, from now on. New connections are
+// still accepted.
+func (p *Proxy) Hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = true
+}
+
+// HoldBack keeps what the broker sends until release is called.
+func (p *Proxy) HoldBack() (release func()) {
+	p.back.Lock()
+	return p.back.Unlock
+}
+
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -72,18 +89,43 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.conns[client], p.conns[server] = true, true
 		p.mu.Unlock()
-		p.work.Go(func() { p.pass(client, server) })
-		p.work.Go(func() { p.pass(server, client) })
+		p.work.Go(func() { p.pass(client, server, writer{p, server}) })
+		p.work.Go(func() { p.pass(server, client, backWriter{writer{p, client}}) })
 	}
 }
 
 // pass copies until one side ends, and then closes the other.
-func (p *Proxy) pass(from, to net.Conn) {
-	_, _ = io.Copy(to, from)
+func (p *Proxy) pass(from, to net.Conn, by io.Writer) {
+	_, _ = io.Copy(by, from)
 	from.Close()
 	to.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, from)
 	delete(p.conns, to)
+}
+
+// writer writes to one side, unless the proxy holds everything.
+type writer struct {
+	p  *Proxy
+	to net.Conn
+}
+
+func (w writer) Write(b []byte) (int, error) {
+	w.p.mu.Lock()
+	held := w.p.held
+	w.p.mu.Unlock()
+	if held {
+		return len(b), nil
+	}
+	return w.to.Write(b)
+}
+
+// backWriter writes to the client. It waits while the proxy holds that back.
+type backWriter struct{ writer }
+
+func (w backWriter) Write(b []byte) (int, error) {
+	w.p.back.RLock()
+	defer w.p.back.RUnlock()
+	return w.writer.Write(b)
 }

@@ -35,7 +35,7 @@ func startRabbitMQ(version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ports, err := freePorts(3)
+	ports, err := FreePorts(3)
 	if err != nil {
 		return "", err
 	}
@@ -105,9 +105,9 @@ func await(at string) error {
 
 var errNoPorts = errors.New("brokertest: no free ports between 20000 and 32000")
 
-// freePorts returns n loopback ports without a listener. They are below those that the system
+// FreePorts returns n loopback ports without a listener. They are below those that the system
 // assigns to clients, because a client could take the port of a server that is down for a moment.
-func freePorts(n int) ([]int, error) {
+func FreePorts(n int) ([]int, error) {
 	const first, count, tries = 20_000, 12_000, 1000
 	var ports []int
 	for range tries {

@@ -30,18 +30,24 @@ func FindRabbitMQPrograms(version string) (RabbitMQPrograms, error) {
 	if version == "" {
 		return RabbitMQPrograms{}, installed()
 	}
+	dir, err := fetch("get-rabbitmq", version)
+	return RabbitMQPrograms{dir: dir}, err
+}
+
+// fetch runs a script that fetches a version of a broker, and returns the directory that it prints.
+func fetch(script, version string) (string, error) {
 	dir, err := scripts()
 	if err != nil {
-		return RabbitMQPrograms{}, err
+		return "", err
 	}
 	var why bytes.Buffer
-	cmd := exec.Command(filepath.Join(dir, "get-rabbitmq"), version)
+	cmd := exec.Command(filepath.Join(dir, script), version)
 	cmd.Stderr = &why
 	root, err := cmd.Output()
 	if err != nil {
-		return RabbitMQPrograms{}, fmt.Errorf("brokertest: RabbitMQ %s: %w: %s", version, err, why.Bytes())
+		return "", fmt.Errorf("brokertest: %s %s: %w: %s", script, version, err, why.Bytes())
 	}
-	return RabbitMQPrograms{dir: strings.TrimSpace(string(root))}, nil
+	return strings.TrimSpace(string(root)), nil
 }
 
 // installed returns an error if the machine has no RabbitMQ of its own.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,25 +158,4 @@ func await(what string, ask func() error) error {
 			return fmt.Errorf("chaos: %s: not within %v: %w", what, startTime, err)
 		}
 	}
-}
-
-var errNoPorts = errors.New("chaos: no free ports between 20000 and 32000")
-
-// freePorts returns n free ports of loopback. They are below those that the system gives to
-// clients, which could take the port of a server that is down for a moment.
-func freePorts(n int) ([]int, error) {
-	const first, count, tries = 20_000, 12_000, 1000
-	var ports []int
-	for range tries {
-		port := first + rand.IntN(count) //nolint:gosec // not a secret
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			continue
-		}
-		defer l.Close()
-		if ports = append(ports, port); len(ports) == n {
-			return ports, nil
-		}
-	}
-	return nil, errNoPorts
 }

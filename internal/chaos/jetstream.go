@@ -10,6 +10,8 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gentask/gentask/internal/brokertest"
 )
 
 // JetStream is a cluster of private NATS servers with JetStream, each a process of its own, so that
@@ -45,7 +47,7 @@ func startJetStream(n, store int) (*JetStream, error) {
 }
 
 func (j *JetStream) begin(n, store int) error {
-	ports, err := freePorts(2 * n)
+	ports, err := brokertest.FreePorts(2 * n)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func StartRabbitMQ(n int) (*RabbitMQ, error) {
 }
 
 func (r *RabbitMQ) begin(n int) error {
-	ports, err := freePorts(2 + 2*n)
+	ports, err := brokertest.FreePorts(2 + 2*n)
 	if err != nil {
 		return err
 	}

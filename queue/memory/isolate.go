@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/gentask/gentask/queue"
@@ -14,36 +15,17 @@ var _ queue.Isolator = isolating{}
 
 // Isolate implements [queue.Isolator]. A move counts as a release.
 func (s isolating) Isolate(ctx context.Context, batch []queue.Settlement) error {
-	q := s.q
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if s.over != nil {
-		return s.gone()
-	}
-	err := ctx.Err()
-	if err == nil && q.strikes(&q.faults.FailSettle) {
-		err = orRefused(q.faults.FailError)
-	}
-	if err != nil {
-		return s.refuseAll(batch, err)
-	}
-	var failed []queue.SettleFailure
-	for i := range batch {
-		if err := s.isolate(batch[i]); err != nil {
-			failed = append(failed, s.refuse(&batch[i], err))
-		}
-	}
-	s.rouse() // a slot is free
-	if failed != nil {
-		return &queue.SettleError{Failed: failed}
-	}
-	return nil
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	defer s.rouse() // a slot is free
+	return s.each(ctx, batch, slices.All(batch), s.isolate)
 }
 
 // isolate moves the delivery of st.
-func (s isolating) isolate(st queue.Settlement) error {
-	st.Disposition = queue.Release
-	h, err := s.claim(&st)
+func (s isolating) isolate(st *queue.Settlement) error {
+	release := *st
+	release.Disposition = queue.Release
+	h, err := s.claim(&release)
 	if err != nil {
 		return err
 	}

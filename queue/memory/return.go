@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"github.com/gentask/gentask/queue"
@@ -13,26 +14,34 @@ var _ queue.Returner = (*session)(nil)
 // tail, without costing an attempt. With [Faults.CrudeReturn] it always gives them back to the
 // head, at the cost of an attempt.
 func (s *session) Return(ctx context.Context, batch []queue.Settlement) error {
-	q := s.q
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	defer s.q.wake()
+	return s.each(ctx, batch, slices.Backward(batch), s.giveBack) // the last one must go to the head first
+}
+
+// each calls f for the settlements of a batch, in the given order, unless the session is over or a
+// fault strikes. It returns what f has refused. It must be called with mu held.
+func (s *session) each(
+	ctx context.Context, batch []queue.Settlement, order iter.Seq2[int, queue.Settlement],
+	f func(*queue.Settlement) error,
+) error {
 	if s.over != nil {
 		return s.gone()
 	}
 	err := ctx.Err()
-	if err == nil && q.strikes(&q.faults.FailSettle) {
-		err = orRefused(q.faults.FailError)
+	if err == nil && s.q.strikes(&s.q.faults.FailSettle) {
+		err = orRefused(s.q.faults.FailError)
 	}
 	if err != nil {
 		return s.refuseAll(batch, err)
 	}
 	var failed []queue.SettleFailure
-	for i := range slices.Backward(batch) { // the last one must go to the head first
-		if err := s.giveBack(&batch[i]); err != nil {
+	for i := range order {
+		if err := f(&batch[i]); err != nil {
 			failed = append(failed, s.refuse(&batch[i], err))
 		}
 	}
-	q.wake()
 	if failed != nil {
 		return &queue.SettleError{Failed: failed}
 	}

@@ -24,8 +24,8 @@ func TestConformance(t *testing.T) {
 
 func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
 	t.Helper()
-	p := newProxy(t, standard)
-	q := newQueue(t, p.url(), cfg)
+	p := brokertest.NewProxy(t, "nats://"+standard)
+	q := newQueue(t, p.URL(), cfg)
 	// No Held: JetStream counts messages that wait to be delivered again as held.
 	return queuetest.Fixture{
 		Source:      q,
@@ -35,7 +35,7 @@ func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
 		Bury: func(ctx context.Context, msgs ...queue.Message) error {
 			return brokertest.Bury(ctx, bare(t, "nats://"+standard), q.Name()+"-dead", msgs)
 		},
-		Break: p.cut,
+		Break: p.Cut,
 		Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
 )
@@ -96,20 +97,20 @@ func TestHeldMessageIsNotHandedOutAgain(t *testing.T) {
 
 // A redelivery that crosses the settlement of its message is acked, and not handed out.
 func TestSettledMessageIsNotHandedOutAgain(t *testing.T) {
-	p := newProxy(t, standard)
-	q := newQueue(t, p.url(), nats.Config{Lease: time.Minute})
+	p := brokertest.NewProxy(t, "nats://"+standard)
+	q := newQueue(t, p.URL(), nats.Config{Lease: time.Minute})
 	tap, s := tapped(t, q, 2)
 	for _, disposition := range []queue.Disposition{queue.Ack, queue.Ack, queue.Ack, queue.Ack} {
 		require.NoError(t, q.Publish(soon(t), queue.Message{}))
 		d, m := receive(t, s), hear(t, tap.deliveries)
-		p.back.Lock()
+		release := p.HoldBack()
 		require.NoError(t, tap.nc.Publish(m.Reply, []byte("-NAK")))
 		again := hear(t, tap.deliveries).Reply
 		hear(t, tap.answers)
 		settled := make(chan error)
 		go func() { settled <- s.Settle(soon(t), []queue.Settlement{{Delivery: d, Disposition: disposition}}) }()
 		require.Equal(t, m.Reply, hear(t, tap.answers).Subject)
-		p.back.Unlock()
+		release()
 		require.NoError(t, <-settled)
 		answer := hear(t, tap.answers)
 		require.Equal(t, again, answer.Subject)

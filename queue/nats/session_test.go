@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
 )
@@ -55,14 +56,14 @@ func TestLeaseIsRenewed(t *testing.T) {
 
 // The session that is cut off holds nothing for longer than its lease.
 func TestLostDeliveryComesBackWithinTheLease(t *testing.T) {
-	p := newProxy(t, standard)
-	lost := newQueue(t, p.url(), nats.Config{Lease: time.Second})
+	p := brokertest.NewProxy(t, "nats://"+standard)
+	lost := newQueue(t, p.URL(), nats.Config{Lease: time.Second})
 	require.NoError(t, lost.Publish(soon(t), queue.Message{ID: "a"}))
 	s := newSession(t, lost, 1)
 	receive(t, s)
 	other := newSession(t, newBroker(t, "nats://"+standard, nats.Config{}).Queue(lost.Name()), 1)
 	start := time.Now()
-	p.cut()
+	p.Cut()
 	d := receive(t, other)
 	require.Less(t, time.Since(start), 3*time.Second)
 	require.Equal(t, 2, d.Attempt)
@@ -88,12 +89,12 @@ func TestCloseGivesBackAtOnce(t *testing.T) {
 // A network that takes everything and delivers nothing ends the session within 6 s, and holds no
 // call for longer than its context.
 func TestSilentNetworkEndsTheSession(t *testing.T) {
-	p := newProxy(t, standard)
-	q := newQueue(t, p.url(), nats.Config{})
+	p := brokertest.NewProxy(t, "nats://"+standard)
+	q := newQueue(t, p.URL(), nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "a"}))
 	idle, busy := newSession(t, q, 2), newSession(t, q, 1)
 	holder, d := idle, receive(t, idle) // the other one's request comes second
-	p.hold()
+	p.Hold()
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -109,10 +110,10 @@ func TestSilentNetworkEndsTheSession(t *testing.T) {
 // A publisher whose network takes nothing more ends with its context, with one small message and
 // with more than the socket takes, and names each message; the next one makes a new connection.
 func TestBlockedPublishHonoursTheContextAndNamesTheMessages(t *testing.T) {
-	p := newProxy(t, standard)
-	q := newQueue(t, p.url(), nats.Config{})
+	p := brokertest.NewProxy(t, "nats://"+standard)
+	q := newQueue(t, p.URL(), nats.Config{})
 	require.NoError(t, q.Publish(soon(t), queue.Message{ID: "before"}))
-	p.hold()
+	p.Hold()
 	large := make([]queue.Message, 64)
 	for i := range large {
 		large[i] = queue.Message{ID: fmt.Sprintf("large-%d", i), Body: make([]byte, 1<<19)}
@@ -130,7 +131,7 @@ func TestBlockedPublishHonoursTheContextAndNamesTheMessages(t *testing.T) {
 			require.Equal(t, msgs[i].ID, failed.Failed[i].ID)
 		}
 	}
-	p.cut()
+	p.Cut()
 }
 
 // An idle queue is not a silent one.

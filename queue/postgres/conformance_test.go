@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/postgres"
 	"github.com/gentask/gentask/queue/queuetest"
@@ -35,14 +36,14 @@ func TestConformance(t *testing.T) {
 // fixture returns a queue whose sessions go through a proxy.
 func fixture(t testing.TB, schema string, mode pgx.QueryExecMode) queuetest.Fixture {
 	t.Helper()
-	p := newProxy(t, address())
+	p := brokertest.NewProxy(t, url())
 	// The next session to open gives back what a lost one held, without a wait for its lease.
 	cfg := postgres.Config{Schema: schema, Lease: 5 * time.Second}
 	in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }
 	direct := newBroker(t, url(), cfg, in).Queue(t.Name())
 	pool := newPool(t, url())
 	return queuetest.Fixture{
-		Source:    newBroker(t, p.url(), cfg, in).Queue(t.Name()),
+		Source:    newBroker(t, p.URL(), cfg, in).Queue(t.Name()),
 		Publisher: direct,
 		DeadLetters: func(ctx context.Context) ([]queue.Message, error) {
 			var all []queue.Message
@@ -58,7 +59,7 @@ func fixture(t testing.TB, schema string, mode pgx.QueryExecMode) queuetest.Fixt
 		Bury: func(ctx context.Context, msgs ...queue.Message) error {
 			return bury(ctx, pool, schema, t.Name(), msgs)
 		},
-		Break: p.cut,
+		Break: p.Cut,
 		Held: func(ctx context.Context) (int, error) {
 			stats, err := direct.Inspect(ctx)
 			return stats.Held, err

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/postgres"
 )
@@ -77,12 +78,12 @@ func TestEffectsHappenOnce(t *testing.T) {
 	const jobs = 50
 	schema := newSchema(t)
 	exec(t, "CREATE TABLE "+schema+".effect (id text)")
-	p := newProxy(t, address())
+	p := brokertest.NewProxy(t, url())
 	cfg := postgres.Config{Schema: schema, Lease: 500 * time.Millisecond}
 	pool := newPool(t, url())
 	direct, err := postgres.New(pool, cfg)
 	require.NoError(t, err)
-	cut := newBroker(t, p.url(), cfg)
+	cut := newBroker(t, p.URL(), cfg)
 
 	var runs atomic.Int32
 	handle := func(ctx context.Context, _ []byte) error {
@@ -98,7 +99,7 @@ func TestEffectsHappenOnce(t *testing.T) {
 		})
 		switch {
 		case n%40 == 20:
-			p.cut()
+			p.Cut()
 		case n%3 == 0:
 			return errors.New("failed after the commit")
 		}

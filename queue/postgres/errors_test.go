@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/postgres"
 )
@@ -71,9 +72,9 @@ func TestNoConnection(t *testing.T) {
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	schema := newSchema(t)
-	p := newProxy(t, address())
-	p.hold()
-	q := newBroker(t, p.url(), postgres.Config{Schema: schema}).Queue("q")
+	p := brokertest.NewProxy(t, url())
+	p.Hold()
+	q := newBroker(t, p.URL(), postgres.Config{Schema: schema}).Queue("q")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := q.Open(ctx, queue.Options{Prefetch: 1})
@@ -87,10 +88,10 @@ func TestSilentServer(t *testing.T) {
 func TestSilentServer_Close(t *testing.T) {
 	t.Parallel()
 	schema := newSchema(t)
-	p := newProxy(t, address())
-	q := newBroker(t, p.url(), postgres.Config{Schema: schema}).Queue("q")
+	p := brokertest.NewProxy(t, url())
+	q := newBroker(t, p.URL(), postgres.Config{Schema: schema}).Queue("q")
 	s := open(t, q, 1)
-	p.hold()
+	p.Hold()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	done := make(chan error, 1)

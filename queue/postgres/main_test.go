@@ -3,8 +3,6 @@ package postgres_test
 import (
 	"context"
 	"crypto/rand"
-	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,15 +79,6 @@ func newBroker(t testing.TB, url string, cfg postgres.Config, change ...func(*pg
 	b, err := postgres.New(newPool(t, url, change...), cfg)
 	require.NoError(t, err)
 	return b
-}
-
-// address returns the host and port of the server.
-func address() string {
-	cfg, err := pgx.ParseConfig(url())
-	if err != nil {
-		panic(err)
-	}
-	return net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port)))
 }
 
 // replaceAll puts the schema into SQL.

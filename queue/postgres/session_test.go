@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/postgres"
 )
@@ -21,8 +22,8 @@ func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	const lease = 1500 * time.Millisecond
 	schema := newSchema(t)
-	p := newProxy(t, address())
-	frozen := newBroker(t, p.url(), postgres.Config{Schema: schema, Lease: lease}).Queue("q")
+	p := brokertest.NewProxy(t, url())
+	frozen := newBroker(t, p.URL(), postgres.Config{Schema: schema, Lease: lease}).Queue("q")
 	q := newBroker(t, url(), postgres.Config{Schema: schema}).Queue("q")
 	dead := open(t, frozen, 50)
 	for i := range 60 {
@@ -36,7 +37,7 @@ func TestTakeOver(t *testing.T) {
 	for range 10 {
 		ack(t, other, receive(t, other))
 	}
-	p.hold()
+	p.Hold()
 	begun := time.Now()
 	for range 50 {
 		d := receive(t, other)

@@ -204,18 +204,8 @@ func uniqueHolds(b *bench) {
 // releaseLater: a release with a delay costs no attempt and no slot, and comes back no earlier than
 // asked.
 func releaseLater(b *bench) {
-	const delay = 600 * time.Millisecond
-	b.publish("a", "b")
 	s := b.open(1)
-	late := b.receive(s)
-	start := time.Now()
-	b.putOff(s, late, delay)
-	other := b.receive(s)
-	require.Less(b.t, time.Since(start), delay, "the slot was not free while the other message was put off")
-	require.NotEqual(b.t, late.ID, other.ID)
-	b.settle(s, queue.Ack, other)
-	again := b.receiveID(s, late.ID)
-	b.notBefore(start, delay)
+	again := b.givenLater(s, b.putOff, 600*time.Millisecond)
 	require.Equal(b.t, 1, again.Attempt)
 	b.countsOn(s, again)
 }

@@ -36,20 +36,28 @@ func requeueAtOnce(b *bench) {
 // requeueLater: a delayed message arrives no earlier than asked, for the next attempt, and occupies
 // no slot meanwhile.
 func requeueLater(b *bench) {
-	const delay = 1200 * time.Millisecond
-	b.publish("a", "b")
 	s := b.open(1)
+	again := b.givenLater(s, b.requeue, 1200*time.Millisecond)
+	require.Equal(b.t, 2, again.Attempt)
+}
+
+// givenLater gives a message back with a delay, and returns it when it comes again. Another one has
+// its slot meanwhile. s must have a prefetch of 1.
+func (b *bench) givenLater(s queue.Session, back func(queue.Session, *queue.Delivery, time.Duration),
+	delay time.Duration,
+) *queue.Delivery {
+	b.t.Helper()
+	b.publish("a", "b")
 	late := b.receive(s)
 	start := time.Now()
-	b.requeue(s, late, delay)
+	back(s, late, delay)
 	other := b.receive(s)
 	require.Less(b.t, time.Since(start), delay, "the slot was not free while the other message was delayed")
 	require.NotEqual(b.t, late.ID, other.ID)
 	b.settle(s, queue.Ack, other)
-	again := b.receive(s)
+	again := b.receiveID(s, late.ID)
 	b.notBefore(start, delay)
-	require.Equal(b.t, late.ID, again.ID)
-	require.Equal(b.t, 2, again.Attempt)
+	return again
 }
 
 // requeueKeeps: a message that comes back is the same message, though it may be a copy at the
