@@ -301,10 +301,10 @@ func (b *bus) answer(question int64, answer []byte) {
 	_, _ = b.broker.pool.Exec(ctx, b.sql.answer, b.broker.mode, question, answer)
 }
 
-// upkeep removes what is over.
-func (b *bus) upkeep(ctx context.Context, _ bool) {
+// upkeep removes what is over. If it fails, the next one does it.
+func (b *bus) upkeep(ctx context.Context) {
 	if b.used.Swap(false) {
-		_, _ = b.broker.pool.Exec(ctx, b.sql.sweepQuestions, b.broker.mode) // the next one does it
+		_, _ = b.broker.pool.Exec(ctx, b.sql.sweepQuestions, b.broker.mode)
 		_, _ = b.broker.pool.Exec(ctx, b.sql.sweepAnswers, b.broker.mode)
 	}
 }

@@ -15,7 +15,7 @@ type ear struct {
 	begin   func(ctx context.Context, l *link) error // is called when it listens; nil: nothing
 	wake    func()
 	changed func(ctx context.Context, l *link) (int64, error) // a number that grows with changes
-	upkeep  func(ctx context.Context, listening bool)
+	upkeep  func(ctx context.Context)
 	every   time.Duration // between two looks where notifications don't arrive
 }
 
@@ -37,7 +37,7 @@ func (e *ear) keep() {
 			return
 		case <-tick.C:
 			ctx, done := e.bounded(e.life)
-			e.upkeep(ctx, false)
+			e.upkeep(ctx)
 			done()
 		}
 	}
@@ -68,7 +68,7 @@ func (e *ear) hear(l *link) {
 		err = e.begin(ctx, l)
 	}
 	if err == nil {
-		e.upkeep(ctx, true)
+		e.upkeep(ctx)
 	}
 	done()
 	if err != nil {
@@ -79,8 +79,7 @@ func (e *ear) hear(l *link) {
 	if e.probe(l) {
 		every = lookSlow
 	}
-	kept, last := time.Now(), int64(0)
-	for e.life.Err() == nil {
+	for last := int64(0); e.life.Err() == nil; {
 		ctx, cancel := context.WithTimeout(e.life, every)
 		_, came, err := l.hear(ctx)
 		cancel()
@@ -93,12 +92,6 @@ func (e *ear) hear(l *link) {
 		}
 		if err := e.look(l, &last); err != nil {
 			return
-		}
-		if time.Since(kept) > upkeepEvery {
-			kept = time.Now()
-			ctx, done := e.bounded(e.life)
-			e.upkeep(ctx, true)
-			done()
 		}
 	}
 }

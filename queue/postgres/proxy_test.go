@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"strconv"
@@ -25,6 +26,7 @@ type proxy struct {
 	held  bool // takes everything and passes nothing on
 
 	muted    atomic.Bool // what the server sends is lost
+	deaf     atomic.Bool // notifications are lost, as through PgBouncer
 	refusing atomic.Bool // connections are refused
 }
 
@@ -143,6 +145,13 @@ type backWriter struct{ writer }
 
 func (w backWriter) Write(b []byte) (int, error) {
 	if w.p.muted.Load() {
+		return len(b), nil
+	}
+	if w.p.deaf.Load() && len(b) > 4 && b[0] == 'A' { // NotificationResponse comes by itself
+		if rest := b[1+binary.BigEndian.Uint32(b[1:]):]; len(rest) > 0 {
+			_, err := w.writer.Write(rest)
+			return len(b), err
+		}
 		return len(b), nil
 	}
 	return w.writer.Write(b)

@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -151,4 +153,80 @@ func TestLeastRights_Seams(t *testing.T) {
 		break
 	}
 	require.NoError(t, one.Close())
+}
+
+// Where notifications don't arrive, as through PgBouncer in transaction mode, watches and functions
+// look for themselves, often enough.
+func TestSeams_WithoutNotifications(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	p := newProxy(t, address())
+	p.deaf.Store(true)
+	deaf := newBroker(t, p.url(), postgres.Config{Schema: schema})
+	b := newBroker(t, url(), postgres.Config{Schema: schema})
+	s, watched := openStore(t, b), openStore(t, deaf)
+	next, stop := iter.Pull2(watched.Watch(t.Context(), ""))
+	defer stop()
+	c, err, _ := next()
+	require.NoError(t, err)
+	require.Equal(t, queue.ChangeCurrent, c.Kind)
+	var quick int
+	for i := range 20 {
+		start := time.Now()
+		_, err := s.Put(t.Context(), "k", []byte(fmt.Sprint(i)), queue.Always, 0)
+		require.NoError(t, err)
+		for c, err, _ = next(); c.Kind != queue.ChangeSet; c, err, _ = next() {
+			require.NoError(t, err)
+		}
+		if time.Since(start) < 500*time.Millisecond {
+			quick++
+		}
+	}
+	require.Greater(t, quick, 10, "of 20 changes came before the next read that nothing causes")
+
+	node, err := deaf.Bus(t.Context(), "fleet")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, node.Close()) }()
+	asker, err := b.Bus(t.Context(), "fleet")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, asker.Close()) }()
+	_, err = node.Answer("who", func([]byte) []byte { return []byte("me") })
+	require.NoError(t, err)
+	for answer, err := range asker.Ask(t.Context(), "who", nil) {
+		require.NoError(t, err)
+		require.Equal(t, "me", string(answer))
+		break
+	}
+}
+
+// What has gone is removed from the tables, and what is there stays.
+func TestSeams_Upkeep(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	b := newBroker(t, url(), postgres.Config{Schema: schema})
+	s := openStore(t, b)
+	for _, key := range []string{"stays", "deleted", "expired"} {
+		_, err := s.Put(t.Context(), key, nil, queue.Absent, time.Hour)
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Delete(t.Context(), "deleted", queue.Always))
+	exec(t, replaceAll("UPDATE {}.record SET until = now() - interval '2 minutes' WHERE key IN ('deleted', 'expired')", schema))
+	exec(t, replaceAll("INSERT INTO {}.question (bus, topic, asked, body) VALUES ('fleet', 'who', now() - interval '2 minutes', '')", schema))
+	asker, err := b.Bus(t.Context(), "fleet")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, asker.Close()) }()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	for answer, err := range asker.Ask(ctx, "who", nil) {
+		t.Error(answer, err)
+	}
+	pool := newPool(t, url())
+	rows := func(table string) (n int) {
+		require.NoError(t, pool.QueryRow(t.Context(), replaceAll("SELECT count(*) FROM {}."+table, schema)).Scan(&n))
+		return n
+	}
+	require.Equal(t, 3, rows("record"))
+	require.Eventually(t, func() bool { return rows("record") == 1 && rows("question") <= 1 }, patience, 100*time.Millisecond)
+	_, err = s.Get(t.Context(), "stays")
+	require.NoError(t, err)
 }

@@ -219,9 +219,13 @@ func (s *store) newest(ctx context.Context, l *link) (revision int64, err error)
 	return revision, err
 }
 
-// upkeep removes records that have gone, and notes that there are watches.
-func (s *store) upkeep(ctx context.Context, watched bool) {
-	_, _ = s.broker.pool.Exec(ctx, s.sql.sweep, s.broker.mode, s.name) // the next one does it
+// upkeep removes records that have gone, and notes that there are watches. If it fails, the next
+// one does it.
+func (s *store) upkeep(ctx context.Context) {
+	_, _ = s.broker.pool.Exec(ctx, s.sql.sweep, s.broker.mode, s.name)
+	s.mu.Lock()
+	watched := len(s.watches) > 0
+	s.mu.Unlock()
 	if watched {
 		_, _ = s.broker.pool.Exec(ctx, s.sql.watching, s.broker.mode, s.name)
 	}
