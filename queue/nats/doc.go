@@ -104,4 +104,10 @@
 // is good for thousands of delayed messages, and not for millions.
 //
 // JetStream has no priorities: it keeps the order of publishing.
+//
+// # Stores and buses
+//
+// [Broker.Store] keeps small records in a key-value bucket, and [Broker.Bus] asks the programs that
+// are connected. Store "fleet" is the bucket "gentask_fleet". A key has "./" at its end there, so
+// that one subject matches a record and those below it. See docs/drivers.md.
 package nats

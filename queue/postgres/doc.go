@@ -11,6 +11,8 @@
 // publishing. A requeue goes to the tail; a release, and what a lost session held, back to its old
 // place. Delays and unique keys are as durable as the table.
 //
+// [Broker.Store] and [Broker.Bus] open what a fleet of nodes stands on.
+//
 // # Sessions
 //
 // All queues are in one table of jobs. A session is one row, its lease, which it renews six times

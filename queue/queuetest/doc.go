@@ -10,6 +10,8 @@
 //		})
 //	}
 //
+// [RunStore] and [RunBus] do the same for a [queue.Store] and a [queue.Bus].
+//
 // The suite does not depend on any broker. Its time limits are generous enough for a real one on a
 // busy machine. It waits only briefly to see that nothing happens, so that the whole takes seconds.
 package queuetest
