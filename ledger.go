@@ -138,10 +138,14 @@ func (l *ledger) onStarted(ctx actor.Context) {
 	actor.TrapStop(ctx)
 	l.sys, l.self = ctx.ActorSystem(), ctx.Self()
 	l.instance.attach(l.sys, ctx.Parent(), l.self)
+	l.onOverrides() // after attach: those that are set later find this ledger
 	if l.instance.stopping.Load() {
 		// The consumer was stopped before it began, or an earlier ledger died while it drained.
 		actor.Exit(ctx, nil)
 		return
+	}
+	if l.drained() {
+		return // reconcile ends it
 	}
 	l.instance.turned(time.Now())
 	l.startTasks(ctx)
@@ -292,6 +296,9 @@ func (l *ledger) answer(msg message) {
 		}
 		l.waiting.Changed()
 		l.answers.add(func() { msg.answer(nil) })
+	case *overrideRequest:
+		changes := l.onOverrides()
+		l.answers.add(func() { msg.answer(changes) })
 	case *jobsRequest:
 		msg.answer(statusesOf(inOrder(&l.held, &l.busy)))
 	case *workerRequest:
@@ -301,15 +308,59 @@ func (l *ledger) answer(msg message) {
 	}
 }
 
-// pause makes the consumer take no more work, or take it again. job is the one that asked for it;
-// nil if none did.
+// pause makes the consumer take no more work, or take it again, as far as the program is concerned.
+// job is the one that asked for it; nil if none did.
 func (l *ledger) pause(on bool, job *entry, reason error) {
 	if l.paused == on {
 		return
 	}
+	was := l.isPaused()
 	l.paused = on
 	l.instance.paused.Store(on)
-	l.report.paused(on, job, reason)
+	if l.isPaused() != was || job != nil {
+		l.report.paused(on, job, reason)
+	}
+}
+
+// isPaused reports whether the program or an operator has paused the consumer.
+func (l *ledger) isPaused() bool { return l.paused || l.instance.limits.overrides.Paused.Value }
+
+// onOverrides makes the consumer follow its overrides, and returns what has changed.
+func (l *ledger) onOverrides() []OverrideChange {
+	lim, was := l.instance.limits, l.isPaused()
+	changes, added := lim.override(l.instance.overrides.Load(), time.Now())
+	if added {
+		l.waiting.SetGates(lim.gates())
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	l.waiting.Changed()
+	l.cancelAll(changes)
+	l.report.overridden(changes)
+	if now := l.isPaused(); now != was {
+		l.report.paused(now, nil, nil)
+	}
+	return changes
+}
+
+// cancelAll stops the jobs that the changes name and that have a slot. The others are looked at
+// when they get one. It counts both.
+func (l *ledger) cancelAll(changes []OverrideChange) {
+	named := cancellations(changes)
+	if len(named) == 0 {
+		return
+	}
+	for _, e := range inOrder(&l.held, &l.busy) {
+		c := named[e.delivery.ID]
+		if c == nil || e.decided() && !e.busy() {
+			continue
+		}
+		c.Jobs++
+		if e.busy() {
+			l.cancelEntry(e)
+		}
+	}
 }
 
 // cancel stops the jobs with an ID. It returns ErrUnknownJob if there is none.
@@ -320,12 +371,17 @@ func (l *ledger) cancel(id string) error {
 			continue
 		}
 		err = nil
-		e.stop(ErrCancelled)
-		if _, idle := e.idleSince(time.Now()); idle && !e.decided() && l.workers.orphanOf(e) == nil {
-			l.endIdle(e) // it has no task whose context would end
-		}
+		l.cancelEntry(e)
 	}
 	return err
+}
+
+// cancelEntry stops one job.
+func (l *ledger) cancelEntry(e *entry) {
+	e.stop(ErrCancelled)
+	if _, idle := e.idleSince(time.Now()); idle && !e.decided() && l.workers.orphanOf(e) == nil {
+		l.endIdle(e) // it has no task whose context would end
+	}
 }
 
 // onTasksEnding ends the ledger because its task supervisor takes no more tasks. Otherwise every

@@ -38,14 +38,22 @@ func (r *simRival) giveBack(n int) {
 // simMeter watches a rate, of all or of each key.
 type simLimiter struct {
 	instance *instance
-	rate     Rate
+	program  Rate                   // of the program
+	rate     Rate                   // in force
 	begins   map[string][]time.Time // by key, since the rate is what it is
 }
 
 // began returns how many of the key have begun too many.
-func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (tooMany float64) {
+func (m *simLimiter) began(l *instance, program Rate, override *Rate, key string, now time.Time) (tooMany float64) {
 	if m.instance != l {
-		m.set(l, rate)
+		m.set(l, program)
+	}
+	inForce := m.program
+	if override != nil {
+		inForce = *override
+	}
+	if m.rate != inForce {
+		m.rate, m.begins = inForce, map[string][]time.Time{}
 	}
 	if !m.rate.on() {
 		return 0
@@ -61,7 +69,7 @@ func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (t
 }
 
 func (m *simLimiter) set(l *instance, r Rate) {
-	*m = simLimiter{instance: l, rate: r, begins: map[string][]time.Time{}}
+	*m = simLimiter{instance: l, program: r, rate: r, begins: map[string][]time.Time{}}
 }
 
 // simFlowActs change at run time what a simulation of everything allows.
