@@ -162,10 +162,7 @@ func (l *ledger) startTasks(ctx actor.Context) {
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.incarnation = &incarnation{
-		sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg),
-		workerName: l.self.Id + "/worker",
-	}
+	l.incarnation = newIncarnation(l.sys, l.self, l.instance)
 	l.workers = &workers{incarnation: l.incarnation, cfg: l.cfg, orphans: map[uint64]*orphan{}}
 }
 
@@ -249,8 +246,12 @@ func (l *ledger) control(ctx actor.Context) {
 		l.onClosed(ctx, msg.From)
 	case *backlogCounted:
 		l.onBacklog(ctx, msg)
-	case *suspectsIsolated, *suspectsCounted, *suspectTaken:
-		l.onPlace(ctx)
+	case *suspectsIsolated:
+		l.onIsolated(ctx, msg)
+	case *suspectsCounted:
+		l.onSuspectsCounted(msg)
+	case *suspectTaken:
+		l.onSuspectTaken(msg)
 	case *openDue:
 		l.openSession(ctx)
 	case *tick:

@@ -1,11 +1,12 @@
 package gentask
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
-	"github.com/gentask/gentask/internal/memo"
+	"github.com/gentask/gentask/queue"
 )
 
 // limits bounds how much may run, and remembers messages for that. It lasts as long as the consumer
@@ -25,14 +26,14 @@ type limits struct {
 
 	shared    sharedIDs
 	refusals  *refusals
-	comebacks *memo.Memo[admission.Identity, uint8]
+	comebacks comebacks
 }
 
 func newLimits(cfg *settings, unblock func()) *limits {
 	p, random := &cfg.Policy, cfg.random
 	l := &limits{
 		concurrency: cfg.Concurrency, programRate: p.Rate, overrides: &Overrides{},
-		refusals: newRefusals(), comebacks: memo.New[admission.Identity, uint8](mostComebacks),
+		refusals: newRefusals(), comebacks: newComebacks(),
 	}
 	if p.Breaker.on() {
 		l.breaker = admission.NewBreaker(p.Breaker.machine(random))
@@ -208,6 +209,26 @@ func (l *limits) width() int {
 		return l.slots()
 	}
 	return min(l.slots(), l.adaptive.Limit())
+}
+
+// suspect completes the item of a delivery that has come, and counts its attempts as the place for
+// suspects requires. It reports whether the delivery must be moved there.
+func (l *limits) suspect(e *entry) (moves bool) {
+	if l.suspects == nil {
+		return false
+	}
+	e.item.Isolated = e.delivery.Isolated
+	if used, marked := e.delivery.Headers[queue.HeaderSuspect]; marked || e.item.Isolated {
+		e.item.Marked = true
+		if n, err := strconv.ParseInt(used, 10, 32); err == nil && n >= 0 {
+			e.item.Used = int32(n)
+		}
+	}
+	if !l.suspects.Suspected(&e.item) || !e.link.Isolates() {
+		return false
+	}
+	e.item.Attempt = l.suspects.AttemptOf(&e.item)
+	return !e.item.Isolated
 }
 
 // suspectBusy reports whether a suspect is due or at work.

@@ -183,6 +183,13 @@ func (r *reporter) suspect(e *entry) {
 	r.log.Warn("gentask: suspect runs alone", "job", e.delivery.ID, "attempt", e.item.Attempt)
 }
 
+// breakers reports the breakers whose state has changed.
+func (r *reporter) breakers(changes []admission.Change) {
+	for _, c := range changes {
+		r.breaker(c)
+	}
+}
+
 // breaker reports a breaker whose state has changed.
 func (r *reporter) breaker(c admission.Change) {
 	ev := Event{Key: c.Key}

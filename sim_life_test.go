@@ -47,7 +47,7 @@ func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 		conductor: newConductor(seed), begun: time.Now(), sys: sys,
 		bad: map[string]bool{}, untried: map[string]bool{}, active: map[identity][]*simRun{}, final: map[*task.Task[any]]bool{},
 		cancelled: map[string]time.Time{},
-		trace:     simTrace{done: map[string]bool{}},
+		trace:     simTrace{done: map[string]bool{}, undone: map[string]bool{}},
 	}
 	s.q = memory.New(memory.Config{Seed: seed, Journal: true})
 	s.broker = &simBroker{conductor: s.conductor, Queue: s.q}

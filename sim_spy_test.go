@@ -129,7 +129,7 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 		g.s.everything.done[e.item.Identity] = true
 	case status != 0 && d.kind != undecided && d.kind != decideAck && !e.isDuplicate():
 		g.s.everything.done[e.item.Identity] = false // a second delivery of the message was given back, and is to be run again
-		g.s.trace.undone(e.delivery.ID)
+		g.s.trace.takeBack(e.delivery.ID)
 	}
 }
 
@@ -193,7 +193,7 @@ func (s *sim) flows(l *ledger) {
 				e.delivery.ID, l.busy.Len(), l.instance.limits.slots(), l.waiting.Len(), l.alarm.at.Sub(s.begun))
 		}
 	}
-	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 &&
+	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && !l.anyUnstarted() &&
 		!s.overridesOf(l).BreakerOpen.Value {
 		s.fail("at rest, the breaker is open, and was to probe %v ago", now.Sub(f.NextProbe()))
 	}
