@@ -13,9 +13,7 @@ import (
 // on several facts together. Handlers change facts, and act only for one delivery. It compares
 // before it acts, so that a turn that has changed nothing costs nothing.
 func (l *ledger) reconcile(ctx actor.Context) {
-	if l.drained() {
-		l.startDrain(ctx, l.cfg.DrainTimeout)
-	}
+	l.drainIfOverridden(ctx)
 	if l.incarnation != nil {
 		l.startReady(ctx)
 	}
@@ -27,9 +25,6 @@ func (l *ledger) reconcile(ctx actor.Context) {
 	l.reconcileDrain(ctx)
 	l.publish()
 }
-
-// drained reports whether an operator wants the consumer to end.
-func (l *ledger) drained() bool { return l.instance.limits.overrides.Drained.Value }
 
 // takesWork reports whether the consumer takes work.
 func (l *ledger) takesWork() bool { return l.wouldTakeWork() && !l.instance.limits.suspectBusy() }

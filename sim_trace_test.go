@@ -19,7 +19,7 @@ type simTrace struct {
 	events []Event
 	done   map[string]bool // told by an event
 	undone map[string]bool // another delivery was given back since, or about then: events come late
-	notes  []simNote // what the workload and the chaos did
+	notes  []simNote       // what the workload and the chaos did
 }
 
 type simNote struct {
