@@ -252,7 +252,7 @@ func (c *Consumer) Health() Health {
 		now = *h
 	}
 	c.foreigners.tell(&now)
-	now.Overrides = *c.overrides.Load()
+	now.Prefetch, now.Overrides = c.cfg.Prefetch, *c.overrides.Load()
 	now.Running, now.Held = int(c.gauges.running.Load()), int(c.gauges.held.Load())
 	now.Hooks = c.hooksHealth()
 	if turn := c.gauges.turn.Load(); turn != nil && now.State != Stopped {

@@ -76,6 +76,9 @@ type Health struct {
 	// [Policy.Adaptive]. It is zero when stopped.
 	Concurrency int
 
+	// Prefetch is [Config.Prefetch], with its default.
+	Prefetch int
+
 	// Rate is the limit of all runs that is in force. The zero Rate means that there is none.
 	Rate Rate
 

@@ -63,7 +63,11 @@ const (
 	maxCancelledID = 1 << 10
 )
 
-// check returns all errors in the fields, joined. prefetch is that of the consumer.
+// Check returns the error with which [Consumer.Override] would refuse o, for a consumer with that
+// [Config.Prefetch].
+func (o Overrides) Check(prefetch int) error { return badFields("Overrides.", o.check(prefetch)) }
+
+// check returns all errors in the fields, joined.
 func (o *Overrides) check(prefetch int) error {
 	errs := []error{
 		unfitIf(o.Concurrency.Value < 0 || o.Concurrency.Value > prefetch, "Concurrency", o.Concurrency.Value,

@@ -56,8 +56,8 @@ func (c *Consumer) SetKeyRate(ctx context.Context, r Rate) error {
 // It returns an error that wraps [ErrConfig] if o is invalid, and changes nothing then. It returns
 // ctx.Err() if the consumer did not answer in time: the overrides are in force all the same.
 func (c *Consumer) Override(ctx context.Context, o Overrides) ([]OverrideChange, error) {
-	if err := o.check(c.cfg.Prefetch); err != nil {
-		return nil, badFields("Overrides.", err)
+	if err := o.Check(c.cfg.Prefetch); err != nil {
+		return nil, err
 	}
 	c.overrides.Store(o.clone())
 	changes, err := askLedger(ctx, c.current(), func(answer func([]OverrideChange)) message {

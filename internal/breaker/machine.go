@@ -135,7 +135,7 @@ func (m *Machine) End(t Ticket, now time.Time, r Result) {
 	}
 }
 
-// Close closes the machine, whatever its runs were. It forgets them, and how often it has opened in
+// Close closes the machine. It forgets the runs so far, and how often the machine has opened in
 // a row.
 func (m *Machine) Close(now time.Time) {
 	m.opened = 0
