@@ -81,13 +81,21 @@ func (o *Overrides) check(prefetch int) error {
 		errs = append(errs, r.checkAs("Rate."))
 	}
 	for id, a := range o.Cancelled {
-		errs = append(errs, a.check("Cancelled."), unfitIf(id == "" || len(id) > maxCancelledID, "Cancelled",
-			fmt.Sprintf("an ID of %d bytes", len(id)), fmt.Sprintf("1 to %d", maxCancelledID)))
+		if err := a.check("Cancelled."); err != nil {
+			errs = append(errs, err)
+		}
+		if id == "" || len(id) > maxCancelledID {
+			errs = append(errs, unfit("Cancelled", fmt.Sprintf("an ID of %d bytes", len(id)),
+				fmt.Sprintf("1 to %d", maxCancelledID)))
+		}
 	}
 	return errors.Join(errs...)
 }
 
 func (a Author) check(in string) error {
+	if len(a.By) <= maxAuthor && len(a.Reason) <= maxAuthor {
+		return nil // there may be thousands
+	}
 	want := fmt.Sprintf("at most %d", maxAuthor)
 	return errors.Join(
 		unfitIf(len(a.By) > maxAuthor, in+"By", fmt.Sprintf("a text of %d bytes", len(a.By)), want),

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/queue"
@@ -116,35 +117,48 @@ func (n *Node) command(ctx context.Context, r record, by gentask.Author) (*Comma
 	if err := r.sound(); err != nil {
 		return nil, err
 	}
-	write := randomName(8)
+	write, uncertain := randomName(8), false
 	for {
-		old, condition, err := n.present(ctx, r.key())
-		if err != nil {
+		old, at, err := n.present(ctx, r.key(), uncertain)
+		switch {
+		case err != nil && uncertain:
+			return nil, fmt.Errorf("fleet: store: %w: %w", queue.ErrUncertain, err)
+		case err != nil:
 			return nil, fmt.Errorf("fleet: store: %w", err)
+		case r.writtenIn(old, write):
+			return newCommand(n, &r, at), nil // its answer was lost
 		}
-		revision, err := n.store.Put(ctx, r.key(), r.after(old, write), condition, n.keep(&r))
+		revision, err := n.store.Put(ctx, r.key(), r.after(old, write), at, n.keep(&r))
 		switch {
 		case err == nil:
 			return newCommand(n, &r, revision), nil
-		case errors.Is(err, queue.ErrConflict):
-			continue // another command came first
-		case !errors.Is(err, queue.ErrUncertain):
+		case errors.Is(err, queue.ErrUncertain):
+			uncertain = true
+		case !errors.Is(err, queue.ErrConflict): // then another command came first
 			return nil, fmt.Errorf("fleet: store: %w", err)
 		}
-		found, revision, err := n.written(ctx, r.key(), write)
-		if err != nil {
-			return nil, fmt.Errorf("fleet: store: %w: %w", queue.ErrUncertain, err)
-		}
-		if found {
-			return newCommand(n, &r, revision), nil
-		}
 	}
+}
+
+// writtenIn reports whether a write of r is in old, or in one that old has followed. It finds out
+// its generation.
+func (r *record) writtenIn(old *record, write string) bool {
+	i := slices.Index(old.Writes, write)
+	if i < 0 {
+		return false
+	}
+	r.Generation = old.Generation - uint64(len(old.Writes)-1-i) //nolint:gosec // not negative
+	return true
 }
 
 // sound returns why the record is no command that a node would take.
 func (r *record) sound() error {
 	if len(r.Queue) > maxQueue || r.Queue == "" && r.Kind != kindCancelled && r.Kind != kindDrained {
 		return fmt.Errorf("%w: fleet: the name of the queue has %d bytes; want 1 to %d", queue.ErrConfig, len(r.Queue), maxQueue)
+	}
+	if !utf8.ValidString(r.Queue + r.Job) {
+		return fmt.Errorf("%w: fleet: the queue %q or the job %q is not UTF-8", queue.ErrConfig,
+			clip(r.Queue, mostIDText), clip(r.Job, mostIDText))
 	}
 	if r.Kind == kindCancelled && r.Job == "" {
 		return fmt.Errorf("%w: fleet: the ID of the job is empty; want that of its message", queue.ErrConfig)
@@ -155,21 +169,29 @@ func (r *record) sound() error {
 	return nil
 }
 
-// present returns the record under a key, and the condition to replace it. A record that is not a
-// command is replaced like one that isn't there.
-func (n *Node) present(ctx context.Context, key string) (*record, queue.Revision, error) {
-	found, err := n.store.Get(ctx, key)
-	if errors.Is(err, queue.ErrNoRecord) {
-		return &record{}, queue.Absent, nil
+// present returns the record under a key, and its revision as the condition to replace it. A record
+// that is not a command is replaced like one that isn't there. If patient, present waits for a
+// broker that is away until ctx ends.
+func (n *Node) present(ctx context.Context, key string, patient bool) (*record, queue.Revision, error) {
+	for {
+		found, err := n.store.Get(ctx, key)
+		switch {
+		case err == nil:
+			old, err := read(key, found.Value)
+			if err != nil {
+				old = &record{}
+			}
+			return old, found.Revision, nil
+		case errors.Is(err, queue.ErrNoRecord):
+			return &record{}, queue.Absent, nil
+		case !patient || !errors.Is(err, queue.ErrUnavailable):
+			return nil, 0, err
+		}
+		rest(ctx, lookAgain)
+		if ctx.Err() != nil {
+			return nil, 0, ctx.Err()
+		}
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	old, err := read(key, found.Value)
-	if err != nil {
-		old = &record{}
-	}
-	return old, found.Revision, nil
 }
 
 // after completes the record as the one that follows old, and returns it in JSON.
@@ -197,26 +219,4 @@ func (n *Node) keep(r *record) time.Duration {
 		return keepOff
 	}
 	return 0
-}
-
-// written reports whether a write whose answer was lost is in the record, or in one that followed
-// it. It waits for the broker until ctx ends.
-func (n *Node) written(ctx context.Context, key, write string) (found bool, revision queue.Revision, err error) {
-	for {
-		got, err := n.store.Get(ctx, key)
-		switch {
-		case err == nil:
-			r, bad := read(key, got.Value)
-			return bad == nil && slices.Contains(r.Writes, write), got.Revision, nil
-		case errors.Is(err, queue.ErrNoRecord):
-			return false, 0, nil
-		case !errors.Is(err, queue.ErrUnavailable):
-			return false, 0, err
-		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
-			return false, 0, ctx.Err()
-		}
-	}
 }

@@ -89,9 +89,11 @@ func (s *state) overrides(at place) (o gentask.Overrides, refused map[string]err
 		if r.record == nil || !r.concerns(at) {
 			continue
 		}
-		if err := r.check(at.prefetch); err != nil {
-			refused[key] = err
-			continue
+		if r.Kind == kindConcurrency { // the rest is the same at all places, and was checked
+			if err := r.check(at.prefetch); err != nil {
+				refused[key] = err
+				continue
+			}
 		}
 		if r.Kind == kindCancelled && r.On {
 			if cancelled++; cancelled > gentask.MaxCancelled {
