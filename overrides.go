@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -63,15 +64,41 @@ const (
 	maxCancelledID = 1 << 10
 )
 
+// Kinds returns the kinds of the overrides that are on, in their order. BreakerReset is none of
+// them: it does something once.
+func (o Overrides) Kinds() []OverrideKind {
+	var kinds []OverrideKind
+	for _, k := range []struct {
+		kind OverrideKind
+		on   bool
+	}{
+		{OverridePaused, o.Paused.Value},
+		{OverrideConcurrency, o.Concurrency.Value > 0},
+		{OverrideRate, o.Rate.Value != nil},
+		{OverrideBreakerOpen, o.BreakerOpen.Value},
+		{OverrideDrained, o.Drained.Value},
+		{OverrideCancelled, len(o.Cancelled) > 0},
+	} {
+		if k.on {
+			kinds = append(kinds, k.kind)
+		}
+	}
+	return kinds
+}
+
 // Check returns the error with which [Consumer.Override] would refuse o, for a consumer with that
 // [Config.Prefetch].
 func (o Overrides) Check(prefetch int) error { return badFields("Overrides.", o.check(prefetch)) }
 
 // check returns all errors in the fields, joined.
 func (o *Overrides) check(prefetch int) error {
+	atMost := "more"
+	if prefetch < math.MaxInt { // otherwise it is not known
+		atMost = fmt.Sprintf("1 to %d, which is Config.Prefetch", prefetch)
+	}
 	errs := []error{
 		unfitIf(o.Concurrency.Value < 0 || o.Concurrency.Value > prefetch, "Concurrency", o.Concurrency.Value,
-			fmt.Sprintf("0 for off, or 1 to %d, which is Config.Prefetch", prefetch)),
+			"0 for off, or "+atMost),
 		unfitIf(len(o.Cancelled) > MaxCancelled, "Cancelled", fmt.Sprintf("a map of %d IDs", len(o.Cancelled)),
 			fmt.Sprintf("at most %d", MaxCancelled)),
 		o.Paused.check("Paused."), o.Concurrency.check("Concurrency."), o.Rate.check("Rate."),

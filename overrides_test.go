@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -362,5 +365,36 @@ func TestOverride_Refuses(t *testing.T) {
 		r.Rest()
 		require.Equal(r, gentask.Consuming, c.Health().State)
 		r.Finish()
+	})
+}
+
+// TestOverride_IsShown: a probe shows what is overridden, and the change is an event and a line in
+// the log, with its author.
+func TestOverride_IsShown(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		var log strings.Builder
+		cfg := r.Config(gentask.Config{})
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c, err := gentask.New(r.Source, r.Handle(sleeper(time.Second)), cfg)
+		require.NoError(r, err)
+		require.NoError(r, c.Start())
+		r.Rest() // what is set before is told by the start
+		require.Equal(r, []string{"paused: off to on by ana", "cancelled 1: off to on by ana", "cancelled 2: off to on by ana"},
+			override(r, c, gentask.Overrides{
+				Paused: by(ana, true), Cancelled: map[string]gentask.Author{"1": ana, "2": ana},
+			}))
+		answer := httptest.NewRecorder()
+		gentask.HealthHandler(c).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		require.Contains(r, answer.Body.String(), `"overridden":["paused","cancelled"]`)
+		override(r, c, gentask.Overrides{})
+		r.Rest()
+		require.Len(r, r.Events(gentask.EventOverridden), 6)
+		first := r.Events(gentask.EventOverridden)[0]
+		require.Equal(r, gentask.OverrideChange{Kind: gentask.OverridePaused, From: "off", To: "on", Author: ana}, *first.Override)
+		require.Equal(r, "2", r.Events(gentask.EventOverridden)[2].ID)
+		r.Stop(c)
+		lines := log.String()
+		require.Contains(r, lines, `msg="gentask: overridden" consumer=gentask what=paused from=off to=on by=ana reason="the provider is down"`)
+		require.Contains(r, lines, `what=cancelled id=2 to=on others=1 by=ana`)
 	})
 }

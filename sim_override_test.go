@@ -48,6 +48,7 @@ func (s *sim) override(o Overrides) {
 		s.noteCancelled(l.instance.limits.overrides)
 		if s.everything != nil {
 			s.watch(l) // a gate may be new
+			s.everything.limiter.override(l.instance, l.instance.limits.overrides)
 		}
 	})
 }

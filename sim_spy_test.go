@@ -73,11 +73,11 @@ func (g *simSpy) Started(it *admission.Item, now time.Time) {
 	if o := s.overridesOf(l); o.Paused.Value || o.BreakerOpen.Value || o.Drained.Value || o.Concurrency.Value > 0 && l.busy.Len() > o.Concurrency.Value {
 		s.fail("%q was started as one of %d with %+v", e.delivery.ID, l.busy.Len(), o)
 	}
-	if n := p.limiter.began(l.instance, s.cfg.Policy.Rate, s.overridesOf(l).Rate.Value, "", now); n > 1e-3 {
+	if n := p.limiter.began(l.instance, s.cfg.Policy.Rate, s.overridesOf(l), "", now); n > 1e-3 {
 		s.fail("%g runs too many have begun, the rate is %+v", n, p.limiter.rate)
 	}
 	if key := it.RateKey(); key != "" {
-		if n := p.keyLimiter.began(l.instance, s.cfg.Policy.KeyRate.Rate, nil, key, now); n > 1e-3 {
+		if n := p.keyLimiter.began(l.instance, s.cfg.Policy.KeyRate.Rate, p.keyLimiter.known, key, now); n > 1e-3 {
 			s.fail("%g runs of key %q too many have begun, the rate is %+v", n, key, p.keyLimiter.rate)
 		}
 	}

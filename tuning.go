@@ -49,8 +49,8 @@ func (c *Consumer) SetKeyRate(ctx context.Context, r Rate) error {
 // on. They are in force while sessions, ledgers and instances of the consumer come and go, until
 // the next call. They may be set before Start: no job is started without them.
 //
-// Override returns when the consumer follows them, with the changes that it has made. It returns
-// none if the consumer is not running, which makes them when it starts. Each one is also told as an
+// Override returns when the consumer follows them, with the changes that the call has made. It
+// returns none if the consumer is not running, or is just starting: the start makes them. Each one is also told as an
 // [EventOverridden]. [Health.Overrides] shows what is in force.
 //
 // It returns an error that wraps [ErrConfig] if o is invalid, and changes nothing then. It returns

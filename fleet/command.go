@@ -164,7 +164,7 @@ func (r *record) sound() error {
 		return fmt.Errorf("%w: fleet: the ID of the job is empty; want that of its message", queue.ErrConfig)
 	}
 	if err := r.check(math.MaxInt); err != nil {
-		return fmt.Errorf("fleet: %w", err)
+		return fmt.Errorf("%w: fleet: %w", queue.ErrConfig, err)
 	}
 	return nil
 }
