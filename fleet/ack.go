@@ -63,20 +63,20 @@ const (
 	// reportTime is how long Report waits for nodes that have not carried out the command.
 	reportTime = 5 * time.Second
 
-	// askAgain is the wait between two questions for acks.
+	// askAgain is the first wait for acks, and the wait between two questions.
 	askAgain = 20 * time.Millisecond
 )
 
 // Acks yields what the nodes have made of the command, each one as soon as it has carried it out. A
 // node that runs no consumer for it yields nothing. Acks can't know how many nodes there are: it
-// goes on until ctx or the loop ends. It yields an error as the last thing, if the broker is away or
-// refuses, or the node is closed.
+// goes on until ctx or the loop ends. It yields an error as the last thing, if the broker is away
+// or refuses, or the node is closed.
 func (c *Command) Acks(ctx context.Context) iter.Seq2[Ack, error] {
 	return func(yield func(Ack, error) bool) {
 		done := map[sender]bool{}
 		goes := true
-		for goes && ctx.Err() == nil {
-			err := c.ask(ctx, func(a Ack) bool {
+		for wait := askAgain; goes && ctx.Err() == nil; wait = min(2*wait, c.node.cfg.Wait) {
+			err := c.ask(ctx, wait, func(a Ack) bool {
 				if from := (sender{a.Node, a.Instance}); !a.Pending && !done[from] {
 					done[from] = true
 					goes = yield(a, nil)
@@ -95,15 +95,16 @@ func (c *Command) Acks(ctx context.Context) iter.Seq2[Ack, error] {
 }
 
 // Report returns what the nodes that answer have made of the command, in the order of their IDs. It
-// waits until all of them have carried it out, for five seconds at most, and for [Config.Wait] after
-// the last answer. Those that have not by then, or by the end of ctx, are Pending. A node that
-// can't be reached is missing: it carries out the command when it is back.
+// waits until all of them have carried it out, for five seconds at most, and for [Config.Wait]
+// after the last answer. Those that have not by then, or by the end of ctx, are Pending. A node
+// that can't be reached is missing: it carries out the command when it is back.
 func (c *Command) Report(ctx context.Context) ([]Ack, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportTime)
 	defer cancel()
 	all := map[sender]Ack{}
 	for {
-		err := c.ask(ctx, func(a Ack) bool {
+		rest(ctx, askAgain) // most nodes have carried it out by then
+		err := c.ask(ctx, c.node.cfg.Wait, func(a Ack) bool {
 			all[sender{a.Node, a.Instance}] = a
 			return true
 		})
@@ -116,16 +117,16 @@ func (c *Command) Report(ctx context.Context) ([]Ack, error) {
 		if ctx.Err() != nil || !slices.ContainsFunc(list, func(a Ack) bool { return a.Pending }) {
 			return list, nil
 		}
-		rest(ctx, askAgain)
 	}
 }
 
-// ask asks the nodes once, and calls f for each answer, until f returns false.
-func (c *Command) ask(ctx context.Context, f func(Ack) bool) error {
+// ask asks the nodes once, and calls f for each answer, until f returns false or none has come for
+// wait.
+func (c *Command) ask(ctx context.Context, wait time.Duration, f func(Ack) bool) error {
 	about := &record{
 		Kind: c.record.Kind, Queue: c.record.Queue, Job: c.record.Job, Node: c.record.Node, Instance: c.record.Instance,
 	}
-	return c.node.gather(ctx, topicAcks, &question{Command: about, Revision: c.Revision}, func(answer []byte) bool {
+	return c.node.gather(ctx, topicAcks, &question{Command: about, Revision: c.Revision}, wait, func(answer []byte) bool {
 		var a Ack
 		if json.Unmarshal(answer, &a) != nil || a.Node == "" {
 			return true // of another program

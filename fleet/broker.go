@@ -37,8 +37,7 @@ type mixed struct {
 // leastValue is the size of a record that fits every [queue.Store].
 const leastValue = 32 << 10
 
-// open opens bus and store. It returns an error that says what to bring if the broker has not got
-// one of them.
+// open opens bus and store. Its error has what to bring if the broker has not got one of them.
 func open(ctx context.Context, b Broker, name string) (queue.Bus, queue.Store, error) {
 	bus, err := b.Bus(ctx, name)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// consumer is a consumer of a node, with what the node knows about it.
+// consumer is a consumer of a node, its place, and the counts of its jobs.
 type consumer struct {
 	*gentask.Consumer
 

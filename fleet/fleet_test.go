@@ -51,8 +51,8 @@ func TestPause_ReachesAll(t *testing.T) {
 	})
 }
 
-// TestCommands_EachKind: each command reaches the consumers of its queue, and no others, and is told
-// with its author.
+// TestCommands_EachKind: each command reaches the consumers of its queue, and no others, and is
+// told with its author.
 func TestCommands_EachKind(t *testing.T) {
 	bubble(t, func(w *world) {
 		var events []gentask.OverrideChange
@@ -205,7 +205,7 @@ func TestNodes_ShowsWhatIsThere(t *testing.T) {
 			require.Equal(w, 1, c.Concurrency)
 			require.Equal(w, 2, c.Prefetch)
 			require.Equal(w, &fleet.Rate{PerSecond: 50}, c.Rate)
-			require.Equal(w, []fleet.OverrideStatus{{What: "concurrency", Value: "1", By: "ana", Reason: ana.Reason}}, c.Overrides)
+			require.Equal(w, []fleet.OverrideStatus{{Kind: "concurrency", Value: "1", By: "ana", Reason: ana.Reason}}, c.Overrides)
 			require.Equal(w, c.Total, c.Recent)
 			total += c.Total.Done
 			for _, j := range c.Jobs {

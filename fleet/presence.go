@@ -137,7 +137,7 @@ func breakers(all []gentask.BreakerHealth) []BreakerStatus {
 func overrides(o *gentask.Overrides) []OverrideStatus {
 	var list []OverrideStatus
 	add := func(what gentask.OverrideKind, value string, a gentask.Author) {
-		list = append(list, OverrideStatus{What: what.String(), Value: value, By: clip(a.By, mostText), Reason: clip(a.Reason, mostText)})
+		list = append(list, OverrideStatus{Kind: what.String(), Value: value, By: clip(a.By, mostText), Reason: clip(a.Reason, mostText)})
 	}
 	if o.Paused.Value {
 		add(gentask.OverridePaused, "on", o.Paused.Author)
