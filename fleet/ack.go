@@ -126,7 +126,8 @@ func (c *Command) ask(ctx context.Context, wait time.Duration, f func(Ack) bool)
 	about := &record{
 		Kind: c.record.Kind, Queue: c.record.Queue, Job: c.record.Job, Node: c.record.Node, Instance: c.record.Instance,
 	}
-	return c.node.gather(ctx, topicAcks, &question{Command: about, Revision: c.Revision}, wait, func(answer []byte) bool {
+	q := &question{Command: about, Revision: c.Revision}
+	return c.node.gather(ctx, topicAcks, q, wait, func(answer []byte) bool {
 		var a Ack
 		if json.Unmarshal(answer, &a) != nil || a.Node == "" {
 			return true // of another program
