@@ -132,7 +132,7 @@ func (b *bus) Answer(topic string, f func(question []byte) []byte) (stop func(),
 }
 
 // subscribe subscribes at the present connection, if that has not happened, and returns when the
-// server knows it. Without a connection there is nothing to do.
+// server has applied that. Without a connection there is nothing to do.
 func (a *answerer) subscribe() error {
 	l := a.bus.access.current()
 	a.mu.Lock()

@@ -245,7 +245,7 @@ func (w *watch) drain(ctx context.Context, f *feed) error {
 	}
 }
 
-// apply yields the change that a message is, unless the loop knows it.
+// apply yields the change that a message is, unless the loop has it.
 func (w *watch) apply(one entry) error {
 	key, ours := w.store.bucket.key(one.subject)
 	if !ours {

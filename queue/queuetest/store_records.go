@@ -195,8 +195,6 @@ func badArguments(b *storeBench) {
 	require.ErrorIs(b.t, put("k", -1), queue.ErrConfig)
 	require.ErrorIs(b.t, s.Delete(b.ctx, "k", queue.Absent), queue.ErrConfig)
 	b.counts(s, "", 0)
-	_, err := b.Open(b.ctx)
-	require.NoError(b.t, err)
 }
 
 // watchError returns the error with which a watch ends; nil if it does not begin with that.
