@@ -83,7 +83,9 @@ func (r *rig) fleet(n int) {
 	r.Helper()
 	b := gentask.Handle(func(context.Context, []byte) error { return nil })
 	for i := range n {
-		c, err := gentask.New(Named{r.queue, QueueOf(i)}, b, gentask.Config{Prefetch: 10})
+		c, err := gentask.New(Named{r.queue, QueueOf(i)}, b, gentask.Config{
+			Prefetch: 10, Logger: slog.New(slog.DiscardHandler),
+		})
 		require.NoError(r, err)
 		line := r.ConnectLine()
 		joined, err := fleet.Join(r.within(), line.Broker, fleet.Config{
@@ -135,7 +137,7 @@ func (r *rig) reachesAll() {
 	r.fleet(20)
 	tool := r.observer("tool")
 	var reached []time.Duration
-	for i := range 50 {
+	for i := range 30 {
 		begun := time.Now()
 		for q := range 2 {
 			_, err := tool.SetConcurrency(r.within(), QueueOf(q), i%10+1, ana)
@@ -212,6 +214,13 @@ func (r *rig) noCommandIsLost() {
 		all = append(all, o.Given...)
 	}
 	last := Newest(r, all)
+	defer func() {
+		for _, n := range r.nodes {
+			if missing := Lost(last, n.consumer); len(missing) > 0 {
+				r.Logf("%s: %d of %d are not followed: %s", n.ID(), len(missing), len(last), missing[0])
+			}
+		}
+	}()
 	took := r.until("all follow all", func() bool {
 		return !slices.ContainsFunc(r.nodes, func(n *node) bool { return len(Lost(last, n.consumer)) > 0 })
 	})
