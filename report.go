@@ -299,7 +299,8 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 	}
 	c.health.Store(&Health{
 		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late,
-		Concurrency: v.width, Rate: v.rate, SharedIDs: v.shared, Standby: v.standby, Breakers: breakers, KeyBreakers: v.keyBreakers,
+		Concurrency: v.width, Rate: v.rate, SharedIDs: v.shared, Standby: v.standby,
+		Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/fleet"
-	"github.com/gentask/gentask/internal/fleetrig"
+	"github.com/gentask/gentask/internal/rig/fleetrig"
 	"github.com/gentask/gentask/queue"
 )
 

@@ -35,7 +35,7 @@ func ExampleJoin() {
 		fmt.Println(err)
 		return
 	}
-	defer consumer.Stop(ctx)
+	defer func() { _, _ = consumer.Stop(ctx) }()
 
 	tool, err := fleet.Join(ctx, broker.Connect(), fleet.Config{})
 	if err != nil {
@@ -92,7 +92,7 @@ func ExampleNode_Cancel() {
 	}
 	defer node.Close()
 	_ = consumer.Start()
-	defer consumer.Stop(ctx)
+	defer func() { _, _ = consumer.Stop(ctx) }()
 	_ = emails.Publish(ctx, queue.Message{ID: "4711", Body: []byte(`"hello"`)})
 	<-began
 

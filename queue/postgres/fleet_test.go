@@ -9,7 +9,7 @@ import (
 
 	"github.com/gentask/gentask/fleet"
 	"github.com/gentask/gentask/internal/brokertest"
-	"github.com/gentask/gentask/internal/fleetrig"
+	"github.com/gentask/gentask/internal/rig/fleetrig"
 	"github.com/gentask/gentask/queue/postgres"
 )
 

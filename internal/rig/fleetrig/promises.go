@@ -143,7 +143,9 @@ func (r *rig) reachesAll() {
 			_, err := tool.SetConcurrency(r.within(), QueueOf(q), i%10+1, ana)
 			require.NoError(r, err)
 		}
-		r.until("all follow", func() bool { return r.all(func(o *gentask.Overrides) bool { return o.Concurrency.Value == i%10+1 }) })
+		r.until("all follow", func() bool {
+			return r.all(func(o *gentask.Overrides) bool { return o.Concurrency.Value == i%10+1 })
+		})
 		reached = append(reached, time.Since(begun))
 	}
 	r.Log("from the first of two calls to the last of 20 nodes:", quantiles(reached))
