@@ -254,6 +254,8 @@ func (c *Consumer) Health() Health {
 	c.foreigners.tell(&now)
 	now.Prefetch, now.Overrides = c.cfg.Prefetch, *c.overrides.Load()
 	now.Running, now.Held = int(c.gauges.running.Load()), int(c.gauges.held.Load())
+	now.Done, now.Retried = c.gauges.ended[queue.Ack].Load(), c.gauges.ended[queue.Requeue].Load()
+	now.DeadLettered = c.gauges.ended[queue.DeadLetter].Load()
 	now.Hooks = c.hooksHealth()
 	if turn := c.gauges.turn.Load(); turn != nil && now.State != Stopped {
 		now.Turn = *turn

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/gentask/gentask/queue"
 )
 
 // State is the phase of a consumer. The set is closed.
@@ -68,6 +70,10 @@ type Health struct {
 	// Running is how many jobs have a worker or a task. Held is how many deliveries are unsettled.
 	// Abandoned is how many abandoned tasks still run.
 	Running, Held, Abandoned int
+
+	// Done, Retried and DeadLettered count the deliveries that were acknowledged, requeued for
+	// another attempt, and dead-lettered, since [New].
+	Done, Retried, DeadLettered uint64
 
 	// Late is how many abandoned tasks have returned after all. Their results were dropped.
 	Late int
@@ -174,6 +180,7 @@ func (h Health) Alive() bool {
 // gauges are the numbers that change with every job.
 type gauges struct {
 	running, held atomic.Int64
+	ended         [queue.DeadLetter + 1]atomic.Uint64 // by disposition
 	turn          atomic.Pointer[time.Time] // of the ledger's last round
 }
 

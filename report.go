@@ -58,6 +58,7 @@ func (r *reporter) started(e *entry) {
 // done reports how a delivery ended. One that was acknowledged, released or lost is no news for an
 // operator, nor is a requeue without a reason.
 func (r *reporter) done(e *entry) {
+	r.gauges.ended[e.disposition].Add(1)
 	if r.events.any() {
 		r.emit(endOf(e))
 	}

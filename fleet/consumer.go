@@ -14,17 +14,17 @@ import (
 type consumer struct {
 	*gentask.Consumer
 
-	place       place
-	followed    map[string]queue.Revision // the records that it follows, or refuses; nil before the first time
-	unsubscribe func()
-	counts      counts
+	place    place
+	followed map[string]queue.Revision // the records that it follows, or refuses; nil before the first time
+	samples  samples
 }
 
 func newConsumer(c *gentask.Consumer, node, instance string) *consumer {
+	h := c.Health()
 	own := &consumer{Consumer: c, place: place{
-		queue: c.Queue(), node: node, instance: instance, prefetch: c.Health().Prefetch,
+		queue: c.Queue(), node: node, instance: instance, prefetch: h.Prefetch,
 	}}
-	own.unsubscribe = c.Subscribe(own.counts.event)
+	own.samples.fill(countsOf(&h))
 	return own
 }
 
@@ -40,69 +40,57 @@ func (c *consumer) follow(ctx context.Context, o gentask.Overrides) ([]gentask.O
 	return changes, err
 }
 
-// countFor is the period of the rates of [ConsumerStatus], in seconds.
-const countFor = 10
-
-// counts counts the jobs that have ended.
-type counts struct {
-	mu      sync.Mutex
-	total   Counts
-	seconds [countFor + 1]Counts // a ring: each second's own counts
-	now     int64                // the second of the last event
-}
-
 // Counts are numbers of deliveries by how they ended.
 type Counts struct {
-	// Done is how many were acknowledged, Retried how many were requeued after a failure, and
+	// Done is how many were acknowledged, Retried how many were requeued for another attempt, and
 	// DeadLettered how many were dead-lettered.
 	Done         uint64 `json:"done"`
 	Retried      uint64 `json:"retried"`
 	DeadLettered uint64 `json:"dead_lettered"`
 }
 
-func (c *counts) event(ev gentask.Event) {
-	if ev.Kind != gentask.EventDone {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.turn(ev.Time)
-	c.total.add(ev.Disposition)
-	c.seconds[c.now%int64(len(c.seconds))].add(ev.Disposition)
+func (n Counts) since(earlier Counts) Counts {
+	return Counts{n.Done - earlier.Done, n.Retried - earlier.Retried, n.DeadLettered - earlier.DeadLettered}
 }
 
-func (n *Counts) add(d queue.Disposition) {
-	switch d {
-	case queue.Ack:
-		n.Done++
-	case queue.Requeue:
-		n.Retried++
-	case queue.DeadLetter:
-		n.DeadLettered++
-	case queue.Release:
+const (
+	// sampleEvery is the time between two samples of the counts, and mostSamples how many are kept:
+	// those of ten seconds.
+	sampleEvery = time.Second
+	mostSamples = 10
+)
+
+// samples are the counts of the last seconds.
+type samples struct {
+	mu   sync.Mutex
+	ring [mostSamples]Counts
+	next int
+}
+
+// fill makes all samples equal.
+func (s *samples) fill(now Counts) {
+	for range s.ring {
+		s.add(now)
 	}
 }
 
-// turn clears the seconds that have begun since the last call.
-func (c *counts) turn(now time.Time) {
-	second := now.Unix()
-	for at := max(c.now+1, second-int64(len(c.seconds))+1); at <= second; at++ {
-		c.seconds[at%int64(len(c.seconds))] = Counts{}
-	}
-	c.now = max(c.now, second)
+func (s *samples) add(now Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ring[s.next] = now
+	s.next = (s.next + 1) % mostSamples
 }
 
-// read returns the counts since the begin, and those of the last ten whole seconds.
-func (c *counts) read(now time.Time) (total, recent Counts) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.turn(now)
-	for i, n := range c.seconds {
-		if int64(i) != c.now%int64(len(c.seconds)) {
-			recent.Done += n.Done
-			recent.Retried += n.Retried
-			recent.DeadLettered += n.DeadLettered
-		}
-	}
-	return c.total, recent
+func (s *samples) oldest() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ring[s.next]
+}
+
+func countsOf(h *gentask.Health) Counts { return Counts{h.Done, h.Retried, h.DeadLettered} }
+
+// sample records how many jobs have ended by now.
+func (c *consumer) sample() {
+	h := c.Health()
+	c.samples.add(countsOf(&h))
 }

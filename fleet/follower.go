@@ -120,6 +120,8 @@ func (f *follower) take(c queue.Change) {
 func (f *follower) run(ctx context.Context) {
 	silence := time.NewTimer(silentAfter)
 	defer silence.Stop()
+	sample := time.NewTicker(sampleEvery)
+	defer sample.Stop()
 	first := true
 	for {
 		select {
@@ -130,6 +132,10 @@ func (f *follower) run(ctx context.Context) {
 			if first && ctx.Err() == nil {
 				first = false
 				close(f.ready)
+			}
+		case <-sample.C:
+			for _, c := range f.consumers {
+				c.sample()
 			}
 		case <-silence.C:
 			silence.Reset(f.listen(time.Now()))

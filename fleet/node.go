@@ -161,11 +161,6 @@ func (n *Node) Close() error {
 		n.cancel()
 		n.err = errors.Join(n.bus.Close(), n.store.Close())
 		n.wg.Wait()
-		if n.follower != nil {
-			for _, c := range n.follower.consumers {
-				c.unsubscribe()
-			}
-		}
 		if n.logs != nil {
 			_ = n.logs.Wait(context.Background(), logTime) // a logger that hangs is left behind
 		}

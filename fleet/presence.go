@@ -112,7 +112,8 @@ func (c *consumer) status(ctx context.Context) ConsumerStatus {
 	if h.Rate.PerSecond > 0 {
 		s.Rate = &Rate{PerSecond: h.Rate.PerSecond, Burst: h.Rate.Burst}
 	}
-	s.Total, s.Recent = c.counts.read(time.Now())
+	s.Total = countsOf(&h)
+	s.Recent = s.Total.since(c.samples.oldest())
 	s.Breakers = breakers(h.Breakers)
 	s.BreakersCount = max(s.BreakersCount, len(h.Breakers))
 	s.Overrides = overrides(&h.Overrides)

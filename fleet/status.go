@@ -68,8 +68,8 @@ type ConsumerStatus struct {
 	Prefetch    int       `json:"prefetch"`
 	Rate        *Rate     `json:"rate,omitempty"` // nil for no limit
 
-	// Total counts the jobs that ended since the node joined, and Recent those of the last ten
-	// seconds.
+	// Total counts the deliveries that ended since the consumer was made, and Recent those of the
+	// last ten seconds.
 	Total  Counts `json:"total"`
 	Recent Counts `json:"recent"`
 
