@@ -12,6 +12,32 @@ import (
 	"github.com/gentask/gentask/internal/rig"
 )
 
+// TestHealth_CountsWhatEnded: each delivery counts by how it was settled, over crashes and new
+// starts.
+func TestHealth_CountsWhatEnded(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Allow.Crashes, r.Allow.Logged = true, true
+		c := r.Start(r.Handle(func(_ context.Context, id string) error {
+			switch id {
+			case "1", "2", "3":
+				return errDown // an attempt that is tried again, and a dead letter
+			}
+			return nil
+		}), gentask.Config{Retry: gentask.Retry{MaxAttempts: 2}})
+		r.Publish(10)
+		r.Finish()
+		counts := func() [3]uint64 { h := c.Health(); return [3]uint64{h.Done, h.Retried, h.DeadLettered} }
+		require.Equal(r, [3]uint64{7, 3, 3}, counts())
+		r.Kill("ledger")
+		r.Stop(c)
+		require.Equal(r, [3]uint64{7, 3, 3}, counts())
+		require.NoError(r, c.Start())
+		r.Publish(5)
+		r.Finish()
+		require.Equal(r, [3]uint64{12, 3, 3}, counts())
+	})
+}
+
 // TestSetConcurrency: more are started at once, too many run on to their end, and a ledger that
 // crashes doesn't forget it.
 func TestSetConcurrency(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/gentask/gentask/queue"
 )
 
 // State is the phase of a consumer. The set is closed.
@@ -16,13 +18,13 @@ const (
 	Connecting
 	// Consuming means that deliveries flow. It is the normal state.
 	Consuming
-	// Paused follows [Consumer.Pause] and [PauseConsumer]. Running jobs go on.
+	// Paused follows [Consumer.Pause], [PauseConsumer] and [Overrides.Paused]. Running jobs go on.
 	Paused
 	// Saturated means that as many abandoned tasks still run as [Config.MaxAbandoned] allows. No
 	// work is taken.
 	Saturated
-	// BreakerOpen means that [Policy.Breaker] takes no work, because most runs have failed. Running
-	// jobs go on.
+	// BreakerOpen means that [Policy.Breaker] takes no work, because most runs have failed, or
+	// because of [Overrides.BreakerOpen]. Running jobs go on.
 	BreakerOpen
 	// Probing means that [Policy.Breaker] lets one job at a time run, to find out whether it may
 	// close.
@@ -69,12 +71,25 @@ type Health struct {
 	// Abandoned is how many abandoned tasks still run.
 	Running, Held, Abandoned int
 
+	// Done, Retried and DeadLettered count the deliveries that were acknowledged, requeued for
+	// another attempt, and dead-lettered, since [New].
+	Done, Retried, DeadLettered uint64
+
 	// Late is how many abandoned tasks have returned after all. Their results were dropped.
 	Late int
 
-	// Concurrency is how many jobs may run at a time, as configured or as found by
+	// Concurrency is how many jobs may run at a time, as configured, as overridden, or as found by
 	// [Policy.Adaptive]. It is zero when stopped.
 	Concurrency int
+
+	// Prefetch is [Config.Prefetch], with its default.
+	Prefetch int
+
+	// Rate is the limit of all runs that is in force. The zero Rate means that there is none.
+	Rate Rate
+
+	// Overrides are in force, also while the consumer is stopped. Their map must not be changed.
+	Overrides Overrides
 
 	// SharedIDs counts the deliveries with an ID that another message had shortly before.
 	// Publishers should give each message an ID of its own. [Consumer.Cancel], [Consumer.Jobs] and
@@ -165,6 +180,7 @@ func (h Health) Alive() bool {
 // gauges are the numbers that change with every job.
 type gauges struct {
 	running, held atomic.Int64
+	ended         [queue.DeadLetter + 1]atomic.Uint64 // by disposition
 	turn          atomic.Pointer[time.Time] // of the ledger's last round
 }
 

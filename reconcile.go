@@ -13,6 +13,7 @@ import (
 // on several facts together. Handlers change facts, and act only for one delivery. It compares
 // before it acts, so that a turn that has changed nothing costs nothing.
 func (l *ledger) reconcile(ctx actor.Context) {
+	l.drainIfOverridden(ctx)
 	if l.incarnation != nil {
 		l.startReady(ctx)
 	}
@@ -30,14 +31,14 @@ func (l *ledger) takesWork() bool { return l.wouldTakeWork() && !l.instance.limi
 
 // wouldTakeWork reports whether the consumer would take work if there were no suspect.
 func (l *ledger) wouldTakeWork() bool {
-	return !l.paused && l.drain == nil && !l.instance.saturated() && !l.instance.limits.breakerOpen()
+	return !l.isPaused() && l.drain == nil && !l.instance.saturated() && !l.instance.limits.breakerOpen()
 }
 
 // startReady starts the entries that may start, as long as there are free slots. An entry that a
 // gate gives back goes to the broker unstarted.
 func (l *ledger) startReady(ctx actor.Context) {
 	l.probeBreaker(ctx)
-	for l.waiting.Len() > 0 && l.busy.Len() < l.slots() && (l.takesWork() || l.suspectMayStart()) {
+	for l.waiting.Len() > 0 && l.busy.Len() < l.instance.limits.slots() && (l.takesWork() || l.suspectMayStart()) {
 		now := time.Now()
 		item, answer := l.waiting.Next(now)
 		if item == nil {
@@ -63,11 +64,11 @@ func (l *ledger) start(e *entry, now time.Time) {
 	}
 	l.report.started(e)
 	l.count()
+	if l.instance.limits.overrides.cancels(e.delivery.ID) {
+		e.stop(ErrCancelled)
+	}
 	l.workers.start(e, l.behaviorOf(e))
 }
-
-// slots returns how many jobs may run at a time, as configured by the user.
-func (l *ledger) slots() int { return or(l.instance.limits.concurrency, l.cfg.Concurrency) }
 
 // suspectMayStart reports whether a suspect is due, nothing comes, and nothing else is held or
 // running. It opens the gate for the suspect only then.
@@ -100,7 +101,7 @@ func (l *ledger) holdsOnly(n int) bool {
 // probeBreaker lets an open breaker probe when its wait is over. Unstarted deliveries must be at
 // the broker first, because a RabbitMQ channel begins to count its prefetch when it resumes.
 func (l *ledger) probeBreaker(ctx actor.Context) {
-	if !l.instance.limits.breakerOpen() {
+	if !l.instance.limits.breakerProbes() {
 		return
 	}
 	l.lookAgain(ctx, l.instance.limits.breaker.Probe(time.Now(), !l.anyUnstarted()))
@@ -190,8 +191,8 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 func (l *ledger) publish() {
 	lim := l.instance.limits
 	now := view{
-		state: stateOf(l.drain != nil, l.session.open(), l.instance.saturated(), l.paused, lim.breakerState()),
-		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
+		state: stateOf(l.drain != nil, l.session.open(), l.instance.saturated(), l.isPaused(), lim.breakerState()),
+		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(), rate: lim.rateNow(),
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
 		standby: l.session.silence.standby,
 	}

@@ -58,6 +58,7 @@ func (r *reporter) started(e *entry) {
 // done reports how a delivery ended. One that was acknowledged, released or lost is no news for an
 // operator, nor is a requeue without a reason.
 func (r *reporter) done(e *entry) {
+	r.gauges.ended[e.disposition].Add(1)
 	if r.events.any() {
 		r.emit(endOf(e))
 	}
@@ -225,6 +226,26 @@ func (r *reporter) paused(on bool, job *entry, reason error) {
 	r.emit(Event{Kind: kind, Reason: reason})
 }
 
+// overridden reports what an operator has changed. There may be thousands of cancellations at once:
+// the log has one record for them.
+func (r *reporter) overridden(changes []OverrideChange) {
+	cancelled, last := 0, (*OverrideChange)(nil)
+	for i := range changes {
+		c := &changes[i]
+		r.emit(Event{Kind: EventOverridden, ID: c.ID, Override: c})
+		if c.Kind == OverrideCancelled {
+			cancelled, last = cancelled+1, c
+			continue
+		}
+		r.log.Info("gentask: overridden", "what", c.Kind.String(), "from", c.From, "to", c.To,
+			"by", c.Author.By, "reason", c.Author.Reason)
+	}
+	if last != nil {
+		r.log.Info("gentask: overridden", "what", last.Kind.String(), "id", bounded(last.ID), "to", last.To,
+			"others", cancelled-1, "by", last.Author.By, "reason", last.Author.Reason)
+	}
+}
+
 // workersLost reports that the worker supervisor has ended.
 func (r *reporter) workersLost(reason error) {
 	r.log.Error("gentask: worker supervisor lost, started again", "reason", reason)
@@ -278,8 +299,9 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 		since = old.Since
 	}
 	c.health.Store(&Health{
-		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width,
-		SharedIDs: v.shared, Standby: v.standby, Breakers: breakers, KeyBreakers: v.keyBreakers,
+		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late,
+		Concurrency: v.width, Rate: v.rate, SharedIDs: v.shared, Standby: v.standby,
+		Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
 }
 
@@ -289,6 +311,7 @@ type view struct {
 	err                            error // sealed, or the library's own: comparable
 	abandoned, late, width, shared int
 	breaker                        breaker.State
+	rate                           Rate
 	keyBreakers                    int
 	standby                        string
 }
