@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// maxKey and maxTopic are the most bytes of a key of a [Store], and of a topic of a [Bus].
+// The most bytes of a key of a [Store], of a topic of a [Bus], and of the name of either.
 const (
-	maxKey   = 200
-	maxTopic = 100
+	maxKey       = 200
+	maxTopic     = 100
+	maxSeamName  = 50
+	validInTopic = "valid are a to z, digits, hyphens and underscores"
 )
 
 // EncodeKey makes one part of a [Store] key of any text: letters, digits, hyphens and underscores
@@ -66,12 +68,38 @@ func CheckTopic(topic string) error {
 	if len(topic) == 0 || len(topic) > maxTopic {
 		return fmt.Errorf("%w: topic of %d bytes; a topic has 1 to %d", ErrConfig, len(topic), maxTopic)
 	}
-	for i := range len(topic) {
-		if c := topic[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' && c != '_' {
-			return fmt.Errorf("%w: topic %q has %q; valid are a to z, digits, dot, hyphen and underscore", ErrConfig, topic, c)
+	for part := range strings.SplitSeq(topic, ".") {
+		if part == "" {
+			return fmt.Errorf("%w: topic %q has an empty part; single dots separate its parts", ErrConfig, topic)
+		}
+		if bad, found := outside(part); found {
+			return fmt.Errorf("%w: topic %q has %q; %s, and dots between parts", ErrConfig, topic, bad, validInTopic)
 		}
 	}
 	return nil
+}
+
+// CheckSeamName returns an [ErrConfig] if name is not one of a [Bus] or a [Store]: 1 to 50 of a to
+// z, digits, hyphens and underscores. Drivers call it.
+func CheckSeamName(name string) error {
+	if len(name) == 0 || len(name) > maxSeamName {
+		return fmt.Errorf("%w: name of %d bytes; the name of a bus or a store has 1 to %d",
+			ErrConfig, len(name), maxSeamName)
+	}
+	if bad, found := outside(name); found {
+		return fmt.Errorf("%w: name %q has %q; %s", ErrConfig, name, bad, validInTopic)
+	}
+	return nil
+}
+
+// outside returns the first byte of text that is not valid in a part of a topic.
+func outside(text string) (bad byte, found bool) {
+	for i := range len(text) {
+		if c := text[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return c, true
+		}
+	}
+	return 0, false
 }
 
 func isKeyByte(c byte) bool {

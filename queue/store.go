@@ -16,8 +16,9 @@ import (
 // is a key, and matches itself and the keys that go on with a dot behind it; an empty one matches
 // all.
 //
-// Every method returns [ErrUnavailable] if the broker is away and nothing was written, and
-// [ErrClosed] after Close.
+// Every method returns [ErrUnavailable] within five seconds if the broker is away and nothing was
+// written, [ErrClosed] after Close, ErrConfig if a right is missing, and the error of ctx if that
+// ends before.
 type Store interface {
 	// Get returns the record of key, and [ErrNoRecord] if there is none. It returns the newest
 	// value that any Put confirmed before Get was called.
@@ -27,16 +28,18 @@ type Store interface {
 	// revision of the present record. It returns the new revision, after the broker has confirmed
 	// it. [ErrConflict] means that the record was another, and nothing was written. [ErrUncertain]
 	// means that the answer was lost: the value may have been written. A record disappears keep
-	// after its last Put, by the broker's clock; zero keeps it for good. It lasts for keep at
-	// least, and disappears for every reader within two seconds after that.
+	// after its last Put, by the broker's clock; zero keeps it for good, and less than zero is
+	// ErrConfig. It lasts for keep at least, and disappears for every reader within two seconds
+	// after that.
 	Put(ctx context.Context, key string, value []byte, condition Revision, keep time.Duration) (Revision, error)
 
-	// Delete removes the record of key, if it meets the condition: Always or a revision. To delete
-	// a record that isn't there is ErrConflict with a revision, and no error with Always. Errors
-	// are those of Put.
+	// Delete removes the record of key, if it meets the condition: Always or a revision; Absent is
+	// ErrConfig. To delete a record that isn't there is ErrConflict with a revision, and no error
+	// with Always. Errors are those of Put.
 	Delete(ctx context.Context, key string, condition Revision) error
 
 	// Clear removes every record with the prefix. Records that are put meanwhile may stay or go.
+	// After ErrUncertain, some may have gone.
 	Clear(ctx context.Context, prefix string) error
 
 	// Count returns how many records have the prefix.
@@ -57,7 +60,8 @@ type Store interface {
 }
 
 // Revision numbers the writes of a store. The revisions of a key grow as long as the store's
-// incarnation is the same, also over a Delete.
+// incarnation is the same, also over a Delete. A new incarnation begins with the microseconds since
+// 1970 by its clock, so its revisions are larger than those before, unless the clock went back.
 type Revision uint64
 
 const (

@@ -13,5 +13,7 @@
 // bubble is therefore fast and deterministic; it must create the queue inside the bubble. The queue
 // keeps no goroutine.
 //
+// A [Broker] keeps stores and buses, for the nodes of a fleet inside one process.
+//
 // Nothing is durable: the messages are gone when the process ends.
 package memory
