@@ -80,6 +80,9 @@ type BreakerHealth struct {
 	Probing   bool
 	NextProbe time.Time
 
+	// Forced reports whether [Overrides.BreakerOpen] keeps it open. The fields below are zero then.
+	Forced bool
+
 	// Since is when it opened, or began to probe. Cause is the failure that opened it last.
 	Since time.Time
 	Cause error

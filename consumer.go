@@ -27,6 +27,7 @@ type Consumer struct {
 	dedup      *dedup // nil when off
 	foreigners *foreigners
 	health     atomic.Pointer[Health]
+	overrides  atomic.Pointer[Overrides] // never nil
 
 	mu       sync.Mutex
 	instance *instance // the last one that has begun, or else was offered; nil before the first
@@ -62,6 +63,7 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	c := &Consumer{
 		cfg: s, source: source, behavior: behavior, dedup: newDedup(s.Policy.Dedup), foreigners: newForeigners(),
 	}
+	c.overrides.Store(&Overrides{})
 	if s.OnEvent != nil {
 		c.events.add(s.hooks.onEvent, s.OnEvent)
 	}
@@ -134,7 +136,7 @@ func (c *Consumer) start() (*instance, error) {
 	if l == nil {
 		return nil, ErrRunning
 	}
-	c.show(view{state: Connecting, width: c.cfg.Concurrency}, nil)
+	c.show(view{state: Connecting, width: c.overrides.Load().concurrency(c.cfg.Concurrency)}, nil)
 	c.turned(time.Now()) // from now on it must turn
 	sys := c.cfg.System
 	if sys == nil {
@@ -147,6 +149,15 @@ func (c *Consumer) start() (*instance, error) {
 
 // Name returns the consumer's name: [Config.Name], or its default if that is empty.
 func (c *Consumer) Name() string { return c.cfg.Name }
+
+// Queue returns the name of the queue if the source has one: see [queue.Named]. Otherwise it
+// returns the consumer's name.
+func (c *Consumer) Queue() string {
+	if named, ok := c.source.(queue.Named); ok {
+		return named.Name()
+	}
+	return c.cfg.Name
+}
 
 // current returns the instance that was started last; nil before the first.
 func (c *Consumer) current() *instance {
@@ -192,13 +203,14 @@ func (c *Consumer) Stop(ctx context.Context) (DrainReport, error) {
 }
 
 // Pause stops the consumer from taking more work: unstarted deliveries go back to the queue, and
-// running jobs go on. A pause lasts until [Consumer.Resume], or until the consumer ends. Pause
-// returns [ErrNotRunning] or ctx.Err().
+// running jobs go on. A pause lasts until [Consumer.Resume], or until the consumer ends. An
+// operator's pause is another one: see [Overrides.Paused]. Pause returns [ErrNotRunning] or
+// ctx.Err().
 func (c *Consumer) Pause(ctx context.Context) error {
 	return c.ask(ctx, func(answer func(error)) message { return &pauseRequest{on: true, answer: answer} })
 }
 
-// Resume undoes [Consumer.Pause]. It returns [ErrNotRunning] or ctx.Err().
+// Resume undoes [Consumer.Pause] and [PauseConsumer]. It returns [ErrNotRunning] or ctx.Err().
 func (c *Consumer) Resume(ctx context.Context) error {
 	return c.ask(ctx, func(answer func(error)) message { return &pauseRequest{answer: answer} })
 }
@@ -240,6 +252,7 @@ func (c *Consumer) Health() Health {
 		now = *h
 	}
 	c.foreigners.tell(&now)
+	now.Prefetch, now.Overrides = c.cfg.Prefetch, *c.overrides.Load()
 	now.Running, now.Held = int(c.gauges.running.Load()), int(c.gauges.held.Load())
 	now.Hooks = c.hooksHealth()
 	if turn := c.gauges.turn.Load(); turn != nil && now.State != Stopped {

@@ -34,41 +34,12 @@ func (l *ledger) onDelivered(e *entry) {
 	if known != nil && e.delivery.Redelivered {
 		e.item.Attempt = known.attemptOf(e.delivery)
 	}
-	moves := l.instance.limits.suspects != nil && l.suspect(e)
+	moves := l.instance.limits.suspect(e)
 	l.report.received(e)
-	if known != nil && l.recall(e, known) {
+	if known != nil && l.refusals.recall(e, known) {
 		return
 	}
 	l.admit(e, moves)
-}
-
-// recall carries out the earlier decision about a delivery that has come back, without running it,
-// or delays the delivery until its floor is over. It reports whether the entry is decided.
-func (l *ledger) recall(e *entry, known *returnee) bool {
-	now := time.Now()
-	from, d := later(known.until, now), known.wish
-	// It was published again, for example from the dead letters, or the driver can't detect
-	// redelivery.
-	if !e.delivery.Redelivered {
-		e.item.Delay(from)
-		return false
-	}
-	if d.kind != decideAck && d.kind != decideDeadLetter {
-		rest := known.due.Sub(from)
-		if rest < floorBase {
-			e.item.Delay(from)
-			return false
-		}
-		d = Snooze(rest)
-	}
-	if from.Equal(now) {
-		_ = e.settle(d, known.reason) // it is undecided, as all deliveries that come
-		return true
-	}
-	_ = e.decide(d, known.reason)
-	e.sent = true
-	l.refusals.await(e, from, known.refusal, now)
-	return true
 }
 
 // admit queues a delivery for its slot, unless this node can't do it, it has no attempt left, or it
@@ -78,7 +49,14 @@ func (l *ledger) admit(e *entry, moves bool) {
 		_ = e.settle(d, reason) // it is undecided, as all deliveries that come
 		return
 	}
-	l.enqueue(e, moves)
+	switch {
+	case moves:
+		e.link.Isolate([]*entry{e}, []queue.Settlement{e.settledBy(queue.Release)})
+		return
+	case e.item.Isolated:
+		l.instance.limits.suspects.Took(&e.item)
+	}
+	l.waiting.Push(&e.item)
 }
 
 // behaviorOf returns the behaviour for an entry: see [Mux].
@@ -191,16 +169,11 @@ func (l *ledger) pace(e *entry) {
 	}
 	e.paced = true
 	d, _ := e.verdict()
-	id, all := e.item.Identity, l.instance.limits.comebacks
 	switch disposition, _ := d.disposition(); {
 	case disposition == queue.Ack || disposition == queue.DeadLetter:
-		if all.Len() > 0 {
-			all.Drop(id)
-		}
+		l.instance.limits.comebacks.settled(e.item.Identity)
 	case l.drain == nil && e.loops(d):
-		n, _ := all.Get(id)
-		all.Put(id, min(n, 100)+1)
-		e.after = comebackWait(n)
+		e.after = l.instance.limits.comebacks.another(e.item.Identity)
 	}
 }
 
@@ -348,6 +321,34 @@ func (l *ledger) onReturned(ctx actor.Context, msg *returned) {
 	}
 }
 
+// onIsolated removes the entries that were moved. Others run here, alone, and are counted by the
+// broker.
+func (l *ledger) onIsolated(ctx actor.Context, msg *suspectsIsolated) {
+	if l.session.stale(msg.From) {
+		return
+	}
+	for i, e := range msg.Entries {
+		reason, failed := msg.Failed[e.delivery.Tag]
+		switch {
+		case !l.held.Has(e) || msg.Over:
+		case failed && guard.Is(reason, queue.ErrSettled):
+			l.notHeld(e, reason)
+		case failed:
+			l.report.settleFailed(e, reason)
+			e.item.Attempt = e.delivery.Attempt
+			l.admit(e, false)
+		default:
+			_ = e.decide(Release(), nil) // nothing else decides about it
+			e.sent = true
+			l.remove(e, &msg.Settlements[i])
+			l.instance.limits.suspects.Place.Waits(time.Now())
+		}
+	}
+	if msg.Over {
+		l.onBroken(ctx, msg.From, msg.Err)
+	}
+}
+
 // remove removes an entry whose delivery is settled.
 func (l *ledger) remove(e *entry, s *queue.Settlement) {
 	l.refusals.settled(e, s.Disposition)
@@ -387,12 +388,7 @@ func (l *ledger) emitDone(e *entry) {
 // count publishes how many jobs run, and how many deliveries are held.
 func (l *ledger) count() { l.instance.gauges.set(l.busy.Len(), l.held.Len()) }
 
-// anyDecided reports whether the broker has yet to answer.
-func (l *ledger) anyDecided() bool {
-	for e := range l.held.All() {
-		if e.decided() {
-			return true
-		}
-	}
-	return false
+// anyUnstarted reports whether a delivery is held that is neither running nor refused.
+func (l *ledger) anyUnstarted() bool {
+	return l.held.ContainsFunc(func(e *entry) bool { return !e.busy() && !l.refusals.has(e) })
 }

@@ -184,10 +184,8 @@ func (e *entry) notSpawned(now time.Time) bool {
 func (e *entry) settlement() queue.Settlement {
 	d, reason := e.verdict()
 	disposition, _ := d.disposition()
-	s := queue.Settlement{
-		Delivery: e.delivery, Disposition: disposition, After: max(d.after, e.after),
-		Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
-	}
+	s := e.settledBy(disposition)
+	s.After = max(d.after, e.after)
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
 		if disposition == queue.DeadLetter {
@@ -195,6 +193,14 @@ func (e *entry) settlement() queue.Settlement {
 		}
 	}
 	return s
+}
+
+// settledBy returns a settlement that has no reason, and comes into effect at once.
+func (e *entry) settledBy(how queue.Disposition) queue.Settlement {
+	return queue.Settlement{
+		Delivery: e.delivery, Disposition: how,
+		Attempt: e.item.Attempt, Uncounted: max(e.delivery.Attempt-e.item.Attempt, 0),
+	}
 }
 
 // fateOf returns how the gates see a settlement.
@@ -234,11 +240,11 @@ func (e *entry) answered() {
 	e.deciding = 0
 }
 
-// leaveSeat counts a HandleResult that hangs. It still runs.
+// leaveSeat gives up a HandleResult that hangs, and counts it. It still runs.
 func (e *entry) leaveSeat() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.unseated = true
+	e.unseated, e.deciding = true, 0
 	e.cfg.hooks.handle.CountHung()
 }
 

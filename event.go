@@ -41,10 +41,10 @@ const (
 	// EventHealed is emitted when the watchdog found and mended an impossible state, given in
 	// Reason. [ErrWorkerIdle] and [ErrHandleResult] concern a worker.
 	EventHealed
-	// EventPaused follows [Consumer.Pause] and [PauseConsumer]. Reason is that of the job that
-	// decided to pause, if one did.
+	// EventPaused follows [Consumer.Pause], [PauseConsumer] and [Overrides.Paused], unless the
+	// consumer was paused already. Reason is that of the job that decided to pause, if one did.
 	EventPaused
-	// EventResumed follows [Consumer.Resume].
+	// EventResumed is emitted when nothing pauses the consumer any longer.
 	EventResumed
 	// EventBreakerOpened is emitted when [Policy.Breaker] takes no more work, or
 	// [Policy.KeyBreaker] none of Key, because of failures like Reason. The breaker probes after
@@ -75,6 +75,9 @@ const (
 	// it was refused. The broker delivers the message again; docs/life-of-a-job.md describes what
 	// becomes of it. Its EventDone follows.
 	EventReturned
+	// EventOverridden is emitted for each change by [Consumer.Override], which is given in
+	// Override. A consumer that starts emits it for each override that is in force.
+	EventOverridden
 )
 
 // String returns the kind's name in plain words.
@@ -124,6 +127,8 @@ func (k EventKind) String() string {
 		return "driver stuck"
 	case EventReturned:
 		return "returned"
+	case EventOverridden:
+		return "overridden"
 	}
 	return fmt.Sprintf("event(%d)", uint8(k))
 }
@@ -168,9 +173,10 @@ type Event struct {
 	// EventBreakerClosed. It is empty for the consumer's own.
 	Key string
 
-	// Count is for EventAbandoned, Report for EventDrained.
-	Count  int
-	Report *DrainReport
+	// Count is for EventAbandoned, Report for EventDrained, Override for EventOverridden.
+	Count    int
+	Report   *DrainReport
+	Override *OverrideChange
 }
 
 // DrainReport is the result of draining a consumer.

@@ -10,4 +10,4 @@ func Sabotage(c *Consumer, f func(concurrency *int)) {
 
 type sabotage func(concurrency *int)
 
-func (s sabotage) look(_ actor.Context, l *ledger) { s(&l.cfg.Concurrency) }
+func (s sabotage) look(_ actor.Context, l *ledger) { s(&l.instance.limits.concurrency) }

@@ -16,13 +16,13 @@ const (
 	Connecting
 	// Consuming means that deliveries flow. It is the normal state.
 	Consuming
-	// Paused follows [Consumer.Pause] and [PauseConsumer]. Running jobs go on.
+	// Paused follows [Consumer.Pause], [PauseConsumer] and [Overrides.Paused]. Running jobs go on.
 	Paused
 	// Saturated means that as many abandoned tasks still run as [Config.MaxAbandoned] allows. No
 	// work is taken.
 	Saturated
-	// BreakerOpen means that [Policy.Breaker] takes no work, because most runs have failed. Running
-	// jobs go on.
+	// BreakerOpen means that [Policy.Breaker] takes no work, because most runs have failed, or
+	// because of [Overrides.BreakerOpen]. Running jobs go on.
 	BreakerOpen
 	// Probing means that [Policy.Breaker] lets one job at a time run, to find out whether it may
 	// close.
@@ -72,9 +72,18 @@ type Health struct {
 	// Late is how many abandoned tasks have returned after all. Their results were dropped.
 	Late int
 
-	// Concurrency is how many jobs may run at a time, as configured or as found by
+	// Concurrency is how many jobs may run at a time, as configured, as overridden, or as found by
 	// [Policy.Adaptive]. It is zero when stopped.
 	Concurrency int
+
+	// Prefetch is [Config.Prefetch], with its default.
+	Prefetch int
+
+	// Rate is the limit of all runs that is in force. The zero Rate means that there is none.
+	Rate Rate
+
+	// Overrides are in force, also while the consumer is stopped. Their map must not be changed.
+	Overrides Overrides
 
 	// SharedIDs counts the deliveries with an ID that another message had shortly before.
 	// Publishers should give each message an ID of its own. [Consumer.Cancel], [Consumer.Jobs] and

@@ -21,6 +21,14 @@ type incarnation struct {
 	over       atomic.Bool  // the consumer has ended
 }
 
+// newIncarnation returns the incarnation of a consumer whose ledger is the given actor.
+func newIncarnation(sys *actor.System, ledger *actor.PID, i *instance) *incarnation {
+	return &incarnation{
+		sys: sys, consumer: ledger, tasks: i.tasks, instance: i, workerName: ledger.Id + "/worker",
+		batches: batching.New(batching.Settings{Slots: i.cfg.Concurrency, Grace: i.cfg.graceTime()}),
+	}
+}
+
 // tell posts a message of the library to the consumer.
 func (i *incarnation) tell(msg message) { i.post(msg) }
 
@@ -30,9 +38,4 @@ func (i *incarnation) post(msg any) {
 	if !i.over.Load() {
 		actor.Send(i.sys, i.consumer, msg)
 	}
-}
-
-// newBatches returns the batches of one incarnation of a consumer.
-func newBatches(cfg *settings) *batching.Set {
-	return batching.New(batching.Settings{Slots: cfg.Concurrency, Grace: cfg.graceTime()})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
+	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/supervision"
 	"github.com/gentask/gentask/task"
 )
@@ -120,13 +121,6 @@ func (i *instance) attach(sys *actor.System, root, ledger *actor.PID) {
 	if i.starting != nil {
 		close(i.starting)
 	}
-}
-
-// fail records why the consumer gives up.
-func (i *instance) fail(reason error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.err = reason
 }
 
 // failure returns why the instance gave up; nil if it didn't.
@@ -318,6 +312,13 @@ func (i *instance) inherit(old *instance) {
 	}
 }
 
+// saturated reports whether too many abandoned tasks still run, or calls of HandleResult hang, to
+// take more work.
+func (i *instance) saturated() bool {
+	return i.cfg.MaxAbandoned != never && i.tasks.Stats().Abandoned >= i.cfg.MaxAbandoned ||
+		i.cfg.hooks.handle.Hung() >= guard.MaxHung
+}
+
 // unblock informs the ledger, if there is one, that a gate has opened by itself.
 func (i *instance) unblock() {
 	if pid := i.ledger.Load(); pid != nil {
@@ -333,6 +334,20 @@ func (i *instance) openedNever(reason error) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.openFailed = reason
+	return true
+}
+
+// givesUp reports whether the consumer ends because its first session could not be opened: waiting
+// would not mend the reason. It records and reports the reason.
+func (i *instance) givesUp(reason error) bool {
+	mistake := guard.Is(reason, queue.ErrConfig) || i.cfg.FailFast && saidNo(reason)
+	if !i.openedNever(reason) || !mistake {
+		return false
+	}
+	i.mu.Lock()
+	i.err = reason
+	i.mu.Unlock()
+	i.gaveUp(reason)
 	return true
 }
 

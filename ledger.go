@@ -138,10 +138,14 @@ func (l *ledger) onStarted(ctx actor.Context) {
 	actor.TrapStop(ctx)
 	l.sys, l.self = ctx.ActorSystem(), ctx.Self()
 	l.instance.attach(l.sys, ctx.Parent(), l.self)
+	l.onOverrides() // after attach: those that are set later find this ledger
 	if l.instance.stopping.Load() {
 		// The consumer was stopped before it began, or an earlier ledger died while it drained.
 		actor.Exit(ctx, nil)
 		return
+	}
+	if l.drained() {
+		return // reconcile ends it
 	}
 	l.instance.turned(time.Now())
 	l.startTasks(ctx)
@@ -158,10 +162,7 @@ func (l *ledger) startTasks(ctx actor.Context) {
 	stats := sup.Stats()
 	l.abandoned, l.late = stats.Abandoned, int(stats.Late) //nolint:gosec // a count
 	l.tasks = actor.Spawn(ctx, sup.Props(), actor.SpawnOptions{Name: "tasks", Monitor: true, Ready: true})
-	l.incarnation = &incarnation{
-		sys: l.sys, consumer: l.self, tasks: sup, instance: l.instance, batches: newBatches(l.cfg),
-		workerName: l.self.Id + "/worker",
-	}
+	l.incarnation = newIncarnation(l.sys, l.self, l.instance)
 	l.workers = &workers{incarnation: l.incarnation, cfg: l.cfg, orphans: map[uint64]*orphan{}}
 }
 
@@ -245,8 +246,12 @@ func (l *ledger) control(ctx actor.Context) {
 		l.onClosed(ctx, msg.From)
 	case *backlogCounted:
 		l.onBacklog(ctx, msg)
-	case *suspectsIsolated, *suspectsCounted, *suspectTaken:
-		l.onPlace(ctx)
+	case *suspectsIsolated:
+		l.onIsolated(ctx, msg)
+	case *suspectsCounted:
+		l.onSuspectsCounted(msg)
+	case *suspectTaken:
+		l.onSuspectTaken(msg)
 	case *openDue:
 		l.openSession(ctx)
 	case *tick:
@@ -271,61 +276,6 @@ func (l *ledger) control(ctx actor.Context) {
 	case message:
 		l.answer(msg)
 	}
-}
-
-// answer handles the requests of the Consumer's methods.
-func (l *ledger) answer(msg message) {
-	switch msg := msg.(type) {
-	case *pauseRequest:
-		l.pause(msg.on, nil, nil)
-		l.answers.add(func() { msg.answer(nil) })
-	case *cancelRequest:
-		err := l.cancel(msg.id)
-		l.answers.add(func() { msg.answer(err) })
-	case *concurrencyRequest:
-		l.instance.limits.setConcurrency(msg.n)
-		l.waiting.Changed()
-		l.answers.add(func() { msg.answer(nil) })
-	case *rateRequest:
-		if added := l.instance.limits.setRate(msg.rate, msg.ofKeys, time.Now()); added {
-			l.waiting.SetGates(l.instance.limits.gates())
-		}
-		l.waiting.Changed()
-		l.answers.add(func() { msg.answer(nil) })
-	case *jobsRequest:
-		msg.answer(statusesOf(inOrder(&l.held, &l.busy)))
-	case *workerRequest:
-		msg.answer(workerOf(inOrder(&l.held, &l.busy), msg.id))
-	case *tasksRequest:
-		msg.answer(l.instance.tasks)
-	}
-}
-
-// pause makes the consumer take no more work, or take it again. job is the one that asked for it;
-// nil if none did.
-func (l *ledger) pause(on bool, job *entry, reason error) {
-	if l.paused == on {
-		return
-	}
-	l.paused = on
-	l.instance.paused.Store(on)
-	l.report.paused(on, job, reason)
-}
-
-// cancel stops the jobs with an ID. It returns ErrUnknownJob if there is none.
-func (l *ledger) cancel(id string) error {
-	err := ErrUnknownJob
-	for _, e := range inOrder(&l.held, &l.busy) {
-		if e.delivery.ID != id {
-			continue
-		}
-		err = nil
-		e.stop(ErrCancelled)
-		if _, idle := e.idleSince(time.Now()); idle && !e.decided() && l.workers.orphanOf(e) == nil {
-			l.endIdle(e) // it has no task whose context would end
-		}
-	}
-	return err
 }
 
 // onTasksEnding ends the ledger because its task supervisor takes no more tasks. Otherwise every

@@ -1,11 +1,12 @@
 package gentask
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
-	"github.com/gentask/gentask/internal/memo"
+	"github.com/gentask/gentask/queue"
 )
 
 // limits bounds how much may run, and remembers messages for that. It lasts as long as the consumer
@@ -19,16 +20,21 @@ type limits struct {
 	adaptive    *admission.Adaptive
 	suspects    *admission.Suspects
 	share       *share
-	concurrency int // set by SetConcurrency; zero if it wasn't called
+	concurrency int  // of the program: Config.Concurrency, or SetConcurrency
+	programRate Rate // of the program: Policy.Rate, or SetRate
+	overrides   *Overrides
 
 	shared    sharedIDs
 	refusals  *refusals
-	comebacks *memo.Memo[admission.Identity, uint8]
+	comebacks comebacks
 }
 
 func newLimits(cfg *settings, unblock func()) *limits {
 	p, random := &cfg.Policy, cfg.random
-	l := &limits{refusals: newRefusals(), comebacks: memo.New[admission.Identity, uint8](mostComebacks)}
+	l := &limits{
+		concurrency: cfg.Concurrency, programRate: p.Rate, overrides: &Overrides{},
+		refusals: newRefusals(), comebacks: newComebacks(),
+	}
 	if p.Breaker.on() {
 		l.breaker = admission.NewBreaker(p.Breaker.machine(random))
 	}
@@ -122,34 +128,107 @@ func (l *limits) rest() {
 	}
 }
 
-// setConcurrency changes how many jobs may run at a time.
+// setConcurrency changes how many jobs may run at a time, as far as the program is concerned.
 func (l *limits) setConcurrency(n int) {
 	l.concurrency = n
+	l.widen()
+}
+
+// widen makes Policy.Adaptive follow the number of slots.
+func (l *limits) widen() {
 	if l.adaptive != nil {
-		l.adaptive.SetMax(n)
+		l.adaptive.SetMax(l.slots())
 	}
 }
 
-// setRate changes the rate. It reports whether that has added a gate.
+// setRate changes the rate of the program, or that of each key. It reports whether that has added a
+// gate.
 func (l *limits) setRate(r Rate, ofKeys bool, now time.Time) (added bool) {
-	switch {
-	case ofKeys:
+	if ofKeys {
 		l.keyRate.Set(r.limit(), now)
+		return false
+	}
+	l.programRate = r
+	return l.followRate(now)
+}
+
+// followRate makes the gate follow the rate in force. It reports whether it has added one.
+func (l *limits) followRate(now time.Time) (added bool) {
+	r := l.rateNow()
+	switch {
 	case l.rate != nil:
 		l.rate.Set(r.limit(), now)
-	default:
+	case r.on():
 		l.rate = admission.NewRate(r.limit())
 		return true
 	}
 	return false
 }
 
-// width returns how many jobs may run at a time, given the number of slots.
-func (l *limits) width(slots int) int {
-	if l.adaptive == nil {
-		return slots
+// override replaces the overrides, and returns what has changed. It reports whether that has added
+// a gate.
+func (l *limits) override(o *Overrides, now time.Time) (changes []OverrideChange, added bool) {
+	changes = o.since(l.overrides)
+	l.overrides = o
+	for i := range changes {
+		switch changes[i].Kind {
+		case OverrideConcurrency:
+			l.widen()
+		case OverrideRate:
+			added = l.followRate(now)
+		case OverrideBreakerReset:
+			l.resetBreakers(now)
+		case OverridePaused, OverrideBreakerOpen, OverrideDrained, OverrideCancelled: // they are looked at
+		}
 	}
-	return min(slots, l.adaptive.Limit())
+	return changes, added
+}
+
+// resetBreakers closes all breakers, for an operator who has set a value.
+func (l *limits) resetBreakers(now time.Time) {
+	if l.overrides.BreakerReset.Value == 0 {
+		return
+	}
+	if l.breaker != nil {
+		l.breaker.Close(now)
+	}
+	if l.keyBreaker != nil {
+		l.keyBreaker.Close(now)
+	}
+}
+
+// slots returns how many jobs may run at a time, as set by the operator or the program.
+func (l *limits) slots() int { return l.overrides.concurrency(l.concurrency) }
+
+// rateNow returns the rate in force, as set by the operator or the program.
+func (l *limits) rateNow() Rate { return l.overrides.rate(l.programRate) }
+
+// width returns how many jobs may run at a time.
+func (l *limits) width() int {
+	if l.adaptive == nil {
+		return l.slots()
+	}
+	return min(l.slots(), l.adaptive.Limit())
+}
+
+// suspect completes the item of a delivery that has come, and counts its attempts as the place for
+// suspects requires. It reports whether the delivery must be moved there.
+func (l *limits) suspect(e *entry) (moves bool) {
+	if l.suspects == nil {
+		return false
+	}
+	e.item.Isolated = e.delivery.Isolated
+	if used, marked := e.delivery.Headers[queue.HeaderSuspect]; marked || e.item.Isolated {
+		e.item.Marked = true
+		if n, err := strconv.ParseInt(used, 10, 32); err == nil && n >= 0 {
+			e.item.Used = int32(n)
+		}
+	}
+	if !l.suspects.Suspected(&e.item) || !e.link.Isolates() {
+		return false
+	}
+	e.item.Attempt = l.suspects.AttemptOf(&e.item)
+	return !e.item.Isolated
 }
 
 // suspectBusy reports whether a suspect is due or at work.
@@ -173,13 +252,20 @@ func (l *limits) sessionClosed() {
 // isSuspect reports whether e is a suspect at work.
 func (l *limits) isSuspect(e *entry) bool { return l.suspects != nil && l.suspects.Alone() == &e.item }
 
-// breakerState returns the state of the consumer's breaker; closed if it has none.
+// breakerState returns the state of the consumer's breaker; closed if it has none. One that an
+// operator keeps open is open.
 func (l *limits) breakerState() breaker.State {
-	if l.breaker == nil {
+	switch {
+	case l.overrides.BreakerOpen.Value:
+		return breaker.Open
+	case l.breaker == nil:
 		return breaker.Closed
 	}
 	return l.breaker.State()
 }
+
+// breakerProbes reports whether the breaker is open, and closes by itself.
+func (l *limits) breakerProbes() bool { return l.breakerOpen() && !l.overrides.BreakerOpen.Value }
 
 func (l *limits) breakerOpen() bool { return l.breakerState() == breaker.Open }
 
@@ -209,7 +295,10 @@ const mostBreakers = 100
 // breakers describes the breakers that are not closed.
 func (l *limits) breakers() []BreakerHealth {
 	var all []BreakerHealth
-	if l.breakerState() != breaker.Closed {
+	switch {
+	case l.overrides.BreakerOpen.Value:
+		all = append(all, BreakerHealth{Forced: true})
+	case l.breakerState() != breaker.Closed:
 		all = append(all, healthOf("", &l.breaker.Circuit))
 	}
 	if l.keyBreaker != nil {

@@ -90,8 +90,10 @@ type (
 		ofKeys bool
 		answer func(error)
 	}
-	jobsRequest   struct{ answer func([]JobStatus) }
-	workerRequest struct {
+	// overrideRequest asks the ledger to look at the consumer's overrides.
+	overrideRequest struct{ answer func([]OverrideChange) }
+	jobsRequest     struct{ answer func([]JobStatus) }
+	workerRequest   struct {
 		id     string
 		answer func(workerAnswer)
 	}
@@ -129,6 +131,7 @@ func (*pauseRequest) toLedger()       {}
 func (*cancelRequest) toLedger()      {}
 func (*concurrencyRequest) toLedger() {}
 func (*rateRequest) toLedger()        {}
+func (*overrideRequest) toLedger()    {}
 func (*jobsRequest) toLedger()        {}
 func (*workerRequest) toLedger()      {}
 func (*tasksRequest) toLedger()       {}

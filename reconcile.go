@@ -5,16 +5,15 @@ import (
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
-	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/internal/process"
-	"github.com/gentask/gentask/queue"
 )
 
 // reconcile makes the consumer follow its state. It runs at the end of each turn, and only it acts
 // on several facts together. Handlers change facts, and act only for one delivery. It compares
 // before it acts, so that a turn that has changed nothing costs nothing.
 func (l *ledger) reconcile(ctx actor.Context) {
+	l.drainIfOverridden(ctx)
 	if l.incarnation != nil {
 		l.startReady(ctx)
 	}
@@ -22,7 +21,7 @@ func (l *ledger) reconcile(ctx actor.Context) {
 	l.giveBackUnstarted()
 	l.takeSuspect()
 	l.instance.limits.rest()
-	l.reportBreakers()
+	l.report.breakers(l.instance.limits.breakerChanges())
 	l.reconcileDrain(ctx)
 	l.publish()
 }
@@ -32,21 +31,14 @@ func (l *ledger) takesWork() bool { return l.wouldTakeWork() && !l.instance.limi
 
 // wouldTakeWork reports whether the consumer would take work if there were no suspect.
 func (l *ledger) wouldTakeWork() bool {
-	return !l.paused && l.drain == nil && !l.saturated() && !l.instance.limits.breakerOpen()
-}
-
-// saturated reports whether too many abandoned tasks still run, or calls of HandleResult hang, to
-// take more work.
-func (l *ledger) saturated() bool {
-	return l.cfg.MaxAbandoned != never && l.instance.tasks.Stats().Abandoned >= l.cfg.MaxAbandoned ||
-		l.cfg.hooks.handle.Hung() >= guard.MaxHung
+	return !l.isPaused() && l.drain == nil && !l.instance.saturated() && !l.instance.limits.breakerOpen()
 }
 
 // startReady starts the entries that may start, as long as there are free slots. An entry that a
 // gate gives back goes to the broker unstarted.
 func (l *ledger) startReady(ctx actor.Context) {
 	l.probeBreaker(ctx)
-	for l.waiting.Len() > 0 && l.busy.Len() < l.slots() && (l.takesWork() || l.suspectMayStart()) {
+	for l.waiting.Len() > 0 && l.busy.Len() < l.instance.limits.slots() && (l.takesWork() || l.suspectMayStart()) {
 		now := time.Now()
 		item, answer := l.waiting.Next(now)
 		if item == nil {
@@ -72,11 +64,11 @@ func (l *ledger) start(e *entry, now time.Time) {
 	}
 	l.report.started(e)
 	l.count()
+	if l.instance.limits.overrides.cancels(e.delivery.ID) {
+		e.stop(ErrCancelled)
+	}
 	l.workers.start(e, l.behaviorOf(e))
 }
-
-// slots returns how many jobs may run at a time, as configured by the user.
-func (l *ledger) slots() int { return or(l.instance.limits.concurrency, l.cfg.Concurrency) }
 
 // suspectMayStart reports whether a suspect is due, nothing comes, and nothing else is held or
 // running. It opens the gate for the suspect only then.
@@ -85,35 +77,39 @@ func (l *ledger) suspectMayStart() bool {
 	if s == nil || s.Due() == nil {
 		return false
 	}
-	ready := l.wouldTakeWork() && l.session.phase == phasePaused &&
-		l.held.Len()-l.refusals.held() == 1 && l.busy.Len() == 0
+	ready := l.holdsOnly(1)
 	s.SetReady(ready)
 	return ready
+}
+
+// takeSuspect takes a suspect from its place when nothing comes, and nothing is held or running.
+func (l *ledger) takeSuspect() {
+	s := l.instance.limits.suspects
+	if s != nil && s.WantsFromPlace() && l.holdsOnly(0) {
+		s.Place.Ask()
+		l.session.link.TakeIsolated()
+	}
+}
+
+// holdsOnly reports whether the consumer would take work, nothing comes, nothing runs, and n
+// deliveries are held. Refused ones don't count.
+func (l *ledger) holdsOnly(n int) bool {
+	return l.wouldTakeWork() && l.session.phase == phasePaused &&
+		l.held.Len()-l.refusals.held() == n && l.busy.Len() == 0
 }
 
 // probeBreaker lets an open breaker probe when its wait is over. Unstarted deliveries must be at
 // the broker first, because a RabbitMQ channel begins to count its prefetch when it resumes.
 func (l *ledger) probeBreaker(ctx actor.Context) {
-	if !l.instance.limits.breakerOpen() {
+	if !l.instance.limits.breakerProbes() {
 		return
 	}
-	l.lookAgain(ctx, l.instance.limits.breaker.Probe(time.Now(), l.unstarted() == 0))
+	l.lookAgain(ctx, l.instance.limits.breaker.Probe(time.Now(), !l.anyUnstarted()))
 }
 
 // lookAgain makes reconcile run at the given time at the latest. The zero time means never.
 func (l *ledger) lookAgain(ctx actor.Context, at time.Time) {
 	l.alarm.set(at, func(wait time.Duration) *time.Timer { return process.SendAfter(ctx, wait, &alarmed{at}) })
-}
-
-// unstarted returns how many deliveries are held, and neither running nor refused.
-func (l *ledger) unstarted() int {
-	n := l.held.Len() - l.refusals.held()
-	for e := range l.busy.All() {
-		if l.held.Has(e) && !l.refusals.has(e) {
-			n--
-		}
-	}
-	return n
 }
 
 // reconcileIntake makes the broker send while the consumer takes work. A change waits until the
@@ -122,13 +118,11 @@ func (l *ledger) reconcileIntake() {
 	switch l.session.phase {
 	case phaseReceiving:
 		if !l.takesWork() {
-			l.session.enter(phasePausing)
-			l.session.link.CancelIntake()
+			l.session.cancelIntake()
 		}
 	case phasePaused:
 		if l.takesWork() {
-			l.session.enter(phaseResuming)
-			l.session.link.ResumeIntake()
+			l.session.resumeIntake()
 		}
 	case phaseOpening:
 		if l.drain != nil {
@@ -161,13 +155,6 @@ func (l *ledger) giveBackUnstarted() {
 	}
 }
 
-// reportBreakers reports the breakers whose state has changed.
-func (l *ledger) reportBreakers() {
-	for _, c := range l.instance.limits.breakerChanges() {
-		l.report.breaker(c)
-	}
-}
-
 // reconcileDrain advances a drain. It cancels running jobs when the time is over, closes the
 // session when everything is settled, and ends the consumer when the session is closed.
 func (l *ledger) reconcileDrain(ctx actor.Context) {
@@ -185,8 +172,7 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 	switch l.session.phase {
 	case phasePaused:
 		if l.held.Len() == 0 {
-			l.session.enter(phaseClosing)
-			l.session.link.Close(link.CloseTimeout)
+			l.session.close(link.CloseTimeout)
 		} else {
 			l.returnToBroker(l.refusals.waiting(l.held.Slice()))
 		}
@@ -205,8 +191,8 @@ func (l *ledger) reconcileDrain(ctx actor.Context) {
 func (l *ledger) publish() {
 	lim := l.instance.limits
 	now := view{
-		state: stateOf(l.drain != nil, l.session.open(), l.saturated(), l.paused, lim.breakerState()),
-		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(l.slots()),
+		state: stateOf(l.drain != nil, l.session.open(), l.instance.saturated(), l.isPaused(), lim.breakerState()),
+		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(), rate: lim.rateNow(),
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
 		standby: l.session.silence.standby,
 	}
@@ -252,9 +238,7 @@ func (l *ledger) onBroken(ctx actor.Context, k *sessionLink, reason error) {
 	kind := l.session.fail(reason, l.cfg.Reconnect.Max)
 	l.report.noSession(kind, reason, !l.instance.opened.Load(), l.held.Len())
 	l.closeSession(closeWithin(reason))
-	if l.instance.openedNever(reason) && (guard.Is(reason, queue.ErrConfig) || l.cfg.FailFast && saidNo(reason)) {
-		l.instance.fail(reason)
-		l.instance.gaveUp(reason)
+	if l.instance.givesUp(reason) {
 		l.startDrain(ctx, 0)
 	}
 }
@@ -264,8 +248,7 @@ func (l *ledger) closeSession(within time.Duration) {
 	if l.session.phase == phaseClosed || l.session.phase == phaseClosing {
 		return
 	}
-	l.session.enter(phaseClosing)
-	l.session.link.Close(within)
+	l.session.close(within)
 	l.waiting.Take()
 	for _, e := range l.held.Slice() {
 		l.lose(e)
@@ -309,7 +292,7 @@ func (l *ledger) onTick(ctx actor.Context) {
 	}
 	l.lookAtRefused(ctx, now)
 	l.countSuspects(now)
-	l.listen(now)
+	l.session.listen(l.source, l.takesWork(), l.held.Len(), now)
 }
 
 // lookAtWorkers ends workers that hold a slot without working.
@@ -321,7 +304,6 @@ func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
 			e.leaveSeat()
 			l.report.handleHangs(e)
 			l.workers.stop(e, ErrHandleResult)
-			e.answered()
 			l.onWorkerLost(e, ErrHandleResult)
 		case l.workers.orphanOf(e) == nil && e.idleTooLong(now):
 			l.endIdle(e)
@@ -338,7 +320,8 @@ func (l *ledger) lookAtWorkers(ctx actor.Context, now time.Time) {
 // stalled reports whether the session lives, the prefetch is full, no job runs, and nothing is on
 // its way. Deliveries that a policy holds back don't count, because it goes on by itself.
 func (l *ledger) stalled(now time.Time) bool {
-	return l.full() && now.Sub(l.lastProgress) >= stillFor && !l.waiting.HeldBack() && !l.anyDecided()
+	return l.full() && now.Sub(l.lastProgress) >= stillFor && !l.waiting.HeldBack() &&
+		!l.held.ContainsFunc((*entry).decided)
 }
 
 // full reports whether nothing can come, although nothing runs.
@@ -370,16 +353,14 @@ func (l *ledger) lookAtRefused(ctx actor.Context, now time.Time) {
 	}
 }
 
-// listen asks for the broker's backlog when nothing has come for a while although it could.
-func (l *ledger) listen(now time.Time) {
-	if l.session.phase != phaseReceiving || !l.takesWork() || l.held.Len() >= l.session.link.Prefetch() {
-		l.session.silence.expected(now)
+// countSuspects asks the broker now and then whether suspects wait at their place.
+func (l *ledger) countSuspects(now time.Time) {
+	s := l.instance.limits.suspects
+	if s == nil || !l.session.open() || !l.wouldTakeWork() || !l.session.link.Isolates() {
 		return
 	}
-	reporter, can := l.source.(queue.BacklogReporter)
-	if can && l.session.suspicious(now) {
-		l.session.silence.asking = true
-		l.session.link.AskBacklog(reporter)
+	if s.Place.Count(now) {
+		l.session.link.CountIsolated()
 	}
 }
 
@@ -394,7 +375,25 @@ func (l *ledger) onBacklog(ctx actor.Context, msg *backlogCounted) {
 	case l.session.phase == phaseReceiving:
 		l.session.silence.renew(time.Now())
 		l.report.renewing()
-		l.session.enter(phasePausing)
-		l.session.link.CancelIntake() // reconcileIntake resumes it
+		l.session.cancelIntake() // reconcileIntake resumes it
+	}
+}
+
+// onSuspectsCounted begins or ends the turn of suspects.
+func (l *ledger) onSuspectsCounted(msg *suspectsCounted) {
+	if l.session.stale(msg.From) {
+		return
+	}
+	if msg.Err != nil {
+		l.report.log.Warn("gentask: suspects can't be counted", "reason", msg.Err)
+	}
+	l.instance.limits.suspects.Place.Counted(msg.Waiting, time.Now())
+}
+
+// onSuspectTaken ends the turn of suspects if there was none. If there was one, it has come as a
+// delivery before.
+func (l *ledger) onSuspectTaken(msg *suspectTaken) {
+	if !l.session.stale(msg.From) {
+		l.instance.limits.suspects.Place.Answered(msg.Found)
 	}
 }

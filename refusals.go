@@ -173,6 +173,35 @@ func (r *refusals) await(e *entry, until time.Time, refusal error, now time.Time
 	r.err = refusal
 }
 
+// recall carries out the earlier decision about a delivery that has come back, without running it,
+// or delays the delivery until its floor is over. It reports whether the entry is decided.
+func (r *refusals) recall(e *entry, known *returnee) bool {
+	now := time.Now()
+	from, d := later(known.until, now), known.wish
+	// It was published again, for example from the dead letters, or the driver can't detect
+	// redelivery.
+	if !e.delivery.Redelivered {
+		e.item.Delay(from)
+		return false
+	}
+	if d.kind != decideAck && d.kind != decideDeadLetter {
+		rest := known.due.Sub(from)
+		if rest < floorBase {
+			e.item.Delay(from)
+			return false
+		}
+		d = Snooze(rest)
+	}
+	if from.Equal(now) {
+		_ = e.settle(d, known.reason) // it is undecided, as all deliveries that come
+		return true
+	}
+	_ = e.decide(d, known.reason)
+	e.sent = true
+	r.await(e, from, known.refusal, now)
+	return true
+}
+
 // hopeless reports whether the delivery of e should be returned.
 func (r *refusal) hopeless(e *entry, now time.Time) bool {
 	waited := now.Sub(r.since)

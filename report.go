@@ -183,6 +183,13 @@ func (r *reporter) suspect(e *entry) {
 	r.log.Warn("gentask: suspect runs alone", "job", e.delivery.ID, "attempt", e.item.Attempt)
 }
 
+// breakers reports the breakers whose state has changed.
+func (r *reporter) breakers(changes []admission.Change) {
+	for _, c := range changes {
+		r.breaker(c)
+	}
+}
+
 // breaker reports a breaker whose state has changed.
 func (r *reporter) breaker(c admission.Change) {
 	ev := Event{Key: c.Key}
@@ -216,6 +223,26 @@ func (r *reporter) paused(on bool, job *entry, reason error) {
 		r.log.Warn("gentask: paused by a job", "id", job.delivery.ID, "reason", reason)
 	}
 	r.emit(Event{Kind: kind, Reason: reason})
+}
+
+// overridden reports what an operator has changed. There may be thousands of cancellations at once:
+// the log has one record for them.
+func (r *reporter) overridden(changes []OverrideChange) {
+	cancelled, last := 0, (*OverrideChange)(nil)
+	for i := range changes {
+		c := &changes[i]
+		r.emit(Event{Kind: EventOverridden, ID: c.ID, Override: c})
+		if c.Kind == OverrideCancelled {
+			cancelled, last = cancelled+1, c
+			continue
+		}
+		r.log.Info("gentask: overridden", "what", c.Kind.String(), "from", c.From, "to", c.To,
+			"by", c.Author.By, "reason", c.Author.Reason)
+	}
+	if last != nil {
+		r.log.Info("gentask: overridden", "what", last.Kind.String(), "id", bounded(last.ID), "to", last.To,
+			"others", cancelled-1, "by", last.Author.By, "reason", last.Author.Reason)
+	}
 }
 
 // workersLost reports that the worker supervisor has ended.
@@ -271,7 +298,7 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 		since = old.Since
 	}
 	c.health.Store(&Health{
-		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width,
+		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width, Rate: v.rate,
 		SharedIDs: v.shared, Standby: v.standby, Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
 }
@@ -282,6 +309,7 @@ type view struct {
 	err                            error // sealed, or the library's own: comparable
 	abandoned, late, width, shared int
 	breaker                        breaker.State
+	rate                           Rate
 	keyBreakers                    int
 	standby                        string
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/internal/link"
+	"github.com/gentask/gentask/queue"
 )
 
 // phase is the phase of the consumer's session. The set is closed. The order is
@@ -24,7 +25,7 @@ const (
 )
 
 // session is the ledger's record of its sessions: the phase of the present one, and how the last
-// ones ended. It changes nothing but itself.
+// ones ended. It changes nothing but itself, and passes the changes of its phase on to its link.
 type session struct {
 	phase    phase
 	since    time.Time    // when the phase began
@@ -37,6 +38,25 @@ type session struct {
 
 // enter begins a phase.
 func (s *session) enter(p phase) { s.phase, s.since = p, time.Now() }
+
+// cancelIntake asks the broker to send no more.
+func (s *session) cancelIntake() {
+	s.enter(phasePausing)
+	s.link.CancelIntake()
+}
+
+// resumeIntake asks the broker to send again. The session must be paused: a resume might overtake a
+// cancel.
+func (s *session) resumeIntake() {
+	s.enter(phaseResuming)
+	s.link.ResumeIntake()
+}
+
+// close ends the session, within the given time.
+func (s *session) close(within time.Duration) {
+	s.enter(phaseClosing)
+	s.link.Close(within)
+}
 
 // open reports whether there is a session.
 func (s *session) open() bool { return s.phase >= phaseReceiving && s.phase <= phaseResuming }
@@ -145,6 +165,19 @@ func (s *session) suspicious(now time.Time) bool {
 		quiet = tickEvery
 	}
 	return !s.silence.asking && now.Sub(s.silence.since) >= quiet
+}
+
+// listen asks for the broker's backlog when nothing has come for a while although it could: the
+// consumer takes work, and fewer deliveries are held than the prefetch.
+func (s *session) listen(source queue.Source, takesWork bool, held int, now time.Time) {
+	if s.phase != phaseReceiving || !takesWork || held >= s.link.Prefetch() {
+		s.silence.expected(now)
+		return
+	}
+	if reporter, can := source.(queue.BacklogReporter); can && s.suspicious(now) {
+		s.silence.asking = true
+		s.link.AskBacklog(reporter)
+	}
 }
 
 // renewalHangs reports whether a renewal of the intake takes too long.

@@ -43,9 +43,9 @@ var simKills = []string{"kill workers", "stop workers", "kill tasks", "kill ledg
 
 // act draws one.
 func (s *sim) act() {
-	acts, sum := simActs, 0
+	acts, sum := slices.Concat(simActs, simOverrideActs), 0
 	if s.everything != nil {
-		acts = slices.Concat(simActs, simFlowActs)
+		acts = append(acts, simFlowActs...)
 	}
 	for _, a := range acts {
 		sum += a.weight

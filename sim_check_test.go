@@ -39,6 +39,7 @@ func (s *sim) enter(ctx context.Context, job Job[any], id string) *simRun {
 	}
 	if !r.task.Over() { // it was abandoned in the decoder
 		s.allowed(job)
+		s.uncancelled(job.entry)
 	}
 	s.active[message] = append(s.active[message], r)
 	if n := s.unabandoned(); n > s.most() {
@@ -52,7 +53,7 @@ func (s *sim) most() int {
 	if s.everything != nil {
 		return s.cfg.Prefetch // which SetConcurrency may come to
 	}
-	return s.cfg.Concurrency
+	return s.widest
 }
 
 // unabandoned counts the runs that are supervised.
@@ -132,6 +133,7 @@ func (s *sim) atRest() {
 	}
 	s.flows(l)
 	s.slots(l)
+	s.overridden(l)
 }
 
 func (s *sim) slots(l *ledger) {

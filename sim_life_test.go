@@ -26,15 +26,18 @@ type sim struct {
 	wrong    []string // guarded by mu
 	cleanup  []func()
 
-	calm    atomic.Bool // the trouble is over
-	hanging bool        // HandleResult may take its time
-	stops   int         // calls of Stop that wait for their turn
-	ids     []string    // of the messages, in the order of publishing
-	bad     map[string]bool
-	untried map[string]bool // bad, and not known to be: HandleResult was asked about a job that was stopped before it was decoded
-	runs    int
-	active  map[identity][]*simRun // by message: several may have one id
-	final   map[*task.Task[any]]bool
+	calm   atomic.Bool // the trouble is over
+	widest int         // the most jobs that may ever have run at a time
+	// cancelled is since when the ledger has cancelled the jobs of an ID.
+	cancelled map[string]time.Time
+	hanging   bool     // HandleResult may take its time
+	stops     int      // calls of Stop that wait for their turn
+	ids       []string // of the messages, in the order of publishing
+	bad       map[string]bool
+	untried   map[string]bool // bad, and not known to be: HandleResult was asked about a job that was stopped before it was decoded
+	runs      int
+	active    map[identity][]*simRun // by message: several may have one id
+	final     map[*task.Task[any]]bool
 
 	everything *simPolicies // nil for the core alone
 }
@@ -43,7 +46,8 @@ func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 	s := &sim{
 		conductor: newConductor(seed), begun: time.Now(), sys: sys,
 		bad: map[string]bool{}, untried: map[string]bool{}, active: map[identity][]*simRun{}, final: map[*task.Task[any]]bool{},
-		trace: simTrace{done: map[string]bool{}},
+		cancelled: map[string]time.Time{},
+		trace:     simTrace{done: map[string]bool{}, undone: map[string]bool{}},
 	}
 	s.q = memory.New(memory.Config{Seed: seed, Journal: true})
 	s.broker = &simBroker{conductor: s.conductor, Queue: s.q}
@@ -60,6 +64,7 @@ func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 	consumer.cfg.random = s.float
 	consumer.cfg.partitions = 1 // two clocks that strike at the same instant would do so in no order
 	s.consumer, s.cfg = consumer, consumer.cfg.Config
+	s.widest = s.cfg.Concurrency
 	return s
 }
 
@@ -135,6 +140,7 @@ func (s *sim) peace() {
 	if p := s.everything; p != nil && p.rival != nil {
 		p.rival.giveBack(p.rival.share.held)
 	}
+	s.override(Overrides{})
 	s.until(link.CloseTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	if l := s.consumer.current(); l.stopping.Load() {
 		if !s.until(time.Minute, l.over) {
@@ -142,9 +148,10 @@ func (s *sim) peace() {
 		}
 	}
 	s.start()
-	flows := func() bool { return !s.consumer.current().paused.Load() }
+	flows := func() bool { return !s.consumer.current().paused.Load() && s.released() }
 	for range 10 { // a ledger that is about to die does not hear it
 		s.ask(&pauseRequest{answer: func(error) {}})
+		s.override(Overrides{})
 		if s.until(time.Second, flows) {
 			return
 		}

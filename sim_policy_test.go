@@ -30,6 +30,7 @@ type simPolicies struct {
 
 func newSimPolicies(s *sim) *simPolicies {
 	return &simPolicies{
+		limiter: simLimiter{known: &Overrides{}}, keyLimiter: simLimiter{known: &Overrides{}},
 		all: s.chance(0.3), early: map[string]bool{}, done: map[identity]bool{}, ran: map[*entry]simSpot{}, last: map[simOrder]uint64{},
 	}
 }

@@ -38,14 +38,20 @@ func (r *simRival) giveBack(n int) {
 // simMeter watches a rate, of all or of each key.
 type simLimiter struct {
 	instance *instance
-	rate     Rate
+	program  Rate // of the program
+	rate     Rate // in force
+	known    *Overrides
 	begins   map[string][]time.Time // by key, since the rate is what it is
 }
 
 // began returns how many of the key have begun too many.
-func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (tooMany float64) {
+func (m *simLimiter) began(l *instance, program Rate, o *Overrides, key string, now time.Time) (tooMany float64) {
 	if m.instance != l {
-		m.set(l, rate)
+		m.set(l, program)
+	}
+	if m.known != o { // of a ledger that began with them
+		m.override(l, o)
+		m.begins = map[string][]time.Time{}
 	}
 	if !m.rate.on() {
 		return 0
@@ -60,8 +66,16 @@ func (m *simLimiter) began(l *instance, rate Rate, key string, now time.Time) (t
 	return tooMany
 }
 
+// set is called when the program changes the rate.
 func (m *simLimiter) set(l *instance, r Rate) {
-	*m = simLimiter{instance: l, rate: r, begins: map[string][]time.Time{}}
+	*m = simLimiter{instance: l, program: r, rate: m.known.rate(r), known: m.known, begins: map[string][]time.Time{}}
+}
+
+// override is called when the ledger follows overrides: a rate that has changed counts from now on.
+func (m *simLimiter) override(l *instance, o *Overrides) {
+	if m.known = o; m.instance == l && m.rate != o.rate(m.program) {
+		m.set(l, m.program)
+	}
 }
 
 // simFlowActs change at run time what a simulation of everything allows.

@@ -64,17 +64,20 @@ func (g *simSpy) Started(it *admission.Item, now time.Time) {
 	if !l.wouldTakeWork() {
 		s.fail("%q was started while no work is taken", e.delivery.ID)
 	}
-	if n := l.busy.Len(); n > l.instance.limits.width(l.slots()) {
-		s.fail("%d are at work, %d may be", n, l.instance.limits.width(l.slots()))
+	if n := l.busy.Len(); n > l.instance.limits.width() {
+		s.fail("%d are at work, %d may be", n, l.instance.limits.width())
 	}
 	if p.pool != nil && (p.pool.InUse() > p.pool.Size() || p.pool.free < 0) {
 		s.fail("%d of %d places of the pool are taken", p.pool.InUse(), p.pool.Size())
 	}
-	if n := p.limiter.began(l.instance, s.cfg.Policy.Rate, "", now); n > 1e-3 {
+	if o := s.overridesOf(l); o.Paused.Value || o.BreakerOpen.Value || o.Drained.Value || o.Concurrency.Value > 0 && l.busy.Len() > o.Concurrency.Value {
+		s.fail("%q was started as one of %d with %+v", e.delivery.ID, l.busy.Len(), o)
+	}
+	if n := p.limiter.began(l.instance, s.cfg.Policy.Rate, s.overridesOf(l), "", now); n > 1e-3 {
 		s.fail("%g runs too many have begun, the rate is %+v", n, p.limiter.rate)
 	}
 	if key := it.RateKey(); key != "" {
-		if n := p.keyLimiter.began(l.instance, s.cfg.Policy.KeyRate.Rate, key, now); n > 1e-3 {
+		if n := p.keyLimiter.began(l.instance, s.cfg.Policy.KeyRate.Rate, p.keyLimiter.known, key, now); n > 1e-3 {
 			s.fail("%g runs of key %q too many have begun, the rate is %+v", n, key, p.keyLimiter.rate)
 		}
 	}
@@ -126,7 +129,7 @@ func (g *simSpy) once(e *entry, what string, twice func(*simSpot) bool) {
 		g.s.everything.done[e.item.Identity] = true
 	case status != 0 && d.kind != undecided && d.kind != decideAck && !e.isDuplicate():
 		g.s.everything.done[e.item.Identity] = false // a second delivery of the message was given back, and is to be run again
-		g.s.trace.undone(e.delivery.ID)
+		g.s.trace.takeBack(e.delivery.ID)
 	}
 }
 
@@ -184,13 +187,14 @@ func heldBack(l *ledger, it *admission.Item, now time.Time) bool {
 // flows checks at rest that what may start has started, and that an open breaker will look again.
 func (s *sim) flows(l *ledger) {
 	now := time.Now()
-	if l.takesWork() && l.busy.Len() < l.slots() {
+	if l.takesWork() && l.busy.Len() < l.instance.limits.slots() {
 		if e := startable(l, now); e != nil {
 			s.fail("at rest, %q waits for a slot, %d of %d are taken, and nothing holds it back: %d wait, alarm at %v",
-				e.delivery.ID, l.busy.Len(), l.slots(), l.waiting.Len(), l.alarm.at.Sub(s.begun))
+				e.delivery.ID, l.busy.Len(), l.instance.limits.slots(), l.waiting.Len(), l.alarm.at.Sub(s.begun))
 		}
 	}
-	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && l.unstarted() == 0 {
+	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && !l.anyUnstarted() &&
+		!s.overridesOf(l).BreakerOpen.Value {
 		s.fail("at rest, the breaker is open, and was to probe %v ago", now.Sub(f.NextProbe()))
 	}
 }

@@ -17,8 +17,9 @@ import (
 type simTrace struct {
 	mu     sync.Mutex
 	events []Event
-	done   map[string]bool
-	notes  []simNote // what the workload and the chaos did
+	done   map[string]bool // told by an event
+	undone map[string]bool // another delivery was given back since, or about then: events come late
+	notes  []simNote       // what the workload and the chaos did
 }
 
 type simNote struct {
@@ -39,18 +40,18 @@ func (t *simTrace) event(ev Event) {
 	}
 }
 
-// undone takes back that a job was done.
-func (t *simTrace) undone(id string) {
+// takeBack takes back that a job was done, for good.
+func (t *simTrace) takeBack(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done[id] = false
+	t.undone[id] = true
 }
 
 // wasDone reports whether a job was told to have been done.
 func (t *simTrace) wasDone(id string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.done[id]
+	return t.done[id] && !t.undone[id]
 }
 
 // told returns the events so far.

@@ -2,6 +2,7 @@ package gentask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -42,4 +43,28 @@ func (c *Consumer) SetKeyRate(ctx context.Context, r Rate) error {
 		return badFields("SetKeyRate: ", err)
 	}
 	return c.ask(ctx, func(answer func(error)) message { return &rateRequest{rate: r, ofKeys: true, answer: answer} })
+}
+
+// Override replaces the overrides of the consumer by o, which is all that is overridden from now
+// on. They are in force while sessions, ledgers and instances of the consumer come and go, until
+// the next call. They may be set before Start: no job is started without them.
+//
+// Override returns when the consumer follows them, with the changes that the call has made. It
+// returns none if the consumer is not running, or is just starting: the start makes them. Each one is also told as an
+// [EventOverridden]. [Health.Overrides] shows what is in force.
+//
+// It returns an error that wraps [ErrConfig] if o is invalid, and changes nothing then. It returns
+// ctx.Err() if the consumer did not answer in time: the overrides are in force all the same.
+func (c *Consumer) Override(ctx context.Context, o Overrides) ([]OverrideChange, error) {
+	if err := o.Check(c.cfg.Prefetch); err != nil {
+		return nil, err
+	}
+	c.overrides.Store(o.clone())
+	changes, err := askLedger(ctx, c.current(), func(answer func([]OverrideChange)) message {
+		return &overrideRequest{answer: answer}
+	})
+	if errors.Is(err, ErrNotRunning) {
+		return nil, nil // the next ledger looks when it starts
+	}
+	return changes, err
 }

@@ -56,6 +56,12 @@ func (g *Breaker) Probe(now time.Time, ready bool) time.Time {
 	return time.Time{}
 }
 
+// Close closes the breaker, and forgets the runs so far.
+func (g *Breaker) Close(now time.Time) {
+	g.Circuit.Close(now)
+	g.note()
+}
+
 // Changes returns the changes of the state since the last call.
 func (g *Breaker) Changes() []Change {
 	changes := g.changes

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +62,19 @@ func (g *KeyBreaker) Reset() {
 		c.Forget()
 	}
 	clear(g.tickets)
+}
+
+// Close closes the breakers of all keys, and forgets the runs so far.
+func (g *KeyBreaker) Close(now time.Time) {
+	for _, key := range slices.Sorted(maps.Keys(g.down)) {
+		c := g.by[key]
+		was := c.State()
+		c.Close(now)
+		g.note(key, c, was)
+	}
+	for _, c := range g.by {
+		c.Close(now)
+	}
 }
 
 // Changes returns the changes of states since the last call.

@@ -135,6 +135,18 @@ func (m *Machine) End(t Ticket, now time.Time, r Result) {
 	}
 }
 
+// Close closes the machine. It forgets the runs so far, and how often the machine has opened in
+// a row.
+func (m *Machine) Close(now time.Time) {
+	m.opened = 0
+	if m.state != Closed {
+		m.turn(Closed, now)
+		return
+	}
+	m.Forget()
+	m.window.clear()
+}
+
 // Forget drops the runs that have begun: their ends are not reported.
 func (m *Machine) Forget() {
 	m.round++

@@ -117,3 +117,13 @@ func (l *List[T]) All() iter.Seq[*T] {
 
 // Slice returns a copy of the list, for a loop that changes it.
 func (l *List[T]) Slice() []*T { return slices.AppendSeq(make([]*T, 0, l.n), l.All()) }
+
+// ContainsFunc reports whether f returns true for an element. f must not change the list.
+func (l *List[T]) ContainsFunc(f func(*T) bool) bool {
+	for e := range l.All() {
+		if f(e) {
+			return true
+		}
+	}
+	return false
+}

@@ -93,6 +93,10 @@ func (m *model) check(t *rapid.T) {
 		require.True(t, m.real.Has(e))
 		back = append(back, e)
 	}
+	for _, e := range m.want {
+		require.True(t, m.real.ContainsFunc(func(x *element) bool { return x == e }))
+	}
+	require.False(t, m.real.ContainsFunc(func(x *element) bool { return !m.real.Has(x) }))
 	slices.Reverse(back)
 	require.True(t, slices.Equal(m.want, back))
 }
