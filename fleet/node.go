@@ -12,6 +12,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/feed"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/lease"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -26,6 +27,7 @@ type Node struct {
 	store    queue.Store
 	follower *follower // nil for an observer
 	presence *presence // likewise
+	leases   *lease.Keeper
 	log      *slog.Logger
 	logs     *feed.Handler // nil if all logs are discarded
 
@@ -66,10 +68,11 @@ func Join(ctx context.Context, b Broker, cfg Config, consumers ...*gentask.Consu
 	n.openLog()
 	life, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	if len(consumers) == 0 {
-		return n, nil
+	n.leases, err = lease.NewKeeper(ctx, store, lease.Config{Node: cfg.Node, Log: n.log})
+	if err == nil && len(consumers) > 0 {
+		err = n.join(ctx, life, consumers)
 	}
-	if err := n.join(ctx, life, consumers); err != nil {
+	if err != nil {
 		_ = n.Close() // the first error is the one to report
 		return nil, err
 	}
@@ -155,9 +158,11 @@ func (n *Node) findTwin(ctx context.Context) error {
 func (n *Node) ID() string { return n.cfg.Node }
 
 // Close takes the node out of the fleet. Its consumers go on, and keep the overrides that they
-// have. Close is idempotent.
+// have. The contexts of the functions of [Node.Only] end, and Close waits for them for at most 10
+// seconds. Close is idempotent.
 func (n *Node) Close() error {
 	n.once.Do(func() {
+		n.leave()
 		n.cancel()
 		n.err = errors.Join(n.bus.Close(), n.store.Close())
 		n.wg.Wait()

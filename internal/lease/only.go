@@ -57,6 +57,9 @@ type hold struct {
 
 // take waits until the name under key is free, and takes it.
 func (k *Keeper) take(ctx context.Context, key string) (*hold, error) {
+	if k.life.Err() != nil {
+		return nil, ErrClosed // rather than the error of a store that is closed, too
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(k.life, func() { cancel(ErrClosed) })()
