@@ -28,6 +28,7 @@ type Consumer struct {
 	foreigners *foreigners
 	health     atomic.Pointer[Health]
 	overrides  atomic.Pointer[Overrides] // never nil
+	quota      atomic.Pointer[Quota]     // nil while it has none
 
 	mu       sync.Mutex
 	instance *instance // the last one that has begun, or else was offered; nil before the first

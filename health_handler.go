@@ -14,9 +14,9 @@ import (
 //	  "alive": true, "since": "2026-03-01T12:00:00Z", "running": 3, "held": 3,
 //	  "concurrency": 10, "abandoned": 0}]}
 //
-// The fields "error" (of [Health.Error]), "standby", "put_off", "breakers" (how many are not closed)
-// and "overridden" (the kinds of the overrides that are on) are left out when they are empty. An error may name hosts and queues, so show the body to
-// operators only.
+// The fields "error" (of [Health.Error]), "standby", "put_off", "breakers" (how many are not
+// closed) and "overridden" (the kinds of the overrides that are on) are left out when they are
+// empty. An error may name hosts and queues, so show the body to operators only.
 //
 // While the broker is away the status is 503. If a server works without the consumer, don't take it
 // out of its load balancer for that. See [LivenessHandler] for a probe that restarts the process.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
@@ -63,7 +64,7 @@ func newInstance(c *Consumer) *instance {
 		panic(err) // the settings were checked
 	}
 	i.tasks = tasks
-	i.limits = newLimits(c.cfg, i.unblock)
+	i.limits = newLimits(c.cfg, i)
 	return i
 }
 
@@ -375,4 +376,11 @@ func (i *instance) finish(ctx context.Context) error {
 		return fmt.Errorf("%w, and did not stop: %w", ErrStanding, err)
 	}
 	return cmp.Or(i.failure(), i.neverOpened())
+}
+
+// unitLost informs the ledger, if there is one, that a job has lost its unit of the fleet's limit.
+func (i *instance) unitLost(it *admission.Item) {
+	if pid := i.ledger.Load(); pid != nil {
+		actor.Send(i.sys.Load(), pid, &unitLost{entryOf(it)})
+	}
 }

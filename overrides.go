@@ -14,8 +14,8 @@ import (
 // are a state, and not a list of commands. Each field is one override, off at its zero value. With
 // all of them off, the consumer works as the program has configured it.
 type Overrides struct {
-	// Paused stops the consumer from taking work, as [Consumer.Pause] does. The two are independent:
-	// the consumer takes work while neither is in force.
+	// Paused stops the consumer from taking work, as [Consumer.Pause] does. The two are
+	// independent: the consumer takes work while neither is in force.
 	Paused Override[bool]
 
 	// Concurrency replaces [Config.Concurrency] and [Consumer.SetConcurrency]. With

@@ -50,8 +50,8 @@ func (c *Consumer) SetKeyRate(ctx context.Context, r Rate) error {
 // the next call. They may be set before Start: no job is started without them.
 //
 // Override returns when the consumer follows them, with the changes that the call has made. It
-// returns none if the consumer is not running, or is just starting: the start makes them. Each one is also told as an
-// [EventOverridden]. [Health.Overrides] shows what is in force.
+// returns none if the consumer is not running, or is just starting: the start makes them. Each one
+// is also told as an [EventOverridden]. [Health.Overrides] shows what is in force.
 //
 // It returns an error that wraps [ErrConfig] if o is invalid, and changes nothing then. It returns
 // ctx.Err() if the consumer did not answer in time: the overrides are in force all the same.

@@ -69,8 +69,8 @@ const (
 
 // Acks yields what the nodes have made of the command, each one as soon as it has carried it out. A
 // node that runs no consumer for it yields nothing. Acks can't know how many nodes there are: it
-// goes on until ctx or the loop ends. It yields an error as the last thing, if the broker is away or
-// refuses, or the node is closed.
+// goes on until ctx or the loop ends. It yields an error as the last thing, if the broker is away
+// or refuses, or the node is closed.
 func (c *Command) Acks(ctx context.Context) iter.Seq2[Ack, error] {
 	return func(yield func(Ack, error) bool) {
 		done := map[sender]bool{}
@@ -95,9 +95,9 @@ func (c *Command) Acks(ctx context.Context) iter.Seq2[Ack, error] {
 }
 
 // Report returns what the nodes that answer have made of the command, in the order of their IDs. It
-// waits until all of them have carried it out, for five seconds at most, and for [Config.Wait] after
-// the last answer. Those that have not by then, or by the end of ctx, are Pending. A node that
-// can't be reached is missing: it carries out the command when it is back.
+// waits until all of them have carried it out, for five seconds at most, and for [Config.Wait]
+// after the last answer. Those that have not by then, or by the end of ctx, are Pending. A node
+// that can't be reached is missing: it carries out the command when it is back.
 func (c *Command) Report(ctx context.Context) ([]Ack, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportTime)
 	defer cancel()

@@ -24,9 +24,9 @@ func Look(ctx context.Context, b Broker, cfg Config) ([]NodeStatus, error) {
 }
 
 // Nodes returns the status of each node that answers, in the order of their IDs. It returns when no
-// answer has come for [Config.Wait], or for five times as long if none has come at all, and when ctx
-// ends. A node that can't be reached is missing. Nodes returns an error if the broker is away or
-// refuses, or the node is closed.
+// answer has come for [Config.Wait], or for five times as long if none has come at all, and when
+// ctx ends. A node that can't be reached is missing. Nodes returns an error if the broker is away
+// or refuses, or the node is closed.
 func (n *Node) Nodes(ctx context.Context) ([]NodeStatus, error) { return n.ask(ctx, "") }
 
 // ask returns the status of one node, or of all if only is empty.

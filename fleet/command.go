@@ -15,8 +15,9 @@ import (
 )
 
 // The commands below return when the broker has confirmed the record. Nodes that are reached follow
-// within a second; [Command.Report] returns what they have made of it. Of commands given at the same
-// time, the last one counts, and none is lost unnoticed: the generation of a command counts all.
+// within a second; [Command.Report] returns what they have made of it. Of commands given at the
+// same time, the last one counts, and none is lost unnoticed: the generation of a command counts
+// all.
 //
 // They return an error that wraps [queue.ErrConfig] for values that make no sense,
 // [queue.ErrUnavailable] if the broker is away and nothing was commanded, [queue.ErrUncertain] if
@@ -66,9 +67,9 @@ func (n *Node) ResetBreaker(ctx context.Context, queue string, by gentask.Author
 	return n.command(ctx, record{Kind: kindReset, Queue: queue}, by)
 }
 
-// Cancel cancels the jobs with a message ID in a queue, or in all queues if queue is empty, wherever
-// they run or wait: see [gentask.Overrides.Cancelled]. It is remembered for [Config.Keep], so that a
-// job that is delivered meanwhile is not run either.
+// Cancel cancels the jobs with a message ID in a queue, or in all queues if queue is empty,
+// wherever they run or wait: see [gentask.Overrides.Cancelled]. It is remembered for [Config.Keep],
+// so that a job that is delivered meanwhile is not run either.
 func (n *Node) Cancel(ctx context.Context, queue, id string, by gentask.Author) (*Command, error) {
 	return n.command(ctx, record{Kind: kindCancelled, Queue: queue, Job: id, On: true}, by)
 }

@@ -16,8 +16,8 @@ import (
 
 // Config configures a node. The zero value is valid.
 type Config struct {
-	// Name is the name of the fleet: 1 to 50 of a to z, digits, hyphens and underscores. Fleets with
-	// different names on one broker don't see each other. Empty means "gentask".
+	// Name is the name of the fleet: 1 to 50 of a to z, digits, hyphens and underscores. Fleets
+	// with different names on one broker don't see each other. Empty means "gentask".
 	Name string
 
 	// Node identifies this node among the others of the fleet, in at most 100 bytes. No two

@@ -51,8 +51,8 @@ func TestPause_ReachesAll(t *testing.T) {
 	})
 }
 
-// TestCommands_EachKind: each command reaches the consumers of its queue, and no others, and is told
-// with its author.
+// TestCommands_EachKind: each command reaches the consumers of its queue, and no others, and is
+// told with its author.
 func TestCommands_EachKind(t *testing.T) {
 	bubble(t, func(w *world) {
 		var events []gentask.OverrideChange

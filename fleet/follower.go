@@ -51,7 +51,8 @@ const (
 	// it can.
 	followTime = 10 * time.Second
 
-	// watchAgain is the wait before a watch that was refused is begun again, doubled up to the most.
+	// watchAgain is the wait before a watch that was refused is begun again, doubled up to the
+	// most.
 	watchAgain     = time.Second
 	watchAgainMost = 30 * time.Second
 )

@@ -28,6 +28,7 @@ type Node struct {
 	follower *follower // nil for an observer
 	presence *presence // likewise
 	leases   *lease.Keeper
+	limits   []*limit
 	log      *slog.Logger
 	logs     *feed.Handler // nil if all logs are discarded
 
@@ -131,6 +132,7 @@ func (n *Node) join(ctx, life context.Context, consumers []*gentask.Consumer) er
 	select {
 	case <-n.follower.ready:
 		n.presence.join()
+		n.limits = n.limitsOf(consumers)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("fleet: the present commands could not be read: %w", ctx.Err())
@@ -158,8 +160,9 @@ func (n *Node) findTwin(ctx context.Context) error {
 func (n *Node) ID() string { return n.cfg.Node }
 
 // Close takes the node out of the fleet. Its consumers go on, and keep the overrides that they
-// have. The contexts of the functions of [Node.Only] end, and Close waits for them for at most 10
-// seconds. Close is idempotent.
+// have. The contexts of the functions of [Node.Only] end, and those of jobs under
+// [gentask.FleetLimits]; Close waits for them for at most 10 seconds. Stop such consumers before.
+// Close is idempotent.
 func (n *Node) Close() error {
 	n.once.Do(func() {
 		n.leave()

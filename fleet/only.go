@@ -16,8 +16,8 @@ var ErrLeaseLost = lease.ErrLost
 // contexts that it ends.
 var ErrLeft = lease.ErrClosed
 
-// onlyTime is how long Close waits for the functions of Only.
-const onlyTime = 10 * time.Second
+// leaveTime is how long Close waits for the functions of Only, and for jobs under FleetLimits.
+const leaveTime = 10 * time.Second
 
 // Only runs f on one node of the fleet at a time, for each name. It waits until this node may run
 // it, so call it on every node that can. When the node that runs f dies or is cut off, another one
@@ -37,12 +37,16 @@ func (n *Node) Only(ctx context.Context, name string, f func(ctx context.Context
 	return n.leases.Only(ctx, name, f)
 }
 
-// leave ends what runs by Only.
+// leave ends what runs by Only, and jobs under FleetLimits.
 func (n *Node) leave() {
 	if n.leases == nil {
 		return // it could not join
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), onlyTime)
+	for _, l := range n.limits {
+		l.consumer.SetQuota(nil)
+		defer l.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	n.leases.Close(ctx)
 }

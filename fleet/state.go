@@ -14,8 +14,8 @@ import (
 // goroutine.
 type state struct {
 	records map[string]*seen
-	// staged are the records of a store that is read from the beginning; nil when it was read. Until
-	// then, records is what counts.
+	// staged are the records of a store that is read from the beginning; nil when it was read.
+	// Until then, records is what counts.
 	staged map[string]*seen
 }
 

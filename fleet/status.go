@@ -114,7 +114,8 @@ type Ack struct {
 	Node     string `json:"node"`
 	Instance string `json:"instance"`
 
-	// Pending reports whether the node has not carried out the command yet, by the time it answered.
+	// Pending reports whether the node has not carried out the command yet, by the time it
+	// answered.
 	Pending bool `json:"pending,omitempty"`
 
 	// Consumers are those that the command is for.

@@ -101,7 +101,7 @@ const (
 
 // Share returns this program's part of total units of that name. It is empty until [Share.Want]
 // asks for more. Changed is called when a unit may have become free, on a goroutine of the share;
-// it must not block. Close must be called before that of the keeper.
+// it must not block.
 func (k *Keeper) Share(name string, total int, changed func()) *Share {
 	s := &Share{
 		keeper: k, key: "share." + queue.EncodeKey(name), total: total, changed: changed,
@@ -115,8 +115,8 @@ func (k *Keeper) Share(name string, total int, changed func()) *Share {
 	return s
 }
 
-// Close gives the part back, and waits for that. The permits should be released before: one that is
-// not keeps its unit until it is released, or the lease ends.
+// Close gives the part back, and waits until all permits are released, or the lease has ended: see
+// [Keeper.Close].
 func (s *Share) Close() {
 	s.end()
 	s.work.Wait()
