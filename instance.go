@@ -64,7 +64,10 @@ func newInstance(c *Consumer) *instance {
 		panic(err) // the settings were checked
 	}
 	i.tasks = tasks
-	i.limits = newLimits(c.cfg, i)
+	i.limits = newLimits(c.cfg, i.unblock)
+	if c.cfg.Policy.Fleet.Concurrency > 0 {
+		i.limits.quota = newQuota(&c.quota, i.unitLost)
+	}
 	return i
 }
 

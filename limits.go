@@ -30,7 +30,7 @@ type limits struct {
 	comebacks comebacks
 }
 
-func newLimits(cfg *settings, i *instance) *limits {
+func newLimits(cfg *settings, unblock func()) *limits {
 	p, random := &cfg.Policy, cfg.random
 	l := &limits{
 		concurrency: cfg.Concurrency, programRate: p.Rate, overrides: &Overrides{},
@@ -55,10 +55,7 @@ func newLimits(cfg *settings, i *instance) *limits {
 		l.suspects = admission.NewSuspects()
 	}
 	if p.Pool.Slots != nil {
-		l.share = p.Pool.Slots.share(p.Pool.Weight, i.unblock)
-	}
-	if p.Fleet.Concurrency > 0 {
-		l.quota = newQuota(&i.quota, i.unitLost)
+		l.share = p.Pool.Slots.share(p.Pool.Weight, unblock)
 	}
 	return l
 }

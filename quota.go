@@ -46,28 +46,6 @@ type QuotaUnit interface {
 	Release()
 }
 
-// SetQuota gives the consumer its part of [FleetLimits.Concurrency]. Nil takes it away, after which
-// no job starts; the jobs that run keep their units. It has no effect on a consumer without that
-// limit. fleet.Join calls it.
-func (c *Consumer) SetQuota(q Quota) {
-	if q == nil {
-		c.quota.Store(nil)
-	} else {
-		c.quota.Store(&q)
-	}
-	c.QuotaChanged()
-}
-
-// FleetLimits returns [Policy.Fleet].
-func (c *Consumer) FleetLimits() FleetLimits { return c.cfg.Policy.Fleet }
-
-// QuotaChanged makes the consumer ask its [Quota] again. It never blocks.
-func (c *Consumer) QuotaChanged() {
-	if i := c.current(); i != nil {
-		i.unblock()
-	}
-}
-
 // quota is the gate of FleetLimits.Concurrency. It outlives a ledger that crashes. It belongs to
 // the goroutine of the ledger, of which there is one at a time.
 type quota struct {
