@@ -34,7 +34,7 @@ const leaveTime = 10 * time.Second
 // ignores its context, or a process that was frozen in the middle of a write. Pass the epoch on to
 // the place that f writes to, and let that refuse a smaller one than it has seen.
 func (n *Node) Only(ctx context.Context, name string, f func(ctx context.Context, epoch uint64) error) error {
-	return n.leases.Only(ctx, name, f)
+	return n.leases.Only(ctx, part(name), f)
 }
 
 // leave ends what runs by Only, and jobs under FleetLimits.

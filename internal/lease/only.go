@@ -12,19 +12,19 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Only runs f while this program holds name, which one program does at a time. It waits until it
-// does. If the hold is lost while f runs, the context of f ends with [ErrLost] as its cause; when f
-// has returned, Only waits for the name again. If f returns by itself, Only gives the name to
-// others and returns the error of f, also that of a panic or Goexit. If ctx ends, Only returns the
-// cause, after f has returned. It returns [ErrClosed] after Close, and the error of a store that
-// refuses.
+// Only runs f while this program holds name, a part of a key, which one program does at a time. It
+// waits until it does. If the hold is lost while f runs, the context of f ends with [ErrLost] as
+// its cause; when f has returned, Only waits for the name again. If f returns by itself, Only gives
+// the name to others and returns the error of f, also that of a panic or Goexit. If ctx ends, Only
+// returns the cause, after f has returned. It returns [ErrClosed] after Close, and the error of a
+// store that refuses.
 //
 // Epoch grows with each hold, as long as the store is not made again. f should pass it on to what
 // it writes to, which should refuse a smaller one than it has seen: no lease can stop a program
 // that was frozen in the middle of a write.
 func (k *Keeper) Only(ctx context.Context, name string, f func(ctx context.Context, epoch uint64) error) error {
 	for {
-		h, err := k.take(ctx, onlyKey(name))
+		h, err := k.take(ctx, "only."+name)
 		if err != nil {
 			return err
 		}

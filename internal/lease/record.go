@@ -20,11 +20,8 @@ type holding struct {
 	Turn  string `json:"turn"` // differs each time that it is taken
 }
 
-// leaseKey returns the key of a lease.
+// leaseKey returns the key of a lease. The id may come from a record that another program wrote.
 func leaseKey(id string) string { return "lease." + queue.EncodeKey(id) }
-
-// onlyKey returns the key of what one program holds at a time.
-func onlyKey(name string) string { return "only." + queue.EncodeKey(name) }
 
 // encode returns a record's value. The types are ours, so there is no error.
 func encode(v any) []byte {

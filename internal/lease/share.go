@@ -99,12 +99,12 @@ const (
 	insistsAfter = 100 * time.Millisecond
 )
 
-// Share returns this program's part of total units of that name. It is empty until [Share.Want]
-// asks for more. Changed is called when a unit may have become free, on a goroutine of the share;
-// it must not block.
+// Share returns this program's part of total units of that name, a part of a key. It is empty until
+// [Share.Want] asks for more. Changed is called when a unit may have become free, on a goroutine of
+// the share; it must not block.
 func (k *Keeper) Share(name string, total int, changed func()) *Share {
 	s := &Share{
-		keeper: k, key: "share." + queue.EncodeKey(name), total: total, changed: changed,
+		keeper: k, key: "share." + name, total: total, changed: changed,
 		kick: make(chan struct{}, 1),
 	}
 	ctx, end := context.WithCancel(k.life)
