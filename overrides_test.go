@@ -124,8 +124,8 @@ func TestOverride_Concurrency(t *testing.T) {
 // TestOverride_CapsAdaptive: with a policy that finds the number, the override is the most.
 func TestOverride_CapsAdaptive(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {
-		r.Publish(20_000)
-		c := r.Start(r.Handle(sleeper(100*time.Millisecond)), gentask.Config{
+		r.Publish(2000)
+		c := r.Start(r.Handle(sleeper(time.Second)), gentask.Config{
 			Concurrency: 10, Prefetch: 50, Policy: gentask.Policy{Adaptive: gentask.Adaptive{Min: 2}},
 		})
 		override(r, c, gentask.Overrides{Concurrency: by(ana, 50)})
@@ -198,7 +198,7 @@ func TestOverride_BreakerOpen(t *testing.T) {
 			r.Publish(10)
 			for _, then := range []func(){func() {}, r.Break, func() { r.Kill("ledger") }} {
 				then()
-				time.Sleep(time.Hour)
+				time.Sleep(5 * time.Minute)
 				require.Equal(r, gentask.BreakerOpen, c.Health().State)
 				require.Equal(r, []gentask.BreakerHealth{{Forced: true}}, c.Health().Breakers)
 				require.Zero(r, r.Runs.Total())

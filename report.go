@@ -298,8 +298,8 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 		since = old.Since
 	}
 	c.health.Store(&Health{
-		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late, Concurrency: v.width, Rate: v.rate,
-		SharedIDs: v.shared, Standby: v.standby, Breakers: breakers, KeyBreakers: v.keyBreakers,
+		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late,
+		Concurrency: v.width, Rate: v.rate, SharedIDs: v.shared, Standby: v.standby, Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
 }
 

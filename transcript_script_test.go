@@ -32,17 +32,18 @@ var (
 		"queued": (*replay).publish,
 	}
 	acts = map[string]func(p *replay, args string) error{
-		"publish": (*replay).publish,
-		"fault":   (*replay).fault,
-		"lose":    (*replay).lose,
-		"pause":   func(p *replay, _ string) error { return p.ask(&pauseRequest{on: true, answer: func(error) {}}) },
-		"resume":  func(p *replay, _ string) error { return p.ask(&pauseRequest{answer: func(error) {}}) },
-		"cancel":  func(p *replay, id string) error { return p.ask(&cancelRequest{id: id, answer: func(error) {}}) },
-		"stop":    func(p *replay, _ string) error { p.stop(); return nil },
-		"kill":    (*replay).kill,
-		"stall":   func(p *replay, _ string) error { p.q.Stall(); return nil },
-		"stick":   func(p *replay, _ string) error { p.stuck.Store(true); return nil },
-		"crash":   func(p *replay, _ string) error { return p.ask(crashLedger{}) },
+		"publish":  (*replay).publish,
+		"fault":    (*replay).fault,
+		"lose":     (*replay).lose,
+		"pause":    func(p *replay, _ string) error { return p.ask(&pauseRequest{on: true, answer: func(error) {}}) },
+		"resume":   func(p *replay, _ string) error { return p.ask(&pauseRequest{answer: func(error) {}}) },
+		"cancel":   func(p *replay, id string) error { return p.ask(&cancelRequest{id: id, answer: func(error) {}}) },
+		"override": (*replay).override,
+		"stop":     func(p *replay, _ string) error { p.stop(); return nil },
+		"kill":     (*replay).kill,
+		"stall":    func(p *replay, _ string) error { p.q.Stall(); return nil },
+		"stick":    func(p *replay, _ string) error { p.stuck.Store(true); return nil },
+		"crash":    func(p *replay, _ string) error { return p.ask(crashLedger{}) },
 	}
 )
 
@@ -216,6 +217,28 @@ func (p *replay) lose(what string) error {
 		return errors.New("want an open session")
 	}
 	return nil
+}
+
+// override sets overrides: paused, breaker-open, drained, and cancelled=ID; without any, none.
+func (p *replay) override(args string) error {
+	o, by := Overrides{Cancelled: map[string]Author{}}, Author{By: "ana"}
+	for word := range strings.FieldsSeq(args) {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "paused":
+			o.Paused = Override[bool]{true, by}
+		case "breaker-open":
+			o.BreakerOpen = Override[bool]{true, by}
+		case "drained":
+			o.Drained = Override[bool]{true, by}
+		case "cancelled":
+			o.Cancelled[value] = by
+		default:
+			return errors.New("want paused, breaker-open, drained or cancelled=ID")
+		}
+	}
+	p.consumer.overrides.Store(&o)
+	return p.ask(&overrideRequest{answer: func([]OverrideChange) {}})
 }
 
 // ask sends the ledger a message.

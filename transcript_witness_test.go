@@ -155,6 +155,8 @@ func controlText(msg any) string {
 			return "pauseRequest: on"
 		}
 		return "pauseRequest: off"
+	case *overrideRequest:
+		return "overrideRequest"
 	case *cancelRequest:
 		return "cancelRequest " + msg.id
 	case *drainRequest:
@@ -237,6 +239,11 @@ func eventText(ev Event) string {
 		text += fmt.Sprintf(": %d", ev.Count)
 	case ev.Kind == EventBreakerOpened:
 		text += afterText(ev.After)
+	case ev.Kind == EventOverridden:
+		text += fmt.Sprintf(": %v %s", ev.Override.Kind, ev.Override.To)
+		if by := ev.Override.Author.By; by != "" {
+			text += " by " + by
+		}
 	case ev.Kind == EventDrained:
 		text += ": " + reportText(ev.Report)
 	}

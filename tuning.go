@@ -2,8 +2,9 @@ package gentask
 
 import (
 	"context"
-	"errors"
 	"fmt"
+
+	"github.com/gentask/gentask/internal/guard"
 )
 
 // SetConcurrency changes how many jobs run at a time, until the consumer stops. If it grows,
@@ -63,7 +64,7 @@ func (c *Consumer) Override(ctx context.Context, o Overrides) ([]OverrideChange,
 	changes, err := askLedger(ctx, c.current(), func(answer func([]OverrideChange)) message {
 		return &overrideRequest{answer: answer}
 	})
-	if errors.Is(err, ErrNotRunning) {
+	if guard.Is(err, ErrNotRunning) {
 		return nil, nil // the next ledger looks when it starts
 	}
 	return changes, err

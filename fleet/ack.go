@@ -63,7 +63,7 @@ const (
 	// reportTime is how long Report waits for nodes that have not carried out the command.
 	reportTime = 5 * time.Second
 
-	// askAgain is the wait between two questions for acks.
+	// askAgain is the first wait for acks, and the wait between two questions.
 	askAgain = 20 * time.Millisecond
 )
 
@@ -75,8 +75,8 @@ func (c *Command) Acks(ctx context.Context) iter.Seq2[Ack, error] {
 	return func(yield func(Ack, error) bool) {
 		done := map[sender]bool{}
 		goes := true
-		for goes && ctx.Err() == nil {
-			err := c.ask(ctx, func(a Ack) bool {
+		for wait := askAgain; goes && ctx.Err() == nil; wait = min(2*wait, c.node.cfg.Wait) {
+			err := c.ask(ctx, wait, func(a Ack) bool {
 				if from := (sender{a.Node, a.Instance}); !a.Pending && !done[from] {
 					done[from] = true
 					goes = yield(a, nil)
@@ -103,7 +103,8 @@ func (c *Command) Report(ctx context.Context) ([]Ack, error) {
 	defer cancel()
 	all := map[sender]Ack{}
 	for {
-		err := c.ask(ctx, func(a Ack) bool {
+		rest(ctx, askAgain) // most nodes have carried it out by then
+		err := c.ask(ctx, c.node.cfg.Wait, func(a Ack) bool {
 			all[sender{a.Node, a.Instance}] = a
 			return true
 		})
@@ -116,16 +117,17 @@ func (c *Command) Report(ctx context.Context) ([]Ack, error) {
 		if ctx.Err() != nil || !slices.ContainsFunc(list, func(a Ack) bool { return a.Pending }) {
 			return list, nil
 		}
-		rest(ctx, askAgain)
 	}
 }
 
-// ask asks the nodes once, and calls f for each answer, until f returns false.
-func (c *Command) ask(ctx context.Context, f func(Ack) bool) error {
+// ask asks the nodes once, and calls f for each answer, until f returns false or none has come for
+// wait.
+func (c *Command) ask(ctx context.Context, wait time.Duration, f func(Ack) bool) error {
 	about := &record{
 		Kind: c.record.Kind, Queue: c.record.Queue, Job: c.record.Job, Node: c.record.Node, Instance: c.record.Instance,
 	}
-	return c.node.gather(ctx, topicAcks, &question{Command: about, Revision: c.Revision}, func(answer []byte) bool {
+	q := &question{Command: about, Revision: c.Revision}
+	return c.node.gather(ctx, topicAcks, q, wait, func(answer []byte) bool {
 		var a Ack
 		if json.Unmarshal(answer, &a) != nil || a.Node == "" {
 			return true // of another program

@@ -33,7 +33,7 @@ func (n *Node) Nodes(ctx context.Context) ([]NodeStatus, error) { return n.ask(c
 func (n *Node) ask(ctx context.Context, only string) ([]NodeStatus, error) {
 	var all []NodeStatus
 	count := map[string]int{}
-	err := n.gather(ctx, topicNodes, &question{Only: only}, func(answer []byte) bool {
+	err := n.gather(ctx, topicNodes, &question{Only: only}, n.cfg.Wait, func(answer []byte) bool {
 		var s NodeStatus
 		if json.Unmarshal(answer, &s) != nil || s.Node == "" || slices.ContainsFunc(all, func(o NodeStatus) bool {
 			return o.Node == s.Node && o.Instance == s.Instance // a bus may repeat itself
@@ -54,8 +54,10 @@ func (n *Node) ask(ctx context.Context, only string) ([]NodeStatus, error) {
 }
 
 // gather asks a question, and calls f for each answer, until f returns false or none has come for
-// Config.Wait.
-func (n *Node) gather(ctx context.Context, topic string, q *question, f func(answer []byte) bool) error {
+// wait, or for five times as long if none has come at all.
+func (n *Node) gather(
+	ctx context.Context, topic string, q *question, wait time.Duration, f func(answer []byte) bool,
+) error {
 	q.Format, q.From = format, sender{n.cfg.Node, n.instance}
 	body, err := json.Marshal(q)
 	if err != nil {
@@ -63,13 +65,13 @@ func (n *Node) gather(ctx context.Context, topic string, q *question, f func(ans
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	quiet := time.AfterFunc(5*n.cfg.Wait, cancel)
+	quiet := time.AfterFunc(5*wait, cancel)
 	defer quiet.Stop()
 	for answer, err := range n.bus.Ask(ctx, topic, body) {
 		if err != nil {
 			return fmt.Errorf("fleet: bus: %w", err)
 		}
-		quiet.Reset(n.cfg.Wait)
+		quiet.Reset(wait)
 		if !f(answer) {
 			break
 		}

@@ -2,9 +2,9 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -17,11 +17,13 @@ type Broker interface {
 
 // Buses opens a [queue.Bus]. All that were opened with the same name reach each other.
 type Buses interface {
+	// Bus opens the bus of that name. The caller closes it.
 	Bus(ctx context.Context, name string) (queue.Bus, error)
 }
 
 // Stores opens a [queue.Store]. All that were opened with the same name have the same records.
 type Stores interface {
+	// Store opens the store of that name. The caller closes it.
 	Store(ctx context.Context, name string) (queue.Store, error)
 }
 
@@ -37,8 +39,7 @@ type mixed struct {
 // leastValue is the size of a record that fits every [queue.Store].
 const leastValue = 32 << 10
 
-// open opens bus and store. It returns an error that says what to bring if the broker has not got
-// one of them.
+// open opens bus and store. Its error has what to bring if the broker has not got one of them.
 func open(ctx context.Context, b Broker, name string) (queue.Bus, queue.Store, error) {
 	bus, err := b.Bus(ctx, name)
 	if err != nil {
@@ -70,7 +71,7 @@ func openStore(ctx context.Context, b Broker, name string) (queue.Store, error) 
 
 // bring explains the error of a broker that can't do what a fleet needs.
 func bring(what, how string, err error) error {
-	if errors.Is(err, queue.ErrUnsupported) {
+	if guard.Is(err, queue.ErrUnsupported) {
 		return fmt.Errorf("fleet: the broker has no %s that will do; take that of NATS, PostgreSQL or an embedded "+
 			"broker, by %s: %w", what, how, err)
 	}

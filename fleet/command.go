@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -133,9 +133,9 @@ func (n *Node) command(ctx context.Context, r record, by gentask.Author) (*Comma
 		switch {
 		case err == nil:
 			return newCommand(n, &r, revision), nil
-		case errors.Is(err, queue.ErrUncertain):
+		case guard.Is(err, queue.ErrUncertain):
 			uncertain = true
-		case !errors.Is(err, queue.ErrConflict): // then another command came first
+		case !guard.Is(err, queue.ErrConflict): // then another command came first
 			return nil, fmt.Errorf("fleet: store: %w", err)
 		}
 	}
@@ -155,7 +155,8 @@ func (r *record) writtenIn(old *record, write string) bool {
 // sound returns why the record is no command that a node would take.
 func (r *record) sound() error {
 	if len(r.Queue) > maxQueue || r.Queue == "" && r.Kind != kindCancelled && r.Kind != kindDrained {
-		return fmt.Errorf("%w: fleet: the name of the queue has %d bytes; want 1 to %d", queue.ErrConfig, len(r.Queue), maxQueue)
+		return fmt.Errorf("%w: fleet: the name of the queue has %d bytes; want 1 to %d",
+			queue.ErrConfig, len(r.Queue), maxQueue)
 	}
 	if !utf8.ValidString(r.Queue + r.Job) {
 		return fmt.Errorf("%w: fleet: the queue %q or the job %q is not UTF-8", queue.ErrConfig,
@@ -183,9 +184,9 @@ func (n *Node) present(ctx context.Context, key string, patient bool) (*record, 
 				old = &record{}
 			}
 			return old, found.Revision, nil
-		case errors.Is(err, queue.ErrNoRecord):
+		case guard.Is(err, queue.ErrNoRecord):
 			return &record{}, queue.Absent, nil
-		case !patient || !errors.Is(err, queue.ErrUnavailable):
+		case !patient || !guard.Is(err, queue.ErrUnavailable):
 			return nil, 0, err
 		}
 		rest(ctx, lookAgain)

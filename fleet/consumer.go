@@ -2,19 +2,20 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
-// consumer is a consumer of a node, with what the node knows about it.
+// consumer is a consumer of a node, its place, and the counts of its jobs.
 type consumer struct {
 	*gentask.Consumer
 
 	place       place
+	followed    map[string]queue.Revision // the records that it follows, or refuses; nil before the first time
 	unsubscribe func()
 	counts      counts
 }
@@ -33,7 +34,7 @@ func (c *consumer) follow(ctx context.Context, o gentask.Overrides) ([]gentask.O
 	ctx, cancel := context.WithTimeout(ctx, followTime)
 	defer cancel()
 	changes, err := c.Override(ctx, o)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if guard.Is(err, context.DeadlineExceeded) || guard.Is(err, context.Canceled) {
 		return nil, nil
 	}
 	return changes, err

@@ -24,7 +24,7 @@
 // # Presence is a question
 //
 // [Node.Nodes] asks on the broker's [queue.Bus], and the nodes that are reached answer. They make
-// their answer at most once a second, however many ask. While nobody asks, there is no traffic for
+// their answer at most once a second, however many ask. While no one asks, there is no traffic for
 // it.
 //
 // docs/fleet.md describes the costs and the limits.

@@ -57,7 +57,7 @@ func ExampleJoin() {
 	nodes, err := tool.Nodes(ctx)
 	for _, n := range nodes {
 		for _, o := range n.Consumers[0].Overrides {
-			fmt.Println(n.Node, n.Version, o.What, o.Value, "by", o.By, "because", o.Reason)
+			fmt.Println(n.Node, n.Version, o.Kind, o.Value, "by", o.By, "because", o.Reason)
 		}
 	}
 	fmt.Println(err)

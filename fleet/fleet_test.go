@@ -186,7 +186,7 @@ func TestNodes_ShowsWhatIsThere(t *testing.T) {
 	bubble(t, func(w *world) {
 		nodes := w.fleet(3, gentask.Config{Concurrency: 2, Policy: gentask.Policy{Rate: gentask.Rate{PerSecond: 50}}})
 		cli := w.observer()
-		_, err := nodes[0].SetConcurrency(w.Context(), "emails", 1, ana)
+		command, err := nodes[0].SetConcurrency(w.Context(), "emails", 1, ana)
 		require.NoError(w, err)
 		w.publish("1", "2", "3", "4", "5")
 		time.Sleep(4500 * time.Millisecond)
@@ -198,6 +198,7 @@ func TestNodes_ShowsWhatIsThere(t *testing.T) {
 		for i, s := range all {
 			require.Equal(w, nodes[i].ID(), s.Node)
 			require.True(w, s.Joined)
+			require.Equal(w, command.Revision, s.Revision)
 			require.False(w, s.Twin)
 			c := s.Consumers[0]
 			require.Equal(w, "consuming", c.State)
@@ -205,7 +206,7 @@ func TestNodes_ShowsWhatIsThere(t *testing.T) {
 			require.Equal(w, 1, c.Concurrency)
 			require.Equal(w, 2, c.Prefetch)
 			require.Equal(w, &fleet.Rate{PerSecond: 50}, c.Rate)
-			require.Equal(w, []fleet.OverrideStatus{{What: "concurrency", Value: "1", By: "ana", Reason: ana.Reason}}, c.Overrides)
+			require.Equal(w, []fleet.OverrideStatus{{Kind: "concurrency", Value: "1", By: "ana", Reason: ana.Reason}}, c.Overrides)
 			require.Equal(w, c.Total, c.Recent)
 			total += c.Total.Done
 			for _, j := range c.Jobs {
@@ -314,4 +315,38 @@ func (s cutAfterFacts) Facts(ctx context.Context) (queue.StoreFacts, error) {
 	facts, err := s.Store.Facts(ctx)
 	s.d.Broker.(interface{ Cut() }).Cut()
 	return facts, err
+}
+
+// TestJoin_Again: a consumer whose node joins again follows the present commands, and no earlier
+// ones.
+func TestJoin_Again(t *testing.T) {
+	bubble(t, func(w *world) {
+		m := w.add(fleet.Config{}, sleeping(0), gentask.Config{})
+		_, err := m.Pause(w.Context(), "emails", ana)
+		require.NoError(w, err)
+		time.Sleep(time.Second)
+		require.NoError(w, m.Close())
+		w.broker.Wipe()
+		again, err := fleet.Join(w.Context(), w.broker.Connect(), fleet.Config{}, m.consumer)
+		require.NoError(w, err)
+		defer again.Close()
+		require.Equal(w, gentask.Overrides{}, m.consumer.Health().Overrides)
+	})
+}
+
+// TestCommands_WakeOnlyTheirQueue: a command for another queue is no business of a consumer.
+func TestCommands_WakeOnlyTheirQueue(t *testing.T) {
+	bubble(t, func(w *world) {
+		m := w.fleet(1, gentask.Config{})[0]
+		_, err := m.consumer.Override(w.Context(), gentask.Overrides{Paused: gentask.Override[bool]{Value: true}})
+		require.NoError(w, err) // which nothing else may do: here it shows when the node calls it
+		_, err = m.Pause(w.Context(), "others", ana)
+		require.NoError(w, err)
+		time.Sleep(time.Second)
+		require.True(w, m.consumer.Health().Overrides.Paused.Value)
+		_, err = m.SetConcurrency(w.Context(), "emails", 2, ana)
+		require.NoError(w, err)
+		time.Sleep(time.Second)
+		require.False(w, m.consumer.Health().Overrides.Paused.Value)
+	})
 }

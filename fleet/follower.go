@@ -2,13 +2,13 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/gentask/gentask"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -24,6 +24,7 @@ type follower struct {
 
 	mu       sync.Mutex
 	state    *state
+	followed queue.Revision // the newest record that the consumers follow
 	outcomes map[outcomeKey]outcome
 	refused  map[string]error // why records are not followed, by key
 	heard    time.Time        // the last sign of the watch
@@ -69,7 +70,7 @@ func newFollower(store queue.Store, consumers []*consumer, log *slog.Logger) *fo
 func (f *follower) watch(ctx context.Context) {
 	for wait := watchAgain; ; wait = min(2*wait, watchAgainMost) {
 		err := f.watchOnce(ctx)
-		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
+		if ctx.Err() != nil || guard.Is(err, queue.ErrClosed) {
 			return
 		}
 		f.log.Error("fleet: commands can't be watched, will be tried again", "error", err, "after", wait)
@@ -152,26 +153,26 @@ func (f *follower) listen(now time.Time) time.Duration {
 
 // follow makes all consumers follow the present state.
 func (f *follower) follow(ctx context.Context) {
-	refused := f.notCommands()
+	f.mu.Lock()
+	refused, revision := f.state.refused(), f.state.newest()
+	f.mu.Unlock()
 	for _, c := range f.consumers {
 		f.mu.Lock()
 		o, bad := f.state.overrides(c.place)
 		concerned := f.concerned(c.place)
 		f.mu.Unlock()
 		maps.Copy(refused, bad)
+		if c.followed != nil && maps.Equal(c.followed, concerned) {
+			continue // the change was for others
+		}
 		changes, err := c.follow(ctx, o)
 		if ctx.Err() != nil {
 			return
 		}
+		c.followed = concerned
 		f.note(c, concerned, bad, changes, err)
 	}
-	f.tell(refused)
-}
-
-func (f *follower) notCommands() map[string]error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.state.refused()
+	f.tell(refused, revision)
 }
 
 // concerned returns the revisions of the records that are for a place. It is called with mu held.
@@ -212,11 +213,11 @@ func (f *follower) note(
 	}
 }
 
-// tell logs the records that are refused from now on.
-func (f *follower) tell(refused map[string]error) {
+// tell shows what is followed now, and logs the records that are refused from now on.
+func (f *follower) tell(refused map[string]error, revision queue.Revision) {
 	f.mu.Lock()
 	old := f.refused
-	f.refused = refused
+	f.refused, f.followed = refused, revision
 	f.mu.Unlock()
 	for key, err := range refused {
 		if was := old[key]; was == nil || was.Error() != err.Error() {
@@ -238,12 +239,13 @@ func (f *follower) outcome(c *consumer, key string, revision queue.Revision) (ma
 
 // shown is what a follower shows of itself.
 type shown struct {
-	refused map[string]error
-	silent  time.Duration // since the last sign of the watch
+	revision queue.Revision
+	refused  map[string]error
+	silent   time.Duration // since the last sign of the watch
 }
 
 func (f *follower) show() shown {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return shown{refused: f.refused, silent: time.Since(f.heard)}
+	return shown{revision: f.followed, refused: f.refused, silent: time.Since(f.heard)}
 }

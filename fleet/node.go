@@ -47,7 +47,7 @@ const logTime = 5 * time.Second
 //
 // Join returns when the consumers follow the present commands. So no job starts against them if the
 // consumers are started after it. It needs the broker for that: bound ctx to how long you are
-// willing to wait. The node then lives until [Node.Close], whatever becomes of ctx.
+// willing to wait. The node then lives until [Node.Close], also when ctx has ended.
 //
 // Join returns an error that wraps [queue.ErrConfig] for a bad cfg, and [queue.ErrUnsupported] if
 // the broker can't do what a fleet needs; [Mix] is the way out then. It returns [ErrNodeTaken] if

@@ -80,7 +80,7 @@ func (n *Node) status(joined bool, host string) *NodeStatus {
 	f := n.follower.show()
 	s := &NodeStatus{
 		Format: format, Node: n.cfg.Node, Instance: n.instance, Version: n.cfg.Version, Host: host, PID: os.Getpid(),
-		Started: n.started.UTC(), Joined: joined, At: time.Now().UTC(), Silent: f.silent,
+		Started: n.started.UTC(), Joined: joined, At: time.Now().UTC(), Silent: f.silent, Revision: f.revision,
 		RefusedCount: len(f.refused),
 	}
 	for _, key := range first(slices.Sorted(maps.Keys(f.refused)), mostListed) {
@@ -137,7 +137,9 @@ func breakers(all []gentask.BreakerHealth) []BreakerStatus {
 func overrides(o *gentask.Overrides) []OverrideStatus {
 	var list []OverrideStatus
 	add := func(what gentask.OverrideKind, value string, a gentask.Author) {
-		list = append(list, OverrideStatus{What: what.String(), Value: value, By: clip(a.By, mostText), Reason: clip(a.Reason, mostText)})
+		list = append(list, OverrideStatus{
+			Kind: what.String(), Value: value, By: clip(a.By, mostText), Reason: clip(a.Reason, mostText),
+		})
 	}
 	if o.Paused.Value {
 		add(gentask.OverridePaused, "on", o.Paused.Author)
@@ -201,7 +203,8 @@ func (s *NodeStatus) cut() {
 	}
 	for i := range s.Consumers {
 		c := &s.Consumers[i]
-		c.Jobs, c.Breakers, c.Overrides = first(c.Jobs, longest/2), first(c.Breakers, longest/2), first(c.Overrides, longest/2)
+		c.Jobs, c.Breakers = first(c.Jobs, longest/2), first(c.Breakers, longest/2)
+		c.Overrides = first(c.Overrides, longest/2)
 	}
 }
 

@@ -21,7 +21,7 @@ type record struct {
 	Format int  `json:"v"`
 	Kind   kind `json:"kind"`
 
-	// What it is for: a queue, a job (of any queue if Queue is empty), or an instance of a node.
+	// The target: a queue, a job (of any queue if Queue is empty), or an instance of a node.
 	Queue    string `json:"queue,omitempty"`
 	Job      string `json:"job,omitempty"`
 	Node     string `json:"node,omitempty"`

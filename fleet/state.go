@@ -113,6 +113,14 @@ func (s *state) inOrder() []string {
 	})
 }
 
+// newest returns the largest revision of the records.
+func (s *state) newest() (newest queue.Revision) {
+	for _, r := range s.records {
+		newest = max(newest, r.Revision)
+	}
+	return newest
+}
+
 // refused returns why records are no commands, by key.
 func (s *state) refused() map[string]error {
 	all := map[string]error{}

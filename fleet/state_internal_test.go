@@ -42,7 +42,7 @@ func anyRecord(t *rapid.T) record {
 		r.Job, r.On = rapid.SampledFrom([]string{"", "1", "2", "3"}).Draw(t, "job"), on
 	case kindDrained:
 		r.Node, r.Instance, r.On = "n", rapid.SampledFrom([]string{"i", "j"}).Draw(t, "instance"), on
-	default:
+	case kindPaused, kindBreakerOpen:
 		r.On = on
 	}
 	return r

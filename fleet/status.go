@@ -6,7 +6,7 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// NodeStatus is what a node tells of itself, at most a second old. In JSON it is at most 60 KiB: of
+// NodeStatus describes a node, as it was at most a second ago. In JSON it is at most 60 KiB: of
 // a node with more to tell, lists are cut, and counted.
 type NodeStatus struct {
 	// Format is the version of this structure. Fields that a node does not know are zero.
@@ -28,6 +28,10 @@ type NodeStatus struct {
 	Started time.Time `json:"started"`
 	Joined  bool      `json:"joined"`
 	At      time.Time `json:"at"`
+
+	// Revision is that of the newest record in the store, as of when the consumers last followed all
+	// records.
+	Revision queue.Revision `json:"revision"`
 
 	// Silent is how long ago the node had the last sign of the store. Above five seconds, commands
 	// don't reach it.
@@ -93,9 +97,9 @@ type BreakerStatus struct {
 	Cause   string    `json:"cause,omitempty"`
 }
 
-// OverrideStatus is an override that is in force. What is the text of a [gentask.OverrideKind].
+// OverrideStatus is an override that is in force. Its kind is the text of a [gentask.OverrideKind].
 type OverrideStatus struct {
-	What   string `json:"what"`
+	Kind   string `json:"kind"`
 	Value  string `json:"value"` // the ID of a job that is cancelled
 	By     string `json:"by"`
 	Reason string `json:"reason,omitempty"`

@@ -161,8 +161,8 @@ func TestAnswers_ToOtherVersions(t *testing.T) {
 				require.NoError(w, err)
 				require.Contains(w, []string{"null"}, junk, string(answer))
 			}
-			for range bus.Ask(ctx, "acks", []byte(junk)) {
-				w.Error("an ack")
+			for answer, err := range bus.Ask(ctx, "acks", []byte(junk)) {
+				w.Error("an ack", string(answer), err)
 			}
 			cancel()
 		}

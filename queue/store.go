@@ -83,8 +83,8 @@ type Record struct {
 type Change struct {
 	Kind ChangeKind
 
-	// Record is what was set. Of a record that has gone it has the key, and the revision if the
-	// broker gives it. It is zero for the other kinds.
+	// Record is what was set. Of a record that has gone it has only the key. It is zero for the
+	// other kinds.
 	Record Record
 }
 

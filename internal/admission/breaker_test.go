@@ -338,3 +338,48 @@ func TestKeyBreaker_HoldUntil(t *testing.T) {
 	require.Equal(t, Answer{Kind: Skip, Until: later}, g.Pass(held, probe))
 	require.Equal(t, SoonestAgain+time.Second, g.Pass(keyed("a"), probe).After, "it is not awaited for a probe")
 }
+
+// TestKeyBreaker_Close: all breakers close, which is told in the order of their keys, and none keeps
+// a failure.
+func TestKeyBreaker_Close(t *testing.T) {
+	g, now := newKeyBreaker(), begin
+	for _, key := range []string{"c", "a", "b"} {
+		for range 3 {
+			run(g, keyed(key), breaker.Bad, now)
+		}
+	}
+	run(g, keyed("d"), breaker.Bad, now)
+	require.Equal(t, 3, g.Down())
+	at := keyed("e")
+	g.Started(at, now)
+	g.Changes()
+	g.Close(now)
+	require.Zero(t, g.Down())
+	var keys []string
+	for _, c := range g.Changes() {
+		require.Equal(t, breaker.Closed, c.State)
+		keys = append(keys, c.Key)
+	}
+	require.Equal(t, []string{"a", "b", "c"}, keys)
+	for key, c := range g.by {
+		require.True(t, c.Idle(now), key)
+		require.Equal(t, Admit, g.Pass(keyed(key), now).Kind)
+	}
+	g.Close(now)
+	require.Empty(t, g.Changes())
+}
+
+// TestBreaker_Close: it tells that it has closed, once.
+func TestBreaker_Close(t *testing.T) {
+	g, now := NewBreaker(newMachine()), begin
+	for range 3 {
+		run(g, &Item{}, breaker.Bad, now)
+	}
+	require.Equal(t, Block, g.Pass(&Item{}, now).Kind)
+	g.Changes()
+	g.Close(now)
+	require.Len(t, g.Changes(), 1)
+	require.Equal(t, Admit, g.Pass(&Item{}, now).Kind)
+	g.Close(now)
+	require.Empty(t, g.Changes())
+}

@@ -98,6 +98,30 @@ func TestProbes(t *testing.T) {
 	require.Equal(t, now.Add(time.Second), m.NextProbe(), "the first wait again")
 }
 
+// TestClose: it closes an open and a probing machine, and the waits begin anew.
+func TestClose(t *testing.T) {
+	m, now := breaker.New(settings()), start
+	for range 3 {
+		for range 4 {
+			run(m, now, breaker.Bad)
+		}
+		require.Equal(t, now.Add(time.Second), m.NextProbe(), "the first wait")
+		now = m.NextProbe()
+		require.True(t, m.Admits(now))
+		probe := m.Begin()
+		m.End(probe, now, breaker.Bad)
+		require.Equal(t, now.Add(2*time.Second), m.NextProbe(), "the second")
+		now = m.NextProbe()
+		require.True(t, m.Admits(now))
+		probe = m.Begin()
+		m.Close(now)
+		m.End(probe, now, breaker.Bad)
+		require.Equal(t, breaker.Closed, m.State(), "a run of before does not count")
+		require.True(t, m.Admits(now))
+		require.Equal(t, now, m.Since())
+	}
+}
+
 // TestModel: the machine does what a naive one does that keeps every run.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -111,6 +135,13 @@ func TestModel(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"pass": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 3000).Draw(t, "ms")) * time.Millisecond)
+			},
+			"close": func(t *rapid.T) {
+				m.Close(now)
+				runs, tickets = nil, nil
+				require.Equal(t, breaker.Closed, m.State())
+				require.True(t, m.Idle(now))
+				require.Zero(t, m.NextProbe())
 			},
 			"begin": func(t *rapid.T) {
 				was := m.State()

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -81,6 +82,17 @@ func one(cfg []Config) (Config, error) {
 // Queue returns the queue of that name: see [nats.Broker.Queue].
 func (b *Broker) Queue(name string) *nats.Queue {
 	return b.queues.Queue(name)
+}
+
+// Store returns the store of that name: see [nats.Broker.Store].
+func (b *Broker) Store(ctx context.Context, name string) (queue.Store, error) {
+	return b.queues.Store(ctx, name)
+}
+
+// Bus returns the bus of that name: see [nats.Broker.Bus]. It reaches the programs that have the
+// same broker, which are in this process.
+func (b *Broker) Bus(ctx context.Context, name string) (queue.Bus, error) {
+	return b.queues.Bus(ctx, name)
 }
 
 // Err returns the reason why the broker can't store messages at the moment, which wraps

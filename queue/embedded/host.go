@@ -155,6 +155,9 @@ func (h *host) sync(ctx context.Context, t *tree) error {
 	return t.there()
 }
 
+// SyncsAlways reports whether a confirmed message survives a power cut.
+func (h *host) SyncsAlways() bool { return h.config.Sync == Always }
+
 // Err implements [nats.Storage]. It looks for a reason if none is known.
 func (h *host) Err() error {
 	if err := h.failed(); err != nil {

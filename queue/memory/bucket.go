@@ -120,7 +120,7 @@ func (b *bucket) drop(key string) {
 	one.stop()
 	delete(b.records, key)
 	b.last++
-	b.tell(queue.Change{Kind: queue.ChangeGone, Record: queue.Record{Key: key, Revision: b.last}})
+	b.tell(queue.Change{Kind: queue.ChangeGone, Record: queue.Record{Key: key, Revision: b.last}}) // for inOrder
 }
 
 // count returns the number of records with a prefix.

@@ -8,10 +8,8 @@ import (
 	"sync"
 
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/internal/answering"
 )
-
-// maxAsked is the most questions that wait for a function; those beyond are lost.
-const maxAsked = 256
 
 // room is where the buses of one name meet.
 type room struct {
@@ -29,21 +27,11 @@ type bus struct {
 	own    map[*answerer]struct{}
 }
 
-// answerer is one call of Answer, with a goroutine.
+// answerer is one call of Answer.
 type answerer struct {
 	bus   *bus
 	topic string
-	f     func([]byte) []byte
-	asked chan asked
-	once  sync.Once
-	stop  chan struct{}
-	done  chan struct{}
-}
-
-// asked is a question on its way to one answerer.
-type asked struct {
-	question []byte
-	answers  *answers
+	line  *answering.Line
 }
 
 // answers gathers the answers to one question. It is unbounded, because each answerer gives at most
@@ -115,10 +103,11 @@ func (r *room) ask(topic string, question []byte, got *answers) {
 		if a.topic != topic || a.bus.line.err() != nil {
 			continue
 		}
-		select {
-		case a.asked <- asked{slices.Clone(question), got}:
-		default: // it is lost
-		}
+		a.line.Ask(question, func(answer []byte) {
+			if len(answer) <= maxValue && a.bus.line.err() == nil {
+				got.add(slices.Clone(answer))
+			}
+		})
 	}
 }
 
@@ -130,20 +119,16 @@ func (b *bus) Answer(topic string, f func(question []byte) []byte) (stop func(),
 	if f == nil {
 		return nil, fmt.Errorf("%w: f is nil, must be a function", queue.ErrConfig)
 	}
-	a := &answerer{
-		bus: b, topic: topic, f: f,
-		asked: make(chan asked, maxAsked), stop: make(chan struct{}), done: make(chan struct{}),
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if isOver(b.closed) {
 		return nil, queue.ErrClosed
 	}
+	a := &answerer{bus: b, topic: topic, line: answering.Start(f)}
 	b.own[a] = struct{}{}
 	b.room.mu.Lock()
 	defer b.room.mu.Unlock()
 	b.room.answerers[a] = struct{}{}
-	go a.run()
 	return a.end, nil
 }
 
@@ -162,50 +147,15 @@ func (b *bus) Close() error {
 	return nil
 }
 
-// run answers, one question at a time.
-func (a *answerer) run() {
-	defer func() {
-		if isOver(a.stop) {
-			close(a.done)
-		} else {
-			go a.run() // f has called runtime.Goexit
-		}
-	}()
-	for {
-		select {
-		case <-a.stop:
-			return
-		case q := <-a.asked:
-			if isOver(a.stop) {
-				return
-			}
-			if answer := a.answer(q.question); answer != nil && len(answer) <= maxValue && a.bus.line.err() == nil {
-				q.answers.add(slices.Clone(answer))
-			}
-		}
-	}
-}
-
-// answer calls f. It returns nil if f panics.
-func (a *answerer) answer(question []byte) (answer []byte) {
-	defer func() {
-		if recover() != nil {
-			answer = nil
-		}
-	}()
-	return a.f(question)
-}
-
 // end stops the answerer, and waits for f.
 func (a *answerer) end() {
-	a.once.Do(func() { close(a.stop) })
 	a.bus.room.mu.Lock()
 	delete(a.bus.room.answerers, a)
 	a.bus.room.mu.Unlock()
 	a.bus.mu.Lock()
 	delete(a.bus.own, a)
 	a.bus.mu.Unlock()
-	<-a.done
+	a.line.Stop()
 }
 
 func (a *answers) add(answer []byte) {

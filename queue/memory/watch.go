@@ -141,6 +141,9 @@ func inOrder(changes iter.Seq[queue.Change]) []queue.Change {
 		return cmp.Compare(a.Record.Revision, b.Record.Revision)
 	})
 	for i := range sorted {
+		if sorted[i].Kind == queue.ChangeGone {
+			sorted[i].Record.Revision = 0
+		}
 		sorted[i].Record = copied(sorted[i].Record)
 	}
 	return sorted

@@ -39,6 +39,12 @@ type info struct {
 	Config properties          `json:"config"`
 	Error  *jetstream.APIError `json:"error"`
 
+	// Of a stream.
+	Created string `json:"created"`
+	State   struct {
+		LastSeq uint64 `json:"last_seq"`
+	} `json:"state"`
+
 	// Of a consumer.
 	Paused     bool `json:"paused"`
 	Pending    int  `json:"num_pending"`
@@ -65,7 +71,12 @@ func (l *link) info(ctx context.Context, request string) (*info, error) {
 	if err != nil {
 		return nil, err
 	}
-	numbers := json.NewDecoder(bytes.NewReader(m.Data))
+	return parseInfo(request, m.Data)
+}
+
+// parseInfo reads the server's answer to a request.
+func parseInfo(request string, data []byte) (*info, error) {
+	numbers := json.NewDecoder(bytes.NewReader(data))
 	numbers.UseNumber()
 	var answer info
 	if err := numbers.Decode(&answer); err != nil {

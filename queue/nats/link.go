@@ -40,7 +40,8 @@ type link struct {
 	duck   chan struct{} // closed when the server is a lame duck: it shuts down soon
 	strict atomic.Bool   // reports whether a missing right ends it: for a session, after its start
 
-	denials denials // of copies
+	denials  denials  // of copies
+	refusals refusals // of requests of a store or a bus
 
 	mu    sync.Mutex
 	cause error // the reason why the driver itself cut it; nil if it did not
@@ -200,6 +201,9 @@ func (l *link) forbidden() bool { return l.denials.lacksRight(l.nc.LastError()) 
 // waits for an answer then returns it. Nothing goes to the standard output. A session whose rights
 // are withdrawn ends, because it would receive nothing more.
 func (l *link) complains(err error) {
+	if errors.Is(err, natsgo.ErrPermissionViolation) {
+		l.refusals.note(err)
+	}
 	if errors.Is(err, natsgo.ErrPermissionViolation) && !l.denials.note(err) && l.strict.Load() {
 		l.fail(fmt.Errorf("%w: %w", ErrRefused, err))
 	}

@@ -23,6 +23,7 @@ import (
 const standard = "127.0.0.1:4222"
 
 func TestMain(m *testing.M) {
+	serveChild()
 	if conn, err := net.DialTimeout("tcp", standard, time.Second); err == nil {
 		_ = conn.Close()
 		goleak.VerifyTestMain(m, goleak.Cleanup(keep()))

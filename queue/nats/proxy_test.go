@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,9 @@ type proxy struct {
 	conns map[net.Conn]bool
 	held  bool // accepts connections and passes nothing on
 
-	back sync.RWMutex // locked while data from the server is held back
+	back     sync.RWMutex // locked while data from the server is held back
+	muted    atomic.Bool  // data from the server is lost
+	refusing atomic.Bool  // connections are refused
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -43,6 +46,10 @@ func (p *proxy) accept() {
 		in, err := p.listener.Accept()
 		if err != nil {
 			return
+		}
+		if p.refusing.Load() {
+			_ = in.Close()
+			continue
 		}
 		out, err := net.Dial("tcp", p.target)
 		if err != nil {
@@ -102,5 +109,8 @@ type backWriter struct{ writer }
 func (w backWriter) Write(b []byte) (int, error) {
 	w.p.back.RLock()
 	defer w.p.back.RUnlock()
+	if w.p.muted.Load() {
+		return len(b), nil
+	}
 	return w.writer.Write(b)
 }

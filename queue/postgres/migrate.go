@@ -13,7 +13,7 @@ import (
 )
 
 // version is the version of the schema that this program needs.
-const version = 1
+const version = 2
 
 // Migrations holds the migrations as SQL files, for a tool of your own: 0001.sql and so on, in the
 // order of their names, each in one transaction. They create the schema "gentask".

@@ -3,10 +3,13 @@ package postgres_test
 import (
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 )
 
@@ -14,11 +17,15 @@ import (
 type proxy struct {
 	listener net.Listener
 	target   string
+	at       string // the address of the server that the proxy's takes the place of
 	work     sync.WaitGroup
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
 	held  bool // takes everything and passes nothing on
+
+	muted    atomic.Bool // what the server sends is lost
+	refusing atomic.Bool // connections are refused
 }
 
 func newProxy(t testing.TB, target string) *proxy {
@@ -35,8 +42,22 @@ func newProxy(t testing.TB, target string) *proxy {
 	return p
 }
 
+// newProxyOf returns a proxy of the server at an address.
+func newProxyOf(t testing.TB, at string) *proxy {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(at)
+	require.NoError(t, err)
+	p := newProxy(t, net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))))
+	p.at = at
+	return p
+}
+
 func (p *proxy) url() string {
-	return strings.Replace(url(), address(), p.listener.Addr().String(), 1)
+	at := p.at
+	if at == "" {
+		at = url()
+	}
+	return strings.Replace(at, p.target, p.listener.Addr().String(), 1)
 }
 
 func (p *proxy) accept() {
@@ -44,6 +65,10 @@ func (p *proxy) accept() {
 		in, err := p.listener.Accept()
 		if err != nil {
 			return
+		}
+		if p.refusing.Load() {
+			_ = in.Close()
+			continue
 		}
 		out, err := net.Dial("tcp", p.target)
 		if err != nil {
@@ -54,7 +79,7 @@ func (p *proxy) accept() {
 		p.conns[in], p.conns[out] = true, true
 		p.mu.Unlock()
 		p.work.Go(func() { p.pass(in, writer{p, out}, out) })
-		p.work.Go(func() { p.pass(out, writer{p, in}, in) })
+		p.work.Go(func() { p.pass(out, backWriter{writer{p, in}}, in) })
 	}
 }
 
@@ -95,4 +120,30 @@ func (w writer) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return w.to.Write(b)
+}
+
+// close refuses connections until open.
+func (p *proxy) close() {
+	p.refusing.Store(true)
+	p.cut()
+}
+
+// mute loses what the server sends until open.
+func (p *proxy) mute() { p.muted.Store(true) }
+
+func (p *proxy) open() {
+	if p.muted.Swap(false) {
+		p.cut() // a connection with a hole is of no use
+	}
+	p.refusing.Store(false)
+}
+
+// backWriter writes to the client.
+type backWriter struct{ writer }
+
+func (w backWriter) Write(b []byte) (int, error) {
+	if w.p.muted.Load() {
+		return len(b), nil
+	}
+	return w.writer.Write(b)
 }

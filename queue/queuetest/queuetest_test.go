@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/gentask/gentask/queue"
@@ -35,10 +36,15 @@ func TestFindsBugs(t *testing.T) {
 
 // suite runs one case of the suite in a child process, because it should fail.
 func suite(t *testing.T, name, bug string) (string, error) {
+	return suiteOf(t, "TestDriver", name, bug)
+}
+
+// suiteOf runs one case of a suite in a child process.
+func suiteOf(t *testing.T, suite, name, bug string) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	child := exec.CommandContext(t.Context(), self, "-test.v", "-test.run=^TestDriver$/"+name)
+	child := exec.CommandContext(t.Context(), self, "-test.v", "-test.timeout=2m", "-test.run=^"+suite+"$/^"+strings.ReplaceAll(name, "/", "$/^")+"$")
 	child.Env = append(os.Environ(), bugEnv+"="+bug, "GOCOVERDIR="+t.TempDir())
 	out, err := child.CombinedOutput()
 	return string(out), err

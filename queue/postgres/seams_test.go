@@ -1,0 +1,154 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gentask/gentask/internal/brokertest"
+	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/postgres"
+	"github.com/gentask/gentask/queue/queuetest"
+)
+
+// The suites run on a private server, which can be killed, without prepared statements, as
+// PgBouncer needs it.
+func TestStoreConformance(t *testing.T) {
+	t.Parallel()
+	p := newPrivate(t)
+	queuetest.RunStore(t, func(t testing.TB) queuetest.StoreFixture {
+		f, schema := storeFixture(t, p.server.URL(), p.schema(t), pgx.QueryExecModeExec)
+		f.Kill = p.restart
+		f.Wipe = func() { p.sql("DELETE FROM "+schema+".store", "DELETE FROM "+schema+".record") }
+		return f
+	})
+}
+
+func TestStoreConformance_Prepared(t *testing.T) {
+	t.Parallel()
+	queuetest.RunStore(t, func(t testing.TB) queuetest.StoreFixture {
+		f, _ := storeFixture(t, url(), newSchema(t), pgx.QueryExecModeCacheStatement)
+		return f
+	})
+}
+
+// storeFixture returns a store in a schema.
+func storeFixture(t testing.TB, at, schema string, mode pgx.QueryExecMode) (queuetest.StoreFixture, string) {
+	t.Helper()
+	in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }
+	p := newProxyOf(t, at)
+	b := newBroker(t, p.url(), postgres.Config{Schema: schema}, in)
+	aside := newBroker(t, at, postgres.Config{Schema: schema}, in)
+	return queuetest.StoreFixture{
+		Open:        func(ctx context.Context) (queue.Store, error) { return b.Store(ctx, "fleet") },
+		Aside:       func(ctx context.Context) (queue.Store, error) { return aside.Store(ctx, "fleet") },
+		Cut:         p.close,
+		LoseAnswers: p.mute,
+		Restore:     p.open,
+	}, schema
+}
+
+func TestBusConformance(t *testing.T) {
+	t.Parallel()
+	private := newPrivate(t)
+	queuetest.RunBus(t, func(t testing.TB) queuetest.BusFixture {
+		cfg := postgres.Config{Schema: private.schema(t)}
+		in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec }
+		p := newProxyOf(t, private.server.URL())
+		b, aside := newBroker(t, p.url(), cfg, in), newBroker(t, private.server.URL(), cfg, in)
+		return queuetest.BusFixture{
+			Open:    func(ctx context.Context) (queue.Bus, error) { return b.Bus(ctx, "fleet") },
+			Aside:   func(ctx context.Context) (queue.Bus, error) { return aside.Bus(ctx, "fleet") },
+			Cut:     p.close,
+			Restore: p.open,
+			Kill:    private.restart,
+		}
+	})
+}
+
+// private is a server that can be killed.
+type private struct {
+	t      testing.TB
+	server *brokertest.PostgresServer
+	made   int
+}
+
+func newPrivate(t testing.TB) *private {
+	t.Helper()
+	server, err := brokertest.StartPostgres(brokertest.PostgresConfig{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return &private{t: t, server: server}
+}
+
+// schema returns the name of a new schema.
+func (p *private) schema(t testing.TB) string {
+	t.Helper()
+	p.made++
+	schema := fmt.Sprintf("gentask_test_%d", p.made)
+	require.NoError(t, postgres.Migrate(t.Context(), newPool(t, p.server.URL()), postgres.Config{Schema: schema}))
+	return schema
+}
+
+func (p *private) sql(statements ...string) {
+	_, err := p.server.SQL(statements...)
+	require.NoError(p.t, err)
+}
+
+func (p *private) restart() {
+	require.NoError(p.t, p.server.Kill())
+	require.NoError(p.t, p.server.Start())
+}
+
+// The rights of docs/drivers.md are enough for a role with a store, and for one with a bus.
+func TestLeastRights_Seams(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	role, at := newRole(t, schema, "")
+	b := newBroker(t, at, postgres.Config{Schema: schema})
+	grant(t, schema, role, "USAGE ON SCHEMA {}")
+	grant(t, schema, role, "SELECT ON {}.version")
+	_, err := b.Store(t.Context(), "fleet")
+	require.ErrorIs(t, err, queue.ErrConfig)
+	require.ErrorContains(t, err, "a right is missing")
+	for _, right := range []string{
+		"SELECT, INSERT, UPDATE ON {}.store", "SELECT, INSERT, UPDATE, DELETE ON {}.record", "USAGE ON SEQUENCE {}.revision",
+	} {
+		grant(t, schema, role, right)
+	}
+	s, err := b.Store(t.Context(), "fleet")
+	require.NoError(t, err)
+	revision, err := s.Put(t.Context(), "k", nil, queue.Absent, 0)
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), "k", revision))
+	require.NoError(t, s.Clear(t.Context(), ""))
+	for c, err := range s.Watch(t.Context(), "") {
+		require.NoError(t, err)
+		require.Equal(t, queue.ChangeCurrent, c.Kind)
+		break
+	}
+	require.NoError(t, s.Close())
+
+	one, err := b.Bus(t.Context(), "fleet")
+	require.NoError(t, err)
+	_, err = one.Answer("who", func([]byte) []byte { return nil })
+	require.ErrorIs(t, err, queue.ErrConfig)
+	for _, err := range one.Ask(t.Context(), "who", nil) {
+		require.ErrorIs(t, err, queue.ErrConfig)
+	}
+	for _, right := range []string{"SELECT, INSERT, UPDATE, DELETE ON {}.question, {}.answer"} {
+		grant(t, schema, role, right)
+	}
+	_, err = one.Answer("who", func([]byte) []byte { return []byte("me") })
+	require.NoError(t, err)
+	for answer, err := range one.Ask(t.Context(), "who", nil) {
+		require.NoError(t, err)
+		require.Equal(t, "me", string(answer))
+		break
+	}
+	require.NoError(t, one.Close())
+}
