@@ -204,7 +204,8 @@ func (b *bus) Ask(ctx context.Context, topic string, question []byte) iter.Seq2[
 			yield(nil, fmt.Errorf("nats: %w", err))
 			return
 		}
-		if err := b.ask(ctx, b.root+topic, question, func(answer []byte) bool { return yield(answer, nil) }); err != nil {
+		err := b.ask(ctx, b.root+topic, question, func(answer []byte) bool { return yield(answer, nil) })
+		if err != nil {
 			yield(nil, err)
 		}
 	}
@@ -213,13 +214,8 @@ func (b *bus) Ask(ctx context.Context, topic string, question []byte) iter.Seq2[
 // ask yields answers until ctx or the loop ends, or there is an error.
 func (b *bus) ask(ctx context.Context, subject string, question []byte, yield func([]byte) bool) error {
 	err := b.askBy(ctx, subject, question, yield)
-	switch {
-	case err == nil:
-		return nil
-	case b.access.life.Err() != nil:
-		return b.access.closed()
-	case ctx.Err() != nil:
-		return nil
+	if ctx.Err() != nil && b.access.life.Err() == nil {
+		err = nil // it is over
 	}
 	return b.access.failed(ctx, err)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -172,14 +171,16 @@ func (m last) isMarker() bool {
 // Headers of records and of marks.
 const (
 	headerOperation = "KV-Operation"
-	headerMarker    = "Nats-Marker-Reason"
+	headerMarker    = "Nats-Marker-Reason" // of the server
 	headerLast      = "Nats-Expected-Last-Subject-Sequence"
 	headerInStream  = "Nats-Expected-Stream"
 	operationPurge  = "PURGE" // a server that ends such a message puts no mark in its place
+	operationDelete = "DEL"   // of the tools
 )
 
 func isMarker(h natsgo.Header) bool {
-	return h.Get(headerMarker) != "" || strings.Contains("DEL PURGE", h.Get(headerOperation)) && h.Get(headerOperation) != ""
+	operation := h.Get(headerOperation)
+	return h.Get(headerMarker) != "" || operation == operationPurge || operation == operationDelete
 }
 
 // message returns a message without headers.

@@ -55,10 +55,8 @@ func (w *watch) follow(ctx context.Context) error {
 		switch {
 		case errors.Is(err, errOver):
 			return err
-		case w.store.access.life.Err() != nil:
+		case ctx.Err() != nil: // also if the store was closed
 			return w.store.access.closed()
-		case ctx.Err() != nil:
-			return nil
 		case errors.Is(err, ErrRefused), errors.Is(err, queue.ErrConfig):
 			return w.store.access.failed(ctx, err)
 		}

@@ -68,7 +68,9 @@ const maxAbsent = 8
 var errChanges = errors.New("nats: the record comes and goes")
 
 // write publishes a message if the condition is met.
-func (s *store) write(ctx context.Context, key string, m *natsgo.Msg, condition queue.Revision) (queue.Revision, error) {
+func (s *store) write(
+	ctx context.Context, key string, m *natsgo.Msg, condition queue.Revision,
+) (queue.Revision, error) {
 	call, done := s.access.call(ctx)
 	defer done()
 	l, err := s.access.get(call)
@@ -77,32 +79,39 @@ func (s *store) write(ctx context.Context, key string, m *natsgo.Msg, condition 
 	}
 	m.Header.Set(headerInStream, s.bucket.stream)
 	revision, err := s.expect(call, l, m, condition)
-	for i := 0; condition == queue.Absent && errors.Is(err, queue.ErrConflict); i++ {
-		if i == maxAbsent {
-			err = errChanges
-			break
+	if condition == queue.Absent && errors.Is(err, queue.ErrConflict) {
+		revision, err = s.replaceMarker(call, l, key, m)
+	}
+	switch {
+	case err == nil, errors.Is(err, queue.ErrConflict):
+		return revision, err
+	case errors.Is(err, queue.ErrUncertain):
+		return 0, s.uncertain(ctx, err)
+	case errors.Is(err, natsgo.ErrNoResponders): // nothing was written
+		if _, failed := s.look(call, l); failed != nil {
+			err = s.mend(call, l, errors.Join(err, failed))
 		}
-		var got last // the mark of an earlier record may be there
-		if got, err = s.lastOf(call, l, s.bucket.subject(key)); err != nil {
-			break
+	}
+	return 0, s.access.failed(ctx, err)
+}
+
+// replaceMarker publishes a message in the place of the mark of an earlier record. If there is a
+// record, that is queue.ErrConflict.
+func (s *store) replaceMarker(ctx context.Context, l *link, key string, m *natsgo.Msg) (queue.Revision, error) {
+	for range maxAbsent {
+		got, err := s.lastOf(ctx, l, s.bucket.subject(key))
+		if err != nil {
+			return 0, err
 		}
 		if !got.isMarker() {
 			return 0, queue.ErrConflict
 		}
-		revision, err = s.expect(call, l, m, queue.Revision(got.seq()))
-	}
-	if err == nil || errors.Is(err, queue.ErrConflict) {
-		return revision, err
-	}
-	if errors.Is(err, natsgo.ErrNoResponders) { // nothing was written
-		if have, failed := s.look(call, l); isMissing(failed) || have != nil {
-			err = s.mend(call, l, errors.Join(err, failed))
+		revision, err := s.expect(ctx, l, m, queue.Revision(got.seq()))
+		if !errors.Is(err, queue.ErrConflict) {
+			return revision, err
 		}
 	}
-	if errors.Is(err, queue.ErrUncertain) {
-		return 0, s.uncertain(ctx, err)
-	}
-	return 0, s.access.failed(ctx, err)
+	return 0, errChanges
 }
 
 // uncertain returns the error of a write that may have been applied, whose own context is ctx.
@@ -147,6 +156,20 @@ const (
 	codeNoTTL             jetstream.ErrorCode = 10166
 )
 
+// refused returns the error of a message that was not stored.
+func (s *store) refused(err *jetstream.APIError) error {
+	switch code := err.ErrorCode; {
+	case code == codeWrongLast, code == codeWrongLastConstant:
+		return fmt.Errorf("%w: %w", queue.ErrConflict, err)
+	case code == codeMessageTooLarge:
+		return fmt.Errorf("nats: %w: %w", queue.ErrTooLarge, err)
+	case code == codeNoTTL:
+		return fmt.Errorf("nats: %w: stream %q: allow_msg_ttl was turned off, must be true: %w",
+			queue.ErrConfig, s.bucket.stream, err)
+	}
+	return err
+}
+
 // confirm reads the server's answer to a message.
 func (s *store) confirm(ctx context.Context, l *link, data []byte) (queue.Revision, error) {
 	var ack struct {
@@ -158,16 +181,7 @@ func (s *store) confirm(ctx context.Context, l *link, data []byte) (queue.Revisi
 		return 0, fmt.Errorf("%w: answer to a write: %w", queue.ErrUncertain, err)
 	}
 	if ack.Error != nil {
-		switch ack.Error.ErrorCode {
-		case codeWrongLast, codeWrongLastConstant:
-			return 0, fmt.Errorf("%w: %w", queue.ErrConflict, ack.Error)
-		case codeMessageTooLarge:
-			return 0, fmt.Errorf("nats: %w: %w", queue.ErrTooLarge, ack.Error)
-		case codeNoTTL:
-			return 0, fmt.Errorf("nats: %w: stream %q: allow_msg_ttl was turned off, must be true: %w",
-				queue.ErrConfig, s.bucket.stream, ack.Error)
-		}
-		return 0, l.blame(ack.Error)
+		return 0, l.blame(s.refused(ack.Error))
 	}
 	if disk := l.storage(); disk != nil {
 		if err := disk.Sync(ctx, s.bucket.stream); err != nil {

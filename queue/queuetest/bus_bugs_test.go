@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -80,13 +81,14 @@ func hides(hidden error) func(*flawedBus, context.Context, string, []byte) iter.
 }
 
 func busBugs() map[string]busBug {
+	all := answerBugs()
+	maps.Copy(all, askBugs())
+	return all
+}
+
+// answerBugs are mistakes of Answer.
+func answerBugs() map[string]busBug {
 	return map[string]busBug{
-		"an answer comes twice": {
-			found: "bus/everyone answers once",
-			ask: asks(func(answer []byte, err error, yield func([]byte, error) bool) bool {
-				return yield(answer, err) && (err != nil || yield(answer, nil))
-			}),
-		},
 		"the dots of a topic are ignored": {
 			found: "bus/everyone answers once",
 			answer: func(s *flawedBus, topic string, f func([]byte) []byte) (func(), error) {
@@ -158,6 +160,28 @@ func busBugs() map[string]busBug {
 				return func() {}, err
 			},
 		},
+		"a function is forgotten when the broker was away": {
+			found: "bus loss/answers again by itself",
+			answer: func(s *flawedBus, topic string, f func([]byte) []byte) (func(), error) {
+				stop, err := s.Bus.Answer(topic, f)
+				if _, away := s.broker.Bus(context.Background(), "other"); away != nil {
+					stop()
+				}
+				return stop, err
+			},
+		},
+	}
+}
+
+// askBugs are mistakes of Ask and Close.
+func askBugs() map[string]busBug {
+	return map[string]busBug{
+		"an answer comes twice": {
+			found: "bus/everyone answers once",
+			ask: asks(func(answer []byte, err error, yield func([]byte, error) bool) bool {
+				return yield(answer, err) && (err != nil || yield(answer, nil))
+			}),
+		},
 		"a topic is not checked": {
 			found: "bus/bad arguments",
 			ask:   hides(queue.ErrConfig),
@@ -177,15 +201,6 @@ func busBugs() map[string]busBug {
 		"an Ask without the broker has no error": {
 			found: "bus loss/ask without the broker",
 			ask:   hides(queue.ErrUnavailable),
-		},
-		"a function is forgotten when the broker was away": {
-			found: "bus loss/answers again by itself",
-			answer: func(s *flawedBus, topic string, f func([]byte) []byte) (func(), error) {
-				if _, err := s.broker.Bus(context.Background(), "other"); err != nil {
-					return func() {}, nil
-				}
-				return s.Bus.Answer(topic, f)
-			},
 		},
 	}
 }

@@ -30,10 +30,11 @@ func busCases() []busCase {
 
 func busLossCases() []busCase {
 	cuts := func(f BusFixture) bool { return f.Aside != nil }
+	kills := func(f BusFixture) bool { return f.Kill != nil }
 	return []busCase{
 		{name: "bus loss/ask without the broker", needs: cuts, check: askWhenCut},
 		{name: "bus loss/answers again by itself", needs: cuts, check: answersAgain},
-		{name: "bus loss/the broker is killed", needs: func(f BusFixture) bool { return f.Kill != nil }, check: busKilled},
+		{name: "bus loss/the broker is killed", needs: kills, check: busKilled},
 	}
 }
 

@@ -120,8 +120,10 @@ func (s *flawed) Watch(ctx context.Context, prefix string) iter.Seq2[queue.Chang
 
 func storeBugs() map[string]storeBug {
 	all := writeBugs()
+	maps.Copy(all, keepBugs())
 	maps.Copy(all, readBugs())
 	maps.Copy(all, watchBugs())
+	maps.Copy(all, liveBugs())
 	return all
 }
 
@@ -154,50 +156,6 @@ func writeBugs() map[string]storeBug {
 			wrote: func(_ *flawed, c putCall, revision queue.Revision, err error) (queue.Revision, error) {
 				if isRevision(c.condition) && err == nil {
 					return c.condition, nil
-				}
-				return revision, err
-			},
-		},
-		"a record goes too early": {
-			found: "expiry/a record lasts for its time",
-			put:   func(_ *flawed, c *putCall) { c.keep = c.keep * 3 / 4 },
-		},
-		"a record never goes": {
-			found: "expiry/a record lasts for its time",
-			put:   func(_ *flawed, c *putCall) { c.keep = 0 },
-		},
-		"the first time counts": {
-			found: "expiry/the last put counts",
-			put: func(s *flawed, c *putCall) {
-				if keep := s.keeps[c.key]; keep != 0 {
-					c.keep = keep
-				}
-				s.keeps[c.key] = c.keep
-			},
-		},
-		"an uncertain write is called confirmed": {
-			found: "loss/a lost answer is uncertain",
-			wrote: func(_ *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
-				if errors.Is(err, queue.ErrUncertain) {
-					return 1, nil
-				}
-				return revision, err
-			},
-		},
-		"an uncertain write is called not written": {
-			found: "loss/a lost answer is uncertain",
-			wrote: func(_ *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
-				if errors.Is(err, queue.ErrUncertain) {
-					err = queue.ErrUnavailable
-				}
-				return revision, err
-			},
-		},
-		"a write that was not made is called confirmed": {
-			found: "loss/errors of writes are true",
-			wrote: func(_ *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
-				if errors.Is(err, queue.ErrUnavailable) {
-					return 1, nil
 				}
 				return revision, err
 			},
@@ -240,6 +198,56 @@ func writeBugs() map[string]storeBug {
 			found: "records/revisions grow over a delete",
 			wrote: func(s *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
 				return revision - queue.Revision(1000*s.deleted), err
+			},
+		},
+	}
+}
+
+// keepBugs are mistakes about the time of a record, and about lost answers.
+func keepBugs() map[string]storeBug {
+	return map[string]storeBug{
+		"a record goes too early": {
+			found: "expiry/a record lasts for its time",
+			put:   func(_ *flawed, c *putCall) { c.keep = c.keep * 3 / 4 },
+		},
+		"a record never goes": {
+			found: "expiry/a record lasts for its time",
+			put:   func(_ *flawed, c *putCall) { c.keep = 0 },
+		},
+		"the first time counts": {
+			found: "expiry/the last put counts",
+			put: func(s *flawed, c *putCall) {
+				if keep := s.keeps[c.key]; keep != 0 {
+					c.keep = keep
+				}
+				s.keeps[c.key] = c.keep
+			},
+		},
+		"an uncertain write is called confirmed": {
+			found: "loss/a lost answer is uncertain",
+			wrote: func(_ *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
+				if errors.Is(err, queue.ErrUncertain) {
+					return 1, nil
+				}
+				return revision, err
+			},
+		},
+		"an uncertain write is called not written": {
+			found: "loss/a lost answer is uncertain",
+			wrote: func(_ *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
+				if errors.Is(err, queue.ErrUncertain) {
+					err = queue.ErrUnavailable
+				}
+				return revision, err
+			},
+		},
+		"a write that was not made is called confirmed": {
+			found: "loss/errors of writes are true",
+			wrote: func(_ *flawed, _ putCall, revision queue.Revision, err error) (queue.Revision, error) {
+				if errors.Is(err, queue.ErrUnavailable) {
+					return 1, nil
+				}
+				return revision, err
 			},
 		},
 	}

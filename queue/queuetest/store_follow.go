@@ -39,7 +39,9 @@ func (b *storeBench) follow(s queue.Store, prefix string) *follower {
 // followSlowly starts a follower that pauses after each change.
 func (b *storeBench) followSlowly(s queue.Store, prefix string, pause time.Duration) *follower {
 	b.t.Helper()
-	f := &follower{b: b, prefix: prefix, pause: pause, state: map[string]queue.Record{}, newest: map[string]queue.Revision{}}
+	f := &follower{
+		b: b, prefix: prefix, pause: pause, state: map[string]queue.Record{}, newest: map[string]queue.Revision{},
+	}
 	ctx, cancel := context.WithCancel(b.ctx)
 	done := make(chan struct{})
 	go func() {

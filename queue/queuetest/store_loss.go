@@ -15,17 +15,17 @@ import (
 
 func storeLossCases() []storeCase {
 	cuts := func(f StoreFixture) bool { return f.Aside != nil }
+	mutes := func(f StoreFixture) bool { return f.LoseAnswers != nil }
+	kills := func(f StoreFixture) bool { return f.Kill != nil }
+	wipes := func(f StoreFixture) bool { return f.Wipe != nil }
 	return []storeCase{
 		{name: "loss/nothing hangs", needs: cuts, check: nothingHangs},
 		{name: "loss/a watch is not alive without the broker", needs: cuts, check: notAliveWhenCut},
 		{name: "loss/a watch catches up", needs: cuts, check: watchCatchesUp},
 		{name: "loss/errors of writes are true", needs: cuts, check: errorsAreTrue},
-		{
-			name: "loss/a lost answer is uncertain", needs: func(f StoreFixture) bool { return f.LoseAnswers != nil },
-			check: lostAnswer,
-		},
-		{name: "loss/the broker is killed", needs: func(f StoreFixture) bool { return f.Kill != nil }, check: brokerKilled},
-		{name: "loss/the store is made again", needs: func(f StoreFixture) bool { return f.Wipe != nil }, check: madeAgain},
+		{name: "loss/a lost answer is uncertain", needs: mutes, check: lostAnswer},
+		{name: "loss/the broker is killed", needs: kills, check: brokerKilled},
+		{name: "loss/the store is made again", needs: wipes, check: madeAgain},
 	}
 }
 
@@ -166,7 +166,8 @@ func (b *storeBench) write(s, aside queue.Store, key string, stop <-chan struct{
 			continue
 		}
 		if err != nil || present != strconv.Itoa(confirmed) {
-			return fmt.Sprintf("%s: write %d returned %v; %q is there, want %d; %v", key, n, failed, present, confirmed, err)
+			return fmt.Sprintf("%s: write %d returned %v; %q is there, want %d; %v",
+				key, n, failed, present, confirmed, err)
 		}
 	}
 	return "the case took too long"

@@ -139,7 +139,9 @@ func prefixes(b *storeBench) {
 	for _, key := range []string{"a", "a.b", "a.b.c", "a.c", "ab", "a-b", "a_b", "a=b", "A", "b", "b.a"} {
 		b.put(s, key, "v")
 	}
-	for prefix, want := range map[string]int{"": 11, "a": 4, "a.b": 2, "a.b.c": 1, "ab": 1, "b": 2, "c": 0, "a.b.c.d": 0} {
+	for prefix, want := range map[string]int{
+		"": 11, "a": 4, "a.b": 2, "a.b.c": 1, "ab": 1, "b": 2, "c": 0, "a.b.c.d": 0,
+	} {
 		b.counts(s, prefix, want)
 	}
 	b.remove(s, "a")

@@ -72,6 +72,12 @@ func watchBugs() map[string]storeBug {
 				})(s, ctx, "")
 			},
 		},
+	}
+}
+
+// liveBugs are mistakes of a watch that lasts.
+func liveBugs() map[string]storeBug {
+	return map[string]storeBug{
 		"each third change is lost": {
 			found: "watch/many watchers",
 			watch: func(s *flawed, ctx context.Context, prefix string) iter.Seq2[queue.Change, error] {
@@ -97,7 +103,9 @@ func watchBugs() map[string]storeBug {
 		},
 		"alive by a timer": {
 			found: "loss/a watch is not alive without the broker",
-			watch: timed,
+			watch: func(s *flawed, ctx context.Context, prefix string) iter.Seq2[queue.Change, error] {
+				return timed(ctx, s, prefix)
+			},
 		},
 		"the end of a context is an error": {
 			found: "end/of a context",
@@ -130,7 +138,7 @@ func watchBugs() map[string]storeBug {
 }
 
 // timed is a watch that is alive every two seconds, whatever the broker does.
-func timed(s *flawed, ctx context.Context, prefix string) iter.Seq2[queue.Change, error] {
+func timed(ctx context.Context, s *flawed, prefix string) iter.Seq2[queue.Change, error] {
 	return func(yield func(queue.Change, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
