@@ -8,9 +8,9 @@ import (
 	"github.com/gentask/gentask/internal/admission"
 )
 
-// FleetLimits limits the jobs of consumers on several nodes together: all that have the same
-// [Config.Name] and are in the same fleet. Package fleet divides the limits among them. A consumer
-// with such limits starts no job before it has joined a fleet.
+// FleetLimits limits the jobs of consumers on several nodes together: all that consume the same
+// queue and are in the same fleet. Package fleet divides the limits among them. A consumer with
+// such limits starts no job before it has joined a fleet.
 type FleetLimits struct {
 	// Concurrency is how many jobs run at a time on all nodes together. [Config.Concurrency] still
 	// limits each consumer. Zero means off.

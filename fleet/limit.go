@@ -19,7 +19,7 @@ func (n *Node) limitsOf(consumers []*gentask.Consumer) []*limit {
 		if total == 0 {
 			continue
 		}
-		l := &limit{consumer: c, Share: n.leases.Share(part(c.Name()), total, c.QuotaChanged)}
+		l := &limit{consumer: c, Share: n.leases.Share(part(c.Queue()), total, c.QuotaChanged)}
 		c.SetQuota(l)
 		all = append(all, l)
 	}

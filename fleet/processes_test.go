@@ -32,9 +32,9 @@ const nodeEnv = "GENTASK_FLEET_NODE"
 // unitsOfProcesses is the limit in TestProcesses.
 const unitsOfProcesses = 5
 
-// runNode is a process of TestProcesses, until its journal ends. It reports each job and each run of
-// a singleton to the journal, and waits for its answer when one has ended: nothing that the broker
-// does can come before that.
+// runNode is a process of TestProcesses, until its journal ends. It reports each job and each run
+// of a singleton to the journal, and waits for its answer when one has ended: nothing that the
+// broker does can come before that.
 func runNode(arg string) error {
 	at := strings.Split(arg, ";")
 	conn, err := net.Dial("unix", at[0])
@@ -264,8 +264,8 @@ func (p *process) kill() {
 }
 
 // TestProcesses: eight processes that are killed, frozen and cut off, and a broker that is killed.
-// Never do more jobs run than the limit allows, nor does a singleton run twice, as a journal sees it
-// that has nothing to do with the broker. Its epochs grow.
+// Never do more jobs run than the limit allows, nor does a singleton run twice, as a journal sees
+// it that has nothing to do with the broker. Its epochs grow.
 func TestProcesses(t *testing.T) {
 	js, err := chaos.StartJetStream(1)
 	require.NoError(t, err)
