@@ -21,6 +21,10 @@ var (
 	// ErrCancelled is the cause that cancels a job's task after [Consumer.Cancel] and [Job.Cancel].
 	ErrCancelled = errors.New("gentask: job cancelled")
 
+	// ErrQuotaLost is the cause that cancels a job's task when its unit of
+	// [FleetLimits.Concurrency] is lost, and may go to another node.
+	ErrQuotaLost = errors.New("gentask: the job's unit of the fleet's limit is lost")
+
 	// ErrDrained is the cause that cancels a job's task when the time to drain is over.
 	ErrDrained = errors.New("gentask: consumer drained")
 

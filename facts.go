@@ -17,7 +17,7 @@ const (
 	factTimedOut                      // it was stopped because its time was over
 	factAbandoned                     // it did not return within its grace
 	factCancelled                     // it was stopped by Cancel
-	// It was stopped by a drain or with its session, or another job of its batch was.
+	// It was stopped by a drain, or with its session or unit, or another job of its batch was.
 	factInterrupted
 )
 
@@ -26,7 +26,7 @@ func (f facts) has(some facts) bool { return f&some != 0 }
 // factsOfCause returns the facts of a job that was stopped with a cause; none for nil.
 func factsOfCause(cause error) facts {
 	switch cause { // entry.stop gets no others
-	case ErrDrained, ErrSessionLost: //nolint:errorlint // the cause itself
+	case ErrDrained, ErrSessionLost, ErrQuotaLost: //nolint:errorlint // the cause itself
 		return factInterrupted
 	case ErrCancelled:
 		return factCancelled
@@ -79,7 +79,7 @@ func claimsOf(reason error) (claims facts) {
 		{factAbandoned, guard.Is(reason, task.ErrAbandoned)},
 		{factUndecodable, undecodable(reason)},
 		{factCancelled, guard.Is(reason, ErrCancelled)},
-		{factInterrupted, guard.Is(reason, ErrDrained) || guard.Is(reason, ErrSessionLost)},
+		{factInterrupted, guard.Is(reason, ErrDrained) || guard.Is(reason, ErrSessionLost) || guard.Is(reason, ErrQuotaLost)},
 		{^facts(0), has[*endedError](reason)}, // of another job
 	} {
 		if sign.seen {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/internal/link"
 	"github.com/gentask/gentask/queue"
@@ -64,6 +65,9 @@ func newInstance(c *Consumer) *instance {
 	}
 	i.tasks = tasks
 	i.limits = newLimits(c.cfg, i.unblock)
+	if c.cfg.Policy.Fleet.Concurrency > 0 {
+		i.limits.quota = newQuota(&c.quota, i.unitLost)
+	}
 	return i
 }
 
@@ -375,4 +379,11 @@ func (i *instance) finish(ctx context.Context) error {
 		return fmt.Errorf("%w, and did not stop: %w", ErrStanding, err)
 	}
 	return cmp.Or(i.failure(), i.neverOpened())
+}
+
+// unitLost informs the ledger, if there is one, that a job has lost its unit of the fleet's limit.
+func (i *instance) unitLost(it *admission.Item) {
+	if pid := i.ledger.Load(); pid != nil {
+		actor.Send(i.sys.Load(), pid, &unitLost{entryOf(it)})
+	}
 }

@@ -260,6 +260,8 @@ func (l *ledger) control(ctx actor.Context) {
 		l.alarm.rang(msg.at)
 	case *unblocked:
 		l.waiting.Changed()
+	case *unitLost:
+		l.onUnitLost(msg.entry)
 	case *abandonedNow:
 		l.onAbandoned(msg.n)
 	case *tasksEnding:
@@ -275,6 +277,13 @@ func (l *ledger) control(ctx actor.Context) {
 		msg.look(ctx, l)
 	case message:
 		l.answer(msg)
+	}
+}
+
+// onUnitLost stops a job whose unit of the fleet's limit may go to another node.
+func (l *ledger) onUnitLost(e *entry) {
+	if e.inBusy.In() {
+		e.stop(ErrQuotaLost)
 	}
 }
 

@@ -20,6 +20,7 @@ type limits struct {
 	adaptive    *admission.Adaptive
 	suspects    *admission.Suspects
 	share       *share
+	quota       *quota
 	concurrency int  // of the program: Config.Concurrency, or SetConcurrency
 	programRate Rate // of the program: Policy.Rate, or SetRate
 	overrides   *Overrides
@@ -80,7 +81,8 @@ func (l *limits) reset() {
 }
 
 // gates returns the gates in the order in which they are asked. The gates of keys come first, and
-// then those that hold everything back. The gate of the pool, which reserves a slot, is the last.
+// then those that hold everything back. The gates of the fleet and of the pool, which reserve, are
+// the last.
 func (l *limits) gates() []admission.Gate {
 	var gates []admission.Gate
 	if l.keyBreaker != nil {
@@ -101,14 +103,21 @@ func (l *limits) gates() []admission.Gate {
 	if l.rate != nil {
 		gates = append(gates, l.rate)
 	}
+	if l.quota != nil {
+		gates = append(gates, l.quota)
+	}
 	if l.share != nil {
 		gates = append(gates, l.share)
 	}
 	return gates
 }
 
-// ending keeps the slots of the pool until over is called: the tasks of an ending ledger still run.
+// ending keeps the slots of the pool and the units of the fleet until over is called: the tasks of
+// an ending ledger still run.
 func (l *limits) ending() {
+	if l.quota != nil {
+		l.quota.keeps = true
+	}
 	if l.share != nil {
 		l.share.ending()
 	}
@@ -119,14 +128,23 @@ func (l *limits) over() {
 	if l.share != nil {
 		l.share.reset()
 	}
+	if l.quota != nil {
+		l.quota.over()
+	}
 }
 
-// rest ends a turn of the ledger.
-func (l *limits) rest() {
+// rest ends a turn of the ledger. So many deliveries wait for a start.
+func (l *limits) rest(waiting int) {
 	if l.share != nil {
 		l.share.rest()
 	}
+	if l.quota != nil {
+		l.quota.rest(waiting, l.slots())
+	}
 }
+
+// starves reports whether the fleet's limit leaves the consumer nothing to run.
+func (l *limits) starves() bool { return l.quota != nil && l.quota.starves(time.Now()) }
 
 // setConcurrency changes how many jobs may run at a time, as far as the program is concerned.
 func (l *limits) setConcurrency(n int) {

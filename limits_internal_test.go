@@ -88,9 +88,9 @@ func TestLimits_Reset(t *testing.T) {
 // TestLimits_SetConcurrency is a limit for Adaptive, too.
 func TestLimits_SetConcurrency(t *testing.T) {
 	l := limitsOf(t, Policy{Adaptive: Adaptive{Min: 8}})
-	require.Equal(t, 8, l.width(8))
+	require.Equal(t, 8, l.width())
 	l.setConcurrency(3)
-	require.Equal(t, 3, l.width(8))
+	require.Equal(t, 3, l.width())
 	l = limitsOf(t, Policy{})
 	l.setConcurrency(3)
 	require.Equal(t, 3, l.concurrency)

@@ -62,6 +62,8 @@ type (
 	alarmed struct{ at time.Time }
 	// unblocked is posted when a gate has opened by itself.
 	unblocked struct{}
+	// unitLost is posted when a job has lost its unit of the fleet's limit.
+	unitLost struct{ entry *entry }
 	// abandonedNow carries the number of abandoned tasks that still run.
 	abandonedNow struct{ n int }
 	// tasksEnding is posted when the task supervisor takes no more tasks without having been
@@ -124,6 +126,7 @@ func (*openDue) toLedger()            {}
 func (*tick) toLedger()               {}
 func (*alarmed) toLedger()            {}
 func (*unblocked) toLedger()          {}
+func (*unitLost) toLedger()           {}
 func (*abandonedNow) toLedger()       {}
 func (*tasksEnding) toLedger()        {}
 func (*drainDue) toLedger()           {}

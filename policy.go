@@ -36,6 +36,9 @@ type Policy struct {
 	// Pool is one budget of running jobs for several consumers.
 	Pool PoolShare
 
+	// Fleet limits the jobs of several nodes together.
+	Fleet FleetLimits
+
 	// Order runs messages of the same key one after the other, in order.
 	Order Order
 
@@ -72,6 +75,7 @@ func (p Policy) parts() []policyPart {
 		{"KeyRate", p.KeyRate.check},
 		{"Adaptive", p.Adaptive.check},
 		{"Pool", p.Pool.check},
+		{"Fleet", p.Fleet.check},
 		{"Order", p.Order.check},
 		{"Fairness", p.Fairness.check},
 		{"Dedup", p.Dedup.check},

@@ -20,7 +20,7 @@ func (l *ledger) reconcile(ctx actor.Context) {
 	l.reconcileIntake()
 	l.giveBackUnstarted()
 	l.takeSuspect()
-	l.instance.limits.rest()
+	l.instance.limits.rest(l.waiting.Len())
 	l.report.breakers(l.instance.limits.breakerChanges())
 	l.reconcileDrain(ctx)
 	l.publish()
@@ -31,7 +31,7 @@ func (l *ledger) takesWork() bool { return l.wouldTakeWork() && !l.instance.limi
 
 // wouldTakeWork reports whether the consumer would take work if there were no suspect.
 func (l *ledger) wouldTakeWork() bool {
-	return !l.isPaused() && l.drain == nil && !l.instance.saturated() && !l.instance.limits.breakerOpen()
+	return !l.isPaused() && l.drain == nil && !l.instance.saturated() && !l.instance.limits.breakerOpen() && !l.instance.limits.starves()
 }
 
 // startReady starts the entries that may start, as long as there are free slots. An entry that a

@@ -202,6 +202,9 @@ func (s *sim) settledAll() {
 	if p := s.everything; p != nil && p.pool != nil && p.pool.InUse() > 0 {
 		s.fail("at the end, %d places of the pool are taken", p.pool.InUse())
 	}
+	if p := s.everything; p != nil && p.quota != nil && (len(p.quota.used) > 0 || p.quota.want > 0 || p.quota.faults != nil) {
+		s.fail("at the end, %d units of the quota are taken, and %d wanted; %v", len(p.quota.used), p.quota.want, p.quota.faults)
+	}
 	s.told(journal)
 }
 

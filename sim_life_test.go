@@ -65,6 +65,10 @@ func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 	consumer.cfg.partitions = 1 // two clocks that strike at the same instant would do so in no order
 	s.consumer, s.cfg = consumer, consumer.cfg.Config
 	s.widest = s.cfg.Concurrency
+	if s.everything != nil && s.everything.quota != nil {
+		s.everything.quota.consumer = consumer
+		consumer.SetQuota(s.everything.quota)
+	}
 	return s
 }
 
@@ -139,6 +143,9 @@ func (s *sim) peace() {
 	s.broker.setSlow(0)
 	if p := s.everything; p != nil && p.rival != nil {
 		p.rival.giveBack(p.rival.share.held)
+	}
+	if p := s.everything; p != nil && p.quota != nil {
+		p.quota.resize(1 + s.below(3))
 	}
 	s.override(Overrides{})
 	s.until(link.CloseTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended

@@ -18,6 +18,7 @@ type simPolicies struct {
 	all        bool // every one of them is on
 	pool       *Pool
 	rival      *simRival
+	quota      *simQuota
 	limiter    simLimiter
 	keyLimiter simLimiter
 	spied      *actor.PID          // the ledger that has its spy
@@ -103,6 +104,10 @@ func (s *sim) equipFlow(p *Policy, concurrency int) {
 		s.everything.pool = NewPool(1 + s.below(concurrency+2))
 		p.Pool = PoolShare{Slots: s.everything.pool, Weight: s.below(4)}
 		s.everything.rival = newSimRival(s, s.everything.pool)
+	}
+	if s.on() {
+		p.Fleet.Concurrency = 1
+		s.everything.quota = &simQuota{conductor: s.conductor, size: 1 + s.below(concurrency+2)}
 	}
 }
 

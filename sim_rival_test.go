@@ -104,4 +104,9 @@ var simFlowActs = []simAct{
 			s.everything.rival.play()
 		}
 	}},
+	{"quota", 8, func(s *sim) {
+		if s.everything.quota != nil {
+			s.everything.quota.play()
+		}
+	}},
 }

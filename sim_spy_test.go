@@ -70,6 +70,11 @@ func (g *simSpy) Started(it *admission.Item, now time.Time) {
 	if p.pool != nil && (p.pool.InUse() > p.pool.Size() || p.pool.free < 0) {
 		s.fail("%d of %d places of the pool are taken", p.pool.InUse(), p.pool.Size())
 	}
+	if q := l.instance.limits.quota; q != nil {
+		if q.spare == nil && q.units[it].unit == nil {
+			s.fail("%q was started without a unit", e.delivery.ID)
+		}
+	}
 	if o := s.overridesOf(l); o.Paused.Value || o.BreakerOpen.Value || o.Drained.Value || o.Concurrency.Value > 0 && l.busy.Len() > o.Concurrency.Value {
 		s.fail("%q was started as one of %d with %+v", e.delivery.ID, l.busy.Len(), o)
 	}
@@ -167,6 +172,10 @@ func heldBack(l *ledger, it *admission.Item, now time.Time) bool {
 			if none {
 				return true
 			}
+		case *quota:
+			if s := (*g.from.Load()).(*simQuota); g.spare == nil && len(s.used) >= s.size { //nolint:forcetypeassert // no other is set
+				return true
+			}
 		case *admission.Breaker:
 			if g.State() == breaker.Open || !g.Admits(now) {
 				return true
@@ -192,6 +201,9 @@ func (s *sim) flows(l *ledger) {
 			s.fail("at rest, %q waits for a slot, %d of %d are taken, and nothing holds it back: %d wait, alarm at %v",
 				e.delivery.ID, l.busy.Len(), l.instance.limits.slots(), l.waiting.Len(), l.alarm.at.Sub(s.begun))
 		}
+	}
+	if q := l.instance.limits.quota; q != nil && q.spare != nil {
+		s.fail("at rest, a unit of the quota is reserved for no job")
 	}
 	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && !l.anyUnstarted() &&
 		!s.overridesOf(l).BreakerOpen.Value {

@@ -1,7 +1,9 @@
 package fleet_test
 
 import (
+	"log"
 	"log/slog"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,5 +16,11 @@ func TestMain(m *testing.M) {
 		return // a server that a test may kill
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	if at := os.Getenv(nodeEnv); at != "" {
+		if err := runNode(at); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/feed"
 	"github.com/gentask/gentask/internal/guard"
+	"github.com/gentask/gentask/internal/lease"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -26,6 +27,8 @@ type Node struct {
 	store    queue.Store
 	follower *follower // nil for an observer
 	presence *presence // likewise
+	leases   *lease.Keeper
+	limits   []*limit
 	log      *slog.Logger
 	logs     *feed.Handler // nil if all logs are discarded
 
@@ -66,10 +69,11 @@ func Join(ctx context.Context, b Broker, cfg Config, consumers ...*gentask.Consu
 	n.openLog()
 	life, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	if len(consumers) == 0 {
-		return n, nil
+	n.leases, err = lease.NewKeeper(ctx, store, lease.Config{Node: cfg.Node, Log: n.log})
+	if err == nil && len(consumers) > 0 {
+		err = n.join(ctx, life, consumers)
 	}
-	if err := n.join(ctx, life, consumers); err != nil {
+	if err != nil {
 		_ = n.Close() // the first error is the one to report
 		return nil, err
 	}
@@ -128,6 +132,7 @@ func (n *Node) join(ctx, life context.Context, consumers []*gentask.Consumer) er
 	select {
 	case <-n.follower.ready:
 		n.presence.join()
+		n.limits = n.limitsOf(consumers)
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("fleet: the present commands could not be read: %w", ctx.Err())
@@ -155,9 +160,12 @@ func (n *Node) findTwin(ctx context.Context) error {
 func (n *Node) ID() string { return n.cfg.Node }
 
 // Close takes the node out of the fleet. Its consumers go on, and keep the overrides that they
-// have. Close is idempotent.
+// have. The contexts of the functions of [Node.Only] end, and those of jobs under
+// [gentask.FleetLimits]; Close waits for them for at most 10 seconds. Stop such consumers before.
+// Close is idempotent.
 func (n *Node) Close() error {
 	n.once.Do(func() {
+		n.leave()
 		n.cancel()
 		n.err = errors.Join(n.bus.Close(), n.store.Close())
 		n.wg.Wait()

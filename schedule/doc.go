@@ -3,9 +3,10 @@
 //
 // There is no leader. Every node publishes every firing, with a [queue.Message.UniqueKey] made of
 // the plan's name and the planned time. The broker enqueues the first and drops the others. So the
-// publisher must compare keys, and report for how long: JetStream's and the memory queue's do (see
-// queue.Deduplicator), and RabbitMQ's is refused at once. A firing is a message like any other: it
-// is retried, dead-lettered and counted.
+// publisher must compare keys, and report for how long: those of JetStream, PostgreSQL and the
+// memory queue do (see queue.Deduplicator). RabbitMQ's does not, and is refused at once; one that
+// fleet.Node.Unique makes of it does. A firing is a message like any other: it is retried,
+// dead-lettered and counted.
 //
 // # Guarantees
 //

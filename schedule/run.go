@@ -34,7 +34,8 @@ func run(ctx context.Context, p queue.Publisher, cfg Config, now clock) error {
 	if _, ok := p.(queue.Deduplicator); !ok {
 		return fmt.Errorf("schedule: %w: %T compares no messages, so that every node's firing would be "+
 			"enqueued: right would be a queue that "+
-			"takes a Message.UniqueKey and is a queue.Deduplicator, like JetStream's", queue.ErrUnsupported, p)
+			"takes a Message.UniqueKey and is a queue.Deduplicator, like JetStream's, or what "+
+			"fleet.Node.Unique makes of this one", queue.ErrUnsupported, p)
 	}
 	book, log := newLogbook(cfg.Logger)
 	defer book.close()

@@ -60,7 +60,7 @@ func (b *Broker) seam(ctx context.Context, name string) error {
 const (
 	room         = 1 << 10  // of a message for its headers
 	leastValue   = 32 << 10 // that a store must take
-	leaseAlone   = 3 * time.Second
+	leaseAlone   = 1500 * time.Millisecond
 	leaseCluster = 15 * time.Second // a cluster may need 6 s for another leader
 )
 

@@ -52,7 +52,7 @@ func (b *Broker) Store(ctx context.Context, name string) (queue.Store, error) {
 // Bounds of a store.
 const (
 	maxValue = 1 << 20
-	minStore = 3 * time.Second // of a lease
+	minStore = 1500 * time.Millisecond // of a lease
 
 	// lookQuick is the interval of looks for changes where notifications don't arrive.
 	lookQuick = 50 * time.Millisecond

@@ -46,6 +46,7 @@ func Promises(t *testing.T, start func(t testing.TB) Fixture) {
 	t.Helper()
 	for name, test := range map[string]func(*rig){
 		"ReachesAll": (*rig).reachesAll, "CutOff": (*rig).cutOff, "NoCommandIsLost": (*rig).noCommandIsLost,
+		"OneAtATime": (*rig).oneAtATime,
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &rig{T: t, Fixture: start(t), queue: memory.New(memory.Config{})}

@@ -1,0 +1,132 @@
+package lease
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gentask/gentask/queue"
+)
+
+// Keeper keeps the lease of one program while it holds something. It must be made by [NewKeeper],
+// and be closed. Its methods are safe for concurrent use.
+type Keeper struct {
+	store queue.Store
+	cfg   Config
+	ttl   time.Duration
+	work  sync.WaitGroup
+
+	life     context.Context // ends with Close
+	end      context.CancelFunc
+	patience context.Context // ends when Close does not wait any longer
+	giveUp   context.CancelFunc
+
+	mu     sync.Mutex
+	term   *Term           // the present one; nil if nothing is held
+	taking chan struct{}   // closed when the term that is being taken is there, or has failed
+	turns  map[string]bool // of what is held, or being taken
+}
+
+// NewKeeper returns a keeper for one program. It asks the store for its facts, and takes no lease.
+func NewKeeper(ctx context.Context, store queue.Store, cfg Config) (*Keeper, error) {
+	ttl, err := cfg.ttl(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	k := &Keeper{store: store, cfg: cfg, ttl: ttl, turns: map[string]bool{}}
+	k.life, k.end = context.WithCancel(context.Background())
+	k.patience, k.giveUp = context.WithCancel(context.Background())
+	return k, nil
+}
+
+// Close ends the contexts of everything that is held, with [ErrClosed] as their cause. It waits
+// until all of it was released, and the lease is removed. When ctx ends before, the lease is
+// renewed no more, and its time ends it.
+func (k *Keeper) Close(ctx context.Context) {
+	k.end()
+	defer context.AfterFunc(ctx, k.giveUp)()
+	k.work.Wait()
+	k.giveUp()
+}
+
+// Take returns the present term, or a new one if there is none. The caller must release it. It
+// waits for the store, and returns its error, or that of ctx.
+func (k *Keeper) Take(ctx context.Context) (*Term, error) {
+	for {
+		k.mu.Lock()
+		if k.life.Err() != nil {
+			k.mu.Unlock()
+			return nil, ErrClosed
+		}
+		if t := k.term; t != nil && t.ctx.Err() == nil {
+			t.users++
+			k.mu.Unlock()
+			return t, nil
+		}
+		taking := k.taking
+		if taking == nil {
+			k.taking = make(chan struct{})
+			k.mu.Unlock()
+			return k.begin(ctx)
+		}
+		k.mu.Unlock()
+		select {
+		case <-taking:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// begin takes a new lease, with one user.
+func (k *Keeper) begin(ctx context.Context) (*Term, error) {
+	t := &Term{keeper: k, id: rand.Text(), users: 1, wake: make(chan struct{}, 1)}
+	sent := now()
+	revision, err := k.putLease(ctx, t.id, queue.Absent)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.taking)
+	k.taking = nil
+	if err != nil {
+		return nil, err // if it was written all the same, its time ends it
+	}
+	if k.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	t.start(sent, revision)
+	k.term = t
+	return t, nil
+}
+
+// putLease writes the record of a lease.
+func (k *Keeper) putLease(ctx context.Context, id string, condition queue.Revision) (queue.Revision, error) {
+	value := encode(leaseRecord{Node: k.cfg.Node, TTL: k.ttl.Milliseconds()})
+	return k.store.Put(ctx, leaseKey(id), value, condition, keeps*k.ttl)
+}
+
+// enter notes the turn of something that is about to be taken.
+func (k *Keeper) enter(turn string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.turns[turn] = true
+}
+
+// leave notes that nothing is held by a turn any more.
+func (k *Keeper) leave(turn string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.turns, turn)
+}
+
+// isStray reports whether h refers to the present lease of this program, which does not hold it: a
+// write that was taken for lost has come late.
+func (k *Keeper) isStray(h holding) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.term != nil && k.term.id == h.Lease && !k.turns[h.Turn]
+}
