@@ -226,6 +226,7 @@ func (l *ledger) onDecided(e *entry) {
 		return // it was lost with its session
 	}
 	l.lastProgress = time.Now()
+	e.settleTime = l.lastProgress.Sub(e.received)
 	l.pace(e)
 	if e.busy() && l.keeps(e) {
 		e.deferred = true
@@ -370,6 +371,7 @@ func (l *ledger) gone(e *entry, how admission.Fate) {
 	l.held.Remove(e)
 	e.closed = true
 	l.lastProgress = time.Now()
+	e.settleTime = l.lastProgress.Sub(e.received) - e.settleTime
 	l.waiting.Gone(&e.item, how, l.lastProgress)
 	l.drain.removed(e)
 	l.emitDone(e)

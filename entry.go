@@ -41,23 +41,27 @@ type entry struct {
 	status    task.Status
 	ending    task.Ending // of the last run, as recorded so far
 	marks     facts
-	alive     bool // the user's worker has been spawned
-	uncounted bool // the last run is no failure for the policies: see Policy.Failure
-	abandoned bool // the task did not return within its grace
-	lost      bool // the session is over
-	duplicate bool // it was done before, and is acknowledged without a run
-	unseated  bool // its worker was given up because HandleResult hangs
-	looking   bool // its task is looking up whether the job is done
-	unsaved   bool // it is done, but the store of Policy.Dedup has not been updated
+	notes     *notes // of its run; nil if there are none
+	alive     bool   // the user's worker has been spawned
+	uncounted bool   // the last run is no failure for the policies: see Policy.Failure
+	abandoned bool   // the task did not return within its grace
+	lost      bool   // the session is over
+	duplicate bool   // it was done before, and is acknowledged without a run
+	unseated  bool   // its worker was given up because HandleResult hangs
+	looking   bool   // its task is looking up whether the job is done
+	unsaved   bool   // it is done, but the store of Policy.Dedup has not been updated
 
 	// The fields below belong to the ledger, except received, which is constant. Small fields are
 	// grouped because there may be a hundred thousand entries.
-	item        admission.Item // its place in the admission queue
-	inHeld      list.Links[entry]
-	inBusy      list.Links[entry] // linked while it has a worker, or a task that has not ended
-	received    time.Time
-	started     time.Duration     // when it got its slot, since the receipt, plus 1 ns; zero before
-	after       time.Duration     // of its settlement
+	item     admission.Item // its place in the admission queue
+	inHeld   list.Links[entry]
+	inBusy   list.Links[entry] // linked while it has a worker, or a task that has not ended
+	received time.Time
+	started  time.Duration // when it got its slot, since the receipt, plus 1 ns; zero before
+	after    time.Duration // of its settlement
+	// settleTime is when the decision was passed on, since the receipt, and later how long it took
+	// until nothing was owed to the broker.
+	settleTime  time.Duration
 	closed      bool              // settled, lost or returned: nothing is owed to the broker
 	inPlace     bool              // closed because its delivery waits for another run here
 	deferred    bool              // its decision is carried out when its worker and task are gone
@@ -360,6 +364,26 @@ func (e *entry) takeUnsaved() bool {
 	unsaved := e.unsaved
 	e.unsaved = false
 	return unsaved
+}
+
+// keepNotes calls f with the notes of the entry, under its lock. They are made if there are none.
+func (e *entry) keepNotes(f func(*notes)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.notes == nil {
+		e.notes = &notes{}
+	}
+	f(e.notes)
+}
+
+// trace returns the trace context of the last run; empty if none was set.
+func (e *entry) trace() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.notes == nil {
+		return ""
+	}
+	return e.notes.trace
 }
 
 // queueTime returns how long the message waited until it was given to a worker; zero if it was not.

@@ -29,7 +29,10 @@ func newReporter(c *Consumer) *reporter {
 // about returns an event about an entry.
 func about(kind EventKind, e *entry) Event {
 	d := e.delivery
-	return Event{Kind: kind, ID: d.ID, Attempt: e.item.Attempt, Redelivered: d.Redelivered}
+	return Event{
+		Kind: kind, ID: d.ID, Attempt: e.item.Attempt, Redelivered: d.Redelivered,
+		JobKind: e.cfg.behavior.kindOf(&d.Message), Trace: e.trace(),
+	}
 }
 
 // because returns an event about an entry, with a reason.
@@ -41,14 +44,14 @@ func because(kind EventKind, e *entry, reason error) Event {
 
 // received reports a delivery.
 func (r *reporter) received(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventReceived) {
 		r.emit(about(EventReceived, e))
 	}
 }
 
 // started reports that a delivery has got its slot.
 func (r *reporter) started(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventStarted) {
 		ev := about(EventStarted, e)
 		ev.QueueTime = e.queueTime()
 		r.emit(ev)
@@ -58,7 +61,7 @@ func (r *reporter) started(e *entry) {
 // done reports how a delivery ended. One that was acknowledged, released or lost is no news for an
 // operator, nor is a requeue without a reason.
 func (r *reporter) done(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventDone) {
 		r.emit(endOf(e))
 	}
 	switch e.disposition {
@@ -91,6 +94,9 @@ func endOf(e *entry) Event {
 		ev.Reason = ErrSessionLost
 	}
 	ev.QueueTime = e.queueTime()
+	if e.disposition != 0 && !e.inPlace {
+		ev.SettleTime = max(e.settleTime, 1)
+	}
 	return ev
 }
 
@@ -177,7 +183,7 @@ func (r *reporter) returned(e *entry, s *queue.Settlement, reason error, forOthe
 
 // suspect reports that a suspect runs alone.
 func (r *reporter) suspect(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventSuspect) {
 		r.emit(about(EventSuspect, e))
 	}
 	r.log.Warn("gentask: suspect runs alone", "job", e.delivery.ID, "attempt", e.item.Attempt)
@@ -252,9 +258,9 @@ func (r *reporter) drained(report *DrainReport) {
 	r.emit(Event{Kind: EventDrained, Report: report})
 }
 
-// emit emits an event if there are subscribers.
+// emit emits an event if a subscriber wants it.
 func (c *Consumer) emit(ev Event) {
-	if !c.events.any() {
+	if !c.events.wants(ev.Kind) {
 		return
 	}
 	ev.Time, ev.Consumer = time.Now(), c.cfg.Name

@@ -95,6 +95,22 @@ type Named interface {
 	Name() string
 }
 
+// SystemNamed is what a Source or a Publisher may be besides: one that names its broker.
+type SystemNamed interface {
+	// System returns the kind of the broker as OpenTelemetry's attribute messaging.system has it,
+	// for example "rabbitmq". It is always the same, does not block, and is safe for concurrent use.
+	System() string
+}
+
+// AgeReporter is what a Source may be besides: one that knows how long messages wait. The driver
+// postgres has it; RabbitMQ and JetStream don't show it.
+type AgeReporter interface {
+	// OldestAge returns for how long the oldest message that could be delivered at once has been
+	// due, and zero if none waits. It excludes delayed messages as far as the broker can tell them
+	// apart. It honours ctx, and is safe for concurrent use.
+	OldestAge(ctx context.Context) (time.Duration, error)
+}
+
 // BacklogReporter is what a Source may be besides: one that can count what waits. The consumer asks
 // it now and then while slots are free and nothing comes, and so distinguishes a subscription that
 // has gone silent, which it renews, from a queue that is empty.
