@@ -168,8 +168,8 @@ type Event struct {
 	RunTime   time.Duration
 
 	// SettleTime is how long the settlement took, for EventDone: from when the decision was passed
-	// on until the broker had taken it, with further tries, at least 1 ns. It is zero if the delivery was lost,
-	// returned, or settled in place.
+	// on until the broker had taken it, with further tries, at least 1 ns. It is zero if the
+	// delivery was lost, returned, or settled in place.
 	SettleTime time.Duration
 
 	// Reason is the reason of the settlement, or of what happened.

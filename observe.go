@@ -8,9 +8,9 @@ func (c *Consumer) Source() queue.Source { return c.source }
 // Source returns the queue that the job comes from: that of its consumer.
 func (j Job[J]) Source() queue.Source { return j.entry.incarnation.instance.source }
 
-// Kind returns the name by which [Mux] or [MuxKinds] has selected the job's behaviour: the innermost
-// one, if they are nested. It is empty without a Mux, and for a message that its Mux does not list,
-// so it has only values that the program has given.
+// Kind returns the name by which [Mux] or [MuxKinds] has selected the job's behaviour: the
+// innermost one, if they are nested. It is empty without a Mux, and for a message that its Mux does
+// not list, so it has only values that the program has given.
 func (j Job[J]) Kind() string { return j.entry.cfg.behavior.kindOf(&j.entry.delivery.Message) }
 
 // Batched reports whether the job is handled by a [Batch], with others.

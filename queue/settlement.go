@@ -98,7 +98,8 @@ type Named interface {
 // SystemNamed is what a Source or a Publisher may be besides: one that names its broker.
 type SystemNamed interface {
 	// System returns the kind of the broker as OpenTelemetry's attribute messaging.system has it,
-	// for example "rabbitmq". It is always the same, does not block, and is safe for concurrent use.
+	// for example "rabbitmq". It is always the same, does not block, and is safe for concurrent
+	// use.
 	System() string
 }
 

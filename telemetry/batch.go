@@ -11,8 +11,9 @@ import (
 )
 
 // Batch wraps the function of a [gentask.Batch], so that each batch is handled in one span "process
-// {queue}". The span has a link to the creation context of each of its messages. It fails as a whole
-// only; gentask.batch.failed counts the jobs that failed by their results. A nil function stays nil.
+// {queue}". The span has a link to the creation context of each of its messages. It fails as a
+// whole only; gentask.batch.failed counts the jobs that failed by their results. A nil function
+// stays nil.
 //
 //	gentask.Batch(telemetry.Batch(cfg, insertAll), gentask.BatchConfig{Size: 100})
 func Batch[J any](

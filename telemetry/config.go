@@ -64,7 +64,8 @@ func (c Config) check() error {
 	}
 	for i, a := range c.Attributes {
 		if !a.Valid() {
-			errs = append(errs, fmt.Errorf("telemetry: %w: Config.Attributes[%d] has key %q and type %v; want a key and a value",
+			errs = append(errs, fmt.Errorf(
+				"telemetry: %w: Config.Attributes[%d] has key %q and type %v; want a key and a value",
 				queue.ErrConfig, i, a.Key, a.Value.Type()))
 		}
 	}

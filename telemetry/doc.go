@@ -22,16 +22,17 @@
 //
 // # Metrics
 //
-// [Instrument] and [Publisher] record messaging.process.duration, messaging.client.consumed.messages,
-// messaging.client.sent.messages and messaging.client.operation.duration. What the conventions don't
-// have is named gentask., for example gentask.job.queue_time and gentask.queue.waiting. The labels
-// are the queue, the kind of a job and its outcome, never an ID. docs/telemetry.md lists them all.
+// [Instrument] and [Publisher] record messaging.process.duration,
+// messaging.client.consumed.messages, messaging.client.sent.messages and
+// messaging.client.operation.duration. What the conventions don't have is named gentask., for
+// example gentask.job.queue_time and gentask.queue.waiting. The labels are the queue, the kind of a
+// job and its outcome, never an ID. docs/telemetry.md lists them all.
 //
 // # Providers that fail
 //
 // Tracers, meters, propagators and exporters are code of others. They are called contained, and
 // never on the goroutine of a consumer's ledger. A call that panics, or does not return within a
 // second, costs its span; a job waits no longer for it. When 16 calls hang, no more are made until
-// one of them returns. Failures are reported to the error handler of OpenTelemetry (otel.Handle), at
-// most once in 10 s.
+// one of them returns. Failures are reported to the error handler of OpenTelemetry (otel.Handle),
+// at most once in 10 s.
 package telemetry

@@ -142,8 +142,8 @@ func survive(t *testing.T, cfg telemetry.Config) {
 	require.LessOrEqual(t, time.Duration(slowest.Load()), 2*time.Second, "a second for the start of a span, and for its end")
 }
 
-// TestProviders_FailuresAreReported to the error handler of OpenTelemetry, not more than once in ten
-// seconds.
+// TestProviders_FailuresAreReported to the error handler of OpenTelemetry, not more than once in
+// ten seconds.
 func TestProviders_FailuresAreReported(t *testing.T) {
 	var reports atomic.Int32
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {

@@ -18,16 +18,16 @@ import (
 const stopLimit = 5 * time.Second
 
 // Instrument records the metrics of a consumer until stop is called, and makes the spans of the
-// settlements of jobs that [Middleware] or [Batch] has traced. It works by the consumer's events and
-// its Health, so it costs the ledger no more than a subscriber does. Call it before the consumer is
-// started, and stop after it has ended; stop waits for the spans, 5 s at most. Consumers can be run
-// again in between.
+// settlements of jobs that [Middleware] or [Batch] has traced. It works by the consumer's events
+// and its Health, so it costs the ledger no more than a subscriber does. Call it before the
+// consumer is started, and stop after it has ended; stop waits for the spans, 5 s at most.
+// Consumers can be run again in between.
 //
 // Gauges are taken when the metrics are collected. What only the broker knows, which is what waits
 // and the dead letters, is asked for beside that, at most every [Config.Interval], and only while
 // somebody collects. A figure that could not be had for three intervals is left out, and so is one
-// that the queue can't count: see [queue.Inspector], [queue.BacklogReporter] and [queue.AgeReporter].
-// All nodes show the same figures of a queue.
+// that the queue can't count: see [queue.Inspector], [queue.BacklogReporter] and
+// [queue.AgeReporter]. All nodes show the same figures of a queue.
 //
 // Instrument returns an error that wraps queue.ErrConfig if consumer is nil or cfg makes no sense,
 // and the error of a meter that makes no instruments.
@@ -120,8 +120,8 @@ func breakerState(s gentask.State) int64 {
 	return 0
 }
 
-// failuresOf returns how many calls of the user's functions have failed, were late or were not made,
-// with the events that were lost.
+// failuresOf returns how many calls of the user's functions have failed, were late or were not
+// made, with the events that were lost.
 func failuresOf(hooks map[string]gentask.HookHealth) (n int64) {
 	for _, h := range hooks {
 		n += int64(h.Failed + h.Late + h.Refused + h.Lost)
@@ -154,8 +154,8 @@ func figuresOf(ctx context.Context, q queue.Source) (f figures, err error) {
 
 // Backlog observes something that waits elsewhere until stop is called, for example the messages of
 // an outbox that no relay has taken. look is called beside the collection of metrics, as the broker
-// is in [Instrument], for 5 s at most. It returns how many wait, and for how long the oldest one has
-// been due.
+// is in [Instrument], for 5 s at most. It returns how many wait, and for how long the oldest one
+// has been due.
 //
 // The metrics are gentask.outbox.backlog and gentask.outbox.oldest_age, with name as the label
 // queue. Backlog returns an error that wraps queue.ErrConfig if look is nil, name is empty or cfg
@@ -165,7 +165,8 @@ func Backlog(
 ) (stop func(), err error) {
 	err = cfg.check()
 	if name == "" {
-		err = errors.Join(err, fmt.Errorf("telemetry: %w: name of a backlog is empty; want one for its label", queue.ErrConfig))
+		err = errors.Join(err, fmt.Errorf(
+			"telemetry: %w: name of a backlog is empty; want one for its label", queue.ErrConfig))
 	}
 	if look == nil {
 		err = errors.Join(err, fmt.Errorf("telemetry: %w: look is nil; want a function", queue.ErrConfig))

@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/semconv/v1.43.0/messagingconv"
 )
 
-// The labels of the metrics that are named gentask., which the conventions don't have. kindLabel and
-// outcomeLabel are those of the others, too.
+// The labels of the metrics that are named gentask., which the conventions don't have. kindLabel
+// and outcomeLabel are those of the others, too.
 const (
 	queueLabel   = attribute.Key("queue")
 	kindLabel    = attribute.Key("kind")
@@ -72,7 +72,7 @@ func newObserved(m metric.Meter) (o observed, err error) {
 	o.turnAge, e[6] = m.Float64ObservableGauge("gentask.ledger.turn_age", metric.WithUnit("s"),
 		metric.WithDescription("Time since the consumer's ledger last made its round, which it does twice a second."))
 	o.hooks, e[7] = m.Int64ObservableCounter("gentask.hook.failures", metric.WithUnit("{call}"),
-		metric.WithDescription("Calls of functions that the consumer was given which failed, were late, or were not made; and lost events."))
+		metric.WithDescription("Calls of handed-in functions that failed or were late, and lost events."))
 	o.waiting, e[8] = m.Int64ObservableGauge("gentask.queue.waiting", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages that a free slot could get at once, in all of the queue."))
 	o.oldest, e[9] = m.Float64ObservableGauge("gentask.queue.oldest_age", metric.WithUnit("s"),

@@ -17,11 +17,11 @@ import (
 // should be the first one, so that the span has what the others do.
 //
 // The span has a link to the context in which the message was created, if its headers have one, and
-// with [Config.Parent] that is the span's parent. It ends with the run. The span of a job that fails
-// has its error, also if it panicked or called runtime.Goexit. Its attribute error.type is "panic",
-// "goexit", "timeout", "cancelled", "drained", "session_lost", "expired", or the name of the error's
-// type. A [gentask.Decision] that is returned as an error is no failure, unless it is a Requeue or a
-// DeadLetter.
+// with [Config.Parent] that is the span's parent. It ends with the run. The span of a job that
+// fails has its error, also if it panicked or called runtime.Goexit. Its attribute error.type is
+// "panic", "goexit", "timeout", "cancelled", "drained", "session_lost", "expired", or the name of
+// the error's type. A [gentask.Decision] that is returned as an error is no failure, unless it is a
+// Requeue or a DeadLetter.
 //
 // The job's context has the span. Events and log records of the job have its trace: see
 // [gentask.Job.SetTrace]. The jobs of a [gentask.Batch] have no spans of their own: see [Batch].
@@ -72,8 +72,8 @@ func (e *interrupted) Error() string { return e.err.Error() }
 
 func (e *interrupted) Unwrap() []error { return []error{e.err, e.cause} }
 
-// process starts the span of a job. Without one, because the provider has failed, it returns ctx and
-// nil.
+// process starts the span of a job. Without one, because the provider has failed, it returns ctx
+// and nil.
 func (t *tracer) process(ctx context.Context, job gentask.Job[any]) (context.Context, trace.Span) {
 	s, ok := within(t.contained, func() started {
 		parent, creation := t.parentOf(ctx, job.Headers())
@@ -93,7 +93,7 @@ func (t *tracer) process(ctx context.Context, job gentask.Job[any]) (context.Con
 }
 
 // parentOf returns the context in which the span of a message is started, and the one in which the
-// message was created. What else the headers propagate, such as baggage, is in the first.
+// message was created. Other things that the headers propagate, such as baggage, are in the first.
 func (t *tracer) parentOf(ctx context.Context, headers map[string]string) (context.Context, trace.SpanContext) {
 	around := trace.SpanFromContext(ctx)
 	creation := creationOf(t.propagator, headers)

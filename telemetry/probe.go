@@ -20,7 +20,7 @@ const (
 	staleAfter = 3
 )
 
-// figures are what a look has found. What is unknown is nil.
+// figures are the results of a look. An unknown one is nil.
 type figures struct {
 	waiting, letters *int
 	oldest           *time.Duration

@@ -28,8 +28,8 @@ import (
 //
 // Each message is counted in messaging.client.sent.messages, and each call is measured in
 // messaging.client.operation.duration. The attribute error.type of a message that was not confirmed
-// is the name of the error's type. Publish returns what the other publisher returns. What a provider
-// does wrong costs a second at most.
+// is the name of the error's type. Publish returns what the other publisher returns. A provider
+// that fails costs a second at most.
 type Publisher struct {
 	tracer   *tracer
 	to       queue.Publisher
@@ -64,7 +64,9 @@ var _ interface {
 
 // Publish implements [queue.Publisher]. A message without an ID gets one.
 func (p *Publisher) Publish(ctx context.Context, msgs ...queue.Message) error {
-	return p.send(ctx, msgs, func(ctx context.Context, msgs []queue.Message) error { return p.to.Publish(ctx, msgs...) })
+	return p.send(ctx, msgs, func(ctx context.Context, msgs []queue.Message) error {
+		return p.to.Publish(ctx, msgs...)
+	})
 }
 
 // PublishResults implements [queue.ResultPublisher], also over a publisher that is none, as
@@ -169,8 +171,9 @@ func (p *Publisher) startSend(
 
 // create makes the span in which a message is created, and puts its context into the message.
 func (p *Publisher) create(ctx context.Context, m *queue.Message) trace.SpanContext {
-	s := p.tracer.begin(ctx, p.place.spanName("create"), trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-		p.place.attributes("create", createType, semconv.MessagingMessageID(m.ID))...))
+	attributes := p.place.attributes("create", createType, semconv.MessagingMessageID(m.ID))
+	s := p.tracer.begin(ctx, p.place.spanName("create"), trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(attributes...))
 	m.Headers = injected(s.ctx, p.tracer.propagator, m.Headers)
 	s.span.End()
 	return s.span.SpanContext()

@@ -23,8 +23,8 @@ const (
 	// the error type _OTHER.
 	mostSeries = 1000
 
-	// together is the time within which settlements of one outcome count as one operation: they go to
-	// the broker together.
+	// together is the time within which settlements of one outcome count as one operation: they go
+	// to the broker together.
 	together = time.Millisecond
 
 	// mostSettled is how many settlements may wait for the tracer.
@@ -46,8 +46,8 @@ type recorder struct {
 	done map[outcome]*series
 }
 
-// series is the options of the metrics of jobs with one outcome, and what was counted since the last
-// flush. The options are made once, because a set of attributes is dearer than a record.
+// series is the options of the metrics of jobs with one outcome, and what was counted since the
+// last flush. The options are made once, because a set of attributes is dearer than a record.
 type series struct {
 	process, operation, queueTime []metric.RecordOption
 	consumed, attempts            []metric.AddOption
@@ -116,8 +116,8 @@ func (r *recorder) end(ev *gentask.Event) {
 	}
 }
 
-// flush adds what was counted to the counters. A counter costs about as much as a histogram, so it is
-// not touched for each job.
+// flush adds what was counted to the counters. A counter costs about as much as a histogram, so it
+// is not touched for each job.
 func (r *recorder) flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

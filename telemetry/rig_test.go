@@ -107,7 +107,7 @@ func texts(set attribute.Set) map[string]string { return textsOf(set.ToSlice()) 
 func textsOf(all []attribute.KeyValue) map[string]string {
 	m := map[string]string{}
 	for _, kv := range all {
-		m[string(kv.Key)] = kv.Value.Emit()
+		m[string(kv.Key)] = kv.Value.String()
 	}
 	return m
 }

@@ -25,8 +25,8 @@ const (
 	batchFailures = attribute.Key("gentask.batch.failed")
 )
 
-// Inject adds the span of ctx to the headers of msg, which it replaces by a copy. It is for messages
-// that no [Publisher] publishes, for example those of an outbox. A nil propagator means
+// Inject adds the span of ctx to the headers of msg, which it replaces by a copy. It is for
+// messages that no [Publisher] publishes, for example those of an outbox. A nil propagator means
 // [propagation.TraceContext]. A Publisher keeps a context that a message has.
 func Inject(ctx context.Context, p propagation.TextMapPropagator, msg *queue.Message) {
 	msg.Headers = injected(ctx, Config{Propagator: p}.propagator(), msg.Headers)

@@ -197,8 +197,8 @@ func TestSpans_NotOfWhatWasNotStarted(t *testing.T) {
 	})
 }
 
-// TestPublisher_OfSeveral makes a creation context for each message, and a span of sending with links
-// to them. A context that a message has is kept.
+// TestPublisher_OfSeveral makes a creation context for each message, and a span of sending with
+// links to them. A context that a message has is kept.
 func TestPublisher_OfSeveral(t *testing.T) {
 	b := newBackend()
 	q := memory.New(memory.Config{Name: "emails"})

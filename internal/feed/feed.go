@@ -128,8 +128,8 @@ func (f *Feed[T]) run() {
 	returned = true
 }
 
-// all calls the function until no value waits. After a call that did not return, it goes on with the
-// rest of the batch.
+// all calls the function until no value waits. After a call that did not return, it goes on with
+// the rest of the batch.
 func (f *Feed[T]) all() {
 	for {
 		if f.batch.len == 0 || f.shut.Load() {
