@@ -79,7 +79,7 @@ func Example() {
 	// producer send emails true
 	// consumer process emails true
 	// client ack emails true
-	// [gentask.job.attempts gentask.job.queue_time gentask.session.opens messaging.client.consumed.messages messaging.client.operation.duration messaging.client.sent.messages messaging.process.duration]
+	// [gentask.job.attempts gentask.job.queue_time gentask.session.opens gentask.settle.refusals messaging.client.consumed.messages messaging.client.operation.duration messaging.client.sent.messages messaging.process.duration]
 }
 
 // Something that waits elsewhere is a metric, too. For the outbox of package queue/postgres/outbox

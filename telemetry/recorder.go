@@ -71,6 +71,10 @@ func (c Config) newRecorder(p place) (*recorder, error) {
 	}
 	r.settled = feed.New(r.tracer.hook, mostSettled, r.spanOf)
 	r.own = addOption(r.ours(outcome{}))
+	if err == nil { // from zero, or the first one is no increase
+		r.opens.Add(context.Background(), 0, r.own...)
+		r.refusals.Add(context.Background(), 0, r.own...)
+	}
 	return r, err
 }
 
