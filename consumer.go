@@ -58,6 +58,7 @@ func New(source queue.Source, behavior Behavior, cfg Config) (*Consumer, error) 
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	s.logFrom(source)
 	s.forBehavior(behavior)
 	c := &Consumer{
 		cfg: s, source: source, behavior: behavior, dedup: newDedup(s.Policy.Dedup), foreigners: newForeigners(),

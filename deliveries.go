@@ -23,7 +23,7 @@ func (l *ledger) onDelivered(e *entry) {
 	e.item.Serial = l.serial
 	l.held.Push(e)
 	if l.instance.limits.shared.note(e.item.Identity) {
-		l.report.log.Warn("gentask: messages share an id: see Health.SharedIDs", "id", bounded(e.delivery.ID))
+		l.report.log.Warn("gentask: messages share an id: see Health.SharedIDs", keyJob, bounded(e.delivery.ID))
 	}
 	l.lastProgress = e.received
 	if l.session.brought(e.received) {

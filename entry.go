@@ -1,7 +1,9 @@
 package gentask
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"sync"
@@ -195,7 +197,7 @@ func (e *entry) settlement() queue.Settlement {
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
 		if disposition == queue.DeadLetter {
-			s.Stack = actor.Stack(reason)
+			s.Stack, s.Log = actor.Stack(reason), e.lastLog()
 		}
 	}
 	return s
@@ -313,17 +315,6 @@ func (e *entry) timeOut() {
 	}
 }
 
-// receiver is the state of a user's worker.
-type receiver struct {
-	// These fields belong to the ledger.
-	id       string // in its supervisor
-	restarts uint16 // how often it was restarted
-
-	// These are guarded by the entry's mu: when the last run started, the decision was taken and
-	// the job was stopped, since the receipt.
-	ran, decided, stopped time.Duration
-}
-
 // open opens a session. The messages of its link are posted to the consumer.
 func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
 	cfg := i.instance.cfg
@@ -352,8 +343,8 @@ func (e *entry) attemptsOfCopy() int {
 // storeFailed reports that a call of the store failed. It has no other effect.
 func (e *entry) storeFailed(what string, err error) {
 	i := e.incarnation.instance
-	i.cfg.Logger.Error("gentask: dedup store failed", "consumer", i.cfg.Name, "job", e.delivery.ID, "call", what,
-		"reason", err, "stack", actor.Stack(err))
+	e.log(slog.LevelError, "gentask: dedup store failed",
+		slog.String("call", what), slog.Any(keyError, err), slog.Any(keyStack, stackOf{err}))
 	i.emit(because(EventDedupFailed, e, err))
 }
 
@@ -366,14 +357,16 @@ func (e *entry) takeUnsaved() bool {
 	return unsaved
 }
 
-// keepNotes calls f with the notes of the entry, under its lock. They are made if there are none.
-func (e *entry) keepNotes(f func(*notes)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.notes == nil {
-		e.notes = &notes{}
+// queueTime returns how long the message waited until it was given to a worker; zero if it was not.
+func (e *entry) queueTime() time.Duration {
+	if !e.wasStarted() {
+		return 0
 	}
-	f(e.notes)
+	from := e.delivery.Time
+	if from.IsZero() {
+		from = e.received
+	}
+	return max(e.startedAt().Sub(from), 0)
 }
 
 // trace returns the trace context of the last run; empty if none was set.
@@ -386,14 +379,8 @@ func (e *entry) trace() string {
 	return e.notes.trace
 }
 
-// queueTime returns how long the message waited until it was given to a worker; zero if it was not.
-func (e *entry) queueTime() time.Duration {
-	if !e.wasStarted() {
-		return 0
-	}
-	from := e.delivery.Time
-	if from.IsZero() {
-		from = e.received
-	}
-	return max(e.startedAt().Sub(from), 0)
+// log logs a record about the job.
+func (e *entry) log(level slog.Level, msg string, more ...slog.Attr) {
+	about := jobAttrs(e.delivery.ID, e.item.Attempt, e.trace())
+	e.cfg.Logger.LogAttrs(context.Background(), level, msg, append(about, more...)...)
 }

@@ -21,7 +21,9 @@ func (j Job[J]) Batched() bool { return j.entry.cfg.behavior.of(&j.entry.deliver
 // It is called by instrumentation, such as the middleware of package telemetry, and may be called
 // again. The empty string means none. A text longer than 128 bytes is cut.
 func (j Job[J]) SetTrace(traceparent string) {
-	j.entry.keepNotes(func(n *notes) { n.trace = traceparent[:min(len(traceparent), maxTrace)] })
+	j.entry.keepNotes(func(n *notes) {
+		n.trace, n.logger = traceparent[:min(len(traceparent), maxTrace)], nil
+	})
 }
 
 // maxTrace is the most bytes of a trace context. Version 00 has 55.

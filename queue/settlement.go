@@ -71,6 +71,10 @@ type Settlement struct {
 
 	// Stack is the stack that belongs to Reason, for DeadLetter. It is empty if there is none.
 	Stack string
+
+	// Log is the last log lines of the attempt, for DeadLetter: valid UTF-8, at most [MaxLog]
+	// bytes. It is empty if there are none.
+	Log string
 }
 
 // Attempts returns the number of attempts used up, including the one that has ended.
