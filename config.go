@@ -96,9 +96,9 @@ type Config struct {
 
 	// Logger receives the records that an operator needs. Errors and warnings need a look: dead
 	// letters, sessions that can't be opened and the end of a consumer that gave up are errors.
-	// Jobs that failed and are tried again are at Info. docs/operations.md lists all. Its handler is called on a goroutine of its own, for records at Info and
-	// above. While it blocks, up to 2,048 records wait, and further ones are lost, counted in
-	// [Health.Hooks].
+	// Jobs that failed and are tried again are at Info. docs/operations.md lists all. Its handler
+	// is called on a goroutine of its own, for records at Info and above. While it blocks, up to
+	// 2,048 records wait, and further ones are lost, counted in [Health.Hooks].
 	//
 	// Nil means the logger that slog.Default returns when [New] is called. To log nothing, use
 	// slog.New(slog.DiscardHandler).

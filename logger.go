@@ -7,9 +7,9 @@ import (
 
 // Logger returns the logger of the job whose task's context ctx is, or derives from. Its handler is
 // that of [Config.Logger], called directly: a record takes the job's time. Each record has the
-// attributes consumer, queue, node (the host's name), job.id and attempt, and trace_id if the job is
-// traced: see [Job.SetTrace]. With [Config.LogsInLetters] the records are kept for a dead letter,
-// too.
+// attributes consumer, queue, node (the host's name), job.id and attempt, and trace_id if the job
+// is traced: see [Job.SetTrace]. With [Config.LogsInLetters] the records are kept for a dead
+// letter, too.
 //
 // Elsewhere Logger returns slog.Default(), so a function that jobs and others call can log in one
 // way. A program that does not call Logger pays nothing for it.

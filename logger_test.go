@@ -104,8 +104,8 @@ func letterOf(t *testing.T, f func(context.Context, int) error, logs bool) (lett
 	return letter
 }
 
-// TestLogsInLetters: the last lines of the attempt that was given up travel with its letter: those at
-// Info or above, whole, valid UTF-8, at most 8 KiB. Off, there are none.
+// TestLogsInLetters: the last lines of the attempt that was given up travel with its letter: those
+// at Info or above, whole, valid UTF-8, at most 8 KiB. Off, there are none.
 func TestLogsInLetters(t *testing.T) {
 	fail := func(ctx context.Context, _ int) error {
 		log := gentask.Logger(ctx)

@@ -63,10 +63,9 @@ func wrap(all []Middleware) (RunFunc, error) {
 }
 
 // LogRuns is a Middleware that logs the end of each run: at Info one that returned a value or an
-// error, and at Warn, with the stack, one that panicked or called runtime.Goexit. The attributes are
-// those of [Logger].
-// A run that hangs has no end; [EventStarted] and [EventDone] come for it as well. A panic goes on
-// as an *actor.PanicError, with its first stack. Nil means slog.Default().
+// error, and at Warn, with the stack, one that panicked or called runtime.Goexit. The attributes
+// are those of [Logger]. A run that hangs has no end; [EventStarted] and [EventDone] come for it as
+// well. A panic goes on as an *actor.PanicError, with its first stack. Nil means slog.Default().
 //
 // The run waits at most a second for the logger. A logger that hangs or panics is counted in
 // [Health.Hooks] as "LogRuns".

@@ -107,8 +107,8 @@ const (
 	HeaderDeadAt = "gentask-dead-at"
 )
 
-// MaxStack is the most bytes of a stack in [HeaderStack], MaxLog those of [HeaderLog], and MaxReason
-// those of a reason in [HeaderReason].
+// MaxStack is the most bytes of a stack in [HeaderStack], MaxLog those of [HeaderLog], and
+// MaxReason those of a reason in [HeaderReason].
 const (
 	MaxStack  = 8 << 10
 	MaxLog    = 8 << 10

@@ -107,8 +107,8 @@ type SystemNamed interface {
 	System() string
 }
 
-// AgeReporter is what a Source may be besides: one that knows how long messages wait. The driver
-// postgres has it; RabbitMQ and JetStream don't show it.
+// AgeReporter is what a Source may be besides: one that can find out how long messages wait. The
+// driver postgres has it; RabbitMQ and JetStream don't show it.
 type AgeReporter interface {
 	// OldestAge returns for how long the oldest message that could be delivered at once has been
 	// due, and zero if none waits. It excludes delayed messages as far as the broker can tell them

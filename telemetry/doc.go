@@ -24,7 +24,7 @@
 //
 // [Instrument] and [Publisher] record messaging.process.duration,
 // messaging.client.consumed.messages, messaging.client.sent.messages and
-// messaging.client.operation.duration. What the conventions don't have is named gentask., for
+// messaging.client.operation.duration. Metrics beyond the conventions are named gentask., for
 // example gentask.job.queue_time and gentask.queue.waiting. The labels are the queue, the kind of a
 // job and its outcome, never an ID. docs/telemetry.md lists them all.
 //

@@ -23,11 +23,11 @@ const stopLimit = 5 * time.Second
 // consumer is started, and stop after it has ended; stop waits for the spans, 5 s at most.
 // Consumers can be run again in between.
 //
-// Gauges are taken when the metrics are collected. What only the broker knows, which is what waits
-// and the dead letters, is asked for beside that, at most every [Config.Interval], and only while
-// somebody collects. A figure that could not be had for three intervals is left out, and so is one
-// that the queue can't count: see [queue.Inspector], [queue.BacklogReporter] and
-// [queue.AgeReporter]. All nodes show the same figures of a queue.
+// Gauges are taken when the metrics are collected. The figures of the broker, which are the
+// messages that wait and the dead letters, are asked for beside that, at most every
+// [Config.Interval], and only while metrics are collected. A figure that could not be had for three
+// intervals is left out, and so is one that the queue can't count: see [queue.Inspector],
+// [queue.BacklogReporter] and [queue.AgeReporter]. All nodes show the same figures of a queue.
 //
 // Instrument returns an error that wraps queue.ErrConfig if consumer is nil or cfg makes no sense,
 // and the error of a meter that makes no instruments.
@@ -120,7 +120,7 @@ func breakerState(s gentask.State) int64 {
 	return 0
 }
 
-// failuresOf returns how many calls of the user's functions have failed, were late or were not
+// failuresOf returns how many calls of user code have failed, were late or were not
 // made, with the events that were lost.
 func failuresOf(hooks map[string]gentask.HookHealth) (n int64) {
 	for _, h := range hooks {
