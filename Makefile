@@ -19,9 +19,9 @@ RABBITMQ_TOO ?= $(if $(VERSION)$(RUN)$(filter-out ./...,$(PKG)),,4.3)
 # The versions on which `make matrix` tests PostgreSQL, beside the machine's.
 POSTGRES_TOO ?= 17 18
 
-# bench/, examples/outbox/, queue/postgres/, queue/watermill/ and tools/ are modules of their own, so that
-# the library depends neither on its peers, nor on pgx, nor on watermill, nor on what builds and measures it.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/outbox/go.mod queue/postgres/go.mod queue/watermill/go.mod tools/go.mod))
+# bench/, examples/metrics/, examples/outbox/, queue/postgres/, queue/watermill/ and tools/ are modules of their own, so that
+# the library depends neither on its peers, nor on pgx, Prometheus or watermill, nor on what builds and measures it.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/metrics/go.mod examples/outbox/go.mod queue/postgres/go.mod queue/watermill/go.mod tools/go.mod))
 
 # The tools are built once for each version of Go; tools/go.mod pins them.
 BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)

@@ -80,7 +80,7 @@ func Batch[J any](handle func(ctx context.Context, jobs []Job[J]) (Results, erro
 	b := &batcher{key: cfg.Key, function: &batching.Function{
 		Size: cfg.Size, Bytes: cfg.Bytes, Wait: or(cfg.Wait, time.Second), Call: call,
 	}}
-	return Behavior{byDefault: true, check: cfg.check, kernel: batchKernel[J]{&functions[J, struct{}]{
+	return Behavior{byDefault: true, batched: true, check: cfg.check, kernel: batchKernel[J]{&functions[J, struct{}]{
 		run:    func(ctx context.Context, payload J) (struct{}, error) { return struct{}{}, b.join(ctx, payload) },
 		handle: func(job Job[J], o task.Outcome[struct{}]) Decision { return b.decide(job.entry, o.Status) },
 	}}}

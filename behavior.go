@@ -37,6 +37,8 @@ type Behavior struct {
 	props func(e *entry) *actor.Props
 	// mux holds the behaviours of which this one is made; nil if it is made of none.
 	mux *mux
+	// batched reports whether its jobs are handled in batches.
+	batched bool
 	// byDefault reports whether the default policy decides each outcome.
 	byDefault bool
 	// options are those of its kind; nil if there are none. settings.of finds the settings made

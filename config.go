@@ -94,15 +94,20 @@ type Config struct {
 	// subscribers.
 	OnEvent func(Event)
 
-	// Logger receives the records that an operator needs. Dead letters, sessions that can't be
-	// opened and the end of a consumer that gave up are errors. Jobs that failed and are tried
-	// again are warnings. Its handler is called on a goroutine of its own, for records at Info and
-	// above. While it blocks, up to 2,048 records wait, and further ones are lost, counted in
-	// [Health.Hooks].
+	// Logger receives the records that an operator needs. Errors and warnings need a look: dead
+	// letters, sessions that can't be opened and the end of a consumer that gave up are errors.
+	// Jobs that failed and are tried again are at Info. docs/operations.md lists all. Its handler
+	// is called on a goroutine of its own, for records at Info and above. While it blocks, up to
+	// 2,048 records wait, and further ones are lost, counted in [Health.Hooks].
 	//
 	// Nil means the logger that slog.Default returns when [New] is called. To log nothing, use
 	// slog.New(slog.DiscardHandler).
 	Logger *slog.Logger
+
+	// LogsInLetters keeps the last 8 KiB of what a job logs with its [Logger], at Info or above or
+	// as low as the Logger's handler goes. If the attempt leads to a dead letter, the lines travel
+	// in its header [queue.HeaderLog], as slog.TextHandler writes them. Off, nothing is kept.
+	LogsInLetters bool
 
 	// System is the actor system in which [Run] and [Consumer.Start] spawn the consumer. Nil makes
 	// one.

@@ -134,6 +134,13 @@ func (d Decision) String() string {
 // MarshalText returns the text of String, for a [JobStatus] in JSON or a log.
 func (d Decision) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// Disposition returns how the decision settles a delivery. It is zero for an [Extend] and for the
+// zero Decision, which settle nothing.
+func (d Decision) Disposition() queue.Disposition {
+	disposition, _ := d.disposition()
+	return disposition
+}
+
 // disposition returns the decision's meaning for a queue; ok is false for those that settle
 // nothing.
 func (d Decision) disposition() (disposition queue.Disposition, ok bool) {

@@ -23,7 +23,7 @@ func (l *ledger) onDelivered(e *entry) {
 	e.item.Serial = l.serial
 	l.held.Push(e)
 	if l.instance.limits.shared.note(e.item.Identity) {
-		l.report.log.Warn("gentask: messages share an id: see Health.SharedIDs", "id", bounded(e.delivery.ID))
+		l.report.log.Warn("gentask: messages share an id: see Health.SharedIDs", keyJob, bounded(e.delivery.ID))
 	}
 	l.lastProgress = e.received
 	if l.session.brought(e.received) {
@@ -199,6 +199,7 @@ func (l *ledger) onDecided(e *entry) {
 		return // it was lost with its session
 	}
 	l.lastProgress = time.Now()
+	e.settleTime = l.lastProgress.Sub(e.received)
 	l.pace(e)
 	if e.busy() && l.keeps(e) {
 		e.deferred = true
@@ -371,6 +372,7 @@ func (l *ledger) gone(e *entry, how admission.Fate) {
 	l.held.Remove(e)
 	e.closed = true
 	l.lastProgress = time.Now()
+	e.settleTime = l.lastProgress.Sub(e.received) - e.settleTime
 	l.waiting.Gone(&e.item, how, l.lastProgress)
 	l.drain.removed(e)
 	l.emitDone(e)

@@ -1,7 +1,9 @@
 package gentask
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"sync"
@@ -41,23 +43,27 @@ type entry struct {
 	status    task.Status
 	ending    task.Ending // of the last run, as recorded so far
 	marks     facts
-	alive     bool // the user's worker has been spawned
-	uncounted bool // the last run is no failure for the policies: see Policy.Failure
-	abandoned bool // the task did not return within its grace
-	lost      bool // the session is over
-	duplicate bool // it was done before, and is acknowledged without a run
-	unseated  bool // its worker was given up because HandleResult hangs
-	looking   bool // its task is looking up whether the job is done
-	unsaved   bool // it is done, but the store of Policy.Dedup has not been updated
+	notes     *notes // of its run; nil if there are none
+	alive     bool   // the user's worker has been spawned
+	uncounted bool   // the last run is no failure for the policies: see Policy.Failure
+	abandoned bool   // the task did not return within its grace
+	lost      bool   // the session is over
+	duplicate bool   // it was done before, and is acknowledged without a run
+	unseated  bool   // its worker was given up because HandleResult hangs
+	looking   bool   // its task is looking up whether the job is done
+	unsaved   bool   // it is done, but the store of Policy.Dedup has not been updated
 
 	// The fields below belong to the ledger, except received, which is constant. Small fields are
 	// grouped because there may be a hundred thousand entries.
-	item        admission.Item // its place in the admission queue
-	inHeld      list.Links[entry]
-	inBusy      list.Links[entry] // linked while it has a worker, or a task that has not ended
-	received    time.Time
-	started     time.Duration     // when it got its slot, since the receipt, plus 1 ns; zero before
-	after       time.Duration     // of its settlement
+	item     admission.Item // its place in the admission queue
+	inHeld   list.Links[entry]
+	inBusy   list.Links[entry] // linked while it has a worker, or a task that has not ended
+	received time.Time
+	started  time.Duration // when it got its slot, since the receipt, plus 1 ns; zero before
+	after    time.Duration // of its settlement
+	// settleTime is when the decision was passed on, since the receipt, and later how long it took
+	// until nothing was owed to the broker.
+	settleTime  time.Duration
 	closed      bool              // settled, lost or returned: nothing is owed to the broker
 	inPlace     bool              // closed because its delivery waits for another run here
 	deferred    bool              // its decision is carried out when its worker and task are gone
@@ -189,7 +195,7 @@ func (e *entry) settlement() queue.Settlement {
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
 		if disposition == queue.DeadLetter {
-			s.Stack = actor.Stack(reason)
+			s.Stack, s.Log = actor.Stack(reason), e.lastLog()
 		}
 	}
 	return s
@@ -308,17 +314,6 @@ func (e *entry) timeOut() {
 	}
 }
 
-// receiver is the state of a user's worker.
-type receiver struct {
-	// These fields belong to the ledger.
-	id       string // in its supervisor
-	restarts uint16 // how often it was restarted
-
-	// These are guarded by the entry's mu: when the last run started, the decision was taken and
-	// the job was stopped, since the receipt.
-	ran, decided, stopped time.Duration
-}
-
 // open opens a session. The messages of its link are posted to the consumer.
 func (i *incarnation) open(source queue.Source, prefetch int) *sessionLink {
 	cfg := i.instance.cfg
@@ -352,8 +347,8 @@ func (e *entry) attemptsOfCopy() int {
 // storeFailed reports that a call of the store failed. It has no other effect.
 func (e *entry) storeFailed(what string, err error) {
 	i := e.incarnation.instance
-	i.cfg.Logger.Error("gentask: dedup store failed", "consumer", i.cfg.Name, "job", e.delivery.ID, "call", what,
-		"reason", err, "stack", actor.Stack(err))
+	e.log(slog.LevelError, "gentask: dedup store failed",
+		slog.String("call", what), slog.Any(keyError, err), slog.Any(keyStack, stackOf{err}))
 	i.emit(because(EventDedupFailed, e, err))
 }
 
@@ -374,4 +369,20 @@ func (e *entry) queueTime() time.Duration {
 		from = e.received
 	}
 	return max(e.startedAt().Sub(from), 0)
+}
+
+// trace returns the trace context of the last run; empty if none was set.
+func (e *entry) trace() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.notes == nil {
+		return ""
+	}
+	return e.notes.trace
+}
+
+// log logs a record about the job.
+func (e *entry) log(level slog.Level, msg string, more ...slog.Attr) {
+	about := jobAttrs(e.delivery.ID, e.item.Attempt, e.trace())
+	e.cfg.Logger.LogAttrs(context.Background(), level, msg, append(about, more...)...)
 }

@@ -145,6 +145,12 @@ type Event struct {
 	Attempt     int
 	Redelivered bool
 
+	// JobKind is the kind of the delivery, where ID is set: see [Job.Kind].
+	JobKind string
+
+	// Trace is the trace context of the delivery's last run, where ID is set: see [Job.SetTrace].
+	Trace string
+
 	// Disposition is how the delivery was settled, for EventDone. It is zero if the delivery was
 	// lost with its session, or returned unsettled; Reason wraps [ErrReturned] then. After is the
 	// delay of a requeue.
@@ -165,6 +171,11 @@ type Event struct {
 	// for EventDone.
 	QueueTime time.Duration
 	RunTime   time.Duration
+
+	// SettleTime is how long the settlement took, for EventDone: from when the decision was passed
+	// on until the broker had taken it, with further tries, at least 1 ns. It is zero if the
+	// delivery was lost, returned, or settled in place.
+	SettleTime time.Duration
 
 	// Reason is the reason of the settlement, or of what happened.
 	Reason error

@@ -109,8 +109,7 @@ func (i *instance) tree(ledger func() actor.Actor) *actor.Props {
 // supervised logs the restarts of the ledger.
 func (i *instance) supervised(ev supervision.Event) {
 	if ev.Kind == supervision.ChildRestarting {
-		i.cfg.Logger.Error("gentask: ledger crashed, started anew", "consumer", i.cfg.Name,
-			"reason", ev.Reason, "stack", actor.Stack(ev.Reason))
+		i.cfg.Logger.Error("gentask: ledger crashed, started anew", keyError, ev.Reason, keyStack, actor.Stack(ev.Reason))
 	}
 }
 
@@ -170,7 +169,7 @@ func (i *instance) showStopped() {
 
 // gaveUp reports that the consumer ends by itself.
 func (i *instance) gaveUp(reason error) {
-	i.cfg.Logger.Error("gentask: giving up", "consumer", i.cfg.Name, "reason", reason)
+	i.cfg.Logger.Error("gentask: giving up", keyError, reason)
 	i.emit(Event{Kind: EventGaveUp, Reason: reason})
 }
 
@@ -211,7 +210,7 @@ func (i *instance) stop(ctx context.Context) (DrainReport, error) {
 
 // driverStuck is called when a driver does not return, and its session is left behind.
 func (i *instance) driverStuck() {
-	i.cfg.Logger.Error("gentask: driver does not return, session left behind", "consumer", i.cfg.Name)
+	i.cfg.Logger.Error("gentask: driver does not return, session left behind")
 	i.emit(Event{Kind: EventDriverStuck})
 }
 

@@ -42,8 +42,7 @@ func (s *settings) keyOf(hook *guard.Hook, f KeyFunc, m *queue.Message) string {
 	}
 	key, err := guard.Call(context.Background(), hook, func(context.Context) (string, error) { return f.of(m), nil })
 	if err != nil {
-		s.Logger.Error("gentask: no key: it is run without one", "consumer", s.Name, "job", m.ID,
-			"function", hook.Name(), "error", err)
+		s.Logger.Error("gentask: no key: it is run without one", keyJob, m.ID, "function", hook.Name(), keyError, err)
 		return ""
 	}
 	return keyFrom(key)

@@ -122,7 +122,7 @@ func (l *ledger) enter(ctx actor.Context) bool {
 	}
 	l.instance = l.offered.enter(l.offered, ctx.ActorSystem(), ctx.Parent())
 	if l.instance == nil {
-		l.cfg.Logger.Error("gentask: consumer runs in another tree; this one ends", "consumer", l.cfg.Name)
+		l.cfg.Logger.Error("gentask: consumer runs in another tree; this one ends")
 		actor.Exit(ctx, ErrRunning)
 		return false
 	}

@@ -333,7 +333,7 @@ func TestLedger_DriverIsStuck(t *testing.T) {
 			require.Equal(r, phaseClosed, r.ledger.session.phase)
 			require.ErrorIs(r, r.consumer.Health().Error, ErrDriverStuck)
 			level := map[bool]string{false: "level=ERROR", true: "level=WARN"}[before]
-			require.Contains(r, text.String(), level+` msg="gentask: no session" consumer=transcript event="open failed"`)
+			require.Contains(r, text.String(), level+` msg="gentask: no session" consumer=transcript node=`)
 			require.NotContains(r, text.String(), map[bool]string{true: "level=ERROR", false: "level=WARN"}[before])
 			driving.CountReturned()
 			r.do("wait 1m")

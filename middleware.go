@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -61,10 +62,10 @@ func wrap(all []Middleware) (RunFunc, error) {
 	return h, nil
 }
 
-// LogRuns is a Middleware that logs the end of each run: at Info one that returned a value, at Warn
-// one that returned an error, at Error, with the stack, one that panicked or called runtime.Goexit.
-// A run that hangs has no end; [EventStarted] and [EventDone] come for it as well. A panic goes on
-// as an *actor.PanicError, with its first stack. Nil means slog.Default().
+// LogRuns is a Middleware that logs the end of each run: at Info one that returned a value or an
+// error, and at Warn, with the stack, one that panicked or called runtime.Goexit. The attributes
+// are those of [Logger]. A run that hangs has no end; [EventStarted] and [EventDone] come for it as
+// well. A panic goes on as an *actor.PanicError, with its first stack. Nil means slog.Default().
 //
 // The run waits at most a second for the logger. A logger that hangs or panics is counted in
 // [Health.Hooks] as "LogRuns".
@@ -97,18 +98,16 @@ type loggedRun struct {
 
 // log logs the end of the run: crash if it did not return, and otherwise err.
 func (r *loggedRun) log(ctx context.Context, crash, err error) {
-	attrs := []slog.Attr{
-		slog.String("id", r.job.ID()), slog.Int("attempt", r.job.Attempt()), slog.Duration("took", time.Since(r.begin)),
-	}
+	e := r.job.entry
+	attrs := append(slices.Concat(e.cfg.place, jobAttrs(e.delivery.ID, e.item.Attempt, e.trace())), slog.Duration("took", time.Since(r.begin)))
 	ctx = context.WithoutCancel(ctx)
 	// A failed call is counted.
-	_, _ = guard.Call(ctx, r.job.entry.cfg.hooks.logRuns, func(ctx context.Context) (struct{}, error) {
+	_, _ = guard.Call(ctx, e.cfg.hooks.logRuns, func(ctx context.Context) (struct{}, error) {
 		switch {
 		case crash != nil:
-			attrs = append(attrs, slog.Any("reason", crash), slog.Any("stack", stackOf{crash}))
-			r.logger.LogAttrs(ctx, slog.LevelError, "job did not return", attrs...)
+			r.logger.LogAttrs(ctx, slog.LevelWarn, "job did not return", append(attrs, failureAttrs(crash)...)...)
 		case err != nil:
-			r.logger.LogAttrs(ctx, slog.LevelWarn, "job failed", append(attrs, slog.Any("reason", err))...)
+			r.logger.LogAttrs(ctx, slog.LevelInfo, "job failed", append(attrs, slog.Any(keyError, err))...)
 		default:
 			r.logger.LogAttrs(ctx, slog.LevelInfo, "job done", attrs...)
 		}

@@ -111,8 +111,8 @@ func TestMiddleware_IsChecked(t *testing.T) {
 
 func TestLogRuns(t *testing.T) {
 	for want, err := range map[string]error{
-		`level=INFO msg="job done" id=`:   nil,
-		`level=WARN msg="job failed" id=`: errOwn,
+		`level=INFO msg="job done" consumer=`:   nil,
+		`level=INFO msg="job failed" consumer=`: errOwn,
 	} {
 		var log bytes.Buffer
 		gentasktest.Run(t, gentask.Handle(func(context.Context, mail) error { return err }), gentasktest.JSON(t, mail{}),

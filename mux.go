@@ -90,6 +90,22 @@ func (b Behavior) of(msg *queue.Message) Behavior {
 	return b
 }
 
+// kindOf returns the kind of a message: the last entry by which a mux selects its behaviour. It is
+// empty without a mux, and for a message that is not listed by its kind.
+func (b Behavior) kindOf(msg *queue.Message) (kind string) {
+	for b.mux != nil {
+		name := msg.Headers[b.mux.header]
+		next, listed := b.mux.kinds[name]
+		if listed {
+			kind = name
+		} else if next, listed = b.mux.kinds[AnyKind]; !listed {
+			return kind
+		}
+		b = next
+	}
+	return kind
+}
+
 // unknownKind returns a *foreignError if b, which of has returned, is a mux that has no behaviour
 // for the message. It returns nil otherwise.
 func (b Behavior) unknownKind(m *queue.Message) error {

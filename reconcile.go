@@ -384,7 +384,7 @@ func (l *ledger) onSuspectsCounted(msg *suspectsCounted) {
 		return
 	}
 	if msg.Err != nil {
-		l.report.log.Warn("gentask: suspects can't be counted", "reason", msg.Err)
+		l.report.log.Warn("gentask: suspects can't be counted", keyError, msg.Err)
 	}
 	l.instance.limits.suspects.Place.Counted(msg.Waiting, time.Now())
 }

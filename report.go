@@ -23,13 +23,16 @@ type reporter struct {
 }
 
 func newReporter(c *Consumer) *reporter {
-	return &reporter{Consumer: c, log: c.cfg.Logger.With("consumer", c.cfg.Name)}
+	return &reporter{Consumer: c, log: c.cfg.Logger}
 }
 
 // about returns an event about an entry.
 func about(kind EventKind, e *entry) Event {
 	d := e.delivery
-	return Event{Kind: kind, ID: d.ID, Attempt: e.item.Attempt, Redelivered: d.Redelivered}
+	return Event{
+		Kind: kind, ID: d.ID, Attempt: e.item.Attempt, Redelivered: d.Redelivered,
+		JobKind: e.cfg.behavior.kindOf(&d.Message), Trace: e.trace(),
+	}
 }
 
 // because returns an event about an entry, with a reason.
@@ -41,14 +44,14 @@ func because(kind EventKind, e *entry, reason error) Event {
 
 // received reports a delivery.
 func (r *reporter) received(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventReceived) {
 		r.emit(about(EventReceived, e))
 	}
 }
 
 // started reports that a delivery has got its slot.
 func (r *reporter) started(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventStarted) {
 		ev := about(EventStarted, e)
 		ev.QueueTime = e.queueTime()
 		r.emit(ev)
@@ -59,16 +62,16 @@ func (r *reporter) started(e *entry) {
 // operator, nor is a requeue without a reason.
 func (r *reporter) done(e *entry) {
 	r.gauges.ended[e.disposition].Add(1)
-	if r.events.any() {
+	if r.events.wants(EventDone) {
 		r.emit(endOf(e))
 	}
 	switch e.disposition {
 	case queue.DeadLetter:
-		r.log.LogAttrs(context.Background(), slog.LevelError, "gentask: job dead-lettered", failureOf(e)...)
+		e.log(slog.LevelError, "gentask: job dead-lettered", failureOf(e)...)
 	case queue.Requeue:
 		if _, reason := e.verdict(); reason != nil {
-			attrs := append(failureOf(e), slog.Duration("after", e.after))
-			r.log.LogAttrs(context.Background(), slog.LevelWarn, "gentask: job failed, will be tried again", attrs...)
+			e.log(slog.LevelInfo, "gentask: job failed, will be tried again",
+				append(failureOf(e), slog.Duration("after", e.after))...)
 		}
 	case queue.Ack, queue.Release:
 	}
@@ -92,31 +95,16 @@ func endOf(e *entry) Event {
 		ev.Reason = ErrSessionLost
 	}
 	ev.QueueTime = e.queueTime()
+	if e.disposition != 0 && !e.inPlace {
+		ev.SettleTime = max(e.settleTime, 1)
+	}
 	return ev
 }
 
-// failureOf describes an entry that failed, for the log.
+// failureOf describes why an entry failed, for the log.
 func failureOf(e *entry) []slog.Attr {
 	_, reason := e.verdict()
-	attrs := []slog.Attr{
-		slog.String("id", e.delivery.ID), slog.Int("attempt", e.item.Attempt), slog.Any("reason", reason),
-	}
-	if reason == nil {
-		return attrs
-	}
-	return append(attrs, slog.Any("stack", stackOf{reason}))
-}
-
-// stackOf is the stack of a sealed error. Its text is made when it is written. Without a stack the
-// attribute is omitted.
-type stackOf struct{ reason error }
-
-// LogValue implements slog.LogValuer.
-func (s stackOf) LogValue() slog.Value {
-	if stack := actor.Stack(s.reason); stack != "" {
-		return slog.StringValue(stack)
-	}
-	return slog.GroupValue()
+	return failureAttrs(reason)
 }
 
 // opened reports that there is a session.
@@ -132,30 +120,30 @@ func (r *reporter) noSession(kind EventKind, reason error, never bool, held int)
 	if never {
 		level = slog.LevelError
 	}
-	r.log.Log(context.Background(), level, "gentask: no session", "event", kind.String(), "error", reason, "held", held)
+	r.log.Log(context.Background(), level, "gentask: no session", "event", kind.String(), keyError, reason, "held", held)
 	r.emit(Event{Kind: kind, Reason: reason})
 }
 
 // renewing reports that the intake is cancelled and resumed, because nothing came.
 func (r *reporter) renewing() {
-	r.log.Info("gentask: intake renewed", "reason", ErrSilent)
+	r.log.Info("gentask: intake renewed", keyError, ErrSilent)
 }
 
 // settleFailed reports that a settlement was not taken.
 func (r *reporter) settleFailed(e *entry, reason error) {
 	r.emit(because(EventSettleFailed, e, reason))
-	r.log.Warn("gentask: settlement failed, will be tried again", "job", e.delivery.ID, "error", reason)
+	e.log(slog.LevelWarn, "gentask: settlement failed, will be tried again", slog.Any(keyError, reason))
 }
 
 // notHeld reports that the driver does not hold a delivery that the ledger holds.
 func (r *reporter) notHeld(e *entry, reason error) {
-	r.log.Error("gentask: driver does not hold the delivery", "job", e.delivery.ID, "error", reason)
+	e.log(slog.LevelError, "gentask: driver does not hold the delivery", slog.Any(keyError, reason))
 	r.emit(because(EventSettleFailed, e, reason))
 }
 
 // notReturned reports that the driver could not return a delivery.
 func (r *reporter) notReturned(e *entry, reason error) {
-	r.log.Warn("gentask: delivery not returned either", "job", e.delivery.ID, "error", reason)
+	e.log(slog.LevelWarn, "gentask: delivery not returned either", slog.Any(keyError, reason))
 }
 
 // returned reports that a delivery was returned to the broker, unsettled, and why. forOthers is
@@ -172,16 +160,16 @@ func (r *reporter) returned(e *entry, s *queue.Settlement, reason error, forOthe
 	if d.kind == decideAck || d.kind == decideDeadLetter {
 		level = slog.LevelError
 	}
-	r.log.Log(context.Background(), level, "gentask: settlement not taken, delivery returned to the broker",
-		"job", e.delivery.ID, "attempt", e.item.Attempt, "decision", d.String(), "error", reason)
+	e.log(level, "gentask: settlement not taken, delivery returned to the broker",
+		slog.String("decision", d.String()), slog.Any(keyError, reason))
 }
 
 // suspect reports that a suspect runs alone.
 func (r *reporter) suspect(e *entry) {
-	if r.events.any() {
+	if r.events.wants(EventSuspect) {
 		r.emit(about(EventSuspect, e))
 	}
-	r.log.Warn("gentask: suspect runs alone", "job", e.delivery.ID, "attempt", e.item.Attempt)
+	e.log(slog.LevelWarn, "gentask: suspect runs alone")
 }
 
 // breakers reports the breakers whose state has changed.
@@ -197,7 +185,7 @@ func (r *reporter) breaker(c admission.Change) {
 	switch c.State {
 	case breaker.Open:
 		ev.Kind, ev.Reason, ev.After = EventBreakerOpened, c.Cause, time.Until(c.Probe)
-		r.log.Warn("gentask: breaker opened", "key", c.Key, "probe", ev.After, "cause", c.Cause)
+		r.log.Warn("gentask: breaker opened", "key", c.Key, "probe", ev.After, keyError, c.Cause)
 	case breaker.Probing:
 		ev.Kind = EventBreakerProbing
 	case breaker.Closed:
@@ -221,7 +209,7 @@ func (r *reporter) paused(on bool, job *entry, reason error) {
 		kind = EventPaused
 	}
 	if job != nil {
-		r.log.Warn("gentask: paused by a job", "id", job.delivery.ID, "reason", reason)
+		job.log(slog.LevelWarn, "gentask: paused by a job", slog.Any(keyError, reason))
 	}
 	r.emit(Event{Kind: kind, Reason: reason})
 }
@@ -248,19 +236,19 @@ func (r *reporter) overridden(changes []OverrideChange) {
 
 // workersLost reports that the worker supervisor has ended.
 func (r *reporter) workersLost(reason error) {
-	r.log.Error("gentask: worker supervisor lost, started again", "reason", reason)
+	r.log.Error("gentask: worker supervisor lost, started again", keyError, reason)
 	r.emit(Event{Kind: EventWorkersLost, Reason: reason})
 }
 
 // handleHangs reports that a HandleResult does not return, and that its job is settled without it.
 func (r *reporter) handleHangs(e *entry) {
-	r.log.Error("gentask: HandleResult does not return, settled without it", "job", e.delivery.ID)
+	e.log(slog.LevelError, "gentask: HandleResult does not return, settled without it")
 	r.emit(because(EventHealed, e, ErrHandleResult))
 }
 
 // workerIdle reports that a user's worker was idle for too long.
 func (r *reporter) workerIdle(e *entry) {
-	r.log.Error("gentask: worker idle for too long, ended", "job", e.delivery.ID, "decided", e.decided())
+	e.log(slog.LevelError, "gentask: worker idle for too long, ended", slog.Bool("decided", e.decided()))
 	r.emit(because(EventHealed, e, ErrWorkerIdle))
 }
 
@@ -280,9 +268,9 @@ func (r *reporter) drained(report *DrainReport) {
 	r.emit(Event{Kind: EventDrained, Report: report})
 }
 
-// emit emits an event if there are subscribers.
+// emit emits an event if a subscriber wants it.
 func (c *Consumer) emit(ev Event) {
-	if !c.events.any() {
+	if !c.events.wants(ev.Kind) {
 		return
 	}
 	ev.Time, ev.Consumer = time.Now(), c.cfg.Name

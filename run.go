@@ -3,9 +3,9 @@ package gentask
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/breaker"
 	"github.com/gentask/gentask/internal/cell"
@@ -262,8 +262,7 @@ func (e *entry) tellsOfTrouble(err error) bool {
 		return e.cfg.Policy.Failure(err), nil
 	})
 	if failed != nil {
-		e.cfg.Logger.Error("gentask: Policy.Failure failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
-			"reason", failed, "stack", actor.Stack(failed))
+		e.log(slog.LevelError, "gentask: Policy.Failure failed", failureAttrs(failed)...)
 		return true
 	}
 	return yes

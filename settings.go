@@ -19,9 +19,11 @@ type settings struct {
 	random     func() float64
 	seed       maphash.Seed // of identities
 	hooks      *hooks
-	runFunc    RunFunc // the middleware; nil without any
-	byDefault  bool    // the Logger is slog.Default()
-	partitions int     // of the task supervisor; zero for one per processor
+	runFunc    RunFunc      // the middleware; nil without any
+	byDefault  bool         // the Logger is slog.Default()
+	jobs       slog.Handler // of the jobs' own records: that of the Logger, called directly
+	place      []slog.Attr  // of all records
+	partitions int          // of the task supervisor; zero for one per processor
 
 	behavior Behavior
 	kinds    map[*KindOptions]*settings // those of the kinds that have options; nil if none has
@@ -63,6 +65,7 @@ func (c Config) settings() (*settings, error) {
 	if s.byDefault {
 		s.Logger = slog.Default()
 	}
+	s.jobs = s.Logger.Handler()
 	s.Logger = s.hooks.log(s.Logger)
 	return s, err
 }
@@ -157,4 +160,11 @@ func (s *settings) within(
 	ctx context.Context, e *entry, payload any, run func(context.Context) (any, error),
 ) (any, error) {
 	return s.runFunc(context.WithValue(ctx, runKey{}, run), Job[any]{entry: e, payload: payload})
+}
+
+// logFrom adds the attributes of a consumer of source to its loggers.
+func (s *settings) logFrom(source queue.Source) {
+	s.place = placeAttrs(s.Name, source)
+	s.Logger = slog.New(s.Logger.Handler().WithAttrs(s.place))
+	s.jobs = s.jobs.WithAttrs(s.place)
 }

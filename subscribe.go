@@ -15,22 +15,38 @@ const mostEvents = 16 << 10
 
 // subscribers is the set of functions that receive events. Each has a feed of its own.
 type subscribers struct {
-	mu  sync.Mutex
-	all atomic.Pointer[[]*feed.Feed[Event]] // replaced, never changed
+	mu     sync.Mutex
+	all    atomic.Pointer[[]*subscriber] // replaced, never changed
+	wanted atomic.Uint64                 // the kinds of all subscribers
 }
 
-// any reports whether there are subscribers.
-func (s *subscribers) any() bool { return s.all.Load() != nil }
+// subscriber is one function with its feed.
+type subscriber struct {
+	*feed.Feed[Event]
+	kinds uint64 // a bit for each kind that it receives
+}
 
-func (s *subscribers) list() []*feed.Feed[Event] {
+// allKinds is the kinds of a subscriber that has named none.
+const allKinds = ^uint64(0)
+
+// wants reports whether a subscriber receives events of a kind.
+func (s *subscribers) wants(k EventKind) bool { return s.wanted.Load()&(1<<k) != 0 }
+
+func (s *subscribers) list() []*subscriber {
 	if all := s.all.Load(); all != nil {
 		return *all
 	}
 	return nil
 }
 
-func (s *subscribers) add(hook *guard.Hook, f func(Event)) (cancel func()) {
-	one := feed.New(hook, mostEvents, f)
+func (s *subscribers) add(hook *guard.Hook, f func(Event), kinds ...EventKind) (cancel func()) {
+	one := &subscriber{Feed: feed.New(hook, mostEvents, f)}
+	for _, k := range kinds {
+		one.kinds |= 1 << k
+	}
+	if len(kinds) == 0 {
+		one.kinds = allKinds
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.set(append(slices.Clone(s.list()), one))
@@ -38,21 +54,26 @@ func (s *subscribers) add(hook *guard.Hook, f func(Event)) (cancel func()) {
 		one.Close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.set(slices.DeleteFunc(slices.Clone(s.list()), func(other *feed.Feed[Event]) bool { return other == one }))
+		s.set(slices.DeleteFunc(slices.Clone(s.list()), func(other *subscriber) bool { return other == one }))
 	}
 }
 
-func (s *subscribers) set(all []*feed.Feed[Event]) {
-	if len(all) == 0 {
-		s.all.Store(nil)
-		return
+func (s *subscribers) set(all []*subscriber) {
+	wanted := uint64(0)
+	for _, one := range all {
+		wanted |= one.kinds
 	}
 	s.all.Store(&all)
+	s.wanted.Store(wanted)
 }
 
-// tell queues the event for each subscriber. Events of jobs leave room for those of the consumer.
+// tell queues the event for each subscriber that wants it. Events of jobs leave room for those of
+// the consumer.
 func (s *subscribers) tell(ev Event) {
 	for _, one := range s.list() {
+		if one.kinds&(1<<ev.Kind) == 0 {
+			continue
+		}
 		switch ev.Kind { //nolint:exhaustive // the others are the consumer's
 		case EventReceived, EventStarted, EventDone:
 			one.Offer(ev)

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
-	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/admission"
 	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/task"
@@ -56,9 +56,9 @@ func (e *entry) aside() Decision {
 	}
 	wait := min(unknown.Wait.delay(met.times, e.cfg.random), max(left, time.Second))
 	if others, logs := f.count(reason, now); logs {
-		e.cfg.Logger.Warn("gentask: message put off, which another node may be able to do",
-			"consumer", e.cfg.Name, "id", e.delivery.ID, "reason", reason, "after", wait,
-			"until", met.first.Add(unknown.For), "others", others)
+		e.log(slog.LevelWarn, "gentask: message put off, which another node may be able to do",
+			slog.Any(keyError, reason), slog.Duration("after", wait),
+			slog.Time("until", met.first.Add(unknown.For)), slog.Int("others", others))
 	}
 	return Snooze(wait)
 }
@@ -225,8 +225,28 @@ func (e *entry) plainBackoff() time.Duration {
 func consult[T any](e *entry, hook *guard.Hook, f func() T) (T, bool) {
 	said, err := guard.Call(context.Background(), hook, func(context.Context) (T, error) { return f(), nil })
 	if err != nil {
-		e.cfg.Logger.Error("gentask: function of a retry rule failed", "consumer", e.cfg.Name, "id", e.delivery.ID,
-			"function", hook.Name(), "reason", err, "stack", actor.Stack(err))
+		e.log(slog.LevelError, "gentask: function of a retry rule failed",
+			append(failureAttrs(err), slog.String("function", hook.Name()))...)
 	}
 	return said, err == nil
+}
+
+// keepNotes calls f with the notes of the entry, under its lock. They are made if there are none.
+func (e *entry) keepNotes(f func(*notes)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.notes == nil {
+		e.notes = &notes{}
+	}
+	f(e.notes)
+}
+
+// lastLog returns the last log lines of the attempt; empty if they are not kept, or there are none.
+func (e *entry) lastLog() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.notes == nil || e.notes.tail == nil {
+		return ""
+	}
+	return e.notes.tail.text()
 }

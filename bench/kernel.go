@@ -31,6 +31,11 @@ func kernel(o options) []comparison {
 			name: "memory queue, published meanwhile", peer: "watermill gochannel", ours: published, theirs: watermillGoChannel,
 			claims: []claim{{unit: result.Rate, target: 1.2}},
 		},
+		{
+			name: "no-op/1000 in flight, with metrics", peer: "the same without", ours: measured(true), theirs: measured(false),
+			claims: []claim{{unit: result.Time, target: 1.1}},
+			record: []result.Unit{result.Rate, result.Processor, result.Bytes, result.Allocs},
+		},
 		{name: "no-op/1000 in flight", peer: "goroutine and recover", ours: ours, theirs: byHand(newGoroutines)},
 		{name: "no-op/1000 in flight", peer: "ants", ours: ours, theirs: byHand(newAnts)},
 		{name: "no-op/1000 in flight", peer: "pond", ours: ours, theirs: byHand(newPond)},

@@ -38,6 +38,10 @@ type Letter struct {
 	// none.
 	Stack string
 
+	// Log is the last log lines of the attempt that failed, cut to [MaxLog] bytes. It is empty if
+	// there are none: see LogsInLetters of gentask.Config.
+	Log string
+
 	// Fingerprint identifies the place of the panic: see the function [Fingerprint] of Stack.
 	Fingerprint string
 
@@ -89,7 +93,7 @@ func ReadLetter(m Message) Letter {
 	letter := Letter{
 		Message: m, Queue: m.Headers[HeaderQueue], Attempts: readCount(m.Headers[HeaderAttempts]),
 		Reason: m.Headers[HeaderReason],
-		Stack:  m.Headers[HeaderStack], Deaths: past.Deaths + 1, History: past.Last,
+		Stack:  m.Headers[HeaderStack], Log: m.Headers[HeaderLog], Deaths: past.Deaths + 1, History: past.Last,
 	}
 	letter.Fingerprint = Fingerprint(letter.Stack)
 	if at, err := time.Parse(time.RFC3339Nano, m.Headers[HeaderDeadAt]); err == nil {
@@ -110,7 +114,7 @@ func (l *Letter) again(redrive string, now time.Time) Rewrite {
 		past = nil // a time beyond the year 9999, which another program wrote: the history is dropped
 	}
 	return Rewrite{
-		HeaderAttempts: "", HeaderReason: "", HeaderStack: "", HeaderQueue: "", HeaderDeadAt: "",
+		HeaderAttempts: "", HeaderReason: "", HeaderStack: "", HeaderLog: "", HeaderQueue: "", HeaderDeadAt: "",
 		HeaderHistory: string(past),
 	}
 }

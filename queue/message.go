@@ -83,6 +83,10 @@ const (
 	// bytes.
 	HeaderStack = "gentask-stack"
 
+	// HeaderLog holds the last log lines of the attempt that led to the dead letter, at most
+	// [MaxLog] bytes.
+	HeaderLog = "gentask-log"
+
 	// HeaderQueue holds the name of the queue that a dead letter comes from.
 	HeaderQueue = "gentask-queue"
 
@@ -103,10 +107,11 @@ const (
 	HeaderDeadAt = "gentask-dead-at"
 )
 
-// MaxStack is the most bytes of a stack in [HeaderStack], and MaxReason the most bytes of a reason
-// in [HeaderReason].
+// MaxStack is the most bytes of a stack in [HeaderStack], MaxLog those of [HeaderLog], and
+// MaxReason those of a reason in [HeaderReason].
 const (
 	MaxStack  = 8 << 10
+	MaxLog    = 8 << 10
 	MaxReason = 2 << 10
 )
 

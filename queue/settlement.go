@@ -71,6 +71,10 @@ type Settlement struct {
 
 	// Stack is the stack that belongs to Reason, for DeadLetter. It is empty if there is none.
 	Stack string
+
+	// Log is the last log lines of the attempt, for DeadLetter: valid UTF-8, at most [MaxLog]
+	// bytes. It is empty if there are none.
+	Log string
 }
 
 // Attempts returns the number of attempts used up, including the one that has ended.
@@ -93,6 +97,23 @@ type Named interface {
 	// Name returns the queue's name. It is always the same, does not block, and is safe for
 	// concurrent use.
 	Name() string
+}
+
+// SystemNamed is what a Source or a Publisher may be besides: one that names its broker.
+type SystemNamed interface {
+	// System returns the kind of the broker as OpenTelemetry's attribute messaging.system has it,
+	// for example "rabbitmq". It is always the same, does not block, and is safe for concurrent
+	// use.
+	System() string
+}
+
+// AgeReporter is what a Source may be besides: one that can find out how long messages wait. The
+// driver postgres has it; RabbitMQ and JetStream don't show it.
+type AgeReporter interface {
+	// OldestAge returns for how long the oldest message that could be delivered at once has been
+	// due, and zero if none waits. It excludes delayed messages as far as the broker can tell them
+	// apart. It honours ctx, and is safe for concurrent use.
+	OldestAge(ctx context.Context) (time.Duration, error)
 }
 
 // BacklogReporter is what a Source may be besides: one that can count what waits. The consumer asks

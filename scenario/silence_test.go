@@ -59,8 +59,8 @@ const (
 	noSession    = "gentask: no session"
 )
 
-// TestSilence_FailuresAreLogged, by default: each attempt that failed as a warning, each dead
-// letter as an error, with id, attempt, reason, and the stack of a panic. Successes are not logged.
+// TestSilence_FailuresAreLogged, by default: each attempt that failed at Info, each dead letter
+// as an error, with job.id, attempt, error, and the stack of a panic. Successes are not logged.
 func TestSilence_FailuresAreLogged(t *testing.T) {
 	for reason, run := range map[string]func() error{
 		"refused":        func() error { return errors.New("refused") },
@@ -85,10 +85,10 @@ func TestSilence_FailuresAreLogged(t *testing.T) {
 			require.Len(t, warnings, 2)
 			require.Len(t, letters, 1)
 			for i, line := range append(warnings, letters...) {
-				require.Equal(t, "1", line["id"])
+				require.Equal(t, "1", line["job.id"])
 				require.InDelta(t, i+1, line["attempt"], 0)
-				require.Contains(t, line["reason"], reason)
-				require.Equal(t, map[bool]string{true: "ERROR", false: "WARN"}[i == 2], line["level"])
+				require.Contains(t, line["error"], reason)
+				require.Equal(t, map[bool]string{true: "ERROR", false: "INFO"}[i == 2], line["level"])
 				if reason != "refused" {
 					require.Contains(t, line["stack"], "TestSilence_FailuresAreLogged")
 				}
@@ -128,8 +128,8 @@ func TestLogRuns_SeesPanics(t *testing.T) {
 		require.ErrorContains(t, got.Reason, want)
 		lines := j.of(t, "job did not return")
 		require.Len(t, lines, 1)
-		require.Equal(t, "ERROR", lines[0]["level"])
-		require.Contains(t, lines[0]["reason"], want)
+		require.Equal(t, "WARN", lines[0]["level"])
+		require.Contains(t, lines[0]["error"], want)
 		stack := actor.Stack(got.Reason)
 		require.Contains(t, stack, "TestLogRuns_SeesPanics")
 		require.Contains(t, lines[0]["stack"], "TestLogRuns_SeesPanics")
@@ -155,7 +155,7 @@ func TestSilence_NoSessionEver(t *testing.T) {
 		require.Greater(t, len(lines), 100)
 		require.Less(t, len(lines), 1000, "not too often")
 		for _, line := range lines {
-			require.Equal(t, "ERROR", line["level"])
+			require.Equal(t, "WARN", line["level"])
 			require.Contains(t, line["error"], memory.ErrRefused.Error())
 		}
 		time.Sleep(2 * time.Second)

@@ -23,11 +23,18 @@ type Feed[T any] struct {
 	most int
 
 	since atomic.Int64 // begin of the current call; zero for none
+	left  atomic.Int64 // values of batch that wait
+	shut  atomic.Bool  // it is closed
+
+	// batch is what was taken out of the queue at once, so that a call takes no lock. It and done
+	// belong to the goroutine that runs.
+	batch list[T]
+	done  list[T] // blocks whose values were all handed on
 
 	mu      sync.Mutex
-	queue   []T
+	queue   list[T]
+	spare   list[T] // empty blocks
 	running bool
-	closed  bool
 	idle    []chan struct{} // of the callers that wait for an empty queue
 }
 
@@ -47,13 +54,13 @@ func (f *Feed[T]) push(v T, most int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.closed:
+	case f.shut.Load():
 		return
-	case len(f.queue) >= most:
+	case f.queue.len+int(f.left.Load()) >= most:
 		f.hook.CountLost()
 		return
 	}
-	f.queue = append(f.queue, v)
+	f.queue.push(v, &f.spare)
 	if !f.running {
 		f.running = true
 		go f.run()
@@ -65,7 +72,8 @@ func (f *Feed[T]) push(v T, most int) {
 func (f *Feed[T]) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.closed, f.queue = true, nil
+	f.shut.Store(true)
+	f.queue, f.spare = list[T]{}, list[T]{}
 }
 
 // Name returns the name of the hook.
@@ -120,32 +128,38 @@ func (f *Feed[T]) run() {
 	returned = true
 }
 
-// all calls the function until no value waits.
+// all calls the function until no value waits. After a call that did not return, it goes on with
+// the rest of the batch.
 func (f *Feed[T]) all() {
 	for {
-		v, ok := f.next()
-		if !ok {
-			return
+		if f.batch.len == 0 || f.shut.Load() {
+			if !f.take() {
+				return
+			}
+			continue
 		}
+		v := f.batch.pop(&f.done)
+		f.left.Store(int64(f.batch.len))
 		f.since.Store(time.Now().UnixNano())
 		f.call(v)
 	}
 }
 
-func (f *Feed[T]) next() (v T, ok bool) {
+// take makes a batch of all that waits, and reports whether there is any.
+func (f *Feed[T]) take() bool {
 	f.since.Store(0)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue) > 0 {
-		var none T
-		v, f.queue[0] = f.queue[0], none
-		f.queue = f.queue[1:]
-		return v, true
+	f.spare.addBlocks(&f.done)
+	f.batch, f.queue = f.queue, list[T]{}
+	f.left.Store(int64(f.batch.len))
+	if f.batch.len > 0 {
+		return true
 	}
-	f.running, f.queue = false, nil
+	f.running = false
 	for _, ch := range f.idle {
 		close(ch)
 	}
 	f.idle = nil
-	return v, false
+	return false
 }

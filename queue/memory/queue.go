@@ -94,6 +94,9 @@ func New(cfg Config) *Queue {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.cfg.Name }
 
+// System returns "memory", for [queue.SystemNamed].
+func (*Queue) System() string { return "memory" }
+
 // WaitEmpty waits until every message that was published is acknowledged or dead-lettered: nothing
 // is ready, delayed or held. It returns nil then, and ctx.Err() when ctx ends before.
 func (q *Queue) WaitEmpty(ctx context.Context) error {

@@ -178,6 +178,9 @@ func (q *Queue) bury(h holding, st *queue.Settlement) {
 	if st.Stack != "" {
 		m.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
 	}
+	if st.Log != "" {
+		m.Headers[queue.HeaderLog] = cut(st.Log, queue.MaxLog)
+	}
 	q.letters.add(m)
 }
 

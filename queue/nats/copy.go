@@ -113,6 +113,9 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	if c.settlement.Stack != "" {
 		m.Headers[queue.HeaderStack] = cut(c.settlement.Stack, queue.MaxStack)
 	}
+	if c.settlement.Log != "" {
+		m.Headers[queue.HeaderLog] = cut(c.settlement.Log, queue.MaxLog)
+	}
 	letter := encode(s.queue+deadSuffix, "dead:"+c.origin.dedup(), m)
 	if c.subject != s.queue {
 		letter.Header[headerSubject] = []string{c.subject}

@@ -20,6 +20,9 @@ type Queue struct {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
+// System returns "nats", for [queue.SystemNamed].
+func (*Queue) System() string { return "nats" }
+
 // Publish implements [queue.Publisher]. It creates the queue if there is none. A message is
 // confirmed, and not stored again, if its UniqueKey was published within [Config.Duplicates].
 // Without a UniqueKey its ID is compared. If the server confirms nothing for 5 s, the remaining

@@ -48,3 +48,12 @@ func (b *Broker) Queues(ctx context.Context, prefix string) ([]QueueStats, error
 	}
 	return all, nil
 }
+
+// OldestAge implements queue.AgeReporter. It counts messages that are held, too.
+func (q *Queue) OldestAge(ctx context.Context) (time.Duration, error) {
+	all, err := q.broker.Queues(ctx, q.name)
+	if err != nil || len(all) == 0 || all[0].Name != q.name {
+		return 0, err
+	}
+	return all[0].Oldest, nil
+}

@@ -40,6 +40,11 @@ func TestQueues(t *testing.T) {
 	require.Equal(t, []postgres.QueueStats{
 		{Name: "a/delayed"}, {Name: "a/waits", Waiting: 2}, {Name: "b/busy", DeadLettered: 1},
 	}, all)
+	for name, waits := range map[string]bool{"a/waits": true, "a/delayed": false, "a": false} {
+		age, err := b.Queue(name).OldestAge(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, waits, age > 0, name)
+	}
 	some, err := b.Queues(t.Context(), "b/")
 	require.NoError(t, err)
 	require.Len(t, some, 1)

@@ -52,6 +52,9 @@ func (q *Queue) InOrder() *Queue {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
+// System returns "postgresql", for [queue.SystemNamed].
+func (*Queue) System() string { return "postgresql" }
+
 // maxBacklog is the most messages that a Backlog counts.
 const maxBacklog = 10_000
 

@@ -206,6 +206,9 @@ func letterHeaders(st *queue.Settlement, name string) string {
 	if st.Stack != "" {
 		headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
 	}
+	if st.Log != "" {
+		headers[queue.HeaderLog] = cut(st.Log, queue.MaxLog)
+	}
 	return encodeHeaders(headers, nil)
 }
 

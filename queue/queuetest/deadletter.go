@@ -24,6 +24,7 @@ func deadLetterCases() []testCase {
 func deadLetterKeeps(b *bench) {
 	const reason, stack = "smtp: \"bad\" address: Zürich",
 		"goroutine 7 [running]:\nmain.send(0x1)\n\t/src/main.go:12 +0x1d\n"
+	const log = "time=2026-01-02 level=INFO msg=\"dial Zürich\"\nlevel=WARN msg=busy"
 	sent := queue.Message{
 		ID: "poison", Body: []byte("skull"), Headers: map[string]string{"tenant": "acme"},
 		ContentType: "text/plain",
@@ -31,7 +32,9 @@ func deadLetterKeeps(b *bench) {
 	require.NoError(b.t, b.Publisher.Publish(b.ctx, sent))
 	s := b.open(1)
 	b.settle(s, queue.Requeue, b.receive(s))
-	settlement := queue.Settlement{Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Stack: stack}
+	settlement := queue.Settlement{
+		Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Stack: stack, Log: log,
+	}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 
 	letter := b.dead(1)[0]
@@ -41,6 +44,7 @@ func deadLetterKeeps(b *bench) {
 	require.Subset(b.t, letter.Headers, sent.Headers)
 	require.Equal(b.t, reason, letter.Headers[queue.HeaderReason])
 	require.Equal(b.t, stack, letter.Headers[queue.HeaderStack])
+	require.Equal(b.t, log, letter.Headers[queue.HeaderLog])
 	require.Equal(b.t, strconv.Itoa(2), letter.Headers[queue.HeaderAttempts])
 	require.NotEmpty(b.t, letter.Headers[queue.HeaderQueue])
 	at, err := time.Parse(time.RFC3339Nano, letter.Headers[queue.HeaderDeadAt])
@@ -59,6 +63,7 @@ func deadLetterBare(b *bench) {
 	require.Empty(b.t, letter.Body)
 	require.Empty(b.t, letter.Headers[queue.HeaderReason])
 	require.Empty(b.t, letter.Headers[queue.HeaderStack])
+	require.NotContains(b.t, letter.Headers, queue.HeaderLog)
 }
 
 // deadLetterCuts: reason and stack keep their first bytes, up to their maximum.

@@ -102,6 +102,9 @@ func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
 	if s.Stack != "" {
 		h.addText(msg.Headers, queue.HeaderStack, s.Stack, queue.MaxStack)
 	}
+	if s.Log != "" {
+		h.addText(msg.Headers, queue.HeaderLog, s.Log, queue.MaxLog)
+	}
 	return msg
 }
 

@@ -69,7 +69,7 @@ func (s *tableSeed) chunk() string {
 
 // names are those with a meaning for the driver and the broker.
 var names = []string{
-	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt, headerCount,
+	queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderLog, queue.HeaderQueue, queue.HeaderDeadAt, headerCount,
 	headerMillis,
 	"x-death", "CC", "BCC",
 	"x-first-death-queue", queue.HeaderSubject, queue.HeaderExpiration, queue.HeaderEncoding, "",

@@ -22,6 +22,9 @@ type Queue struct {
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
+// System returns "rabbitmq", for [queue.SystemNamed].
+func (*Queue) System() string { return "rabbitmq" }
+
 // Publish implements [queue.Publisher]. It publishes msgs persistently, and returns nil when the
 // broker has confirmed them all. They are in flight together, also with those of other calls; the
 // messages of one call keep their order. The first Publish declares or checks the queue. A message

@@ -123,6 +123,9 @@ func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message
 		if st.Stack != "" {
 			m.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
 		}
+		if st.Log != "" {
+			m.Headers[queue.HeaderLog] = cut(st.Log, queue.MaxLog)
+		}
 	}
 	return encode(m)
 }

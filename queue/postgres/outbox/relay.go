@@ -171,7 +171,8 @@ func unwrap(m queue.Message) (message queue.Message, token string) {
 	m.Priority, _ = strconv.Atoi(headers[headerPriority])
 	for _, name := range []string{
 		headerToken, headerUnique, headerPriority,
-		queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderQueue, queue.HeaderDeadAt,
+		queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderLog, queue.HeaderQueue,
+		queue.HeaderDeadAt,
 	} {
 		delete(headers, name)
 	}
