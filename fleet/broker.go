@@ -40,23 +40,30 @@ type mixed struct {
 const leastValue = 32 << 10
 
 // open opens bus and store. Its error has what to bring if the broker has not got one of them.
-func open(ctx context.Context, b Broker, name string) (queue.Bus, queue.Store, error) {
+func open(ctx context.Context, b Broker, name string) (means, error) {
 	bus, err := b.Bus(ctx, name)
 	if err != nil {
-		return nil, nil, bring("bus", "Mix(another, this)", err)
+		return means{}, bring("bus", "Mix(another, this)", err)
 	}
-	store, err := openStore(ctx, b, name)
+	store, facts, err := openStore(ctx, b, name)
 	if err != nil {
 		_ = bus.Close() // the error of the store is the one to report
-		return nil, nil, err
+		return means{}, err
 	}
-	return bus, store, nil
+	return means{bus, store, facts}, nil
 }
 
-func openStore(ctx context.Context, b Broker, name string) (queue.Store, error) {
+// means is what a node has of its broker.
+type means struct {
+	bus   queue.Bus
+	store queue.Store
+	facts queue.StoreFacts
+}
+
+func openStore(ctx context.Context, b Broker, name string) (queue.Store, queue.StoreFacts, error) {
 	store, err := b.Store(ctx, name)
 	if err != nil {
-		return nil, bring("store", "Mix(this, another)", err)
+		return nil, queue.StoreFacts{}, bring("store", "Mix(this, another)", err)
 	}
 	facts, err := store.Facts(ctx)
 	if err == nil && facts.MaxValue < leastValue {
@@ -64,9 +71,9 @@ func openStore(ctx context.Context, b Broker, name string) (queue.Store, error) 
 	}
 	if err != nil {
 		_ = store.Close() // likewise
-		return nil, bring("store", "Mix(this, another)", err)
+		return nil, facts, bring("store", "Mix(this, another)", err)
 	}
-	return store, nil
+	return store, facts, nil
 }
 
 // bring explains the error of a broker that can't do what a fleet needs.

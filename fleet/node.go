@@ -61,19 +61,19 @@ func Join(ctx context.Context, b Broker, cfg Config, consumers ...*gentask.Consu
 	}
 	named := cfg.Node != ""
 	cfg = cfg.orDefaults()
-	bus, store, err := open(ctx, b, cfg.Name)
+	m, err := open(ctx, b, cfg.Name)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, named: named, instance: randomName(8), started: time.Now(), bus: bus, store: store}
+	n := &Node{cfg: cfg, named: named, instance: randomName(8), started: time.Now(), bus: m.bus, store: m.store}
 	n.openLog()
 	life, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	n.leases, err = lease.NewKeeper(ctx, store, lease.Config{Node: cfg.Node, Log: n.log})
-	if err == nil && len(consumers) > 0 {
-		err = n.join(ctx, life, consumers)
+	n.leases = lease.NewKeeper(m.store, m.facts, lease.Config{Node: cfg.Node, Log: n.log})
+	if len(consumers) == 0 {
+		return n, nil
 	}
-	if err != nil {
+	if err := n.join(ctx, life, consumers); err != nil {
 		_ = n.Close() // the first error is the one to report
 		return nil, err
 	}

@@ -1,11 +1,8 @@
 package lease
 
 import (
-	"context"
 	"log/slog"
 	"time"
-
-	"github.com/gentask/gentask/queue"
 )
 
 // Config has the times of leases. The zero value is right.
@@ -39,14 +36,10 @@ const (
 	again = 100 * time.Millisecond
 )
 
-// ttl returns how long a lease lasts.
-func (c Config) ttl(ctx context.Context, store queue.Store) (time.Duration, error) {
-	facts, err := store.Facts(ctx)
-	if err != nil {
-		return 0, err
-	}
+// ttl returns how long a lease lasts in a store that needs a shortest one.
+func (c Config) ttl(least time.Duration) time.Duration {
 	if c.TTL == 0 {
-		return max(usualTTL, facts.MinLease), nil
+		return max(usualTTL, least)
 	}
-	return c.TTL, nil
+	return c.TTL
 }

@@ -29,19 +29,15 @@ type Keeper struct {
 	turns  map[string]bool // of what is held, or being taken
 }
 
-// NewKeeper returns a keeper for one program. It asks the store for its facts, and takes no lease.
-func NewKeeper(ctx context.Context, store queue.Store, cfg Config) (*Keeper, error) {
-	ttl, err := cfg.ttl(ctx, store)
-	if err != nil {
-		return nil, err
-	}
+// NewKeeper returns a keeper for one program, in a store with these facts. It takes no lease.
+func NewKeeper(store queue.Store, facts queue.StoreFacts, cfg Config) *Keeper {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Keeper{store: store, cfg: cfg, ttl: ttl, turns: map[string]bool{}}
+	k := &Keeper{store: store, cfg: cfg, ttl: cfg.ttl(facts.MinLease), turns: map[string]bool{}}
 	k.life, k.end = context.WithCancel(context.Background())
 	k.patience, k.giveUp = context.WithCancel(context.Background())
-	return k, nil
+	return k
 }
 
 // Close ends the contexts of everything that is held, with [ErrClosed] as their cause. It waits

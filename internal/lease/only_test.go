@@ -33,9 +33,9 @@ func newProgram(t *testing.T, b *memory.Broker, name string, wrap ...func(queue.
 	for _, w := range wrap {
 		store = w(store)
 	}
-	k, err := lease.NewKeeper(t.Context(), store, lease.Config{Node: name})
+	facts, err := store.Facts(t.Context())
 	require.NoError(t, err)
-	return &program{line, k}
+	return &program{line, lease.NewKeeper(store, facts, lease.Config{Node: name})}
 }
 
 // journal has who held a name when, by a clock that all share.

@@ -160,7 +160,7 @@ func TestLeastRights_Seams(t *testing.T) {
 func TestSeams_WithoutNotifications(t *testing.T) {
 	t.Parallel()
 	schema := newSchema(t)
-	p := newProxy(t, address())
+	p := newProxyOf(t, url())
 	p.deaf.Store(true)
 	deaf := newBroker(t, p.url(), postgres.Config{Schema: schema})
 	b := newBroker(t, url(), postgres.Config{Schema: schema})
