@@ -138,6 +138,21 @@ func TestIdle_Stopped(t *testing.T) {
 	})
 }
 
+// TestIdle_AfterItsTask: a worker whose task has ended has its time from then on. Its job has timed
+// out then, however the task has ended.
+func TestIdle_AfterItsTask(t *testing.T) {
+	script := []string{
+		"worker actor", "set Timeout 5s", "run a: 2s ok", "actor a: 2s run", "handle a: ignore", "publish a", "wait 8s",
+	}
+	rested(t, script, func(r atRest) {
+		e := r.job("a")
+		require.True(r, e.busy())
+		r.do("wait 2s")
+		require.False(r, e.busy())
+		require.Equal(r, task.Timeout, endOf(e).Outcome)
+	})
+}
+
 // TestIdle_InTheQueue: the time before its slot does not count.
 func TestIdle_InTheQueue(t *testing.T) {
 	script := []string{

@@ -164,10 +164,9 @@ func (r *refusals) refused(e *entry, reason error, late bool, now time.Time) (ho
 }
 
 // await keeps a delivery that has come back, and is decided, until its floor is over.
-func (r *refusals) await(e *entry, until time.Time, refusal error, now time.Time) {
-	one := r.about(e, now)
-	one.due, one.reason = until, refusal
-	r.err = refusal
+func (r *refusals) await(e *entry, known *returnee, until, now time.Time) {
+	r.of[e] = &refusal{since: now, known: known, due: until, reason: known.refusal}
+	r.err = known.refusal
 }
 
 // recall carries out the earlier decision about a delivery that has come back, without running it,
@@ -195,7 +194,7 @@ func (r *refusals) recall(e *entry, known *returnee) bool {
 	}
 	_ = e.decide(d, known.reason)
 	e.sent = true
-	r.await(e, from, known.refusal, now)
+	r.await(e, known, from, now)
 	return true
 }
 

@@ -153,6 +153,16 @@ func TestRun_StillRuns(t *testing.T) {
 	})
 }
 
+// TestRun_StoppedByItsWorker: a task that a user's worker stops for its timeout has timed out.
+func TestRun_StoppedByItsWorker(t *testing.T) {
+	rested(t, []string{"worker actor", "run a: hang", "publish a", "wait 1s"}, func(r atRest) {
+		e := r.job("a")
+		e.currentTask().Stop(task.ErrTimeout, time.Second)
+		r.do("wait 1s")
+		require.Equal(r, task.Timeout, endOf(e).Outcome)
+	})
+}
+
 // TestEntry_Note: a cause counts if it stopped the run, and is the job's own or a timeout.
 func TestEntry_Note(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -197,6 +207,26 @@ func TestCrash_AfterAbandoned(t *testing.T) {
 		require.Equal(r, 1, r.seen("worker a panics"))
 		require.Equal(r, 1, r.seen("worker a starts"))
 		require.Equal(r, 1, r.seen("event done a: requeue"))
+	})
+}
+
+// TestCrash_AfterItsTask: a worker that crashes after its task has ended is restarted. If the task
+// is left behind, it is not.
+func TestCrash_AfterItsTask(t *testing.T) {
+	for run, starts := range map[string]int{"2s ok": 2, "deaf 1m": 1} {
+		script := []string{
+			"worker actor", "set Grace 1s", "actor a: run 1s panic boom; 1h run", "handle a: ignore", "run a: " + run,
+			"publish a", "wait 2100ms",
+		}
+		rested(t, script, func(r atRest) {
+			require.Equal(r, 1, r.seen("worker a panics"), run)
+			require.Equal(r, starts, r.seen("worker a starts"), run)
+		})
+	}
+	script := []string{"worker actor", "actor a: run 1s panic boom; 1h run", "handle a: ignore", "publish a", "wait 2s"}
+	rested(t, script, func(r atRest) {
+		require.Equal(r, 2, r.seen("worker a starts"))
+		require.Zero(r, r.seen("event done a"), "its task had ended before")
 	})
 }
 

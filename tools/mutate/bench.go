@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -18,7 +19,7 @@ import (
 // bench is the built test binaries, and the tests of each stage.
 type bench struct {
 	dir      string // of the module
-	work     string
+	work     string // the directory of this run, for what no other run may touch
 	stages   []*stage
 	measured measured
 }
@@ -31,19 +32,26 @@ type binary struct {
 }
 
 // newBench builds the binaries, and runs each test alone, without a mutant, to see what it reaches.
+// The caller must close the bench, even after an error.
 func newBench(ctx context.Context, o options, p plan, c *code) (*bench, error) {
 	b := &bench{dir: c.dir}
-	var err error
-	if b.work, err = filepath.Abs(o.work); err != nil {
-		return nil, err
+	shared, err := filepath.Abs(o.work)
+	if err != nil {
+		return b, err
+	}
+	if err := os.MkdirAll(shared, 0o755); err != nil {
+		return b, err
+	}
+	if b.work, err = os.MkdirTemp(shared, "run"); err != nil {
+		return b, err
 	}
 	overlay, err := c.overlay(b.work)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	memory := filepath.Join(b.work, "measured.json")
+	memory := filepath.Join(shared, "measured.json")
 	if b.measured, err = readMeasured(memory); err != nil {
-		return nil, err
+		return b, err
 	}
 	built := map[string]*binary{}
 	for _, one := range p {
@@ -52,19 +60,22 @@ func newBench(ctx context.Context, o options, p plan, c *code) (*bench, error) {
 				continue
 			}
 			if built[pkg], err = b.build(ctx, pkg, overlay); err != nil {
-				return nil, err
+				return b, err
 			}
 		}
 	}
 	for _, one := range p {
 		s, err := b.prepare(ctx, one, built)
 		if err != nil {
-			return nil, errors.Join(err, b.measured.write(memory, built))
+			return b, errors.Join(err, b.measured.write(memory, built))
 		}
 		b.stages = append(b.stages, s)
 	}
 	return b, b.measured.write(memory, built)
 }
+
+// close removes the directory of the run.
+func (b *bench) close() { _ = os.RemoveAll(b.work) }
 
 func (b *bench) build(ctx context.Context, pkg, overlay string) (*binary, error) {
 	name := strings.ReplaceAll(filepath.Clean(pkg), string(filepath.Separator), "-")

@@ -14,7 +14,7 @@
 //	mutate [flags] [file of the core ...]
 //
 // Files limit the run to their mutants. -check compares survivors.txt with the code, and runs
-// nothing.
+// nothing. Several runs may share a directory for their results: the last one to end writes them.
 package main
 
 import (
@@ -128,6 +128,7 @@ func runAll(ctx context.Context, o options, code *code, chosen []*mutant, argued
 		return err
 	}
 	b, err := newBench(ctx, o, plan, code)
+	defer b.close()
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,12 @@ func (m measured) write(path string, binaries map[string]*binary) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644)
+	// By a rename: another run may be reading.
+	written := path + strconv.Itoa(os.Getpid())
+	if err := os.WriteFile(written, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(written, path)
 }
 
 // hashOf returns the hash of a file.
