@@ -15,9 +15,9 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// TestChaos_StoreOnCluster: a store with three replicas keeps its contract on a cluster, also when
+// TestChaos_JetStreamStore: a store with three replicas keeps its contract on a cluster, also when
 // the leader of its stream is killed.
-func TestChaos_StoreOnCluster(t *testing.T) {
+func TestChaos_JetStreamStore(t *testing.T) {
 	if !full {
 		t.Log("part of make chaos")
 		return
