@@ -8,6 +8,10 @@
 // the next one. Every driver passes the conformance suite of package queuetest. Package memory is
 // the executable specification.
 //
+// [Store] and [Bus] are the two seams on which a fleet of nodes stands: small records with
+// revisions, and questions to the programs that are connected. Unlike a Session, they make their
+// connections again by themselves.
+//
 // # Terms
 //
 // A message is published. A delivery is one message that is held and not yet settled. The attempt

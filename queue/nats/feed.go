@@ -20,9 +20,9 @@ type feed struct {
 	pull     string // the subject of requests for messages
 	answers  *natsgo.Subscription
 	asked    int    // messages that were requested and have not come
+	answered bool   // a request was
 	got      uint64 // the number of the last message at the consumer
 	last     uint64 // its sequence in the stream
-	pending  uint64 // messages that were left behind it
 }
 
 // Bounds of a feed.
@@ -62,7 +62,7 @@ func (s *store) feed(ctx context.Context, l *link, prefix string, bare bool) (*f
 	}
 	about := c.CachedInfo()
 	f := &feed{
-		link: l, stream: s.bucket.stream, consumer: about.Name, pending: about.NumPending,
+		link: l, stream: s.bucket.stream, consumer: about.Name,
 		pull: l.api + "CONSUMER.MSG.NEXT." + s.bucket.stream + "." + about.Name,
 	}
 	if f.answers, err = l.nc.SubscribeSync(l.nc.NewInbox()); err != nil {
@@ -74,20 +74,47 @@ func (s *store) feed(ctx context.Context, l *link, prefix string, bare bool) (*f
 	return f, f.demand()
 }
 
-// demand requests more messages when half of the last request has come.
+// demand requests more messages when half of the last request has come. The first request may get
+// lost, because a server of a cluster learns late of a new consumer at another. It is therefore one
+// that is answered at once, and is repeated until that.
 func (f *feed) demand() error {
-	if f.asked > batch/2 {
+	request := fmt.Appendf(nil, `{"batch":%d,"no_wait":true}`, batch)
+	switch {
+	case !f.answered:
+		f.asked = batch
+	case f.asked > batch/2:
 		return nil
+	default:
+		f.asked += batch
+		request = fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, batch, pullTime.Nanoseconds())
 	}
-	f.asked += batch
-	return f.link.nc.PublishRequest(f.pull, f.answers.Subject,
-		fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, batch, pullTime.Nanoseconds()))
+	return f.link.nc.PublishRequest(f.pull, f.answers.Subject, request)
+}
+
+// receive returns the next answer to a request.
+func (f *feed) receive(ctx context.Context) (*natsgo.Msg, error) {
+	for !f.answered {
+		soon, cancel := context.WithTimeout(ctx, retryEvery)
+		m, err := f.answers.NextMsgWithContext(soon)
+		cancel()
+		if err == nil {
+			f.answered = true
+			return m, nil
+		}
+		if soon.Err() == nil {
+			return nil, err
+		}
+		if again := f.demand(); again != nil || ctx.Err() != nil {
+			return nil, errors.Join(again, err)
+		}
+	}
+	return f.answers.NextMsgWithContext(ctx)
 }
 
 // next returns the next message. Its error is that of ctx, or the reason to begin again.
 func (f *feed) next(ctx context.Context) (entry, error) {
 	for {
-		m, err := f.answers.NextMsgWithContext(ctx)
+		m, err := f.receive(ctx)
 		if err != nil {
 			return entry{}, err
 		}
@@ -105,16 +132,19 @@ func (f *feed) next(ctx context.Context) (entry, error) {
 			return entry{}, errGap
 		}
 		f.asked--
-		f.last, f.pending = about.Sequence.Stream, about.NumPending
+		f.last = about.Sequence.Stream
 		return entry{m.Subject, m.Header, m.Data, f.last}, f.demand()
 	}
 }
 
-// status handles the end of a request, which the server reports with what is left of it.
+// status handles the end of a request, which the server may report with what is left of it.
 func (f *feed) status(m *natsgo.Msg, status string) error {
-	left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
-	if status != "408" && status != "404" || err != nil {
+	if status != "408" && status != "404" {
 		return fmt.Errorf("nats: the server has ended a watch: %s %s", status, m.Header.Get("Description"))
+	}
+	left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
+	if err != nil {
+		left = f.asked
 	}
 	f.asked -= left
 	return f.demand()
@@ -129,6 +159,6 @@ func (f *feed) close() {
 	_ = f.link.nc.Publish(f.link.api+"CONSUMER.DELETE."+f.stream+"."+f.consumer, nil)
 }
 
-// whole reports whether all messages up to a sequence were returned, and all that were there when
-// the feed began.
-func (f *feed) whole(seq uint64) bool { return f.pending == 0 && f.last >= seq }
+// whole reports whether all messages up to a sequence were returned. The server's own count of what
+// is left is not exact while messages are replaced.
+func (f *feed) whole(seq uint64) bool { return f.last >= seq }

@@ -46,16 +46,20 @@ func storeWorks(t *testing.T, s queue.Store) {
 	defer stop()
 	expect := func(kind queue.ChangeKind) {
 		t.Helper()
-		c, err, _ := next()
+		c, err, more := next()
+		for more && c.Kind == queue.ChangeAlive && kind != queue.ChangeAlive {
+			c, err, more = next() // the machine may be slow
+		}
 		require.NoError(t, err)
+		require.True(t, more, "no change came in time")
 		require.Equal(t, kind, c.Kind)
 	}
 	expect(queue.ChangeCurrent)
 	first, err := s.Put(soon(t), "a.b", []byte("1"), queue.Absent, time.Hour)
 	require.NoError(t, err)
+	expect(queue.ChangeSet) // before it is replaced
 	_, err = s.Put(soon(t), "a.b", []byte("2"), first, 0)
 	require.NoError(t, err)
-	expect(queue.ChangeSet)
 	expect(queue.ChangeSet)
 	got, err := s.Get(soon(t), "a.b")
 	require.NoError(t, err)

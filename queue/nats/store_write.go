@@ -158,12 +158,14 @@ const (
 
 // refused returns the error of a message that was not stored.
 func (s *store) refused(err *jetstream.APIError) error {
-	switch code := err.ErrorCode; {
-	case code == codeWrongLast, code == codeWrongLastConstant:
+	code := err.ErrorCode
+	if code == codeWrongLast || code == codeWrongLastConstant {
 		return fmt.Errorf("%w: %w", queue.ErrConflict, err)
-	case code == codeMessageTooLarge:
+	}
+	if code == codeMessageTooLarge {
 		return fmt.Errorf("nats: %w: %w", queue.ErrTooLarge, err)
-	case code == codeNoTTL:
+	}
+	if code == codeNoTTL {
 		return fmt.Errorf("nats: %w: stream %q: allow_msg_ttl was turned off, must be true: %w",
 			queue.ErrConfig, s.bucket.stream, err)
 	}

@@ -66,10 +66,10 @@ func BenchmarkWatch(b *testing.B) {
 				if err != nil {
 					return
 				}
-				switch c.Kind {
-				case queue.ChangeSet:
+				if c.Kind == queue.ChangeSet {
 					seen <- c.Record.Revision
-				case queue.ChangeCurrent:
+				}
+				if c.Kind == queue.ChangeCurrent {
 					current <- true
 				}
 			}

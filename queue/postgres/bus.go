@@ -99,7 +99,8 @@ func (b *bus) Ask(ctx context.Context, topic string, question []byte) iter.Seq2[
 	return func(yield func([]byte, error) bool) {
 		var large error
 		if len(question) > maxValue {
-			large = fmt.Errorf("%w: question of %d bytes, must have at most %d", queue.ErrTooLarge, len(question), maxValue)
+			large = fmt.Errorf("%w: question of %d bytes, must have at most %d",
+				queue.ErrTooLarge, len(question), maxValue)
 		}
 		err := b.calls.ready(context.Background(), queue.CheckTopic(topic), large)
 		if err == nil && ctx.Err() == nil {
@@ -128,11 +129,11 @@ func (b *bus) ask(ctx context.Context, topic string, question []byte, yield func
 		if err != nil {
 			return err
 		}
-		for _, answer := range answers {
-			if ctx.Err() != nil || !yield(answer) {
-				return nil
-			}
+		if len(answers) > 0 {
 			wait = leastWait
+		}
+		if !yieldAll(ctx, answers, yield) {
+			return nil
 		}
 		select {
 		case <-time.After(wait):
@@ -143,6 +144,16 @@ func (b *bus) ask(ctx context.Context, topic string, question []byte, yield func
 			return b.closed()
 		}
 	}
+}
+
+// yieldAll yields answers. It returns false if ctx or the loop has ended.
+func yieldAll(ctx context.Context, answers [][]byte, yield func([]byte) bool) bool {
+	for _, answer := range answers {
+		if ctx.Err() != nil || !yield(answer) {
+			return false
+		}
+	}
+	return true
 }
 
 // answers returns those that are not seen, and adds them to seen.

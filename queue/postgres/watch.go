@@ -97,10 +97,8 @@ func (w *watch) follow(ctx context.Context) error {
 		switch {
 		case !more && err == nil:
 			return nil
-		case s.life.Err() != nil:
+		case ctx.Err() != nil, s.life.Err() != nil:
 			return s.closed()
-		case ctx.Err() != nil:
-			return nil
 		case errors.Is(err, queue.ErrConfig):
 			return err
 		case err != nil:

@@ -146,6 +146,22 @@ func answerBugs() map[string]busBug {
 				})
 			}(),
 		},
+		"a function is forgotten when the broker was away": {
+			found: "bus loss/answers again by itself",
+			answer: func(s *flawedBus, topic string, f func([]byte) []byte) (func(), error) {
+				stop, err := s.Bus.Answer(topic, f)
+				if _, away := s.broker.Bus(context.Background(), "other"); away != nil {
+					stop()
+				}
+				return stop, err
+			},
+		},
+	}
+}
+
+// askBugs are mistakes of Ask, and of what ends.
+func askBugs() map[string]busBug {
+	return map[string]busBug{
 		"stop does not wait": {
 			found: "bus/stop",
 			answer: func(s *flawedBus, topic string, f func([]byte) []byte) (func(), error) {
@@ -160,22 +176,6 @@ func answerBugs() map[string]busBug {
 				return func() {}, err
 			},
 		},
-		"a function is forgotten when the broker was away": {
-			found: "bus loss/answers again by itself",
-			answer: func(s *flawedBus, topic string, f func([]byte) []byte) (func(), error) {
-				stop, err := s.Bus.Answer(topic, f)
-				if _, away := s.broker.Bus(context.Background(), "other"); away != nil {
-					stop()
-				}
-				return stop, err
-			},
-		},
-	}
-}
-
-// askBugs are mistakes of Ask and Close.
-func askBugs() map[string]busBug {
-	return map[string]busBug{
 		"an answer comes twice": {
 			found: "bus/everyone answers once",
 			ask: asks(func(answer []byte, err error, yield func([]byte, error) bool) bool {
