@@ -3,6 +3,7 @@ package gentask_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,8 +53,11 @@ func TestJob_ForInstrumentation(t *testing.T) {
 			kind    string
 			batched bool
 		}
+		var mu sync.Mutex
 		got := map[string]facts{}
 		note := func(ctx context.Context, _ int) error {
+			mu.Lock()
+			defer mu.Unlock()
 			job, _ := gentask.FromContext(ctx)
 			got[job.ID()] = facts{job.Kind(), job.Batched()}
 			job.SetTrace(strings.Repeat("x", 200))
