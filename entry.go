@@ -384,5 +384,6 @@ func (e *entry) trace() string {
 // log logs a record about the job.
 func (e *entry) log(level slog.Level, msg string, more ...slog.Attr) {
 	about := jobAttrs(e.delivery.ID, e.item.Attempt, e.trace())
-	e.cfg.Logger.LogAttrs(context.Background(), level, msg, append(about, more...)...)
+	more = append(about, more...)
+	e.cfg.Logger.LogAttrs(context.Background(), level, msg, more...) //nolint:sloglint // a constant of the caller
 }

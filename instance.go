@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,8 @@ func (i *instance) tree(ledger func() actor.Actor) *actor.Props {
 // supervised logs the restarts of the ledger.
 func (i *instance) supervised(ev supervision.Event) {
 	if ev.Kind == supervision.ChildRestarting {
-		i.cfg.Logger.Error("gentask: ledger crashed, started anew", keyError, ev.Reason, keyStack, actor.Stack(ev.Reason))
+		i.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "gentask: ledger crashed, started anew",
+			failureAttrs(ev.Reason)...)
 	}
 }
 

@@ -17,7 +17,7 @@ func Logger(ctx context.Context) *slog.Logger {
 	if job, ok := FromContext(ctx); ok {
 		return job.Logger()
 	}
-	return slog.Default() //nolint:sloglint // as documented
+	return slog.Default()
 }
 
 // Logger returns the logger of the job: see the function [Logger]. In a [Batch] each job has its

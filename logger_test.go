@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -118,7 +117,7 @@ func TestLogsInLetters(t *testing.T) {
 		for i := range 1000 {
 			gentask.Logger(ctx).Info("ü", "n", i)
 		}
-		gentask.Logger(ctx).Info(strings.Repeat("ü", queue.MaxLog))
+		gentask.Logger(ctx).Info("long", "text", strings.Repeat("ü", queue.MaxLog))
 		gentask.Logger(ctx).Info("last")
 		return errors.New("down")
 	}
@@ -138,11 +137,11 @@ func TestLogsInLetters_OfTheLastAttempt(t *testing.T) {
 	letter := letterOf(t, func(ctx context.Context, _ int) error {
 		job, _ := gentask.FromContext(ctx)
 		require.NotContains(t, job.Headers(), queue.HeaderLog)
-		gentask.Logger(ctx).Info(fmt.Sprintf("attempt-%d", job.Attempt()))
+		gentask.Logger(ctx).Info("try", "number", job.Attempt())
 		return errors.New("down")
 	}, true)
-	require.Contains(t, letter.Log, "attempt-3")
-	require.NotContains(t, letter.Log, "attempt-2")
+	require.Contains(t, letter.Log, "number=3")
+	require.NotContains(t, letter.Log, "number=2")
 }
 
 // bomb is a value that panics when it is written.

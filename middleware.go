@@ -99,7 +99,8 @@ type loggedRun struct {
 // log logs the end of the run: crash if it did not return, and otherwise err.
 func (r *loggedRun) log(ctx context.Context, crash, err error) {
 	e := r.job.entry
-	attrs := append(slices.Concat(e.cfg.place, jobAttrs(e.delivery.ID, e.item.Attempt, e.trace())), slog.Duration("took", time.Since(r.begin)))
+	attrs := slices.Concat(e.cfg.place, jobAttrs(e.delivery.ID, e.item.Attempt, e.trace()))
+	attrs = append(attrs, slog.Duration("took", time.Since(r.begin)))
 	ctx = context.WithoutCancel(ctx)
 	// A failed call is counted.
 	_, _ = guard.Call(ctx, e.cfg.hooks.logRuns, func(ctx context.Context) (struct{}, error) {

@@ -120,7 +120,8 @@ func (r *reporter) noSession(kind EventKind, reason error, never bool, held int)
 	if never {
 		level = slog.LevelError
 	}
-	r.log.Log(context.Background(), level, "gentask: no session", "event", kind.String(), keyError, reason, "held", held)
+	r.log.Log(context.Background(), level, "gentask: no session",
+		"event", kind.String(), keyError, reason, "held", held)
 	r.emit(Event{Kind: kind, Reason: reason})
 }
 

@@ -155,7 +155,7 @@ func TestSilence_NoSessionEver(t *testing.T) {
 		require.Greater(t, len(lines), 100)
 		require.Less(t, len(lines), 1000, "not too often")
 		for _, line := range lines {
-			require.Equal(t, "WARN", line["level"])
+			require.Equal(t, "ERROR", line["level"])
 			require.Contains(t, line["error"], memory.ErrRefused.Error())
 		}
 		time.Sleep(2 * time.Second)

@@ -64,7 +64,9 @@ func (b *bench) unchanged(sent queue.Message, d *queue.Delivery) {
 	require.Equal(b.t, sent.ContentType, d.ContentType)
 	require.True(b.t, sent.Time.Equal(d.Time), "time is %v, was %v", d.Time, sent.Time)
 	require.Subset(b.t, d.Headers, sent.Headers)
-	for _, name := range []string{queue.HeaderReason, queue.HeaderStack, queue.HeaderLog, queue.HeaderDeadAt, queue.HeaderQueue} {
+	for _, name := range []string{
+		queue.HeaderReason, queue.HeaderStack, queue.HeaderLog, queue.HeaderDeadAt, queue.HeaderQueue,
+	} {
 		require.NotContains(b.t, slices.Collect(maps.Keys(d.Headers)), name)
 	}
 }
