@@ -29,8 +29,8 @@ type NodeStatus struct {
 	Joined  bool      `json:"joined"`
 	At      time.Time `json:"at"`
 
-	// Revision is that of the newest record in the store, as of when the consumers last followed all
-	// records.
+	// Revision is that of the newest record in the store, as of when the consumers last followed
+	// all records.
 	Revision queue.Revision `json:"revision"`
 
 	// Silent is how long ago the node had the last sign of the store. Above five seconds, commands

@@ -339,8 +339,8 @@ func TestKeyBreaker_HoldUntil(t *testing.T) {
 	require.Equal(t, SoonestAgain+time.Second, g.Pass(keyed("a"), probe).After, "it is not awaited for a probe")
 }
 
-// TestKeyBreaker_Close: all breakers close, which is told in the order of their keys, and none keeps
-// a failure.
+// TestKeyBreaker_Close: all breakers close, which is told in the order of their keys, and none
+// keeps a failure.
 func TestKeyBreaker_Close(t *testing.T) {
 	g, now := newKeyBreaker(), begin
 	for _, key := range []string{"c", "a", "b"} {
