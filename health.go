@@ -181,7 +181,7 @@ func (h Health) Alive() bool {
 type gauges struct {
 	running, held atomic.Int64
 	ended         [queue.DeadLetter + 1]atomic.Uint64 // by disposition
-	turn          atomic.Pointer[time.Time] // of the ledger's last round
+	turn          atomic.Pointer[time.Time]           // of the ledger's last round
 }
 
 // set publishes how many jobs run, and how many deliveries are held.

@@ -143,12 +143,12 @@ func TestCancel_WhereverItIs(t *testing.T) {
 // TestCancel_IsForgotten: a cancellation is gone after Config.Keep.
 func TestCancel_IsForgotten(t *testing.T) {
 	bubble(t, func(w *world) {
-		m := w.add(fleet.Config{}, sleeping(0), gentask.Config{})
+		m := w.add(fleet.Config{Keep: 10 * time.Minute}, sleeping(0), gentask.Config{})
 		_, err := m.Cancel(w.Context(), "emails", "1", ana)
 		require.NoError(w, err)
-		time.Sleep(23 * time.Hour)
+		time.Sleep(9 * time.Minute)
 		require.Len(w, m.consumer.Health().Overrides.Cancelled, 1)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(2 * time.Minute)
 		require.Empty(w, m.consumer.Health().Overrides.Cancelled)
 	})
 }
