@@ -45,8 +45,8 @@ func TestSubscribe_OfKinds(t *testing.T) {
 	})
 }
 
-// TestJob_ForInstrumentation: the queue, the kind that the program has given, the trace, whether the
-// job is one of a batch, and how long its settlement took.
+// TestJob_ForInstrumentation: the queue, the kind that the program has given, the trace, whether
+// the job is one of a batch, and how long its settlement took.
 func TestJob_ForInstrumentation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type facts struct {
