@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -19,7 +20,10 @@ type Proxy struct {
 	conns map[net.Conn]bool
 	held  bool
 
-	back sync.RWMutex // locked while data from the server is held back
+	back     sync.RWMutex // locked while data from the server is held back
+	muted    atomic.Bool  // data from the server is lost
+	refusing atomic.Bool  // new connections are refused
+	filter   atomic.Pointer[func([]byte) []byte]
 }
 
 // NewProxy returns a proxy to the broker at the URL, which names one host and its port.
@@ -60,6 +64,26 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Refuse closes every connection, and refuses new ones until Open.
+func (p *Proxy) Refuse() {
+	p.refusing.Store(true)
+	p.Cut()
+}
+
+// Mute loses what the broker sends, until Open.
+func (p *Proxy) Mute() { p.muted.Store(true) }
+
+// Open ends Refuse and Mute. After Mute it closes every connection: one with a hole is of no use.
+func (p *Proxy) Open() {
+	if p.muted.Swap(false) {
+		p.Cut()
+	}
+	p.refusing.Store(false)
+}
+
+// Filter makes f change what the broker sends from now on, read by read.
+func (p *Proxy) Filter(f func([]byte) []byte) { p.filter.Store(&f) }
+
 // Hold makes the network take everything and deliver nothing, from now on. New connections are
 // still accepted.
 func (p *Proxy) Hold() {
@@ -80,6 +104,10 @@ func (p *Proxy) accept() {
 		if err != nil {
 			p.Cut() // the connections that were accepted during the last Cut
 			return
+		}
+		if p.refusing.Load() {
+			client.Close()
+			continue
 		}
 		server, err := net.Dial("tcp", p.broker.Host)
 		if err != nil {
@@ -127,5 +155,14 @@ type backWriter struct{ writer }
 func (w backWriter) Write(b []byte) (int, error) {
 	w.p.back.RLock()
 	defer w.p.back.RUnlock()
+	if w.p.muted.Load() {
+		return len(b), nil
+	}
+	if f := w.p.filter.Load(); f != nil {
+		if rest := (*f)(b); len(rest) < len(b) {
+			_, err := w.writer.Write(rest)
+			return len(b), err
+		}
+	}
 	return w.writer.Write(b)
 }

@@ -7,13 +7,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gentask/gentask/internal/brokertest"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/nats"
 	"github.com/gentask/gentask/queue/queuetest"
@@ -25,14 +25,14 @@ func TestStoreConformance(t *testing.T) {
 
 func storeFixture(t testing.TB, p *serverProcess, cfg nats.Config) queuetest.StoreFixture {
 	t.Helper()
-	gate := newGate(t, p)
-	b, aside := newBroker(t, gate.url(), cfg), newBroker(t, p.url(), cfg)
+	gate := brokertest.NewProxy(t, p.url())
+	b, aside := newBroker(t, gate.URL(), cfg), newBroker(t, p.url(), cfg)
 	return queuetest.StoreFixture{
 		Open:        func(ctx context.Context) (queue.Store, error) { return b.Store(ctx, "fleet") },
 		Aside:       func(ctx context.Context) (queue.Store, error) { return aside.Store(ctx, "fleet") },
-		Cut:         gate.close,
-		LoseAnswers: gate.mute,
-		Restore:     gate.open,
+		Cut:         gate.Refuse,
+		LoseAnswers: gate.Mute,
+		Restore:     gate.Open,
 		Kill:        p.restart,
 		Wipe: func() {
 			require.NoError(t, bare(t, p.url()).DeleteStream(soon(t), "KV_gentask_fleet"))
@@ -43,39 +43,16 @@ func storeFixture(t testing.TB, p *serverProcess, cfg nats.Config) queuetest.Sto
 func TestBusConformance(t *testing.T) {
 	queuetest.RunBus(t, func(t testing.TB) queuetest.BusFixture {
 		p := newProcess(t)
-		gate := newGate(t, p)
-		b, aside := newBroker(t, gate.url(), nats.Config{}), newBroker(t, p.url(), nats.Config{})
+		gate := brokertest.NewProxy(t, p.url())
+		b, aside := newBroker(t, gate.URL(), nats.Config{}), newBroker(t, p.url(), nats.Config{})
 		return queuetest.BusFixture{
 			Open:    func(ctx context.Context) (queue.Bus, error) { return b.Bus(ctx, "fleet") },
 			Aside:   func(ctx context.Context) (queue.Bus, error) { return aside.Bus(ctx, "fleet") },
-			Cut:     gate.close,
-			Restore: gate.open,
+			Cut:     gate.Refuse,
+			Restore: gate.Open,
 			Kill:    p.restart,
 		}
 	})
-}
-
-// gate is a proxy that can be closed.
-type gate struct{ *proxy }
-
-func newGate(t testing.TB, p *serverProcess) *gate {
-	t.Helper()
-	return &gate{newProxy(t, strings.TrimPrefix(p.url(), "nats://"))}
-}
-
-func (g *gate) close() {
-	g.refusing.Store(true)
-	g.cut()
-}
-
-// mute loses what the server sends.
-func (g *gate) mute() { g.muted.Store(true) }
-
-func (g *gate) open() {
-	if g.muted.Swap(false) {
-		g.cut() // a connection with a hole is of no use
-	}
-	g.refusing.Store(false)
 }
 
 // childEnv has the port and the directory of a server in a child process.

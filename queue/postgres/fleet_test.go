@@ -30,8 +30,8 @@ func TestFleet(t *testing.T) {
 		return fleetrig.Fixture{
 			Connect: func() fleet.Broker { return newBroker(t, private.server.URL(), cfg, in) },
 			ConnectLine: func() fleetrig.Line {
-				p := newProxyOf(t, private.server.URL())
-				return fleetrig.Line{Broker: newBroker(t, p.url(), cfg, in), Cut: p.close, Restore: p.open}
+				p := brokertest.NewProxy(t, private.server.URL())
+				return fleetrig.Line{Broker: newBroker(t, p.URL(), cfg, in), Cut: p.Refuse, Restore: p.Open}
 			},
 			Kill: private.restart,
 		}
