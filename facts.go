@@ -79,7 +79,7 @@ func claimsOf(reason error) (claims facts) {
 		{factAbandoned, guard.Is(reason, task.ErrAbandoned)},
 		{factUndecodable, undecodable(reason)},
 		{factCancelled, guard.Is(reason, ErrCancelled)},
-		{factInterrupted, guard.Is(reason, ErrDrained) || guard.Is(reason, ErrSessionLost) || guard.Is(reason, ErrQuotaLost)},
+		{factInterrupted, interrupted(reason)},
 		{^facts(0), has[*endedError](reason)}, // of another job
 	} {
 		if sign.seen {
@@ -87,6 +87,10 @@ func claimsOf(reason error) (claims facts) {
 		}
 	}
 	return claims
+}
+
+func interrupted(reason error) bool {
+	return guard.Is(reason, ErrDrained) || guard.Is(reason, ErrSessionLost) || guard.Is(reason, ErrQuotaLost)
 }
 
 func has[E error](reason error) bool {

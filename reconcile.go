@@ -31,7 +31,8 @@ func (l *ledger) takesWork() bool { return l.wouldTakeWork() && !l.instance.limi
 
 // wouldTakeWork reports whether the consumer would take work if there were no suspect.
 func (l *ledger) wouldTakeWork() bool {
-	return !l.isPaused() && l.drain == nil && !l.instance.saturated() && !l.instance.limits.breakerOpen() && !l.instance.limits.starves()
+	lim := l.instance.limits
+	return !l.isPaused() && l.drain == nil && !l.instance.saturated() && !lim.breakerOpen() && !lim.starves()
 }
 
 // startReady starts the entries that may start, as long as there are free slots. An entry that a

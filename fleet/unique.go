@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -36,7 +36,8 @@ func (n *Node) Unique(name string, p queue.Publisher, window time.Duration) (*Un
 	case p == nil:
 		return nil, fmt.Errorf("%w: fleet: the publisher is nil; want that of queue %q", queue.ErrConfig, name)
 	case window <= 0 || window > maxWindow:
-		return nil, fmt.Errorf("%w: fleet: the window is %v; want more than 0, and at most %v", queue.ErrConfig, window, maxWindow)
+		return nil, fmt.Errorf("%w: fleet: the window is %v; want more than 0, and at most %v",
+			queue.ErrConfig, window, maxWindow)
 	}
 	return &UniquePublisher{node: n, queue: name, to: p, window: window}, nil
 }
@@ -133,7 +134,7 @@ func reason(results []queue.PublishResult, err error) error {
 
 func (u *UniquePublisher) remembers(ctx context.Context, key string) (bool, error) {
 	_, err := u.node.store.Get(ctx, "unique."+key)
-	if errors.Is(err, queue.ErrNoRecord) {
+	if guard.Is(err, queue.ErrNoRecord) {
 		return false, nil
 	}
 	return err == nil, err
@@ -144,7 +145,7 @@ func (u *UniquePublisher) remembers(ctx context.Context, key string) (bool, erro
 func (u *UniquePublisher) remember(ctx context.Context, key string) error {
 	for {
 		_, err := u.node.store.Put(ctx, "unique."+key, nil, queue.Always, u.window)
-		if err == nil || ctx.Err() != nil || errors.Is(err, queue.ErrConfig) || errors.Is(err, queue.ErrClosed) {
+		if err == nil || ctx.Err() != nil || guard.Is(err, queue.ErrConfig) || guard.Is(err, queue.ErrClosed) {
 			return err
 		}
 		rest(ctx, rememberAgain)

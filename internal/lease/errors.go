@@ -4,7 +4,7 @@ import "errors"
 
 var (
 	// ErrLost is the cause of the end of a context whose lease was lost.
-	ErrLost = errors.New("gentask: the lease is lost: the broker was away for too long, or another program has taken over")
+	ErrLost = errors.New("gentask: the lease is lost: the broker was away, or another program has taken over")
 
 	// ErrClosed is returned after [Keeper.Close].
 	ErrClosed = errors.New("gentask: the node has left its fleet")

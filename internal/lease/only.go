@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -34,7 +35,7 @@ func (k *Keeper) Only(ctx context.Context, name string, f func(ctx context.Conte
 			return context.Cause(ctx)
 		case k.life.Err() != nil:
 			return ErrClosed
-		case !errors.Is(err, errAgain):
+		case err != errAgain: //nolint:errorlint // the value itself
 			return err
 		}
 	}
@@ -74,9 +75,9 @@ func (k *Keeper) take(ctx context.Context, key string) (*hold, error) {
 			return h, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, queue.ErrConfig), errors.Is(err, queue.ErrClosed), errors.Is(err, ErrClosed):
+		case guard.Is(err, queue.ErrConfig), guard.Is(err, queue.ErrClosed), guard.Is(err, ErrClosed):
 			return nil, err
-		case errors.Is(err, queue.ErrConflict):
+		case guard.Is(err, queue.ErrConflict):
 			wait(ctx, behind)
 		default:
 			wait(ctx, again)
@@ -118,8 +119,7 @@ func (k *Keeper) untilFree(ctx context.Context, key string) (queue.Revision, err
 			return queue.Absent, nil
 		}
 	}
-	var f *foundFree
-	if cause := context.Cause(w.ctx); errors.As(cause, &f) {
+	if f, found := guard.As[*freeError](context.Cause(w.ctx)); found {
 		return f.at, nil
 	}
 	return 0, context.Cause(w.ctx)
@@ -135,10 +135,10 @@ type wish struct {
 	held      queue.Revision     // of the last record that was seen
 }
 
-// foundFree is the cause by which an observer ends a wait.
-type foundFree struct{ at queue.Revision }
+// freeError is the cause by which an observer ends a wait.
+type freeError struct{ at queue.Revision }
 
-func (*foundFree) Error() string { return "lease: free" }
+func (*freeError) Error() string { return "lease: free" }
 
 // saw notes a change. It returns true if the name is not held.
 func (w *wish) saw(c queue.Change, key string) (free bool) {
@@ -174,7 +174,7 @@ func (w *wish) observe(r queue.Record) {
 			err = w.keeper.untilVoid(ctx, h.Lease)
 		}
 		if err == nil {
-			err = &foundFree{r.Revision}
+			err = &freeError{r.Revision}
 		}
 		if ctx.Err() == nil {
 			w.cancel(err)
@@ -250,7 +250,7 @@ func (h *hold) giveBack() {
 	defer h.keeper.leave(h.turn)
 	for h.term.ctx.Err() == nil {
 		err := h.keeper.store.Delete(h.term.ctx, h.key, h.revision)
-		if err == nil || errors.Is(err, queue.ErrConflict) || errors.Is(err, queue.ErrClosed) {
+		if err == nil || guard.Is(err, queue.ErrConflict) || guard.Is(err, queue.ErrClosed) {
 			return
 		}
 		wait(h.term.ctx, again)
@@ -259,19 +259,19 @@ func (h *hold) giveBack() {
 
 // contained runs f on a goroutine of its own, and returns its error, also that of a panic or
 // Goexit.
-func contained(ctx context.Context, epoch uint64, f func(context.Context, uint64) error) (err error) {
-	ended := make(chan struct{})
+func contained(ctx context.Context, epoch uint64, f func(context.Context, uint64) error) error {
+	ended := make(chan error, 1)
 	go func() {
-		defer close(ended)
 		returned := false
+		var err error
 		defer func() {
 			if reason := actor.Recovered(recover(), returned); reason != nil {
 				err = fmt.Errorf("gentask: function did not return: %w", reason)
 			}
+			ended <- err
 		}()
 		err = f(ctx, epoch)
 		returned = true
 	}()
-	<-ended
-	return err
+	return <-ended
 }

@@ -2,10 +2,10 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -107,7 +107,7 @@ func (s *Share) step(ctx context.Context) time.Duration {
 		return look
 	}
 	err := s.put(ctx, write)
-	if err == nil || errors.Is(err, queue.ErrConflict) {
+	if err == nil || guard.Is(err, queue.ErrConflict) {
 		return time.Nanosecond // there may be more to do
 	}
 	return again
@@ -237,7 +237,7 @@ func (s *Share) put(ctx context.Context, w *write) error {
 	revision, err := s.keeper.store.Put(ctx, s.key, value, w.at, 0)
 	record := queue.Record{Key: s.key, Value: value, Revision: revision}
 	switch {
-	case errors.Is(err, queue.ErrConflict), errors.Is(err, queue.ErrUncertain):
+	case guard.Is(err, queue.ErrConflict), guard.Is(err, queue.ErrUncertain):
 		var failed error
 		if record, failed = s.keeper.store.Get(ctx, s.key); failed != nil {
 			return err

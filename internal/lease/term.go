@@ -2,9 +2,9 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -98,14 +98,14 @@ func (t *Term) renew() (goesOn bool) {
 // find looks for the revision of the record after a renewal that failed. It returns false if there
 // is no record. Only this program writes it, so any revision is one of its renewals.
 func (t *Term) find(ctx context.Context, failed error) (found bool) {
-	if !errors.Is(failed, queue.ErrConflict) && !errors.Is(failed, queue.ErrUncertain) {
+	if !guard.Is(failed, queue.ErrConflict) && !guard.Is(failed, queue.ErrUncertain) {
 		return true
 	}
 	record, err := t.keeper.store.Get(ctx, leaseKey(t.id))
 	if err == nil {
 		t.revision = record.Revision
 	}
-	return !errors.Is(err, queue.ErrNoRecord)
+	return !guard.Is(err, queue.ErrNoRecord)
 }
 
 // remove removes the record, if that is possible before the others take it for over anyway.

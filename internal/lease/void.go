@@ -2,10 +2,10 @@ package lease
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
+	"github.com/gentask/gentask/internal/guard"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -108,5 +108,5 @@ func (o *observation) isGone(ctx context.Context) bool {
 	if err == nil {
 		o.renewed(record)
 	}
-	return errors.Is(err, queue.ErrNoRecord)
+	return guard.Is(err, queue.ErrNoRecord)
 }
