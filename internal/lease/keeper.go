@@ -16,6 +16,7 @@ type Keeper struct {
 	store queue.Store
 	cfg   Config
 	ttl   time.Duration
+	sight sight
 	work  sync.WaitGroup
 
 	life     context.Context // ends with Close
@@ -34,7 +35,9 @@ func NewKeeper(store queue.Store, facts queue.StoreFacts, cfg Config) *Keeper {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Keeper{store: store, cfg: cfg, ttl: cfg.ttl(facts.MinLease), turns: map[string]bool{}}
+	k := &Keeper{
+		store: store, cfg: cfg, ttl: cfg.ttl(facts.MinLease), sight: sight{store: store}, turns: map[string]bool{},
+	}
 	k.life, k.end = context.WithCancel(context.Background())
 	k.patience, k.giveUp = context.WithCancel(context.Background())
 	return k

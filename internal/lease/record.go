@@ -21,7 +21,10 @@ type holding struct {
 }
 
 // leaseKey returns the key of a lease. The id may come from a record that another program wrote.
-func leaseKey(id string) string { return "lease." + queue.EncodeKey(id) }
+func leaseKey(id string) string { return leasePrefix + "." + queue.EncodeKey(id) }
+
+// leasePrefix is that of all leases.
+const leasePrefix = "lease"
 
 // encode returns a record's value. The types are ours, so there is no error.
 func encode(v any) []byte {

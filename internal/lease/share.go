@@ -48,7 +48,8 @@ type view struct {
 // grant is what this program has under one lease.
 type grant struct {
 	term  *Term
-	has   int       // units that the record gives it, and goes on to if a pending write is applied
+	noted int       // units that it has in the record
+	has   int       // the same, without those that a pending write gives back
 	goal  int       // units that it should have: what is above is given back when it is not in use
 	used  int       // by permits
 	since time.Time // of the last unit that was taken
@@ -224,8 +225,8 @@ func (s *Share) allow() {
 		return
 	}
 	has := s.view.parts[g.term.id].Has
-	if has > g.has {
+	if has > g.noted {
 		g.since = time.Now()
 	}
-	g.has = has
+	g.noted, g.has = has, has
 }

@@ -239,6 +239,41 @@ func TestShare_Insists(t *testing.T) {
 	})
 }
 
+// TestShare_OneWatchForAllLeases: however many programs have units, a hungry one watches all of
+// their leases at once, and none when it is not hungry any more.
+func TestShare_OneWatchForAllLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.NewBroker()
+		const n = 20
+		counted := &countedStore{now: map[string]int{}, most: map[string]int{}}
+		programs, shares := make([]*program, n), make([]*lease.Share, n)
+		for i := range n {
+			programs[i] = newProgram(t, b, fmt.Sprint(i), func(s queue.Store) queue.Store {
+				if i < n-1 {
+					return s
+				}
+				counted.Store = s
+				return counted
+			})
+			shares[i] = programs[i].keeper.Share("jobs", 40, nil)
+			shares[i].Want(5)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		for i, s := range shares {
+			require.Equal(t, 2, grab(s), "program %d: all are hungry, and have their fair share", i)
+		}
+		require.Equal(t, 1, counted.most["lease"])
+		shares[n-1].Want(2)
+		time.Sleep(time.Second)
+		require.Zero(t, counted.now["lease"])
+		for i := range n {
+			shares[i].Close()
+			programs[i].keeper.Close(t.Context())
+		}
+	})
+}
+
 // TestShare_Resize: fewer units are divided evenly, as those in use become free.
 func TestShare_Resize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

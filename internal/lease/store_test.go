@@ -2,6 +2,7 @@ package lease_test
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -27,6 +28,28 @@ func (s *slowStore) Put(
 		return 0, queue.ErrUncertain
 	}
 	return revision, err
+}
+
+// countedStore counts the watches that are open at the same time.
+type countedStore struct {
+	queue.Store
+	mu        sync.Mutex
+	now, most map[string]int
+}
+
+func (s *countedStore) Watch(ctx context.Context, prefix string) iter.Seq2[queue.Change, error] {
+	return func(yield func(queue.Change, error) bool) {
+		s.add(prefix, 1)
+		defer s.add(prefix, -1)
+		s.Store.Watch(ctx, prefix)(yield)
+	}
+}
+
+func (s *countedStore) add(prefix string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now[prefix] += n
+	s.most[prefix] = max(s.most[prefix], s.now[prefix])
 }
 
 // heldStore can hold writes up: it answers that their outcome is uncertain, and applies them later.

@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/gentask/gentask/internal/guard"
@@ -14,22 +13,20 @@ import (
 // store refuses.
 func (k *Keeper) untilVoid(ctx context.Context, id string) error {
 	if id == "" {
-		return nil // what is held refers to no lease
+		return nil // the record of what is held refers to no lease
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	o := &observation{keeper: k, key: leaseKey(id), silence: time.NewTimer(k.ttl), looks: true}
+	o := &observation{keeper: k, feed: k.sight.join(leaseKey(id)), silence: time.NewTimer(k.ttl)}
+	defer k.sight.leave(o.feed)
 	defer o.silence.Stop()
-	changes := make(chan queue.Change)
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer cancel(nil)
-	watching.Go(func() { cancel(k.forward(ctx, o.key, changes)) })
 	for {
 		var over bool
 		select {
-		case c := <-changes:
-			over = o.saw(ctx, c)
+		case <-o.feed.wake:
+			g := k.sight.look(o.feed)
+			if g.err != nil {
+				return g.err
+			}
+			over = o.saw(ctx, g)
 		case <-o.silence.C:
 			over = o.silent(ctx)
 		case <-ctx.Done():
@@ -41,45 +38,21 @@ func (k *Keeper) untilVoid(ctx context.Context, id string) error {
 	}
 }
 
-// forward sends the changes of a key to a channel until ctx ends. It returns the error of the
-// watch.
-func (k *Keeper) forward(ctx context.Context, key string, changes chan<- queue.Change) error {
-	for change, err := range k.store.Watch(ctx, key) {
-		if err != nil {
-			return err
-		}
-		select {
-		case changes <- change:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	return nil
-}
-
 // observation is one program's view of the lease of another.
 type observation struct {
 	keeper  *Keeper
-	key     string
+	feed    *feed
 	last    queue.Record // zero if it was not seen yet
 	silence *time.Timer  // runs out when the lease was not renewed for its time
-	looks   bool         // the first state of the watch has not come yet
 }
 
-// saw notes a change. It returns true if the lease is over.
-func (o *observation) saw(ctx context.Context, c queue.Change) (over bool) {
-	switch c.Kind {
-	case queue.ChangeSet:
-		o.renewed(c.Record)
-	case queue.ChangeGone:
-		return o.isGone(ctx)
-	case queue.ChangeCurrent:
-		return o.last.Revision == 0 && o.isGone(ctx)
-	case queue.ChangeReset:
-		o.last = queue.Record{}
-	case queue.ChangeAlive:
+// saw notes what is known. It returns true if the lease is over.
+func (o *observation) saw(ctx context.Context, g glance) (over bool) {
+	if g.record.Revision != 0 {
+		o.renewed(g.record)
+		return false
 	}
-	return false
+	return g.known && o.isGone(ctx)
 }
 
 // renewed notes that the record is at another revision than before.
@@ -97,14 +70,14 @@ func (o *observation) silent(ctx context.Context) (over bool) {
 	if o.last.Revision == 0 {
 		return o.isGone(ctx)
 	}
-	err := o.keeper.store.Delete(ctx, o.key, o.last.Revision)
+	err := o.keeper.store.Delete(ctx, o.feed.key, o.last.Revision)
 	return err == nil || o.isGone(ctx)
 }
 
 // isGone asks the store whether the record is gone. If it is at another revision, its time begins
 // again. A watch may be behind, so it is not believed.
 func (o *observation) isGone(ctx context.Context) bool {
-	record, err := o.keeper.store.Get(ctx, o.key)
+	record, err := o.keeper.store.Get(ctx, o.feed.key)
 	if err == nil {
 		o.renewed(record)
 	}
