@@ -394,7 +394,8 @@ func TestOverride_IsShown(t *testing.T) {
 		require.Equal(r, "2", r.Events(gentask.EventOverridden)[2].ID)
 		r.Stop(c)
 		lines := log.String()
-		require.Contains(r, lines, `msg="gentask: overridden" consumer=gentask what=paused from=off to=on by=ana reason="the provider is down"`)
+		require.Contains(r, lines, `msg="gentask: overridden" consumer=gentask`)
+		require.Contains(r, lines, `what=paused from=off to=on by=ana reason="the provider is down"`)
 		require.Contains(r, lines, `what=cancelled id=2 to=on others=1 by=ana`)
 	})
 }

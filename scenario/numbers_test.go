@@ -139,6 +139,14 @@ func goodOrStuck(ctx context.Context, payload string) error {
 	return nil
 }
 
+// anyUnits has a unit of FleetLimits for each job.
+type anyUnits struct{}
+
+func (anyUnits) Want(int)                           {}
+func (anyUnits) Acquire() (gentask.QuotaUnit, bool) { return anyUnits{}, true }
+func (anyUnits) Context() context.Context           { return context.Background() }
+func (anyUnits) Release()                           {}
+
 func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -161,6 +169,7 @@ func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field stri
 			require.ErrorContains(t, err, "; want ")
 			return
 		}
+		c.SetQuota(anyUnits{})
 		require.NoError(t, c.Start())
 		header := map[string]string{"customer": "a"}
 		publish := func(body string) {

@@ -26,7 +26,7 @@ type leaseWatch struct {
 	done    chan struct{}
 }
 
-// feed tells one observer of one lease.
+// feed wakes one observer of one lease.
 type feed struct {
 	key  string
 	wake chan struct{} // capacity 1
