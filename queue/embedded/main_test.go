@@ -69,6 +69,7 @@ func eventually(t *testing.T, f func() error) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	b := newBroker(t, t.TempDir(), Config{Queues: nats.Config{Lease: time.Second}})
 	queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
 		q := b.Queue("q" + rand.Text())

@@ -13,6 +13,7 @@ import (
 )
 
 func TestStoreConformance(t *testing.T) {
+	t.Parallel()
 	queuetest.RunStore(t, func(t testing.TB) queuetest.StoreFixture {
 		b, err := embedded.Open(t.TempDir())
 		require.NoError(t, err)
@@ -24,6 +25,7 @@ func TestStoreConformance(t *testing.T) {
 }
 
 func TestBusConformance(t *testing.T) {
+	t.Parallel()
 	queuetest.RunBus(t, func(t testing.TB) queuetest.BusFixture {
 		b, err := embedded.Open(t.TempDir())
 		require.NoError(t, err)

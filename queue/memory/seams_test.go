@@ -11,6 +11,7 @@ import (
 )
 
 func TestStoreConformance(t *testing.T) {
+	t.Parallel()
 	queuetest.RunStore(t, func(testing.TB) queuetest.StoreFixture {
 		b := memory.NewBroker()
 		aside := b.Connect()
@@ -26,6 +27,7 @@ func TestStoreConformance(t *testing.T) {
 }
 
 func TestBusConformance(t *testing.T) {
+	t.Parallel()
 	queuetest.RunBus(t, func(testing.TB) queuetest.BusFixture {
 		b := memory.NewBroker()
 		aside := b.Connect()

@@ -12,6 +12,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]nats.Config{
 		"ack":        {Lease: time.Second},
 		"double ack": {Lease: time.Second, DoubleAck: true},

@@ -20,6 +20,7 @@ import (
 )
 
 func TestStoreConformance(t *testing.T) {
+	t.Parallel()
 	queuetest.RunStore(t, func(t testing.TB) queuetest.StoreFixture { return storeFixture(t, newProcess(t), nats.Config{}) })
 }
 
@@ -41,6 +42,7 @@ func storeFixture(t testing.TB, p *serverProcess, cfg nats.Config) queuetest.Sto
 }
 
 func TestBusConformance(t *testing.T) {
+	t.Parallel()
 	queuetest.RunBus(t, func(t testing.TB) queuetest.BusFixture {
 		p := newProcess(t)
 		gate := brokertest.NewProxy(t, p.url())
