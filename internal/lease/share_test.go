@@ -263,10 +263,10 @@ func TestShare_OneWatchForAllLeases(t *testing.T) {
 		for i, s := range shares {
 			require.Equal(t, 2, grab(s), "program %d: all are hungry, and have their fair share", i)
 		}
-		require.Equal(t, 1, counted.most["lease"])
+		require.Equal(t, 1, counted.of(counted.most))
 		shares[n-1].Want(2)
 		time.Sleep(time.Second)
-		require.Zero(t, counted.now["lease"])
+		require.Zero(t, counted.of(counted.now))
 		for i := range n {
 			shares[i].Close()
 			programs[i].keeper.Close(t.Context())

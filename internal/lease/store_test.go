@@ -52,6 +52,13 @@ func (s *countedStore) add(prefix string, n int) {
 	s.most[prefix] = max(s.most[prefix], s.now[prefix])
 }
 
+// of returns a number of watches of leases.
+func (s *countedStore) of(numbers map[string]int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return numbers["lease"]
+}
+
 // heldStore can hold writes up: it answers that their outcome is uncertain, and applies them later.
 type heldStore struct {
 	queue.Store

@@ -149,28 +149,37 @@ func (a *answerer) subscribe() error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer l.refusals.await(a.subject, cancel)()
-	if err = l.nc.FlushWithContext(ctx); err == nil && l.mayNot(a.subject) {
-		err = context.Cause(ctx)
-		if err == nil {
-			err = l.nc.LastError()
-		}
+	err = l.nc.FlushWithContext(ctx)
+	if refused := l.refusal(ctx, a.subject); refused != nil { // it may have ended the flush
 		_ = sub.Unsubscribe()
 		return fmt.Errorf("nats: %w: the user may not subscribe to %q, must have that right: %w",
-			queue.ErrConfig, a.subject, err)
+			queue.ErrConfig, a.subject, refused)
 	}
-	if err == nil {
-		a.link, a.sub = l, sub
+	if err != nil {
+		_ = sub.Unsubscribe()
+		return err
 	}
-	return err
+	a.link, a.sub = l, sub
+	return nil
 }
 
-// mayNot reports whether the server's last error was that a subject can't be subscribed.
-func (l *link) mayNot(subject string) bool {
-	last := l.nc.LastError()
-	if last == nil || !errors.Is(last, natsgo.ErrPermissionViolation) {
+// refusal returns why the server does not let the user subscribe a subject: the error that has ended
+// ctx, or the server's last one. Nil means that it is about another subject, or there is none.
+func (l *link) refusal(ctx context.Context, subject string) error {
+	for _, err := range []error{context.Cause(ctx), l.nc.LastError()} {
+		if isAbout(err, subject) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isAbout reports whether err is the server's that a subject can't be used.
+func isAbout(err error, subject string) bool {
+	if err == nil || !errors.Is(err, natsgo.ErrPermissionViolation) {
 		return false
 	}
-	m := about.FindStringSubmatch(last.Error())
+	m := about.FindStringSubmatch(err.Error())
 	return m != nil && m[2] == subject
 }
 
