@@ -105,21 +105,30 @@ func (p *Proxy) accept() {
 			p.Cut() // the connections that were accepted during the last Cut
 			return
 		}
-		if p.refusing.Load() {
-			client.Close()
-			continue
-		}
 		server, err := net.Dial("tcp", p.broker.Host)
 		if err != nil {
 			client.Close()
 			continue
 		}
-		p.mu.Lock()
-		p.conns[client], p.conns[server] = true, true
-		p.mu.Unlock()
+		if !p.keep(client, server) {
+			client.Close()
+			server.Close()
+			continue
+		}
 		p.work.Go(func() { p.pass(client, server, writer{p, server}) })
 		p.work.Go(func() { p.pass(server, client, backWriter{writer{p, client}}) })
 	}
+}
+
+// keep notes the two sides of a connection. It returns false if connections are refused by now.
+func (p *Proxy) keep(client, server net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusing.Load() {
+		return false
+	}
+	p.conns[client], p.conns[server] = true, true
+	return true
 }
 
 // pass copies until one side ends, and then closes the other.
