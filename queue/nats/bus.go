@@ -163,8 +163,9 @@ func (a *answerer) subscribe() error {
 	return nil
 }
 
-// refusal returns why the server does not let the user subscribe a subject: the error that has ended
-// ctx, or the server's last one. Nil means that it is about another subject, or there is none.
+// refusal returns why the server does not let the user subscribe a subject: the error that has
+// ended ctx, or the server's last one. Nil means that it is about another subject, or there is
+// none.
 func (l *link) refusal(ctx context.Context, subject string) error {
 	for _, err := range []error{context.Cause(ctx), l.nc.LastError()} {
 		if isAbout(err, subject) {

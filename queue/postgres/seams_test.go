@@ -183,7 +183,8 @@ func TestSeams_WithoutNotifications(t *testing.T) {
 			quick++
 		}
 	}
-	// A change comes when the last one was seen, so without a look of its own none of them is quick.
+	// A change comes when the last one was seen, so without a look of its own none of them is
+	// quick.
 	require.GreaterOrEqual(t, quick, 5, "of 20 changes came before the next read that nothing causes")
 
 	node, err := deaf.Bus(t.Context(), "fleet")
