@@ -195,10 +195,18 @@ func (e *entry) settlement() queue.Settlement {
 	if reason != nil && disposition != queue.Ack && disposition != queue.Release {
 		s.Reason = reason.Error()
 		if disposition == queue.DeadLetter {
-			s.Stack, s.Log = actor.Stack(reason), e.lastLog()
+			s.Evidence = evidence(actor.Stack(reason), e.lastLog())
 		}
 	}
 	return s
+}
+
+// evidence returns what a dead letter has beside its reason; nil if that is nothing.
+func evidence(stack, log string) *queue.Evidence {
+	if stack == "" && log == "" {
+		return nil
+	}
+	return &queue.Evidence{Stack: stack, Log: log}
 }
 
 // settledBy returns a settlement that has no reason, and comes into effect at once.

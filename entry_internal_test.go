@@ -41,7 +41,7 @@ func TestEntry_Settlement(t *testing.T) {
 		e.decision, e.reason = c.d, reason
 		s := e.settlement()
 		require.Equal(t, c.text, s.Reason != "", name)
-		require.Equal(t, c.stacked, s.Stack != "", name)
+		require.Equal(t, c.stacked, s.Evidence != nil, name)
 		require.Equal(t, c.attempt, s.Attempt, name)
 		require.Equal(t, c.uncounted, s.Uncounted, name)
 		e.reason = nil

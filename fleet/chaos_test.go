@@ -17,7 +17,7 @@ import (
 
 // TestChaos_NoCommandIsLost: three operators give a thousand commands to twenty nodes, at the same
 // time and in conflict. Nodes are cut off now and then, writes and answers are lost, late or
-// repeated, and watches begin anew. A second after the trouble every node follows the last command
+// repeated, and watches begin again. A second after the trouble every node follows the last command
 // for each thing, and no confirmed command was overwritten unseen.
 func TestChaos_NoCommandIsLost(t *testing.T) {
 	for seed := range uint64(5) {

@@ -144,7 +144,7 @@ func (s flakyStore) Put(ctx context.Context, key string, value []byte, at queue.
 	return revision, err
 }
 
-// Watch delays changes, repeats the last one of a key, and begins anew.
+// Watch delays changes, repeats the last one of a key, and begins again.
 func (s flakyStore) Watch(ctx context.Context, prefix string) iter.Seq2[queue.Change, error] {
 	return func(yield func(queue.Change, error) bool) {
 		for ctx.Err() == nil {

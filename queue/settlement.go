@@ -69,12 +69,33 @@ type Settlement struct {
 	// counted returns: see [Returner]. Zero means none.
 	Uncounted int
 
-	// Stack is the stack that belongs to Reason, for DeadLetter. It is empty if there is none.
+	// Evidence is what a dead letter has beside its Reason. It is nil if there is none, and for the
+	// other dispositions.
+	Evidence *Evidence
+}
+
+// Evidence helps to find out why a message was dead-lettered.
+type Evidence struct {
+	// Stack is the stack that belongs to the reason. It is empty if there is none.
 	Stack string
 
-	// Log is the last log lines of the attempt, for DeadLetter: valid UTF-8, at most [MaxLog]
-	// bytes. It is empty if there are none.
+	// Log is the last log lines of the attempt: valid UTF-8, at most [MaxLog] bytes. It is empty if
+	// there are none.
 	Log string
+}
+
+// Headers calls f for each header that a dead letter needs, with its text and the most bytes of it.
+// A nil Evidence needs none. Drivers call it.
+func (e *Evidence) Headers(f func(name, text string, most int)) {
+	if e == nil {
+		return
+	}
+	if e.Stack != "" {
+		f(HeaderStack, e.Stack, MaxStack)
+	}
+	if e.Log != "" {
+		f(HeaderLog, e.Log, MaxLog)
+	}
 }
 
 // Attempts returns the number of attempts used up, including the one that has ended.

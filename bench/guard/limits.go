@@ -5,7 +5,7 @@ package main
 // the reason.
 const (
 	kernelAllocs = 12    // allocations for each job
-	kernelBytes  = 1_660 // bytes allocated for each job
+	kernelBytes  = 1_600 // bytes allocated for each job
 	blockedBytes = 4_600 // heap and stacks of a job that blocks, of 100,000
 
 	// timeRatio is the most that a job's time may be of that of the bare protoactor pair. On a

@@ -104,7 +104,8 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	delivery, err := session.Receive(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, session.Settle(t.Context(), []queue.Settlement{{
-		Delivery: delivery, Disposition: queue.DeadLetter, Reason: evil + "\tone\n" + evil, Stack: "main.f()\n\t" + evil,
+		Delivery: delivery, Disposition: queue.DeadLetter, Reason: evil + "\tone\n" + evil,
+		Evidence: &queue.Evidence{Stack: "main.f()\n\t" + evil},
 	}}))
 	require.NoError(t, session.Close(t.Context()))
 	var listed, shown strings.Builder

@@ -98,7 +98,7 @@ func TestProbes(t *testing.T) {
 	require.Equal(t, now.Add(time.Second), m.NextProbe(), "the first wait again")
 }
 
-// TestClose: it closes an open and a probing machine, and the waits begin anew.
+// TestClose: it closes an open and a probing machine, and the waits begin again.
 func TestClose(t *testing.T) {
 	m, now := breaker.New(settings()), start
 	for range 3 {

@@ -175,12 +175,7 @@ func (q *Queue) bury(h holding, st *queue.Settlement) {
 	if st.Reason != "" {
 		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
 	}
-	if st.Stack != "" {
-		m.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
-	}
-	if st.Log != "" {
-		m.Headers[queue.HeaderLog] = cut(st.Log, queue.MaxLog)
-	}
+	st.Evidence.Headers(func(name, text string, most int) { m.Headers[name] = cut(text, most) })
 	q.letters.add(m)
 }
 

@@ -110,12 +110,7 @@ func (s *session) copyOf(c claim) *natsgo.Msg {
 	m.Headers[queue.HeaderQueue] = s.queue
 	m.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
 	m.Headers[queue.HeaderReason] = cut(c.settlement.Reason, queue.MaxReason)
-	if c.settlement.Stack != "" {
-		m.Headers[queue.HeaderStack] = cut(c.settlement.Stack, queue.MaxStack)
-	}
-	if c.settlement.Log != "" {
-		m.Headers[queue.HeaderLog] = cut(c.settlement.Log, queue.MaxLog)
-	}
+	c.settlement.Evidence.Headers(func(name, text string, most int) { m.Headers[name] = cut(text, most) })
 	letter := encode(s.queue+deadSuffix, "dead:"+c.origin.dedup(), m)
 	if c.subject != s.queue {
 		letter.Header[headerSubject] = []string{c.subject}

@@ -47,7 +47,7 @@ func FuzzWire(f *testing.F) {
 			h := &holding{Delivery: d, origin: origin{stream: "q", sequence: 1}}
 			c := claim{holding: h, settlement: queue.Settlement{
 				Disposition: disposition, Reason: reason,
-				Stack: reason,
+				Evidence: &queue.Evidence{Stack: reason},
 			}}
 			again := decode(s.copyOf(c).Header, body, "lost", time.Now())
 			require.Equal(t, m.ID, again.ID)

@@ -123,7 +123,8 @@ func TestACopyOfAFullMessageKeepsItsBody(t *testing.T) {
 	require.Equal(t, 2, d.Attempt)
 	require.Len(t, d.Headers["large"], 150)
 	require.NoError(t, session.Settle(soon(t), []queue.Settlement{{
-		Delivery: d, Disposition: queue.DeadLetter, Reason: "why", Stack: strings.Repeat("s", queue.MaxStack),
+		Delivery: d, Disposition: queue.DeadLetter, Reason: "why",
+		Evidence: &queue.Evidence{Stack: strings.Repeat("s", queue.MaxStack)},
 	}}))
 	letters, err := q.DeadLetters(soon(t), 10)
 	require.NoError(t, err)

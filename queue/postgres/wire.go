@@ -203,12 +203,7 @@ func letterHeaders(st *queue.Settlement, name string) string {
 	if st.Reason != "" {
 		headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
 	}
-	if st.Stack != "" {
-		headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
-	}
-	if st.Log != "" {
-		headers[queue.HeaderLog] = cut(st.Log, queue.MaxLog)
-	}
+	st.Evidence.Headers(func(name, text string, most int) { headers[name] = cut(text, most) })
 	return encodeHeaders(headers, nil)
 }
 

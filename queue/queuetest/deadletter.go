@@ -33,7 +33,8 @@ func deadLetterKeeps(b *bench) {
 	s := b.open(1)
 	b.settle(s, queue.Requeue, b.receive(s))
 	settlement := queue.Settlement{
-		Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Stack: stack, Log: log,
+		Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason,
+		Evidence: &queue.Evidence{Stack: stack, Log: log},
 	}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 
@@ -71,7 +72,9 @@ func deadLetterCuts(b *bench) {
 	reason, stack := strings.Repeat("reason ", queue.MaxReason), strings.Repeat("frame ", queue.MaxStack)
 	b.publish("a")
 	s := b.open(1)
-	settlement := queue.Settlement{Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Stack: stack}
+	settlement := queue.Settlement{
+		Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: reason, Evidence: &queue.Evidence{Stack: stack},
+	}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	letter := b.dead(1)[0]
 	require.Equal(b.t, reason[:queue.MaxReason], letter.Headers[queue.HeaderReason])

@@ -51,7 +51,7 @@ func (b *bench) die(s queue.Session, reason, stack string, ids ...string) {
 		b.publish(id)
 		settlement := queue.Settlement{
 			Delivery: b.receiveID(s, id), Disposition: queue.DeadLetter, Reason: reason,
-			Stack: stack,
+			Evidence: &queue.Evidence{Stack: stack},
 		}
 		require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	}
@@ -101,7 +101,7 @@ func letterShown(b *bench) {
 	b.settle(s, queue.Requeue, b.receive(s))
 	settlement := queue.Settlement{
 		Delivery: b.receive(s), Disposition: queue.DeadLetter, Reason: "smtp: bad address",
-		Stack: stackOfSend,
+		Evidence: &queue.Evidence{Stack: stackOfSend},
 	}
 	require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 	b.die(s, "", "", "bare")

@@ -26,7 +26,7 @@ func letterRedriven(b *bench) {
 		require.Equal(b.t, 2, d.Attempt)
 		settlement := queue.Settlement{
 			Delivery: d, Disposition: queue.DeadLetter, Reason: "smtp: \xff bad",
-			Stack: stackOfSend,
+			Evidence: &queue.Evidence{Stack: stackOfSend},
 		}
 		require.NoError(b.t, s.Settle(b.ctx, []queue.Settlement{settlement}))
 		letter := b.letters(1, queue.LetterFilter{})[0]

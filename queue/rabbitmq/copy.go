@@ -99,12 +99,7 @@ func (h *held) letter(s *queue.Settlement, from string) amqp.Publishing {
 	if s.Reason != "" {
 		h.addText(msg.Headers, queue.HeaderReason, s.Reason, queue.MaxReason)
 	}
-	if s.Stack != "" {
-		h.addText(msg.Headers, queue.HeaderStack, s.Stack, queue.MaxStack)
-	}
-	if s.Log != "" {
-		h.addText(msg.Headers, queue.HeaderLog, s.Log, queue.MaxLog)
-	}
+	s.Evidence.Headers(func(name, text string, most int) { h.addText(msg.Headers, name, text, most) })
 	return msg
 }
 

@@ -39,7 +39,7 @@ func FuzzForeignTable(f *testing.F) {
 		h.ID = "made-up"
 		letter := queue.ReadLetter((&Broker{}).Queue("q").letterOf(&raw, scale{}))
 		require.GreaterOrEqual(t, letter.Deaths, 1)
-		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: reason}
+		st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Evidence: &queue.Evidence{Stack: reason}}
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {
 			require.NoError(t, msg.Headers.Validate())
 			require.NoError(t, checkOutgoing(outgoing{msg: msg}, frameMax))

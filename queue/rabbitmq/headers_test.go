@@ -89,7 +89,9 @@ func FuzzHeaders(f *testing.F) {
 			require.GreaterOrEqual(t, used, 0)
 			require.LessOrEqual(t, used, maxAttempts)
 			h := &held{raw: &raw, Delivery: queue.Delivery{Message: message(&raw, scale{}), Attempt: used + 1}}
-			st := &queue.Settlement{Delivery: &h.Delivery, Reason: reason, Stack: strings.Repeat(reason, 9)}
+			st := &queue.Settlement{
+				Delivery: &h.Delivery, Reason: reason, Evidence: &queue.Evidence{Stack: strings.Repeat(reason, 9)},
+			}
 			later := &queue.Settlement{Delivery: &h.Delivery, After: time.Second}
 			for _, msg := range []amqp.Publishing{h.again(st), h.released(st), h.released(later), h.letter(st, "q")} {
 				require.NoError(t, msg.Headers.Validate())
@@ -168,7 +170,7 @@ func TestHeadersThatFillTheFrame(t *testing.T) {
 	s := open(t, q, 1)
 	letter := queue.Settlement{
 		Delivery: receive(t, s), Disposition: queue.DeadLetter, Reason: "why",
-		Stack: strings.Repeat("s", queue.MaxStack),
+		Evidence: &queue.Evidence{Stack: strings.Repeat("s", queue.MaxStack)},
 	}
 	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{letter}))
 	require.Equal(t, "fine", receive(t, s).ID)

@@ -131,7 +131,9 @@ func TestDispositions(t *testing.T) {
 	d := receive(t, s)
 	require.Equal(t, 3, d.Attempt)
 	require.True(t, d.Redelivered)
-	settle(t, s, queue.Settlement{Delivery: d, Disposition: queue.DeadLetter, Reason: "why", Stack: "where"})
+	settle(t, s, queue.Settlement{
+		Delivery: d, Disposition: queue.DeadLetter, Reason: "why", Evidence: &queue.Evidence{Stack: "where"},
+	})
 	letter := <-morgue
 	letter.Ack()
 	m := decode(letter)
@@ -215,7 +217,7 @@ func FuzzMetadata(f *testing.F) {
 		d := &queue.Delivery{Message: m, Attempt: used + 1}
 		for _, disposition := range []queue.Disposition{queue.Requeue, queue.DeadLetter} {
 			again, copied := usedUp(decode((&Queue{}).copyOf(d,
-				&queue.Settlement{Disposition: disposition, Reason: reason, Stack: reason})))
+				&queue.Settlement{Disposition: disposition, Reason: reason, Evidence: &queue.Evidence{Stack: reason}})))
 			require.True(t, copied)
 			require.Equal(t, min(used+1, maxAttempts), again)
 		}

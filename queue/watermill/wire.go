@@ -120,12 +120,7 @@ func (q *Queue) copyOf(d *queue.Delivery, st *queue.Settlement) *message.Message
 	if st.Disposition == queue.DeadLetter {
 		m.Headers[queue.HeaderQueue] = q.topic
 		m.Headers[queue.HeaderDeadAt] = time.Now().UTC().Format(time.RFC3339Nano)
-		if st.Stack != "" {
-			m.Headers[queue.HeaderStack] = cut(st.Stack, queue.MaxStack)
-		}
-		if st.Log != "" {
-			m.Headers[queue.HeaderLog] = cut(st.Log, queue.MaxLog)
-		}
+		st.Evidence.Headers(func(name, text string, most int) { m.Headers[name] = cut(text, most) })
 	}
 	return encode(m)
 }

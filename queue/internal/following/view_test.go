@@ -14,7 +14,7 @@ import (
 )
 
 // A loop that applies what is to be yielded ends up with the state of the broker, whenever the
-// reading begins again and whatever was missed between.
+// reading begins again and what was missed between.
 func TestViewFollows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		broker, loop := map[string]queue.Revision{}, map[string]queue.Revision{}
