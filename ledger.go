@@ -77,6 +77,15 @@ func (l *ledger) Receive(ctx actor.Context) {
 	if !l.enter(ctx) {
 		return
 	}
+	l.handle(ctx)
+	if !l.ended { // otherwise its children end now
+		l.reconcile(ctx)
+		l.answers.send()
+	}
+	l.session.flush()
+}
+
+func (l *ledger) handle(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivered:
 		l.onDelivered((*entry)(msg))
@@ -105,11 +114,6 @@ func (l *ledger) Receive(ctx actor.Context) {
 	default:
 		l.control(ctx)
 	}
-	if l.ended { // its children end now
-		return
-	}
-	l.reconcile(ctx)
-	l.answers.send()
 }
 
 // enter finds the ledger's instance, and reports whether there is one. Without one the ledger ends.

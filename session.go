@@ -58,6 +58,13 @@ func (s *session) close(within time.Duration) {
 	s.link.Close(within)
 }
 
+// flush is called at the end of each turn of the ledger.
+func (s *session) flush() {
+	if s.link != nil {
+		s.link.Flush()
+	}
+}
+
 // open reports whether there is a session.
 func (s *session) open() bool { return s.phase >= phaseReceiving && s.phase <= phaseResuming }
 

@@ -55,6 +55,7 @@ func BenchmarkSettle(b *testing.B) {
 			for b.Loop() {
 				slots <- struct{}{}
 				l.Settle(d, queue.Settlement{Delivery: d, Disposition: queue.Ack})
+				l.Flush()
 			}
 			for range held {
 				slots <- struct{}{} // until all are answered

@@ -2,8 +2,8 @@
 //
 // A [Link] is one session of a [queue.Source]. One goroutine opens the session and receives from
 // it. Two settle, on lanes of their own: a broker that blocks publishers must not hold up
-// acknowledgements. Cancel, resume, return and the question for the backlog have a goroutine for
-// each call.
+// acknowledgements. [Link.Flush] ends a batch: the settlements of one step go to the driver
+// together. Cancel, resume, return and the question for the backlog have a goroutine for each call.
 //
 // The methods of a link don't block. Their results arrive as messages: [Opened], [Drained],
 // [Flowing], [Settled], [Returned], [Backlog], [Broken] and [Closed], each with its link. Their

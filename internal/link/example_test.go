@@ -39,6 +39,7 @@ func Example() {
 		case *queue.Delivery:
 			fmt.Println("received", msg.ID)
 			l.Settle(msg.ID, queue.Settlement{Delivery: msg, Disposition: queue.Ack})
+			l.Flush()
 		case *link.Settled[string]:
 			fmt.Println("settled", msg.Entries, msg.Err)
 			msg.Recycle()

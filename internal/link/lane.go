@@ -26,8 +26,8 @@ func newLane[E any](from *Link[E]) *lane[E] {
 
 func (q *lane[E]) push(e E, s queue.Settlement) {
 	q.mu.Lock()
-	first := q.next == nil
-	if first {
+	defer q.mu.Unlock()
+	if q.next == nil {
 		q.next, q.spare = q.spare, nil
 	}
 	if q.next == nil {
@@ -35,13 +35,18 @@ func (q *lane[E]) push(e E, s queue.Settlement) {
 	}
 	q.next.Entries = append(q.next.Entries, e)
 	q.next.Settlements = append(q.next.Settlements, s)
-	q.mu.Unlock()
-	if !first {
-		return // the lane has been woken already
+}
+
+// flush wakes take if there is a batch.
+func (q *lane[E]) flush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == nil {
+		return
 	}
 	select {
 	case q.ready <- struct{}{}:
-	default:
+	default: // it has been woken already
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/actor"
@@ -19,8 +20,9 @@ type Link[E any] struct {
 	ctx     context.Context //nolint:containedctx // of the goroutines of the link
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
-	acks    *lane[E] // settlements that are one write
-	copies  *lane[E] // settlements that publish a copy first
+	acks    *lane[E]    // settlements that are one write
+	copies  *lane[E]    // settlements that publish a copy first
+	pushed  atomic.Bool // to a lane, and not flushed
 	resumed chan struct{}
 	owed    owed
 
@@ -127,15 +129,26 @@ func (l *Link[E]) receive() {
 	}
 }
 
-// Settle passes a settlement to the session. [Settled] has the answer, for e and for others that
-// were settled with it. Acknowledgements don't wait for other settlements. After Close it has no
-// effect.
+// Settle keeps a settlement for the session until [Link.Flush]. [Settled] has the answer, for e and
+// for others that were settled with it. Acknowledgements don't wait for other settlements. After
+// Close it has no effect.
 func (l *Link[E]) Settle(e E, s queue.Settlement) {
 	lane := l.copies
 	if s.Disposition == queue.Ack {
 		lane = l.acks
 	}
 	lane.push(e, s)
+	l.pushed.Store(true)
+}
+
+// Flush passes the settlements since the last call to the session. The caller calls it when it has
+// no more of them for now. So those of one step are one batch, however the goroutines run.
+func (l *Link[E]) Flush() {
+	if !l.pushed.Swap(false) {
+		return
+	}
+	l.acks.flush()
+	l.copies.flush()
 }
 
 func (l *Link[E]) settleAll(lane *lane[E]) {

@@ -325,6 +325,7 @@ func (r *rig) settleAs(disposition queue.Disposition, all ...*queue.Delivery) {
 	for _, d := range all {
 		r.link.Settle(d, queue.Settlement{Delivery: d, Disposition: disposition})
 	}
+	r.link.Flush()
 }
 
 func settlementsOf(all []*queue.Delivery) []queue.Settlement {

@@ -20,6 +20,7 @@ func TestSettle(t *testing.T) {
 		all := r.deliver("a", "b", "c", "d")
 		for i, disposition := range []queue.Disposition{queue.Ack, queue.Release, queue.Requeue, queue.DeadLetter} {
 			r.link.Settle(all[i], queue.Settlement{Delivery: all[i], Disposition: disposition, After: time.Hour})
+			r.link.Flush()
 			m := next[*settled](r)
 			require.Equal(r, link.Answer{}, m.Answer)
 			require.False(r, m.Late)
@@ -108,7 +109,7 @@ func TestSettle_Answers(t *testing.T) {
 					}
 				}
 				r.settleAs(queue.Ack, all...)
-				for _, msg := range r.take() { // one batch or two
+				for _, msg := range r.take() {
 					check(msg.(*settled).Answer)
 				}
 				r.link.Return(all, settlementsOf(all))
@@ -161,6 +162,29 @@ func TestSettle_Batches(t *testing.T) {
 		require.Equal(r, all[:1], next[*settled](r).Entries)
 		more <- struct{}{}
 		require.Equal(r, all[1:], next[*settled](r).Entries)
+	})
+}
+
+// TestSettle_Flush: nothing is settled before a flush, and what was settled before it is one batch
+// of each lane, in order.
+func TestSettle_Flush(t *testing.T) {
+	withSession(t, func(r *rig) {
+		all := r.deliver("a", "b", "c", "d")
+		for i, disposition := range []queue.Disposition{queue.Ack, queue.DeadLetter, queue.DeadLetter, queue.Ack} {
+			r.link.Settle(all[i], queue.Settlement{Delivery: all[i], Disposition: disposition})
+			synctest.Wait()
+		}
+		r.sends()
+		r.link.Flush()
+		batches := map[string]*settled{}
+		for _, msg := range r.take() {
+			batches[msg.(*settled).Entries[0].ID] = msg.(*settled)
+		}
+		require.Len(r, batches, 2)
+		require.Equal(r, []*queue.Delivery{all[0], all[3]}, batches["a"].Entries)
+		require.Equal(r, all[1:3], batches["b"].Entries)
+		r.link.Flush()
+		r.sends()
 	})
 }
 
@@ -412,6 +436,7 @@ func TestSettle_AllocatesNothing(t *testing.T) {
 	for _, disposition := range []queue.Disposition{queue.Ack, queue.DeadLetter} {
 		allocs := testing.AllocsPerRun(1000, func() {
 			l.Settle(d, queue.Settlement{Delivery: d, Disposition: disposition})
+			l.Flush()
 			<-answered
 		})
 		require.Zero(t, allocs, disposition)

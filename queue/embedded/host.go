@@ -122,7 +122,7 @@ func options(dir string, sync Sync) *server.Options {
 // InProcessConn implements [nats.InProcessServer].
 func (h *host) InProcessConn() (net.Conn, error) {
 	h.mu.Lock()
-	s, err := h.server, h.failure
+	s, err := h.server, h.reason()
 	h.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -181,10 +181,21 @@ func (h *host) current() *server.Server {
 	return h.server
 }
 
-// failed returns the known reason why nothing can be stored, or nil.
+// failed returns the known reason why nothing can be stored, or nil. While a directory is being
+// removed the server fails first; afterwards the removal is the reason.
 func (h *host) failed() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.reason()
+}
+
+// reason is called with mu held.
+func (h *host) reason() error {
+	if h.failure != nil && !h.closed && !errors.Is(h.failure, ErrRemoved) {
+		if gone := h.lock.held(); gone != nil {
+			h.failure = unable(gone)
+		}
+	}
 	return h.failure
 }
 
@@ -213,7 +224,7 @@ func (h *host) failWith(err error) error {
 	case h.hint <- struct{}{}:
 	default:
 	}
-	return h.failure
+	return h.reason()
 }
 
 // unable returns the error of a broker that can't store, because of err.
