@@ -89,7 +89,8 @@ func Run(ctx context.Context, source queue.Source, behavior Behavior, cfg Config
 //   - [ErrRunning]: the consumer runs already, and goes on
 //   - [queue.ErrConfig]: the broker refuses a setting, before the first session
 //   - [ErrNoSession], with the error of the last attempt: until ctx ended, no session could be
-//     opened at all; see [Config.FailFast]
+//     opened at all; see [Config.FailFast]. A first attempt that the end of ctx cuts within a second
+//     is no failure.
 //   - [supervision.ErrIntensity]: the consumer's ledger crashed too often
 //   - [ErrStanding]: the consumer did not stop, 10 s after all of its limits
 //

@@ -233,8 +233,8 @@ func (l *ledger) onFlowing(k *sessionLink) {
 // onBroken ends a session: its deliveries are lost, and the next one is opened after a while. A
 // consumer that never had a session gives up if the broker refuses: waiting doesn't mend a mistake.
 func (l *ledger) onBroken(ctx actor.Context, k *sessionLink, reason error) {
-	if l.session.stale(k) {
-		return
+	if l.session.stale(k) || l.drain != nil && l.session.cutShort() {
+		return // the link is being closed already
 	}
 	kind := l.session.fail(reason, l.cfg.Reconnect.Max)
 	l.report.noSession(kind, reason, !l.instance.opened.Load(), l.held.Len())

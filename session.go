@@ -85,6 +85,13 @@ func (s *session) brought(now time.Time) (mended bool) {
 	return s.silence.brought(now)
 }
 
+// promptly is how long a broker may take to open a session before that is a reason to complain.
+const promptly = time.Second
+
+// cutShort reports whether the consumer's own end has cut an attempt to open a session that was not
+// slow. Its error is no fault of the broker. It is called while the consumer drains.
+func (s *session) cutShort() bool { return s.phase == phaseOpening && time.Since(s.since) < promptly }
+
 // fail records why a session broke, or was not opened, and returns which of the two it is. A
 // session that lasted for longer than good is not counted as a failure, even if it brought nothing.
 func (s *session) fail(reason error, good time.Duration) EventKind {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,12 +54,12 @@ func runNode(arg string) error {
 		return err
 	}
 	consumer, err := gentask.New(q, gentask.Handle(func(ctx context.Context, _ []byte) error {
-		j.write("+")
+		job, _ := gentask.FromContext(ctx)
+		defer j.begin("job", job.ID())()
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 		}
-		j.leave("-")
 		return nil
 	}), gentask.Config{Concurrency: 4, Policy: gentask.Policy{Fleet: gentask.FleetLimits{Concurrency: unitsOfProcesses}}})
 	if err != nil {
@@ -72,12 +73,12 @@ func runNode(arg string) error {
 		return err
 	}
 	go func() {
-		_ = node.Only(ctx, "report", func(ctx context.Context, epoch uint64) error {
-			j.write(fmt.Sprint("enter ", epoch))
+		err := node.Only(ctx, "report", func(ctx context.Context, epoch uint64) error {
+			defer j.begin("only", fmt.Sprint(epoch))()
 			<-ctx.Done()
-			j.leave("leave")
 			return ctx.Err()
 		})
+		j.send(nil, "fault", "Only has returned", err)
 	}()
 	return j.read()
 }
@@ -89,22 +90,24 @@ type nodeJournal struct {
 	open []chan struct{} // those who wait for an answer
 }
 
-func (j *nodeJournal) write(line string) { j.send(line, nil) }
-
-// leave writes a line and waits for the answer.
-func (j *nodeJournal) leave(line string) {
-	done := make(chan struct{})
-	j.send(line, done)
-	<-done
+// begin reports that something begins. The returned function reports its end, and waits for the
+// answer.
+func (j *nodeJournal) begin(kind, id string) (end func()) {
+	j.send(nil, "+", kind, id, time.Now().UnixNano())
+	return func() {
+		done := make(chan struct{})
+		j.send(done, "-", kind, id, 0)
+		<-done
+	}
 }
 
-func (j *nodeJournal) send(line string, done chan struct{}) {
+func (j *nodeJournal) send(done chan struct{}, words ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if done != nil {
 		j.open = append(j.open, done)
 	}
-	_, _ = fmt.Fprintln(j.conn, line)
+	_, _ = fmt.Fprintln(j.conn, words...)
 }
 
 // read gives the answers to those who wait, until the journal ends.
@@ -124,50 +127,56 @@ type fleetJournal struct {
 	listener net.Listener
 	work     sync.WaitGroup
 
-	mu     sync.Mutex
-	nodes  map[string]*seenNode
-	most   int
-	jobs   int
-	epoch  uint64
-	faults []string
-	taken  time.Time // of the last run of the singleton
-	busy   time.Duration
-	since  time.Time
+	mu        sync.Mutex
+	processes []*process
+	most      int
+	jobs      int
+	epoch     uint64 // of the last run of the singleton
+	taken     time.Time
+	faults    []string
+	busy      time.Duration
+	since     time.Time
 }
 
-// seenNode is one process. What runs in it while it is frozen does not count, until it has ended.
-type seenNode struct {
-	jobs, frozen         int
-	holds, frozenHolding bool
+// process is a node that can be killed. What began before it was frozen does not count from then
+// on, because the lease may be over; it remains in running until it has ended.
+type process struct {
+	name    string
+	cmd     *exec.Cmd
+	running map[string]bool // jobs and runs of the singleton; false if it was frozen meanwhile
+	stopped int64           // when it was frozen last
 }
 
 func newFleetJournal(t *testing.T) *fleetJournal {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "journal"))
 	require.NoError(t, err)
-	j := &fleetJournal{listener: l, nodes: map[string]*seenNode{}, since: time.Now()}
-	return j
+	return &fleetJournal{listener: l, since: time.Now()}
 }
 
 // serve reads what one process reports, until it is dead.
-func (j *fleetJournal) serve(name string, conn net.Conn) {
+func (j *fleetJournal) serve(p *process, conn net.Conn) {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
-		if j.note(name, lines.Text()) {
+		if j.note(p, lines.Text()) {
 			_, _ = fmt.Fprintln(conn, "seen")
 		}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.tick()
-	j.nodes[name] = &seenNode{}
+	clear(p.running)
 	_ = conn.Close()
 }
 
 // tick adds up how long how many jobs have run.
 func (j *fleetJournal) tick() (now int) {
-	for _, n := range j.nodes {
-		now += n.jobs
+	for _, p := range j.processes {
+		for what, counts := range p.running {
+			if counts && strings.HasPrefix(what, "job") {
+				now++
+			}
+		}
 	}
 	j.busy += time.Duration(now) * time.Since(j.since)
 	j.since = time.Now()
@@ -175,92 +184,101 @@ func (j *fleetJournal) tick() (now int) {
 }
 
 // note notes a line. It returns true if it is to be answered.
-func (j *fleetJournal) note(name, line string) (answer bool) {
+func (j *fleetJournal) note(p *process, line string) (answer bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.tick()
-	n := j.nodes[name]
-	switch {
-	case line == "+":
-		n.jobs++
-		j.most = max(j.most, j.tick())
-	case line == "-" && n.frozen > 0:
-		n.frozen--
-		return true
-	case line == "-":
-		n.jobs--
-		j.jobs++
-		return true
-	case line == "leave":
-		n.holds, n.frozenHolding = false, false
-		return true
-	default:
-		j.enter(name, line)
+	var sign, kind, id string
+	var at int64
+	if _, err := fmt.Sscan(line, &sign, &kind, &id, &at); err != nil {
+		j.faults = append(j.faults, p.name+": "+line)
+		return false
 	}
+	what := kind + " " + id
+	if sign == "-" {
+		delete(p.running, what)
+		if kind == "job" {
+			j.jobs++
+		}
+		return true
+	}
+	counts := at > p.stopped
+	if kind == "only" {
+		j.enter(p, id, counts)
+	}
+	p.running[what] = counts
+	j.most = max(j.most, j.tick())
 	return false
 }
 
-func (j *fleetJournal) enter(name, line string) {
+// enter notes a run of the singleton.
+func (j *fleetJournal) enter(p *process, id string, counts bool) {
 	var epoch uint64
-	_, _ = fmt.Sscanf(line, "enter %d", &epoch)
-	for other, n := range j.nodes {
-		if n.holds {
-			j.faults = append(j.faults, other+" and "+name+" at once")
+	_, _ = fmt.Sscan(id, &epoch)
+	for _, other := range j.processes {
+		for what, runs := range other.running {
+			if runs && counts && strings.HasPrefix(what, "only") {
+				j.faults = append(j.faults, other.name+" and "+p.name+" at once")
+			}
 		}
 	}
 	if epoch <= j.epoch {
 		j.faults = append(j.faults, fmt.Sprintf("epoch %d after %d", epoch, j.epoch))
 	}
 	j.epoch, j.taken = epoch, time.Now()
-	j.nodes[name].holds = true
 }
 
-// freeze notes that a process stands still.
-func (j *fleetJournal) freeze(name string) {
+// holder returns the process that runs the singleton, and the epoch; nil for none. A process that
+// was frozen may have lost it without knowing.
+func (j *fleetJournal) holder() (*process, uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.tick()
-	n := j.nodes[name]
-	n.frozen, n.jobs = n.frozen+n.jobs, 0
-	n.frozenHolding, n.holds = n.frozenHolding || n.holds, false
-}
-
-// holder returns the node that runs the singleton; empty for none.
-func (j *fleetJournal) holder() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for name, n := range j.nodes {
-		if n.holds {
-			return name
+	for _, p := range j.processes {
+		if _, found := p.running[fmt.Sprint("only ", j.epoch)]; found {
+			return p, j.epoch
 		}
 	}
-	return ""
-}
-
-// process is a node that can be killed.
-type process struct {
-	cmd *exec.Cmd
+	return nil, j.epoch
 }
 
 // start starts a node, with a connection to the broker through at.
 func (j *fleetJournal) start(t *testing.T, name, at string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), nodeEnv+"="+j.listener.Addr().String()+";"+at+";"+name)
-	cmd.Stderr = os.Stderr
-	require.NoError(t, cmd.Start())
+	p := &process{name: name, cmd: exec.Command(os.Args[0]), running: map[string]bool{}}
+	p.cmd.Env = append(os.Environ(), nodeEnv+"="+j.listener.Addr().String()+";"+at+";"+name)
+	p.cmd.Stderr = os.Stderr
+	require.NoError(t, p.cmd.Start())
 	conn, err := j.listener.Accept()
 	require.NoError(t, err)
 	j.mu.Lock()
-	j.nodes[name] = &seenNode{}
+	j.processes = append(j.processes, p)
 	j.mu.Unlock()
-	j.work.Go(func() { j.serve(name, conn) })
-	return &process{cmd}
+	j.work.Go(func() { j.serve(p, conn) })
+	return p
 }
 
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
+}
+
+// freeze makes a process stand still for d.
+func (j *fleetJournal) freeze(t *testing.T, p *process, d time.Duration) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	require.NoError(t, err)
+	require.True(t, status.Stopped())
+	j.mu.Lock()
+	j.tick()
+	p.stopped = time.Now().UnixNano()
+	for what := range p.running {
+		p.running[what] = false
+	}
+	j.mu.Unlock()
+	time.Sleep(d)
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGCONT))
 }
 
 // TestProcesses: eight processes that are killed, frozen and cut off, and a broker that is killed.
@@ -279,29 +297,27 @@ func TestProcesses(t *testing.T) {
 		defer proxies[i].Close()
 		nodes[i] = j.start(t, fmt.Sprint(i), proxies[i].URL())
 	}
-	require.Eventually(t, func() bool { return j.holder() != "" && j.ended() > 100 }, 30*time.Second, 10*time.Millisecond)
+	j.goesOn(t)
 	j.calm(t, 3*time.Second)
 
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)) //nolint:gosec // it is printed with the rest
 	var takeovers []time.Duration
 	for range troubles() {
 		i := r.IntN(n)
-		name := fmt.Sprint(i)
 		switch r.IntN(5) {
 		case 0, 1:
-			if holder := j.holder(); holder != "" {
-				_, _ = fmt.Sscan(holder, &i)
-				name = holder
+			holder, epoch := j.holder()
+			if holder != nil {
+				i = slices.Index(nodes, holder)
 			}
 			began := time.Now()
 			nodes[i].kill()
-			takeovers = append(takeovers, j.takeover(t, began))
-			nodes[i] = j.start(t, name, proxies[i].URL())
+			if holder != nil {
+				takeovers = append(takeovers, j.takeover(t, epoch, began))
+			}
+			nodes[i] = j.start(t, nodes[i].name, proxies[i].URL())
 		case 2:
-			require.NoError(t, nodes[i].cmd.Process.Signal(syscall.SIGSTOP))
-			j.freeze(name)
-			time.Sleep(time.Duration(r.IntN(4000)) * time.Millisecond)
-			require.NoError(t, nodes[i].cmd.Process.Signal(syscall.SIGCONT))
+			j.freeze(t, nodes[i], time.Duration(r.IntN(4000))*time.Millisecond)
 		case 3:
 			proxies[i].Refuse()
 			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
@@ -313,8 +329,7 @@ func TestProcesses(t *testing.T) {
 		}
 		time.Sleep(time.Duration(r.IntN(1000)) * time.Millisecond)
 	}
-	before := j.ended()
-	require.Eventually(t, func() bool { return j.ended() > before+100 }, 30*time.Second, 10*time.Millisecond, "jobs run again")
+	j.goesOn(t)
 	for _, p := range nodes {
 		p.kill()
 	}
@@ -331,6 +346,16 @@ func troubles() int {
 		return 100
 	}
 	return 8
+}
+
+// goesOn waits until the singleton runs, and more jobs have ended.
+func (j *fleetJournal) goesOn(t *testing.T) {
+	t.Helper()
+	before := j.ended()
+	require.Eventually(t, func() bool {
+		holder, _ := j.holder()
+		return holder != nil && j.ended() > before+100
+	}, 30*time.Second, 10*time.Millisecond, "jobs and the singleton run")
 }
 
 func (j *fleetJournal) ended() int {
@@ -354,10 +379,13 @@ func (j *fleetJournal) calm(t *testing.T, d time.Duration) {
 }
 
 // takeover returns how long after the kill of its holder the singleton ran again.
-func (j *fleetJournal) takeover(t *testing.T, killed time.Time) time.Duration {
+func (j *fleetJournal) takeover(t *testing.T, epoch uint64, killed time.Time) time.Duration {
 	t.Helper()
-	require.Eventually(t, func() bool { return j.holder() != "" }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool {
+		_, now := j.holder()
+		return now > epoch
+	}, 30*time.Second, time.Millisecond)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return max(0, j.taken.Sub(killed))
+	return j.taken.Sub(killed)
 }

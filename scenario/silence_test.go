@@ -162,6 +162,44 @@ func TestSilence_NoSessionEver(t *testing.T) {
 	})
 }
 
+// slowToOpen is a queue whose sessions open after a while.
+type slowToOpen struct {
+	queue.Source
+	after time.Duration
+}
+
+func (s slowToOpen) Open(ctx context.Context, opts queue.Options) (queue.Session, error) {
+	select {
+	case <-time.After(s.after):
+		return s.Source.Open(ctx, opts)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestSilence_StoppedAtOnce: a consumer that is stopped before its first session was there says
+// nothing of it, unless the broker was slow.
+func TestSilence_StoppedAtOnce(t *testing.T) {
+	for after, want := range map[time.Duration]error{
+		0: nil, 100 * time.Millisecond: nil, 999 * time.Millisecond: nil, time.Second: gentask.ErrNoSession, 3 * time.Second: gentask.ErrNoSession,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			j := &journal{}
+			q := slowToOpen{memory.New(memory.Config{}), 10 * time.Second}
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			err := gentask.Run(ctx, q, gentask.Handle(func(context.Context, int) error { return nil }), gentask.Config{Logger: j.logger()})
+			require.ErrorIs(t, err, want)
+			if want == nil {
+				require.Empty(t, j.of(t, noSession))
+				return
+			}
+			require.ErrorIs(t, err, context.Canceled)
+			require.Len(t, j.of(t, noSession), 1)
+		})
+	}
+}
+
 // TestSilence_ASessionOnce: who was in once is no mistake. Run drains and returns nil, and what is
 // lost then is a warning.
 func TestSilence_ASessionOnce(t *testing.T) {
