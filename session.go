@@ -143,7 +143,8 @@ const (
 	doubtsEnough = 2
 
 	// renewTime is how long a renewal of the intake may take. A dead network would not answer it.
-	renewTime = time.Second
+	// It is a little less than two ticks, so that the second one sees that it hangs.
+	renewTime = 900 * time.Millisecond
 )
 
 // silence is the state of a session that brings nothing.

@@ -29,7 +29,7 @@ func TestScenario36_FrozenConnection(t *testing.T) {
 			jobs := scaled(2000, 5000)
 			tr.Publish(jobs)
 			tr.Consume(1, gentask.Config{Concurrency: 4, Prefetch: 8})
-			for range scaled(1, 5) {
+			for range scaled(2, 5) {
 				tr.Ran(jobs / 10)
 				p.Freeze()
 				lost := len(tr.Events(gentask.EventSessionLost))

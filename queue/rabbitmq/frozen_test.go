@@ -41,6 +41,28 @@ func TestScenario22_FrozenPublisher(t *testing.T) {
 	}
 }
 
+// TestFrozenGauge: the connection for counts goes silent. The next count comes over another one,
+// long before the limit of the request.
+func TestFrozenGauge(t *testing.T) {
+	p := newProxy(t)
+	q := p.queue(t)
+	require.NoError(t, q.Publish(t.Context(), numbered(2)...))
+	for range 3 {
+		waits(t, q, 2)
+		p.last().freeze()
+		start := time.Now()
+		waits(t, q, 2)
+		require.Less(t, time.Since(start), q.broker.cfg.DialTimeout/2)
+	}
+}
+
+func waits(t *testing.T, q *Queue, want int) {
+	t.Helper()
+	n, err := q.Backlog(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, n)
+}
+
 // TestPulse: the connection for publishing has short heartbeats, whatever the config and the URL
 // have; nothing else of the URL is changed.
 func TestPulse(t *testing.T) {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -15,8 +16,13 @@ type gauge struct {
 	broker *Broker
 	turn   chan struct{} // held during a request, and guards the rest
 	link   *link         // nil until it is needed
+	usual  time.Duration // that the first request on the link took
 	over   bool
 }
+
+// gaugePatience is how long a connection that has worked before may take for a request, or three
+// times as long as it took first. It is replaced then: it may be dead unnoticed, too.
+const gaugePatience = 300 * time.Millisecond
 
 func newGauge(b *Broker) *gauge { return &gauge{broker: b, turn: make(chan struct{}, 1)} }
 
@@ -38,6 +44,23 @@ func (g *gauge) ready(ctx context.Context, name string) (n int, err error) {
 		return 0, ctx.Err()
 	}
 	defer func() { <-g.turn }()
+	if g.link != nil && !g.link.IsClosed() {
+		soon, cancel := context.WithTimeout(ctx, max(gaugePatience, 3*g.usual))
+		defer cancel()
+		n, err = g.count(soon, name)
+		if err == nil || soon.Err() == nil || ctx.Err() != nil {
+			return n, err
+		}
+		g.link = nil // it was cut
+	}
+	began := time.Now()
+	n, err = g.count(ctx, name)
+	g.usual = time.Since(began)
+	return n, err
+}
+
+// count makes the request. The connection is cut if ctx ends before the answer.
+func (g *gauge) count(ctx context.Context, name string) (n int, err error) {
 	ch, err := g.channel(ctx)
 	if err != nil {
 		return 0, err
