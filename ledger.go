@@ -85,6 +85,7 @@ func (l *ledger) Receive(ctx actor.Context) {
 	l.session.flush()
 }
 
+// handle calls the handler of a message.
 func (l *ledger) handle(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *delivered:

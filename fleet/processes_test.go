@@ -300,7 +300,9 @@ func TestProcesses(t *testing.T) {
 	j.goesOn(t)
 	j.calm(t, 3*time.Second)
 
-	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)) //nolint:gosec // it is printed with the rest
+	seed := uint64(time.Now().UnixNano()) //nolint:gosec // no secret
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // likewise
 	var takeovers []time.Duration
 	for range troubles() {
 		i := r.IntN(n)

@@ -177,18 +177,20 @@ func (s slowToOpen) Open(ctx context.Context, opts queue.Options) (queue.Session
 	}
 }
 
-// TestSilence_StoppedAtOnce: a consumer that is stopped before its first session was there says
-// nothing of it, unless the broker was slow.
+// TestSilence_StoppedAtOnce: a consumer that is stopped before its first session was there reports
+// no failure, unless the broker was slow.
 func TestSilence_StoppedAtOnce(t *testing.T) {
 	for after, want := range map[time.Duration]error{
-		0: nil, 100 * time.Millisecond: nil, 999 * time.Millisecond: nil, time.Second: gentask.ErrNoSession, 3 * time.Second: gentask.ErrNoSession,
+		0: nil, 100 * time.Millisecond: nil, 999 * time.Millisecond: nil,
+		time.Second: gentask.ErrNoSession, 3 * time.Second: gentask.ErrNoSession,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			j := &journal{}
 			q := slowToOpen{memory.New(memory.Config{}), 10 * time.Second}
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()
-			err := gentask.Run(ctx, q, gentask.Handle(func(context.Context, int) error { return nil }), gentask.Config{Logger: j.logger()})
+			idle := gentask.Handle(func(context.Context, int) error { return nil })
+			err := gentask.Run(ctx, q, idle, gentask.Config{Logger: j.logger()})
 			require.ErrorIs(t, err, want)
 			if want == nil {
 				require.Empty(t, j.of(t, noSession))

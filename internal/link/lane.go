@@ -8,13 +8,15 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// lane is a queue of settlements. Those that are pushed while a batch is being settled are the next
-// batch. A batch is a message that is sent afterwards, and used again once it was recycled.
+// lane is a queue of settlements. Those that are pushed and flushed while a batch is being settled
+// are the next batch. A batch is a message that is sent afterwards, and used again once it was
+// recycled.
 type lane[E any] struct {
 	from *Link[E]
 
 	mu    sync.Mutex
 	next  *Settled[E] // nil if nothing was pushed since the last take
+	whole bool        // next may be taken: nothing was pushed since the last flush
 	spare *Settled[E]
 	ready chan struct{} // capacity 1
 	call  call
@@ -35,15 +37,17 @@ func (q *lane[E]) push(e E, s queue.Settlement) {
 	}
 	q.next.Entries = append(q.next.Entries, e)
 	q.next.Settlements = append(q.next.Settlements, s)
+	q.whole = false
 }
 
-// flush wakes take if there is a batch.
+// flush makes what was pushed a batch, and wakes take.
 func (q *lane[E]) flush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.next == nil {
 		return
 	}
+	q.whole = true
 	select {
 	case q.ready <- struct{}{}:
 	default: // it has been woken already
@@ -53,11 +57,7 @@ func (q *lane[E]) flush() {
 // take waits for a batch. It returns nil when ctx has ended and there is none.
 func (q *lane[E]) take(ctx context.Context) *Settled[E] {
 	for {
-		q.mu.Lock()
-		batch := q.next
-		q.next = nil
-		q.mu.Unlock()
-		if batch != nil {
+		if batch := q.takeWhole(); batch != nil {
 			return batch
 		}
 		select {
@@ -66,6 +66,15 @@ func (q *lane[E]) take(ctx context.Context) *Settled[E] {
 			return nil
 		}
 	}
+}
+
+func (q *lane[E]) takeWhole() (batch *Settled[E]) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.whole {
+		batch, q.next, q.whole = q.next, nil, false
+	}
+	return batch
 }
 
 func (q *lane[E]) recycle(m *Settled[E]) {

@@ -142,7 +142,8 @@ func (l *Link[E]) Settle(e E, s queue.Settlement) {
 }
 
 // Flush passes the settlements since the last call to the session. The caller calls it when it has
-// no more of them for now. So those of one step are one batch, however the goroutines run.
+// no more of them for now. So those of one step are never in two batches, however the goroutines
+// run; a batch may have those of several steps.
 func (l *Link[E]) Flush() {
 	if !l.pushed.Swap(false) {
 		return

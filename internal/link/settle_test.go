@@ -188,6 +188,25 @@ func TestSettle_Flush(t *testing.T) {
 	})
 }
 
+// TestSettle_FlushWhileBusy: a lane that becomes free in the middle of a step waits for its flush,
+// also with the settlements of the steps before.
+func TestSettle_FlushWhileBusy(t *testing.T) {
+	withSession(t, func(r *rig) {
+		more := make(chan struct{})
+		r.settle = func(context.Context, []queue.Settlement) error { <-more; return nil }
+		all := r.deliver("a", "b", "c", "d")
+		r.settleAs(queue.Ack, all[0])
+		synctest.Wait()
+		r.settleAs(queue.Ack, all[1])
+		r.link.Settle(all[2], queue.Settlement{Delivery: all[2], Disposition: queue.Ack})
+		more <- struct{}{}
+		require.Equal(r, all[:1], next[*settled](r).Entries)
+		r.settleAs(queue.Ack, all[3])
+		more <- struct{}{}
+		require.Equal(r, all[1:], next[*settled](r).Entries)
+	})
+}
+
 // TestSettle_LanesAreIndependent: a broker that blocks publishers does not hold up
 // acknowledgements, nor the other way round.
 func TestSettle_LanesAreIndependent(t *testing.T) {
@@ -252,8 +271,7 @@ func TestSettle_IsCut(t *testing.T) {
 				time.Sleep(time.Hour) // no call is under way
 				require.False(r, r.link.Hurry(time.Now()))
 
-				r.settleAs(queue.DeadLetter, all[0])
-				r.settleAs(queue.DeadLetter, all[1])
+				r.settleAs(queue.DeadLetter, all...)
 				limit := link.SettleTimeout + 2*link.SettleEach
 				require.False(r, r.hurryFor(limit-1))
 				r.sends()

@@ -189,7 +189,8 @@ func (h *host) failed() error {
 	return h.reason()
 }
 
-// reason is called with mu held.
+// reason is called with mu held. The server's own words for a removal are "file not found", or
+// worse.
 func (h *host) reason() error {
 	if h.failure != nil && !h.closed && !errors.Is(h.failure, ErrRemoved) {
 		if gone := h.lock.held(); gone != nil {
@@ -211,9 +212,6 @@ func (h *host) failWith(err error) error {
 		return err
 	}
 	if h.failure == nil {
-		if gone := h.lock.held(); gone != nil {
-			err = gone // the server's words are "file not found", or worse
-		}
 		h.failure = unable(err)
 		h.wait = min(2*h.wait+lookEvery, longestWait)
 		if time.Since(h.started) > goodServer {

@@ -16,12 +16,12 @@ type gauge struct {
 	broker *Broker
 	turn   chan struct{} // held during a request, and guards the rest
 	link   *link         // nil until it is needed
-	usual  time.Duration // that the first request on the link took
+	usual  time.Duration // that the last request took
 	over   bool
 }
 
 // gaugePatience is how long a connection that has worked before may take for a request, or three
-// times as long as it took first. It is replaced then: it may be dead unnoticed, too.
+// times as long as the last one took. It is replaced then: it may be dead unnoticed, too.
 const gaugePatience = 300 * time.Millisecond
 
 func newGauge(b *Broker) *gauge { return &gauge{broker: b, turn: make(chan struct{}, 1)} }
@@ -53,10 +53,7 @@ func (g *gauge) ready(ctx context.Context, name string) (n int, err error) {
 		}
 		g.link = nil // it was cut
 	}
-	began := time.Now()
-	n, err = g.count(ctx, name)
-	g.usual = time.Since(began)
-	return n, err
+	return g.count(ctx, name)
 }
 
 // count makes the request. The connection is cut if ctx ends before the answer.
@@ -67,6 +64,7 @@ func (g *gauge) count(ctx context.Context, name string) (n int, err error) {
 	}
 	stop := context.AfterFunc(ctx, g.link.cut)
 	defer stop()
+	began := time.Now()
 	found, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 	if err == nil { // an error has closed the channel
 		n, err = found.Messages, ch.Close()
@@ -74,6 +72,7 @@ func (g *gauge) count(ctx context.Context, name string) (n int, err error) {
 	if err != nil {
 		return 0, failed(ctx, g.link.at, fmt.Sprintf("ask what waits in queue %q", name), err)
 	}
+	g.usual = time.Since(began)
 	return n, nil
 }
 
