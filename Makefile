@@ -19,9 +19,10 @@ RABBITMQ_TOO ?= $(if $(VERSION)$(RUN)$(filter-out ./...,$(PKG)),,4.3)
 # The versions on which `make matrix` tests PostgreSQL, beside the machine's.
 POSTGRES_TOO ?= 17 18
 
-# bench/, examples/metrics/, examples/outbox/, queue/postgres/, queue/watermill/ and tools/ are modules of their own, so that
-# the library depends neither on its peers, nor on pgx, Prometheus or watermill, nor on what builds and measures it.
-MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod examples/metrics/go.mod examples/outbox/go.mod queue/postgres/go.mod queue/watermill/go.mod tools/go.mod))
+# bench/, cmd/gentask/, dashboard/browsertest/, examples/metrics/, examples/outbox/, isolate/wasm/, queue/postgres/, queue/watermill/ and tools/
+# are modules of their own, so that the library depends neither on its peers, nor on pgx, Prometheus, watermill, wazero or a browser's
+# client, nor on what builds, measures and steers it.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/go.mod cmd/gentask/go.mod dashboard/browsertest/go.mod examples/metrics/go.mod examples/outbox/go.mod isolate/wasm/go.mod queue/postgres/go.mod queue/watermill/go.mod tools/go.mod))
 
 # The tools are built once for each version of Go; tools/go.mod pins them.
 BIN := $(CURDIR)/.cache/bin/$(shell go env GOVERSION)
@@ -42,15 +43,15 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: cc vet lint race bench-check ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts RabbitMQ and PostgreSQL)
+test: cc vet lint race sim-check bench-check ## Everything that CI checks: vet, lint, all tests under the race detector (finds or starts RabbitMQ and PostgreSQL)
 
 .PHONY: race
-race: $(GOTESTSUM) cc postgres ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20 VERSION=4.3]
+race: $(GOTESTSUM) cc postgres languages chromium ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20 VERSION=4.3]
 	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' RABBITMQ_TOO='$(RABBITMQ_TOO)' \
 		$(WITH_RABBITMQ) scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
 
 .PHONY: matrix
-matrix: $(GOTESTSUM) cc postgres matrix-watermill matrix-disk ## What `make test` leaves out: other versions of RabbitMQ and PostgreSQL, watermill's suite, a full file system [RABBITMQ_TOO="4.0" POSTGRES_TOO="17"]
+matrix: $(GOTESTSUM) cc postgres matrix-watermill matrix-disk matrix-fleet ## What `make test` leaves out: other versions of RabbitMQ and PostgreSQL, watermill's suite, a full file system [RABBITMQ_TOO="4.0" POSTGRES_TOO="17"]
 	MODULES= RABBITMQ_TOO='$(if $(filter command line environment,$(origin RABBITMQ_TOO)),$(RABBITMQ_TOO),4.0)' POSTGRES_TOO='$(if $(wildcard queue/postgres/go.mod),$(POSTGRES_TOO))' \
 		scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) ./...
 
@@ -64,7 +65,7 @@ vet: ## go vet
 	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
 
 .PHONY: lint
-lint: $(LINT) structure prose mutants ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure`; `make prose`; the list of survivors
+lint: $(LINT) structure prose snippets mutants ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure`; `make prose`; `make snippets`; the list of survivors
 	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
 
 # The bounds are flags of tools/structure; comments start with #.
@@ -76,6 +77,18 @@ structure: ## How entangled the files of the root package are, and whether it is
 .PHONY: prose
 prose: ## Words and lengths of sentences, in the documentation and in comments except those of tests [SHOW=-tests]
 	go -C tools run ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
+
+.PHONY: snippets
+snippets: ## Compile the Go code of the documentation, and check that its commands exist
+	go -C tools run ./snippets -dir $(CURDIR) -fragments $(CURDIR)/tools/snippets/fragments.txt
+
+.PHONY: site
+site: ## The documentation as a static site in .cache/site, with the packages and a search [VERSION=v1.2.0 for that tag]
+	@scripts/site '$(VERSION)' -out $(CURDIR)/.cache/site
+
+.PHONY: site-serve
+site-serve: ## The same, served on this machine until it is interrupted [ADDRESS=127.0.0.1:8000]
+	@scripts/site '$(VERSION)' -out $(CURDIR)/.cache/site -serve $(or $(ADDRESS),127.0.0.1:8000)
 
 .PHONY: mutate
 mutate: ## Mistakes in the core that no test sees [FILES="reconcile.go session.go" MATCH="remove:"]
@@ -107,6 +120,14 @@ fuzz: ## Run each fuzz target for a while [FUZZTIME=10s]
 sim: ## The deterministic simulation with many seeds [SIM_SEEDS=10000]
 	GENTASK_SIM_SEEDS=$(SIM_SEEDS) go test -count=1 -timeout 60m -run TestSimulation ./...
 
+# The packages with tests that call rig.Some or rig.Seeds.
+SAMPLED = $(sort $(dir $(shell grep -rlwE -e 'rig[.]Some' -e 'rig[.]Seeds' --include='*_test.go' --exclude-dir=.cache .)))
+
+.PHONY: sim-check
+sim-check: ## The simulations, and tests of many cases, whole and without the race detector: `make race` tries some
+	go test -count=1 -run '^TestSimulation(Everything|Repeats)?$$' . ./fleet
+	names=$$(scripts/sampled $(SAMPLED)) && go test -count=1 -run "^($$names)$$" $(SAMPLED)
+
 .PHONY: chaos
 chaos: chaos-postgres ## Real brokers, real faults, up to an hour: two tables, chaos.json and chaos-postgres.json [VERSION=4.3]
 	@scripts/get-rabbitmq '$(or $(VERSION),3.10)' >/dev/null
@@ -115,6 +136,11 @@ chaos: chaos-postgres ## Real brokers, real faults, up to an hour: two tables, c
 .PHONY: chaos-postgres
 chaos-postgres: postgres
 	GENTASK_CHAOS=full GENTASK_CHAOS_JSON=$(CURDIR)/chaos-postgres.json go -C queue/postgres test -count=1 -timeout 25m ./scenario
+
+# Fleets on RabbitMQ 4.3: a usual run has them on the machine's version only.
+.PHONY: matrix-fleet
+matrix-fleet: cc
+	scripts/with-rabbitmq --version 4.3 go test -race -count=$(COUNT) -timeout $(TIMEOUT) -run '^Test((Store|Bus)Conformance|RabbitMQ)$$' ./queue/rabbitmq ./fleet
 
 .PHONY: matrix-watermill
 matrix-watermill: ## Watermill's universal test suite over memory, rabbitmq, nats and embedded, 2 minutes
@@ -128,6 +154,15 @@ matrix-disk: ## The embedded broker on a full file system; needs root, or user n
 examples: ## Build the examples and run their tests
 	go build -o /dev/null ./examples/...
 	scripts/with-rabbitmq go test -count=1 -timeout $(TIMEOUT) ./examples/...
+
+.PHONY: reference
+reference: ## Write the reference of the command gentask: docs/cli.md and its man page
+	go -C cmd/gentask generate .
+
+.PHONY: screenshots
+screenshots: chromium ## The pictures of docs/dashboard.md: the pages of examples/dashboard, after five minutes
+	@mkdir -p docs/images
+	GENTASK_SCREENSHOTS=$(CURDIR)/docs/images go -C dashboard/browsertest test -count=1 -run '^TestScreenshots$$' .
 
 .PHONY: cross
 cross: ## Build for other systems [SYSTEMS="solaris/amd64 linux/386"]; minutes the first time, then seconds
@@ -161,10 +196,22 @@ clean: ## Remove what the other targets made
 .PHONY: postgres
 postgres:
 	@scripts/get-postgres 15 >/dev/null
+	@scripts/apt-install pgbouncer pgbouncer
 
 .PHONY: cc
 cc:
 	@scripts/apt-install "$${CC:-gcc}" gcc libc6-dev
+
+# Package isolate is tested with workers in these languages.
+.PHONY: languages
+languages:
+	@scripts/apt-install python3 python3
+	@scripts/apt-install node nodejs
+
+# The pages of package dashboard are tested in it.
+.PHONY: chromium
+chromium:
+	@scripts/apt-install "$${GENTASK_CHROMIUM:-chromium}" chromium
 
 $(LINT): PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(GOFUMPT): PACKAGE := mvdan.cc/gofumpt

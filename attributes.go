@@ -44,11 +44,7 @@ func jobAttrs(id string, attempt int, trace string) []slog.Attr {
 
 // failureAttrs returns the attributes of an error, with its stack if it has one.
 func failureAttrs(reason error) []slog.Attr {
-	attrs := []slog.Attr{slog.Any(keyError, reason)}
-	if reason == nil {
-		return attrs
-	}
-	return append(attrs, slog.Any(keyStack, stackOf{reason}))
+	return []slog.Attr{slog.Any(keyError, reason), slog.Any(keyStack, stackOf{reason})}
 }
 
 // stackOf is the stack of a sealed error. Its text is made when it is written. Without a stack the

@@ -2,7 +2,10 @@ package gentask
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/gentask/gentask/actor"
 	"github.com/gentask/gentask/internal/guard"
@@ -41,6 +44,8 @@ type Behavior struct {
 	batched bool
 	// byDefault reports whether the default policy decides each outcome.
 	byDefault bool
+	// resources are what it needs while it runs, without those of the behaviours in mux.
+	resources []Resource
 	// options are those of its kind; nil if there are none. settings.of finds the settings made
 	// with them by their address.
 	options *KindOptions
@@ -110,6 +115,39 @@ func Actor[J any](props func(job ActorJob[J]) *actor.Props) Behavior {
 	return Behavior{props: start}
 }
 
+// With returns the behaviour with a resource that it needs. A nil resource changes nothing. A [Mux]
+// has the resources of its kinds.
+func (b Behavior) With(r Resource) Behavior {
+	if r == nil || b.empty() {
+		return b
+	}
+	b.resources = append(slices.Clip(b.resources), r)
+	before := b.check
+	b.check = func(s *settings) error {
+		var errs []error
+		if before != nil {
+			errs = append(errs, before(s))
+		}
+		if err := r.Check(s.resourceUser()); err != nil {
+			errs = append(errs, fmt.Errorf("%w: %w", ErrConfig, err))
+		}
+		return errors.Join(errs...)
+	}
+	return b
+}
+
+// needs returns the resources of the behaviour and of its kinds.
+func (b Behavior) needs() []Resource {
+	all := b.resources
+	if b.mux != nil {
+		all = slices.Clone(all)
+		for _, name := range b.mux.names() {
+			all = append(all, b.mux.kinds[name].needs()...)
+		}
+	}
+	return all
+}
+
 // functions is a Worker in two functions. If handle is nil, the default policy decides.
 type functions[J, R any] struct {
 	run    func(context.Context, J) (R, error)
@@ -124,14 +162,25 @@ func (f *functions[J, R]) execute(ctx context.Context, e *entry) (any, error) {
 	}
 	e.keepPayload(payload)
 	if e.cfg.runFunc == nil {
-		return f.run(ctx, payload)
+		return f.plain(ctx, e, payload)
 	}
 	return f.within(ctx, e, payload)
 }
 
+// plain runs the job, without the middleware.
+func (f *functions[J, R]) plain(ctx context.Context, e *entry, payload J) (any, error) {
+	result, err := f.run(ctx, payload)
+	if err != nil {
+		if _, is := any(payload).(Raw); is {
+			decodedElsewhere(e, err)
+		}
+	}
+	return result, err
+}
+
 // within runs the job inside the middleware.
 func (f *functions[J, R]) within(ctx context.Context, e *entry, payload J) (any, error) {
-	return e.cfg.within(ctx, e, payload, func(ctx context.Context) (any, error) { return f.run(ctx, payload) })
+	return e.cfg.within(ctx, e, payload, func(ctx context.Context) (any, error) { return f.plain(ctx, e, payload) })
 }
 
 // decode is the only caller of [Config.Decode]. A panic in it means that the payload can't be
@@ -147,16 +196,30 @@ func decode[J any](e *entry) (payload J, err error) {
 			err = &DecodeError{Type: typeName[J](), Err: reason}
 		}
 	}()
-	err = e.decode(&payload)
+	if !raw(&e.delivery.Message, &payload) {
+		err = e.decode(&payload)
+	}
 	returned = true
 	if err != nil {
-		e.mark(factUndecodable)
 		err = &DecodeError{Type: typeName[J](), Err: guard.Seal(err)}
-		if guard.Is(err, queue.ErrUnknown) {
-			e.setForeign(err)
-		}
+		noteUndecodable(e, err)
 	}
 	return payload, err
+}
+
+// noteUndecodable notes that the payload can't be decoded.
+func noteUndecodable(e *entry, err error) {
+	e.mark(factUndecodable)
+	if guard.Is(err, queue.ErrUnknown) {
+		e.setForeign(err)
+	}
+}
+
+// decodedElsewhere notes that a Raw payload can't be decoded, if err is an error that means it.
+func decodedElsewhere(e *entry, err error) {
+	if _, is := err.(*DecodeError); is { //nolint:errorlint // of this job, not one that it wraps
+		noteUndecodable(e, err)
+	}
 }
 
 // decide is called in the worker.

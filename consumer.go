@@ -28,7 +28,7 @@ type Consumer struct {
 	foreigners *foreigners
 	health     atomic.Pointer[Health]
 	overrides  atomic.Pointer[Overrides] // never nil
-	quota      atomic.Pointer[Quota]     // nil while it has none
+	quotas     quotas
 
 	mu       sync.Mutex
 	instance *instance // the last one that has begun, or else was offered; nil before the first
@@ -357,26 +357,4 @@ func (c *Consumer) hooksHealth() map[string]HookHealth {
 		hung(h.logger.Name())
 	}
 	return all
-}
-
-// SetQuota gives the consumer its part of [FleetLimits.Concurrency]. Nil takes it away, after which
-// no job starts; the jobs that run keep their units. It has no effect on a consumer without that
-// limit. fleet.Join calls it.
-func (c *Consumer) SetQuota(q Quota) {
-	if q == nil {
-		c.quota.Store(nil)
-	} else {
-		c.quota.Store(&q)
-	}
-	c.QuotaChanged()
-}
-
-// FleetLimits returns [Policy.Fleet].
-func (c *Consumer) FleetLimits() FleetLimits { return c.cfg.Policy.Fleet }
-
-// QuotaChanged makes the consumer ask its [Quota] again. It never blocks.
-func (c *Consumer) QuotaChanged() {
-	if i := c.current(); i != nil {
-		i.unblock()
-	}
 }

@@ -27,6 +27,8 @@ import (
 // It does not matter where in the error a Decision comes from. If a job calls a function that
 // returns one, and passes that error on, it decides the job. So do not pass on the reasons of other
 // jobs, as in [Event] or task.Outcome.
+//
+//snippets:needs err error; retryAfter time.Duration
 type Decision struct { //nolint:errname // a decision, which can be returned as an error
 	kind   decisionKind
 	after  time.Duration

@@ -28,7 +28,7 @@ import (
 // decides then, therefore calls none of them: there are no rules, and the back-off is
 // [Retry.Backoff].
 func DefaultDecision[J, R any](job Job[J], o task.Outcome[R]) Decision {
-	if o.Task == nil && o.Ending == task.NotEnded {
+	if o.Task == nil {
 		// The caller made the outcome.
 		return job.entry.decisionFor(claimsOf(o.Reason), o.Status, o.Reason, true)
 	}

@@ -31,4 +31,6 @@
 //
 // [Run] does everything in one call. [New] returns a [Consumer] that you can start, pause, watch
 // and drain. It runs in an actor system of your own, or as Props in your own supervision tree.
+//
+//snippets:needs ctx context.Context; type Email struct{}; send func(context.Context, Email) error
 package gentask

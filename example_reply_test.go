@@ -55,7 +55,7 @@ func ExampleJob_Properties() {
 		fmt.Println(job.Properties().CorrelationID, "is", total)
 		return nil
 	})), gentask.Config{}))
-	// Output:
+	// Unordered output:
 	// a: ok, ack
 	// b: exit, dead letter: no such address: ""
 	// <nil>

@@ -102,6 +102,11 @@ type Health struct {
 	// driver implements [queue.Standby]. Such a consumer is healthy.
 	Standby string
 
+	// Starved reports whether a limit of [Policy.Fleet] has left the consumer nothing to run for
+	// five seconds. It holds no deliveries then. Such a consumer is healthy: others have the limit,
+	// or it has not joined its fleet, or the fleet's broker is away.
+	Starved bool
+
 	// Breakers are the breakers that are not closed: the consumer's own, and at most 100 of
 	// [Policy.KeyBreaker], the first ones by key. KeyBreakers counts all of those.
 	Breakers    []BreakerHealth

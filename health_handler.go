@@ -14,8 +14,8 @@ import (
 //	  "alive": true, "since": "2026-03-01T12:00:00Z", "running": 3, "held": 3,
 //	  "concurrency": 10, "abandoned": 0}]}
 //
-// The fields "error" (of [Health.Error]), "standby", "put_off", "breakers" (how many are not
-// closed) and "overridden" (the kinds of the overrides that are on) are left out when they are
+// The fields "error" (of [Health.Error]), "standby", "starved", "put_off", "breakers" (how many are
+// not closed) and "overridden" (the kinds of the overrides that are on) are left out when they are
 // empty. An error may name hosts and queues, so show the body to operators only.
 //
 // While the broker is away the status is 503. If a server works without the consumer, don't take it
@@ -55,6 +55,7 @@ type consumerHealth struct {
 	Concurrency int       `json:"concurrency"`
 	Abandoned   int       `json:"abandoned"`
 	Standby     string    `json:"standby,omitempty"`
+	Starved     bool      `json:"starved,omitempty"`
 	PutOff      int       `json:"put_off,omitempty"`
 	Breakers    int       `json:"breakers,omitempty"`
 	Overridden  []string  `json:"overridden,omitempty"`
@@ -80,7 +81,7 @@ func (h Health) summary(name string) consumerHealth {
 	s := consumerHealth{
 		Name: name, State: h.State.String(), Healthy: h.Healthy(), Alive: h.Alive(), Since: h.Since.UTC(),
 		Running: h.Running, Held: h.Held, Concurrency: h.Concurrency, Abandoned: h.Abandoned, PutOff: h.PutOff,
-		Breakers: len(h.Breakers), Standby: h.Standby,
+		Breakers: len(h.Breakers), Standby: h.Standby, Starved: h.Starved,
 	}
 	for _, k := range h.Overrides.Kinds() {
 		s.Overridden = append(s.Overridden, k.String())

@@ -41,6 +41,7 @@ type hooks struct {
 	*guard.Host
 	onEvent, subscribe, logger, logRuns        *guard.Hook
 	order, fairness, keyRate, keyBreaker       *guard.Hook
+	fleetKey                                   *guard.Hook
 	match, backoff, failure                    *guard.Hook
 	done, remember                             *guard.Hook
 	factory, handle, waiting, closing, driving *guard.Hook
@@ -55,6 +56,7 @@ func newHooks() *hooks {
 	h.logger, h.logRuns = h.Hook("Config.Logger", 0), h.Hook("LogRuns", logLimit)
 	h.order, h.fairness = h.Hook("Order.Key", keyLimit), h.Hook("Fairness.Key", keyLimit)
 	h.keyRate, h.keyBreaker = h.Hook("KeyRate.Key", keyLimit), h.Hook("KeyBreaker.Key", keyLimit)
+	h.fleetKey = h.Hook("Fleet.PerKey.Key", keyLimit)
 	h.match, h.backoff = h.Hook("Rule.When", retryLimit), h.Hook("Rule.Backoff", retryLimit)
 	h.failure = h.Hook("Policy.Failure", failureLimit)
 	h.done, h.remember = h.Hook("DedupStore.Done", storeTime), h.Hook("DedupStore.Remember", storeTime)

@@ -30,10 +30,12 @@ type instance struct {
 	paused   atomic.Bool // by Pause, which outlives a ledger that crashes
 	opened   atomic.Bool // there has been a session
 	limits   *limits
+	needs    provision
 	done     chan struct{}
 
 	// These fields are guarded by the consumer's mutex.
 	begun   bool
+	claimed *bool      // an instance with the same done has begun, and will close it
 	root    *actor.PID // the tree that runs it; nil before its ledger has entered
 	rootSys *actor.System
 	stops   int // how often the consumer had been stopped when it was made
@@ -53,7 +55,9 @@ const (
 )
 
 func newInstance(c *Consumer) *instance {
-	i := &instance{Consumer: c, done: make(chan struct{})}
+	i := &instance{
+		Consumer: c, done: make(chan struct{}), claimed: new(bool), needs: provision{all: c.behavior.needs()},
+	}
 	tasks, err := task.New(task.Config{
 		Name:         "tasks",
 		Partitions:   c.cfg.partitions,
@@ -66,9 +70,7 @@ func newInstance(c *Consumer) *instance {
 	}
 	i.tasks = tasks
 	i.limits = newLimits(c.cfg, i.unblock)
-	if c.cfg.Policy.Fleet.Concurrency > 0 {
-		i.limits.quota = newQuota(&c.quota, i.unitLost)
-	}
+	i.limits.fleetGates = newFleetGates(c.cfg.Policy.Fleet, &c.quotas, i.unitLost)
 	return i
 }
 
@@ -122,7 +124,8 @@ func (i *instance) attach(sys *actor.System, root, ledger *actor.PID) {
 	if !first {
 		return
 	}
-	actor.OnExit(sys, root, func(e *actor.Exited) { i.end(e.Reason) })
+	i.needs.begin(i.cfg.resourceUser())
+	actor.OnExit(sys, root, func(e *actor.Exited) { i.needs.end(func() { i.end(e.Reason) }) })
 	if i.starting != nil {
 		close(i.starting)
 	}
@@ -139,11 +142,11 @@ func (i *instance) failure() error {
 // nothing else observes that end.
 func (i *instance) notStarted(e *actor.Exited) {
 	if i.sys.Load() == nil {
-		i.end(e.Reason)
+		i.needs.end(func() { i.end(e.Reason) })
 	}
 }
 
-// end is called when the tree has ended.
+// end is called when the tree has ended, and the resources are closed.
 func (i *instance) end(reason error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -253,6 +256,7 @@ func (c *Consumer) begin() *instance {
 	}
 	i.stops, i.begun = c.stops, true
 	i.inherit(c.instance)
+	*i.claimed = true
 	c.instance = i
 	return i
 }
@@ -261,24 +265,24 @@ func (c *Consumer) begin() *instance {
 //
 //   - the one that the tree has begun, if its ledger was restarted
 //   - otherwise the one that was offered with its Props
-//   - a new one if another tree of the same Props has used that
+//   - a new one if another tree has used that, or one whose waiters it shares
 //   - nil if the consumer lives in another tree
 func (c *Consumer) enter(offered *instance, sys *actor.System, root *actor.PID) *instance {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.instance
 	switch {
-	case i != nil && i.root != nil && i.root.Equal(root):
+	case i.root != nil && i.root.Equal(root):
 		return i
 	case c.lives() && (i != offered || i.root != nil):
 		return nil
 	}
 	i = offered
-	if i.root != nil || i.over() {
+	if i.root != nil || i.over() || *i.claimed && !i.begun {
 		i = newInstance(c)
 		i.stops = offered.stops
 	}
-	i.begun, i.root, i.rootSys = true, root, sys
+	i.begun, i.root, i.rootSys, *i.claimed = true, root, sys, true
 	if i.stops != c.stops {
 		i.stopping.Store(true) // its Props are older than a Stop
 	}
@@ -312,8 +316,8 @@ func (c *Consumer) revoke(only *instance) *instance {
 
 // inherit adopts the waiters for the end of an instance that was offered and has not begun.
 func (i *instance) inherit(old *instance) {
-	if old != nil && !old.begun {
-		i.done = old.done
+	if old != nil && !old.begun && !*old.claimed {
+		i.done, i.claimed = old.done, old.claimed
 	}
 }
 
@@ -373,9 +377,7 @@ func (i *instance) finish(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	if i.revoke(i) == nil {
-		return i.failure() // it has ended, and another one has begun
-	}
+	i.revoke(i)
 	if _, err := i.stop(ctx); err != nil {
 		return fmt.Errorf("%w, and did not stop: %w", ErrStanding, err)
 	}

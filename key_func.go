@@ -10,9 +10,9 @@ import (
 // must not change the message, whose headers and body are shared with the job. It is called
 // concurrently.
 //
-// [Order], [Fairness], [KeyRate] and [KeyBreaker] call it once for each delivery, before the
-// delivery waits for a slot. It should be quick, because nothing is received meanwhile. If it
-// panics, calls runtime.Goexit or doesn't return within a second, an error is logged, and the
+// [Order], [Fairness], [KeyRate], [KeyBreaker] and [FleetPerKey] call it once for each delivery,
+// before the delivery waits for a slot. It should be quick, because nothing is received meanwhile.
+// If it panics, calls runtime.Goexit or doesn't return within a second, an error is logged, and the
 // message has no key.
 type KeyFunc func(msg *queue.Message) string
 
@@ -30,7 +30,7 @@ func namelessKey(*queue.Message) string { return "" }
 
 // check rejects a key that no message can have.
 func (f KeyFunc) check() error {
-	nameless := f != nil && reflect.ValueOf(f).Pointer() == reflect.ValueOf(namelessKey).Pointer()
+	nameless := reflect.ValueOf(f).Pointer() == reflect.ValueOf(namelessKey).Pointer()
 	return unfitIf(nameless, "Key", `KeyHeader("")`, "the name of a header, such as KeyHeader(\"customer\")")
 }
 

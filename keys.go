@@ -12,14 +12,12 @@ import (
 // keysOf returns the keys of a message; nil if it has none. It is called on the receiver's
 // goroutine: user code must not hold up the ledger.
 func (s *settings) keysOf(m *queue.Message, received time.Time) *admission.Keys {
-	if !s.Policy.keyed() {
-		return nil
-	}
 	k := admission.Keys{
 		Order:   s.keyOf(s.hooks.order, s.Policy.Order.Key, m),
 		Fair:    s.keyOf(s.hooks.fairness, s.Policy.Fairness.Key, m),
 		Rate:    s.keyOf(s.hooks.keyRate, s.Policy.KeyRate.Key, m),
 		Breaker: s.keyOf(s.hooks.keyBreaker, s.Policy.KeyBreaker.Key, m),
+		Fleet:   s.keyOf(s.hooks.fleetKey, s.Policy.Fleet.PerKey.Key, m),
 	}
 	if k == (admission.Keys{}) {
 		return nil
@@ -28,11 +26,6 @@ func (s *settings) keysOf(m *queue.Message, received time.Time) *admission.Keys 
 		k.HoldUntil = received.Add(hold)
 	}
 	return &k
-}
-
-// keyed reports whether any policy uses a key.
-func (p *Policy) keyed() bool {
-	return p.Order.Key != nil || p.Fairness.Key != nil || p.KeyRate.Key != nil || p.KeyBreaker.on()
 }
 
 // keyOf is the one place where the user makes a key. Without one, the message is free.

@@ -35,9 +35,9 @@ func (k Kind[T]) WithEncoder(encode func(v any) (queue.Message, error)) Kind[T] 
 }
 
 // Message returns a message of the kind with v as its payload. At most one message may be given as
-// with: its ID, Headers, Time, NotBefore, Priority, UniqueKey and Properties are taken over.
-// Message returns an error that wraps [ErrConfig] for a name that can't be published. It does so,
-// too, for more than one message, and for one that has a body or a content type. It returns the
+// with: its ID, Headers, Time, NotBefore, Priority, UniqueKey, UniqueUntil and Properties are taken
+// over. Message returns an error that wraps [ErrConfig] for a name that can't be published. It does
+// so, too, for more than one message, and for one that has a body or a content type. It returns the
 // encoder's error for a v that can't be encoded.
 func (k Kind[T]) Message(v T, with ...queue.Message) (queue.Message, error) {
 	if err := k.check(with); err != nil {

@@ -2,6 +2,7 @@ package gentask
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -188,6 +189,27 @@ func TestLedger_Crash(t *testing.T) {
 	})
 }
 
+// TestLedger_Crash_LateMessages: what goes on after a crash of the ledger, and ends then, is not
+// logged as a lost message.
+func TestLedger_Crash_LateMessages(t *testing.T) {
+	rested(t, []string{"store 2s", "publish a"}, func(r atRest) {
+		var lost int
+		letters := r.sys.EventStream.Subscribe(func(event any) {
+			if fmt.Sprintf("%T", event) == "*actor.DeadLetterEvent" {
+				lost++
+			}
+		})
+		defer r.sys.EventStream.Unsubscribe(letters)
+		actor.Send(r.sys, &actor.PID{Address: r.sys.Address(), Id: "nobody"}, "lost")
+		require.Equal(r, 1, lost)
+		r.do("wait 1s")
+		require.Equal(r, 1, r.seen("a returns"))
+		r.do("crash", "wait 1m")
+		require.Equal(r, 1, lost, "there is no other")
+		require.Equal(r, 1, r.q.Stats().Acked)
+	})
+}
+
 // TestLedger_CrashKeepsSlots: the slots of a pool are taken as long as the tasks of a crashed
 // ledger run.
 func TestLedger_CrashKeepsSlots(t *testing.T) {
@@ -242,6 +264,53 @@ func TestLedger_Cancel_Idle(t *testing.T) {
 	rested(t, script, func(r atRest) {
 		require.Equal(r, 1, r.q.Stats().Acked)
 		require.Equal(r, 1, r.ledger.busy.Len())
+	})
+}
+
+// TestLedger_CancelAll stops the jobs that have a slot, and counts those that are still to be
+// settled or run. A job that is decided and still runs has a slot.
+func TestLedger_CancelAll(t *testing.T) {
+	script := []string{
+		"set Concurrency 3", "set Prefetch 5", "fault RefuseCopy 100",
+		"run decided: settle hang", "run done: snooze 1m", "run runs: hang", "run other: hang",
+		"publish decided done runs other waits", "wait 100ms",
+	}
+	rested(t, script, func(r atRest) {
+		changes := make([]OverrideChange, 0, 5)
+		for _, id := range []string{"decided", "done", "runs", "waits", "unknown"} {
+			changes = append(changes, OverrideChange{Kind: OverrideCancelled, ID: id, To: overrideOn})
+		}
+		r.inTurn(func(l *ledger) { l.cancelAll(changes) })
+		jobs := map[string]int{}
+		for _, c := range changes {
+			jobs[c.ID] = c.Jobs
+		}
+		require.Equal(r, map[string]int{"decided": 1, "done": 0, "runs": 1, "waits": 1, "unknown": 0}, jobs)
+		require.Equal(r, 2, r.seen("is stopped: job cancelled"))
+	})
+}
+
+// TestLedger_PausesOnce: a consumer that two jobs pause is paused by the first.
+func TestLedger_PausesOnce(t *testing.T) {
+	script := []string{"set Concurrency 2", "handle a: pause", "handle b: pause", "publish a b"}
+	rested(t, script, func(r atRest) {
+		require.Equal(r, 1, r.seen("event paused"))
+		require.Equal(r, Paused, r.consumer.Health().State)
+	})
+}
+
+// TestLedger_PausedByAnOperatorAndAJob: the job's pause is reported, though nothing changes, and it
+// stays when the operator resumes the consumer.
+func TestLedger_PausedByAnOperatorAndAJob(t *testing.T) {
+	script := []string{"run a: 2s ok", "handle a: pause", "publish a", "override paused", "wait 1s"}
+	rested(t, script, func(r atRest) {
+		require.Equal(r, 1, r.seen("event paused"))
+		r.do("wait 2s")
+		require.Equal(r, 2, r.seen("event paused"))
+		r.do("override")
+		require.Equal(r, Paused, r.consumer.Health().State)
+		r.do("resume")
+		require.Equal(r, Consuming, r.consumer.Health().State)
 	})
 }
 

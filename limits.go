@@ -13,6 +13,7 @@ import (
 // runs, and so outlives a ledger that crashes. A breaker stays open, and a crash does not refill a
 // burst. It belongs to the goroutine of the ledger, of which there is one at a time.
 type limits struct {
+	fleetGates
 	breaker     *admission.Breaker // nil when off, like the others
 	keyBreaker  *admission.KeyBreaker
 	rate        *admission.Rate
@@ -20,7 +21,6 @@ type limits struct {
 	adaptive    *admission.Adaptive
 	suspects    *admission.Suspects
 	share       *share
-	quota       *quota
 	concurrency int  // of the program: Config.Concurrency, or SetConcurrency
 	programRate Rate // of the program: Policy.Rate, or SetRate
 	overrides   *Overrides
@@ -103,9 +103,7 @@ func (l *limits) gates() []admission.Gate {
 	if l.rate != nil {
 		gates = append(gates, l.rate)
 	}
-	if l.quota != nil {
-		gates = append(gates, l.quota)
-	}
+	gates = append(gates, l.fleetGates.gates()...)
 	if l.share != nil {
 		gates = append(gates, l.share)
 	}
@@ -115,9 +113,7 @@ func (l *limits) gates() []admission.Gate {
 // ending keeps the slots of the pool and the units of the fleet until over is called: the tasks of
 // an ending ledger still run.
 func (l *limits) ending() {
-	if l.quota != nil {
-		l.quota.keeps = true
-	}
+	l.fleetGates.ending()
 	if l.share != nil {
 		l.share.ending()
 	}
@@ -128,9 +124,7 @@ func (l *limits) over() {
 	if l.share != nil {
 		l.share.reset()
 	}
-	if l.quota != nil {
-		l.quota.over()
-	}
+	l.fleetGates.over()
 }
 
 // rest ends a turn of the ledger. So many deliveries wait for a start.
@@ -138,13 +132,8 @@ func (l *limits) rest(waiting int) {
 	if l.share != nil {
 		l.share.rest()
 	}
-	if l.quota != nil {
-		l.quota.rest(waiting, l.slots())
-	}
+	l.fleetGates.rest(waiting, l.slots())
 }
-
-// starves reports whether the fleet's limit leaves the consumer nothing to run.
-func (l *limits) starves() bool { return l.quota != nil && l.quota.starves(time.Now()) }
 
 // setConcurrency changes how many jobs may run at a time, as far as the program is concerned.
 func (l *limits) setConcurrency(n int) {
@@ -159,47 +148,43 @@ func (l *limits) widen() {
 	}
 }
 
-// setRate changes the rate of the program, or that of each key. It reports whether that has added a
-// gate.
-func (l *limits) setRate(r Rate, ofKeys bool, now time.Time) (added bool) {
+// setRate changes the rate of the program, or that of each key. It may add a gate.
+func (l *limits) setRate(r Rate, ofKeys bool, now time.Time) {
 	if ofKeys {
 		l.keyRate.Set(r.limit(), now)
-		return false
+		return
 	}
 	l.programRate = r
-	return l.followRate(now)
+	l.followRate(now)
 }
 
-// followRate makes the gate follow the rate in force. It reports whether it has added one.
-func (l *limits) followRate(now time.Time) (added bool) {
+// followRate makes the gate follow the rate in force. It adds one if there is none.
+func (l *limits) followRate(now time.Time) {
 	r := l.rateNow()
 	switch {
 	case l.rate != nil:
 		l.rate.Set(r.limit(), now)
 	case r.on():
 		l.rate = admission.NewRate(r.limit())
-		return true
 	}
-	return false
 }
 
-// override replaces the overrides, and returns what has changed. It reports whether that has added
-// a gate.
-func (l *limits) override(o *Overrides, now time.Time) (changes []OverrideChange, added bool) {
-	changes = o.since(l.overrides)
+// override replaces the overrides, and returns what has changed. It may add a gate.
+func (l *limits) override(o *Overrides, now time.Time) []OverrideChange {
+	changes := o.since(l.overrides)
 	l.overrides = o
 	for i := range changes {
 		switch changes[i].Kind {
 		case OverrideConcurrency:
 			l.widen()
 		case OverrideRate:
-			added = l.followRate(now)
+			l.followRate(now)
 		case OverrideBreakerReset:
 			l.resetBreakers(now)
 		case OverridePaused, OverrideBreakerOpen, OverrideDrained, OverrideCancelled: // they are looked at
 		}
 	}
-	return changes, added
+	return changes
 }
 
 // resetBreakers closes all breakers, for an operator who has set a value.

@@ -96,6 +96,18 @@ func TestLimits_SetConcurrency(t *testing.T) {
 	require.Equal(t, 3, l.concurrency)
 }
 
+// TestLimits_SetRate: the first rate adds a gate, which stays. No limit adds none.
+func TestLimits_SetRate(t *testing.T) {
+	l, now := limitsOf(t, Policy{}), time.Now()
+	for _, c := range []struct {
+		rate  Rate
+		gates int
+	}{{Rate{}, 0}, {Rate{PerSecond: 1}, 1}, {Rate{}, 1}} {
+		l.setRate(c.rate, false, now)
+		require.Len(t, l.gates(), c.gates, "%v", c.rate)
+	}
+}
+
 // TestLimits_Suspect: what a delivery shows of its past as a suspect. Its header may have been
 // written by any program.
 func TestLimits_Suspect(t *testing.T) {

@@ -76,6 +76,7 @@ func TestLogger(t *testing.T) {
 			require.Equal(t, trace, seen[msg]["trace_id"], msg)
 		}
 		require.Equal(t, "anna", seen["before"]["to"])
+		require.NotContains(t, seen["gentask: job dead-lettered"], "stack", "its error has none")
 	})
 	require.Same(t, slog.Default(), gentask.Logger(t.Context()), "outside of a job")
 }

@@ -23,8 +23,7 @@ func saidNo(err error) bool {
 	if unreachable(err) {
 		return false
 	}
-	op, network := guard.As[*net.OpError](err)
-	if network && op != nil {
+	if op, _ := guard.As[*net.OpError](err); op != nil {
 		return false
 	}
 	for _, silence := range []error{
@@ -43,6 +42,6 @@ func unreachable(err error) bool {
 	if guard.Is(err, queue.ErrUnavailable) {
 		return true
 	}
-	op, ok := guard.As[*net.OpError](err)
-	return ok && op != nil && op.Op == "dial"
+	op, _ := guard.As[*net.OpError](err)
+	return op != nil && op.Op == "dial"
 }

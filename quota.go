@@ -8,24 +8,6 @@ import (
 	"github.com/gentask/gentask/internal/admission"
 )
 
-// FleetLimits limits the jobs of consumers on several nodes together: all that consume the same
-// queue and are in the same fleet. Package fleet divides the limits among them. A consumer with
-// such limits starts no job before it has joined a fleet.
-type FleetLimits struct {
-	// Concurrency is how many jobs run at a time on all nodes together. [Config.Concurrency] still
-	// limits each consumer. Zero means off.
-	//
-	// A job needs a unit of it, which its node leases from the fleet. If the lease can't be
-	// renewed, because the broker is away for example, the job's context ends with [ErrQuotaLost]
-	// before another node may have the unit, and the job is released. So there are never more jobs
-	// than that which respect their context.
-	Concurrency int
-}
-
-func (f FleetLimits) check() error {
-	return unfitIf(f.Concurrency < 0, "Concurrency", f.Concurrency, "0 for no limit, or more")
-}
-
 // Quota is a consumer's part of a limit that it shares with others. Its methods are safe for
 // concurrent use, never block, and must not panic. Package fleet implements it.
 type Quota interface {
@@ -50,35 +32,28 @@ type QuotaUnit interface {
 // the goroutine of the ledger, of which there is one at a time.
 type quota struct {
 	from *atomic.Pointer[Quota]
-	lost func(*admission.Item) // called on any goroutine when the unit of a job is lost
+	told *Quota // the one that Want was called of last
+	hunger
+	unitsOfJobs
 
-	spare   QuotaUnit // reserved by Pass
-	units   map[*admission.Item]held
-	wanted  int
-	refused time.Time // since when there is no unit; zero if there was one
-	keeps   bool      // its ledger ends: the units of ending jobs are kept until over
+	spare  QuotaUnit // reserved by Pass
+	wanted int
 }
-
-// held is the unit of a job.
-type held struct {
-	unit QuotaUnit
-	stop func() bool // ends the watch over its context
-}
-
-// hungerLimit is how long a consumer without any unit holds deliveries. Others may have units, so
-// it gives the deliveries back then, and takes none until it can get one.
-const hungerLimit = 5 * time.Second
 
 func newQuota(from *atomic.Pointer[Quota], lost func(*admission.Item)) *quota {
-	return &quota{from: from, lost: lost, units: map[*admission.Item]held{}}
+	return &quota{from: from, unitsOfJobs: newUnitsOfJobs(lost)}
 }
 
-// Pass implements [admission.Gate]: it reserves a unit.
+// Pass implements [admission.Gate]: it reserves a unit. Time changes the answer only for a consumer
+// without any unit, which starves then.
 func (q *quota) Pass(_ *admission.Item, now time.Time) admission.Answer {
-	if q.reserve(now) {
+	switch {
+	case q.reserve(now):
 		return admission.Answer{}
+	case len(q.units) > 0:
+		return admission.Answer{Kind: admission.Block}
 	}
-	return admission.Answer{Kind: admission.Block, Until: q.refused.Add(hungerLimit)}
+	return admission.Answer{Kind: admission.Block, Until: q.limit()}
 }
 
 // reserve makes sure that there is a spare unit, if possible.
@@ -90,21 +65,14 @@ func (q *quota) reserve(now time.Time) bool {
 			}
 		}
 	}
-	switch {
-	case q.spare != nil:
-		q.refused = time.Time{}
-		return true
-	case q.refused.IsZero():
-		q.refused = now
-	}
-	return false
+	q.feed(q.spare != nil, now)
+	return q.spare != nil
 }
 
 // Started implements [admission.Gate]: the job takes the reserved unit.
 func (q *quota) Started(it *admission.Item, _ time.Time) {
-	unit := q.spare
+	q.keep(it, q.spare)
 	q.spare = nil
-	q.units[it] = held{unit, context.AfterFunc(unit.Context(), func() { q.lost(it) })}
 }
 
 // Ended implements [admission.Gate].
@@ -117,14 +85,6 @@ func (q *quota) Ended(it *admission.Item, _ admission.Result, _ time.Time) {
 // Gone implements [admission.Gate].
 func (*quota) Gone(*admission.Item, admission.Fate, time.Time) {}
 
-func (q *quota) release(it *admission.Item) {
-	if h, found := q.units[it]; found {
-		h.stop()
-		h.unit.Release()
-		delete(q.units, it)
-	}
-}
-
 func (q *quota) giveUp() {
 	if q.spare != nil {
 		q.spare.Release()
@@ -132,10 +92,13 @@ func (q *quota) giveUp() {
 	}
 }
 
+// starving reports whether the consumer has had no unit for long.
+func (q *quota) starving(now time.Time) bool { return q.long(now) && len(q.units) == 0 }
+
 // starves reports whether the consumer has had no unit for so long that it should hold no
 // deliveries.
 func (q *quota) starves(now time.Time) bool {
-	if q.refused.IsZero() || now.Sub(q.refused) < hungerLimit || len(q.units) > 0 {
+	if !q.starving(now) {
 		return false
 	}
 	available := q.reserve(now)
@@ -148,17 +111,15 @@ func (q *quota) starves(now time.Time) bool {
 func (q *quota) rest(waiting, slots int) {
 	q.giveUp()
 	want := len(q.units) + waiting
-	switch {
-	case waiting > 0:
-	case q.refused.IsZero():
-	case time.Since(q.refused) < hungerLimit:
-		q.refused = time.Time{} // nothing waits for a unit any more
-	default:
-		want = max(want, 1) // it takes no deliveries until there is one
+	if waiting == 0 {
+		q.forget(time.Now())
+		if !q.since.IsZero() {
+			want = max(want, 1) // it takes no deliveries until there is one
+		}
 	}
 	want = min(want, slots)
-	if source := q.from.Load(); source != nil && want != q.wanted {
-		q.wanted = want
+	if source := q.from.Load(); source != nil && (want != q.wanted || source != q.told) {
+		q.wanted, q.told = want, source
 		(*source).Want(want)
 	}
 }
@@ -166,12 +127,50 @@ func (q *quota) rest(waiting, slots int) {
 // over is called when the tasks of a ledger are gone.
 func (q *quota) over() {
 	q.giveUp()
-	for it := range q.units {
-		q.release(it)
-	}
-	q.keeps = false
+	q.releaseAll()
 	if source := q.from.Load(); source != nil {
 		(*source).Want(0)
 	}
 	q.wanted = 0
+}
+
+// unitsOfJobs are the units that jobs have of a limit of the fleet.
+type unitsOfJobs struct {
+	lost  func(*admission.Item) // called on any goroutine when the unit of a job is lost
+	units map[*admission.Item]heldUnit
+	keeps bool // its ledger ends: the units of ending jobs are kept until over
+}
+
+// heldUnit is the unit of a job.
+type heldUnit struct {
+	unit QuotaUnit
+	stop func() bool // ends the watch over its context
+}
+
+func newUnitsOfJobs(lost func(*admission.Item)) unitsOfJobs {
+	return unitsOfJobs{lost: lost, units: map[*admission.Item]heldUnit{}}
+}
+
+// keep gives a unit to a job.
+func (u *unitsOfJobs) keep(it *admission.Item, unit QuotaUnit) {
+	u.units[it] = heldUnit{unit, context.AfterFunc(unit.Context(), func() { u.lost(it) })}
+}
+
+// release gives back the unit of a job. It reports whether it had one.
+func (u *unitsOfJobs) release(it *admission.Item) bool {
+	h, found := u.units[it]
+	if found {
+		h.stop()
+		h.unit.Release()
+		delete(u.units, it)
+	}
+	return found
+}
+
+// releaseAll gives all units back.
+func (u *unitsOfJobs) releaseAll() {
+	for it := range u.units {
+		u.release(it)
+	}
+	u.keeps = false
 }

@@ -195,7 +195,7 @@ func (l *ledger) publish() {
 		state: stateOf(l.drain != nil, l.session.open(), l.instance.saturated(), l.isPaused(), lim.breakerState()),
 		err:   l.session.err, abandoned: l.abandoned, late: l.late, width: lim.width(), rate: lim.rateNow(),
 		shared: lim.shared.count, breaker: lim.breakerState(), keyBreakers: lim.keyBreakers(),
-		standby: l.session.silence.standby,
+		standby: l.session.silence.standby, starved: lim.starved(),
 	}
 	if l.refusals.held() > 0 { // there is a session then, and it is unbroken
 		now.err = l.refusals.err

@@ -289,7 +289,7 @@ func (c *Consumer) show(v view, breakers []BreakerHealth) {
 	}
 	c.health.Store(&Health{
 		State: v.state, Since: since, Error: v.err, Abandoned: v.abandoned, Late: v.late,
-		Concurrency: v.width, Rate: v.rate, SharedIDs: v.shared, Standby: v.standby,
+		Concurrency: v.width, Rate: v.rate, SharedIDs: v.shared, Standby: v.standby, Starved: v.starved,
 		Breakers: breakers, KeyBreakers: v.keyBreakers,
 	})
 }
@@ -303,6 +303,7 @@ type view struct {
 	rate                           Rate
 	keyBreakers                    int
 	standby                        string
+	starved                        bool
 }
 
 func statusOf(e *entry) JobStatus {

@@ -20,10 +20,8 @@ func (l *ledger) answer(msg message) {
 		l.waiting.Changed()
 		l.answers.add(func() { msg.answer(nil) })
 	case *rateRequest:
-		if added := l.instance.limits.setRate(msg.rate, msg.ofKeys, time.Now()); added {
-			l.waiting.SetGates(l.instance.limits.gates())
-		}
-		l.waiting.Changed()
+		l.instance.limits.setRate(msg.rate, msg.ofKeys, time.Now())
+		l.waiting.SetGates(l.instance.limits.gates())
 		l.answers.add(func() { msg.answer(nil) })
 	case *overrideRequest:
 		changes := l.onOverrides()
@@ -57,14 +55,8 @@ func (l *ledger) isPaused() bool { return l.paused || l.instance.limits.override
 // onOverrides makes the consumer follow its overrides, and returns what has changed.
 func (l *ledger) onOverrides() []OverrideChange {
 	lim, was := l.instance.limits, l.isPaused()
-	changes, added := lim.override(l.instance.overrides.Load(), time.Now())
-	if added {
-		l.waiting.SetGates(lim.gates())
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	l.waiting.Changed()
+	changes := lim.override(l.instance.overrides.Load(), time.Now())
+	l.waiting.SetGates(lim.gates())
 	l.cancelAll(changes)
 	l.report.overridden(changes)
 	if now := l.isPaused(); now != was {
@@ -87,9 +79,6 @@ func (l *ledger) drainIfOverridden(ctx actor.Context) {
 // when they get one. It counts both.
 func (l *ledger) cancelAll(changes []OverrideChange) {
 	named := cancellations(changes)
-	if len(named) == 0 {
-		return
-	}
 	for _, e := range inOrder(&l.held, &l.busy) {
 		c := named[e.delivery.ID]
 		if c == nil || e.decided() && !e.busy() {

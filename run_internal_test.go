@@ -253,14 +253,15 @@ func TestCrash_OverMeanwhile(t *testing.T) {
 // TestJob_Backoff: a rule applies to how the job itself ended, for workers of both kinds. Without
 // an end there is none.
 func TestJob_Backoff(t *testing.T) {
+	const plain, failed = 750 * time.Millisecond, 9 * time.Second
 	rules := []Rule{
 		{When: WhenPanic, Backoff: ConstantBackoff(7 * time.Second)},
 		{When: WhenErrorIs(task.ErrTimeout), Backoff: ConstantBackoff(8 * time.Second)},
+		{When: WhenFailed, Backoff: ConstantBackoff(failed)}, // matches anything
 	}
-	const plain = 750 * time.Millisecond
 	for script, want := range map[string]time.Duration{
 		"panic boom": 7 * time.Second,
-		"error boom": plain,
+		"error boom": failed,
 		"ok":         plain,
 	} {
 		rested(t, []string{"worker actor", "handle a: ignore", "run a: " + script}, func(r atRest) {
@@ -278,11 +279,11 @@ func TestJob_Backoff(t *testing.T) {
 		e.heard(&task.Outcome[any]{Status: task.Timeout})
 		require.Equal(r, 8*time.Second, Job[any]{entry: e}.Backoff(), "its time is over")
 		e.heard(&task.Outcome[any]{Status: task.Exit})
-		require.Equal(r, plain, Job[any]{entry: e}.Backoff(), "it was stopped before it began")
+		require.Equal(r, failed, Job[any]{entry: e}.Backoff(), "it was stopped before it began")
 		r.ran(e, func(context.Context) (any, error) {
 			return nil, errors.Join(errStale, actor.Recovered("another task's", false))
 		})
-		require.Equal(r, plain, Job[any]{entry: e}.Backoff(), "it did not panic itself")
+		require.Equal(r, failed, Job[any]{entry: e}.Backoff(), "it did not panic itself")
 	})
 }
 

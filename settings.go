@@ -97,6 +97,11 @@ func (s *settings) taskTimeout() time.Duration { return max(s.Timeout, 0) }
 // graceTime returns the duration of Grace.
 func (s *settings) graceTime() time.Duration { return max(s.Grace, 0) }
 
+// resourceUser returns what a resource needs to know.
+func (s *settings) resourceUser() ResourceUser {
+	return ResourceUser{Name: s.Name, Concurrency: s.Concurrency, Grace: s.graceTime(), Logger: s.Logger}
+}
+
 // stopLimit returns how long a stop takes at most, unless something hangs. bounded is false if
 // there is no limit.
 func (s *settings) stopLimit() (limit time.Duration, bounded bool) {

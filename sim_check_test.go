@@ -205,6 +205,12 @@ func (s *sim) settledAll() {
 	if p := s.everything; p != nil && p.quota != nil && (len(p.quota.used) > 0 || p.quota.want > 0 || p.quota.faults != nil) {
 		s.fail("at the end, %d units of the quota are taken, and %d wanted; %v", len(p.quota.used), p.quota.want, p.quota.faults)
 	}
+	if p := s.everything; p != nil && p.rate != nil && (p.rate.out || p.rate.wants || p.rate.faults != nil) {
+		s.fail("at the end, of the rate a token is out: %v, and more is wanted: %v; %v", p.rate.out, p.rate.wants, p.rate.faults)
+	}
+	if p := s.everything; p != nil && p.keys != nil && len(p.keys.left()) > 0 {
+		s.fail("at the end, units of the keys %v are taken or wanted", p.keys.left())
+	}
 	s.told(journal)
 }
 

@@ -2,10 +2,6 @@ package gentask
 
 import "testing"
 
-// simAllSeeds is how many seeds TestSimulationEverything tries, unless GENTASK_SIM_SEEDS has
-// another number.
-const simAllSeeds = 400
-
 // TestSimulationEverything is TestSimulation with the policies: each is on or off, drawn from the
 // seed, and for three seeds of ten every one of them is on. The queue has messages of all kinds,
 // keys, delays, priorities and unique keys. Rate and concurrency are changed meanwhile, and another

@@ -69,6 +69,14 @@ func newSim(sys *actor.System, seed uint64, everything bool) *sim {
 		s.everything.quota.consumer = consumer
 		consumer.SetQuota(s.everything.quota)
 	}
+	if s.everything != nil && s.everything.rate != nil {
+		s.everything.rate.consumer = consumer
+		consumer.SetRateQuota(s.everything.rate)
+	}
+	if s.everything != nil && s.everything.keys != nil {
+		s.everything.keys.consumer = consumer
+		consumer.SetKeyQuota(s.everything.keys)
+	}
 	return s
 }
 
@@ -147,6 +155,12 @@ func (s *sim) peace() {
 	if p := s.everything; p != nil && p.quota != nil {
 		p.quota.resize(1 + s.below(3))
 	}
+	if p := s.everything; p != nil && p.rate != nil {
+		p.rate.set(true, s.below(3))
+	}
+	if p := s.everything; p != nil && p.keys != nil {
+		p.keys.resize(1 + s.below(3))
+	}
 	s.override(Overrides{})
 	s.until(link.CloseTimeout+time.Second, nil) // what was killed last takes effect, and a call to a slow broker has ended
 	if l := s.consumer.current(); l.stopping.Load() {
@@ -223,5 +237,4 @@ func (s *sim) end() {
 	for s.rest(); s.step() && s.steps < simSteps; s.rest() {
 	}
 	s.q.Close()
-	time.Sleep(2 * time.Second) // after a dead letter its throttle has a goroutine for a second
 }

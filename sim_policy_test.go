@@ -19,6 +19,8 @@ type simPolicies struct {
 	pool       *Pool
 	rival      *simRival
 	quota      *simQuota
+	rate       *simRate
+	keys       *simKeys
 	limiter    simLimiter
 	keyLimiter simLimiter
 	spied      *actor.PID          // the ledger that has its spy
@@ -108,6 +110,14 @@ func (s *sim) equipFlow(p *Policy, concurrency int) {
 	if s.on() {
 		p.Fleet.Concurrency = 1
 		s.everything.quota = &simQuota{conductor: s.conductor, size: 1 + s.below(concurrency+2)}
+	}
+	if s.on() {
+		p.Fleet.Rate.PerSecond = 1
+		s.everything.rate = &simRate{conductor: s.conductor, part: s.chance(0.7), tokens: s.below(4)}
+	}
+	if s.on() {
+		p.Fleet.PerKey = FleetPerKey{Key: KeyHeader("fair"), Concurrency: 1}
+		s.everything.keys = &simKeys{conductor: s.conductor, by: map[string]*simQuota{}}
 	}
 }
 

@@ -109,4 +109,14 @@ var simFlowActs = []simAct{
 			s.everything.quota.play()
 		}
 	}},
+	{"rate", 8, func(s *sim) {
+		if s.everything.rate != nil {
+			s.everything.rate.play()
+		}
+	}},
+	{"keys", 8, func(s *sim) {
+		if s.everything.keys != nil {
+			s.everything.keys.play()
+		}
+	}},
 }

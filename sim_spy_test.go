@@ -75,6 +75,15 @@ func (g *simSpy) Started(it *admission.Item, now time.Time) {
 			s.fail("%q was started without a unit", e.delivery.ID)
 		}
 	}
+	if q := l.instance.limits.rateQuota; q != nil {
+		if q.spare == nil || !p.rate.out {
+			s.fail("%q was started without a token", e.delivery.ID)
+		}
+		p.rate.used()
+	}
+	if q := l.instance.limits.keyQuota; q != nil && it.FleetKey() != "" && (q.spare == nil || q.spareKey != it.FleetKey()) {
+		s.fail("%q was started without a unit of its key", e.delivery.ID)
+	}
 	if o := s.overridesOf(l); o.Paused.Value || o.BreakerOpen.Value || o.Drained.Value || o.Concurrency.Value > 0 && l.busy.Len() > o.Concurrency.Value {
 		s.fail("%q was started as one of %d with %+v", e.delivery.ID, l.busy.Len(), o)
 	}
@@ -176,6 +185,16 @@ func heldBack(l *ledger, it *admission.Item, now time.Time) bool {
 			if s := (*g.from.Load()).(*simQuota); g.spare == nil && len(s.used) >= s.size { //nolint:forcetypeassert // no other is set
 				return true
 			}
+		case *rateQuota:
+			if s := (*g.from.Load()).(*simRate); g.spare == nil && !s.has(now) { //nolint:forcetypeassert // likewise
+				return true
+			}
+		case *keyQuota:
+			key := it.FleetKey()
+			one := (*g.from.Load()).(*simKeys).of(key) //nolint:forcetypeassert // likewise
+			if key != "" && (g.spare == nil || g.spareKey != key) && len(one.used) >= one.size {
+				return true
+			}
 		case *admission.Breaker:
 			if g.State() == breaker.Open || !g.Admits(now) {
 				return true
@@ -204,6 +223,12 @@ func (s *sim) flows(l *ledger) {
 	}
 	if q := l.instance.limits.quota; q != nil && q.spare != nil {
 		s.fail("at rest, a unit of the quota is reserved for no job")
+	}
+	if q := l.instance.limits.keyQuota; q != nil && q.spare != nil {
+		s.fail("at rest, a unit of a key is reserved for no job")
+	}
+	if q := l.instance.limits.rateQuota; q != nil && q.spare != nil {
+		s.fail("at rest, a token of the rate is reserved for no job")
 	}
 	if f := l.instance.limits.breaker; f != nil && f.State() == breaker.Open && now.After(f.NextProbe()) && !l.anyUnstarted() &&
 		!s.overridesOf(l).BreakerOpen.Value {

@@ -18,9 +18,6 @@ import (
 // simSteps is more than any seed needs.
 const simSteps = 1_000_000
 
-// simSeeds is how many seeds TestSimulation tries, unless GENTASK_SIM_SEEDS has another number.
-const simSeeds = 1000
-
 // TestSimulation runs a consumer through a life drawn from a seed, once for each seed: jobs that do
 // anything, a broker with faults, and events from outside. Every message of every actor is
 // processed at a moment drawn from the seed. When the trouble is over everything is settled, all

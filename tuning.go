@@ -69,3 +69,53 @@ func (c *Consumer) Override(ctx context.Context, o Overrides) ([]OverrideChange,
 	}
 	return changes, err
 }
+
+// SetQuota gives the consumer its part of [FleetLimits.Concurrency]. Nil takes it away, after which
+// no job starts; the jobs that run keep their units. It has no effect on a consumer without that
+// limit. fleet.Join calls it.
+func (c *Consumer) SetQuota(q Quota) {
+	if q == nil {
+		c.quotas.jobs.Store(nil)
+	} else {
+		c.quotas.jobs.Store(&q)
+	}
+	c.QuotaChanged()
+}
+
+// SetRateQuota gives the consumer its part of [FleetLimits.Rate]. Nil takes it away, after which no
+// job starts. It has no effect on a consumer without that limit. fleet.Join calls it.
+func (c *Consumer) SetRateQuota(q RateQuota) {
+	if q == nil {
+		c.quotas.rate.Store(nil)
+	} else {
+		c.quotas.rate.Store(&q)
+	}
+	c.QuotaChanged()
+}
+
+// SetKeyQuota gives the consumer its part of [FleetLimits.PerKey]. Nil takes it away, after which
+// no job with a key starts; the jobs that run keep their units. It has no effect on a consumer
+// without that limit. fleet.Join calls it.
+func (c *Consumer) SetKeyQuota(q KeyQuota) {
+	if q == nil {
+		c.quotas.keys.Store(nil)
+	} else {
+		c.quotas.keys.Store(&q)
+	}
+	c.QuotaChanged()
+}
+
+// FleetLimits returns [Policy.Fleet], with its defaults.
+func (c *Consumer) FleetLimits() FleetLimits {
+	f := c.cfg.Policy.Fleet
+	f.Rate.Burst = f.Rate.limit().Burst
+	return f
+}
+
+// QuotaChanged makes the consumer ask its [Quota], [RateQuota] and [KeyQuota] again. It never
+// blocks.
+func (c *Consumer) QuotaChanged() {
+	if i := c.current(); i != nil {
+		i.unblock()
+	}
+}

@@ -63,6 +63,7 @@ type SystemConfig struct {
 func NewSystem(cfg SystemConfig) *System {
 	logger := contained(cfg.Logger)
 	sys := pa.NewActorSystem(pa.WithLoggerFactory(func(*pa.ActorSystem) *slog.Logger { return logger }))
+	handleDeadLetters(sys)
 	if strconv.IntSize == 32 {
 		mend32(sys)
 	}

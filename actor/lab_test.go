@@ -39,7 +39,6 @@ func inLab(t *testing.T, f func(l *lab)) {
 		if Alive(l.sys, l.parent) {
 			require.ErrorIs(t, l.shutdown(l.parent), ErrShutdown)
 		}
-		time.Sleep(2 * time.Second) // after a dead letter its throttle has a goroutine for a second
 	})
 }
 

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -49,6 +50,8 @@ type PanicError struct {
 	text  string
 	cause error
 	stack guard.Callers
+
+	elsewhere string // the stack of another process
 }
 
 // Error returns the text of Value, cut to 16 KiB.
@@ -74,10 +77,13 @@ func (e *PanicError) Callers() []uintptr { return e.stack }
 
 // Stack returns the stack of the panic, innermost function first. It makes the text from the
 // program counters.
-func (e *PanicError) Stack() string { return e.stack.String() }
+func (e *PanicError) Stack() string { return cmp.Or(e.elsewhere, e.stack.String()) }
 
 // GoexitError is the exit reason of code that called runtime.Goexit. It wraps [ErrGoexit].
-type GoexitError struct{ stack guard.Callers }
+type GoexitError struct {
+	stack     guard.Callers
+	elsewhere string // the stack of another process
+}
 
 // Error returns the text of [ErrGoexit].
 func (e *GoexitError) Error() string { return ErrGoexit.Error() }
@@ -89,7 +95,7 @@ func (e *GoexitError) Unwrap() error { return ErrGoexit }
 func (e *GoexitError) Callers() []uintptr { return e.stack }
 
 // Stack returns the stack of the call, innermost function first.
-func (e *GoexitError) Stack() string { return e.stack.String() }
+func (e *GoexitError) Stack() string { return cmp.Or(e.elsewhere, e.stack.String()) }
 
 // Stack returns the stack that err carries, or "" if neither err nor what it wraps carries one.
 func Stack(err error) string { return guard.Stack(err) }
@@ -104,12 +110,28 @@ func Recovered(value any, returned bool) error {
 	const skip = 1 // Recovered itself
 	switch {
 	case value != nil:
-		if first, ok := value.(*PanicError); ok && first != nil && first.read {
-			return first // a panic that was recovered once, and then panicked again
+		if first := recoveredBefore(value); first != nil {
+			return first
 		}
 		return panicked(value, guard.TakeCallers(skip))
 	case !returned:
 		return &GoexitError{stack: guard.TakeCallers(skip)}
+	}
+	return nil
+}
+
+// recoveredBefore returns the reason if value is one: a panic that was recovered once, and then
+// panicked again, or the end of code in another process. It returns nil otherwise.
+func recoveredBefore(value any) error {
+	switch first := value.(type) {
+	case *PanicError:
+		if first != nil && first.read {
+			return first
+		}
+	case *GoexitError:
+		if first != nil && first.elsewhere != "" {
+			return first
+		}
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/bench/result"
 	"github.com/gentask/gentask/internal/brokertest"
+	"github.com/gentask/gentask/isolate"
 )
 
 // peersEnv, if set, requires Redis. Only a peer needs it, so usually a side without its server may
@@ -24,6 +25,7 @@ const peersEnv = "GENTASK_BENCH_PEERS"
 
 // TestMain lets the memory suite start the test's program as its child.
 func TestMain(m *testing.M) {
+	isolate.Main()
 	if what := os.Getenv(holdEnv); what != "" {
 		if err := hold(context.Background(), what); err != nil {
 			fmt.Fprintln(os.Stderr, err)

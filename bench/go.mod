@@ -8,6 +8,7 @@ require (
 	github.com/alitto/pond/v2 v2.7.1
 	github.com/asynkron/protoactor-go v0.0.0-20240822202345-3c0e61ca19c9
 	github.com/gentask/gentask v0.0.0
+	github.com/gentask/gentask/isolate/wasm v0.0.0-00010101000000-000000000000
 	github.com/gentask/gentask/queue/postgres v0.0.0-00010101000000-000000000000
 	github.com/hibiken/asynq v0.26.0
 	github.com/jackc/pgx/v5 v5.13.0
@@ -60,6 +61,7 @@ require (
 	github.com/riverqueue/river/rivertype v0.51.2 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
 	github.com/spf13/cast v1.10.0 // indirect
+	github.com/tetratelabs/wazero v1.12.0 // indirect
 	github.com/tidwall/gjson v1.20.0 // indirect
 	github.com/tidwall/match v1.2.0 // indirect
 	github.com/tidwall/pretty v1.2.1 // indirect
@@ -84,5 +86,6 @@ require (
 
 replace (
 	github.com/gentask/gentask => ../
+	github.com/gentask/gentask/isolate/wasm => ../isolate/wasm
 	github.com/gentask/gentask/queue/postgres => ../queue/postgres
 )

@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/bench/result"
+	"github.com/gentask/gentask/isolate"
 )
 
 func main() {
+	isolate.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error

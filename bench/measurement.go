@@ -26,6 +26,7 @@ type suite struct {
 func suites() []suite {
 	return []suite{
 		{name: "kernel", of: compared(kernel)},
+		{name: "isolate", of: isolation},
 		{name: "memory", of: compared(inMemory)},
 		{name: "storm", of: compared(storm)},
 		{name: "scale", of: compared(scale)},

@@ -159,7 +159,7 @@ func judged(l result.Line) result.Line {
 	case result.Goroutines:
 		return allowed(l, 10)
 	case result.Rate, result.Time, result.Held, result.Wall, result.Median, result.Slowest, result.Lost, result.Again,
-		result.HeldEach, result.GoroutinesEach: // for the record
+		result.HeldEach, result.GoroutinesEach, result.Added, result.Replace, result.Longest: // for the record
 	}
 	return l
 }

@@ -90,7 +90,7 @@ func (s sample) in(u result.Unit) float64 {
 	case result.Wall:
 		return s.wall.Seconds()
 	case result.Live, result.Mapped, result.Resident, result.Goroutines, result.Median, result.Slowest, result.Lost, result.Again,
-		result.HeldEach, result.GoroutinesEach: // not of a trial
+		result.HeldEach, result.GoroutinesEach, result.Added, result.Replace, result.Longest: // not of a trial
 	}
 	panic("bench: no such unit: " + string(u))
 }

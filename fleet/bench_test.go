@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -12,14 +13,15 @@ import (
 	"github.com/gentask/gentask/queue/memory"
 )
 
-// BenchmarkJob measures the processor time of a job alone, and on a node.
+// BenchmarkJob measures the processor time of a job alone, on a node, and on a node whose events
+// are watched.
 func BenchmarkJob(b *testing.B) {
-	for name, joined := range map[string]bool{"Alone": false, "OnNode": true} {
-		b.Run(name, func(b *testing.B) { benchJob(b, joined) })
-	}
+	b.Run("Alone", func(b *testing.B) { benchJob(b, false, false) })
+	b.Run("OnNode", func(b *testing.B) { benchJob(b, true, false) })
+	b.Run("Watched", func(b *testing.B) { benchJob(b, true, true) })
 }
 
-func benchJob(b *testing.B, joined bool) {
+func benchJob(b *testing.B, joined, watched bool) {
 	q := memory.New(memory.Config{})
 	defer q.Close()
 	msgs := make([]queue.Message, b.N)
@@ -40,6 +42,9 @@ func benchJob(b *testing.B, joined bool) {
 			b.Fatal(err)
 		}
 		defer n.Close()
+		if watched {
+			defer watchNode(b, n)()
+		}
 	}
 	before := processorTime()
 	b.ReportAllocs()
@@ -55,6 +60,24 @@ func benchJob(b *testing.B, joined bool) {
 	if _, err := c.Stop(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// watchNode watches the node's events until stop is called.
+func watchNode(b *testing.B, n *fleet.Node) (stop func()) {
+	ctx, cancel := context.WithCancel(b.Context())
+	begun := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		begin := sync.OnceFunc(func() { close(begun) })
+		for _, err := range n.Events(ctx, fleet.EventFilter{}) {
+			if err != nil {
+				b.Error(err)
+			}
+			begin()
+		}
+	})
+	<-begun
+	return func() { cancel(); wg.Wait() }
 }
 
 func processorTime() int64 {

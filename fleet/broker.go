@@ -8,8 +8,8 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// Broker opens what a fleet needs. The brokers of packages nats, embedded, postgres and memory are
-// Brokers. RabbitMQ's has buses only: [Mix] takes the stores of another one.
+// Broker opens what a fleet needs. The brokers of packages nats, embedded, postgres, rabbitmq and
+// memory are Brokers. RabbitMQ's stores are for small fleets: see docs/fleet.md.
 type Broker interface {
 	Buses
 	Stores

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/fleet"
+	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/internal/rig/fleetrig"
 	"github.com/gentask/gentask/queue"
 )
@@ -20,7 +21,7 @@ import (
 // repeated, and watches begin again. A second after the trouble every node follows the last command
 // for each thing, and no confirmed command was overwritten unseen.
 func TestChaos_NoCommandIsLost(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range rig.Seeds(5, 5) {
 		bubble(t, func(w *world) { trouble(w, seed) })
 	}
 }

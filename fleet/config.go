@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime/debug"
 	"time"
@@ -37,6 +38,10 @@ type Config struct {
 	// Keep is how long the cancellation of a job, and the drain of a node, are remembered. Zero
 	// means 24 h.
 	Keep time.Duration
+
+	// Trees are the supervisors of the program that [Node.Tree] shows, by a name of 1 to 100 bytes:
+	// at most 50. A tree that has ended is shown with an error. Nil means none.
+	Trees map[string]TreeRoot
 
 	// Logger receives what an operator should know: commands that are refused, other nodes with the
 	// same Node, and when no command can come. Its handler is called on a goroutine of its own. Nil
@@ -71,7 +76,24 @@ func (c Config) check() error {
 	if c.Keep < 0 {
 		bad("Config.Keep is %v; want 0 for 24h, or more", c.Keep)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkTrees())...)
+}
+
+func (c Config) checkTrees() error {
+	if len(c.Trees) > mostTrees {
+		return fmt.Errorf("%w: fleet: Config.Trees has %d trees; want at most %d",
+			queue.ErrConfig, len(c.Trees), mostTrees)
+	}
+	for name, root := range c.Trees {
+		if n := len(name); n == 0 || n > maxNode {
+			return fmt.Errorf("%w: fleet: Config.Trees has a name of %d bytes; want 1 to %d",
+				queue.ErrConfig, n, maxNode)
+		}
+		if root.System == nil || root.PID == nil {
+			return fmt.Errorf("%w: fleet: Config.Trees[%q] has no System or no PID; want both", queue.ErrConfig, name)
+		}
+	}
+	return nil
 }
 
 func (c Config) orDefaults() Config {
@@ -79,6 +101,7 @@ func (c Config) orDefaults() Config {
 	c.Version = cmp.Or(c.Version, builtVersion())
 	c.Wait = cmp.Or(c.Wait, 200*time.Millisecond)
 	c.Keep = cmp.Or(c.Keep, 24*time.Hour)
+	c.Trees = maps.Clone(c.Trees) // a later change by the caller changes nothing
 	if c.Node == "" {
 		c.Node = clip(hostName(), maxNode-9) + "-" + randomName(4)
 	}

@@ -17,6 +17,7 @@ type consumer struct {
 	place    place
 	followed map[string]queue.Revision // the records that it follows, or refuses; nil before the first time
 	samples  samples
+	latency  latencies
 }
 
 func newConsumer(c *gentask.Consumer, node, instance string) *consumer {

@@ -14,6 +14,11 @@
 //	command, err := node.Pause(ctx, "emails", gentask.Author{By: "ana", Reason: "the provider is down"})
 //	acks, err := command.Report(ctx)
 //
+// It can also ask which tasks run, with their stacks, and watch what happens on all nodes:
+//
+//	tasks, err := node.Tasks(ctx, "", "emails")
+//	for event, err := range node.Events(ctx, fleet.EventFilter{Queue: "emails"}) { ... }
+//
 // # Commands are state
 //
 // A command is a record in the broker's [queue.Store], and not a message. Each node watches the
@@ -25,7 +30,10 @@
 //
 // [Node.Nodes] asks on the broker's [queue.Bus], and the nodes that are reached answer. They make
 // their answer at most once a second, however many ask. While no one asks, there is no traffic for
-// it.
+// it. [Node.Tasks], [Node.Events] and [Node.Tree] ask in the same way. A node records events only
+// while someone watches them.
 //
 // docs/fleet.md describes the costs and the limits.
+//
+//snippets:needs ctx context.Context; broker *memory.Broker; emails, reports *gentask.Consumer; node *fleet.Node
 package fleet

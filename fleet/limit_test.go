@@ -12,6 +12,7 @@ import (
 
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/fleet"
+	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 )
 
@@ -93,7 +94,7 @@ func TestFleetLimits_NeverMore(t *testing.T) {
 // their units, cost no attempt, and run elsewhere. The node gives its deliveries back.
 func TestFleetLimits_LostUnits(t *testing.T) {
 	interruptions := 0
-	for seed := range uint64(10) {
+	for seed := range rig.Seeds(10, 3) {
 		bubble(t, func(w *world) {
 			var c crowd
 			r := rand.New(rand.NewPCG(seed, 7))

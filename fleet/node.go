@@ -28,7 +28,7 @@ type Node struct {
 	follower *follower // nil for an observer
 	presence *presence // likewise
 	leases   *lease.Keeper
-	limits   []*limit
+	limits   []limit
 	log      *slog.Logger
 	logs     *feed.Handler // nil if all logs are discarded
 
@@ -115,8 +115,10 @@ func (n *Node) join(ctx, life context.Context, consumers []*gentask.Consumer) er
 	}
 	n.follower = newFollower(n.store, own, n.log)
 	n.presence = newPresence(n)
+	recorder := newRecorder(n, life.Done())
 	for topic, answer := range map[string]func([]byte) []byte{
-		topicNodes: n.presence.answer, topicAcks: n.answerAcks,
+		topicNodes: n.presence.answer, topicAcks: n.answerAcks, topicTasks: newCensus(n).answer,
+		topicEvents: recorder.answer, topicTrees: (&forest{node: n}).answer,
 	} {
 		if _, err := n.bus.Answer(topic, answer); err != nil {
 			return fmt.Errorf("fleet: bus: %w", err)

@@ -43,8 +43,8 @@ func (n *Node) leave() {
 		return // it could not join
 	}
 	for _, l := range n.limits {
-		l.consumer.SetQuota(nil)
-		defer l.Close()
+		l.off()
+		defer l.close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()

@@ -101,7 +101,8 @@ func (c *consumer) status(ctx context.Context) ConsumerStatus {
 	h := c.Health()
 	s := ConsumerStatus{
 		Name: clip(c.Name(), mostIDText), Queue: clip(c.place.queue, mostIDText), State: h.State.String(),
-		Since: h.Since.UTC(), Healthy: h.Healthy(), Alive: h.Alive(), Standby: clip(h.Standby, mostText),
+		Since: h.Since.UTC(), Healthy: h.Healthy(), Alive: h.Alive(),
+		Standby: clip(h.Standby, mostText), Starved: h.Starved,
 		Running: h.Running, Held: h.Held, Abandoned: h.Abandoned, PutOff: h.PutOff,
 		Concurrency: h.Concurrency, Prefetch: h.Prefetch,
 		BreakersCount: h.KeyBreakers, CancelledCount: len(h.Overrides.Cancelled),
@@ -114,6 +115,7 @@ func (c *consumer) status(ctx context.Context) ConsumerStatus {
 	}
 	s.Total = countsOf(&h)
 	s.Recent = s.Total.since(c.samples.oldest())
+	s.Latency = c.latency.show(time.Now())
 	s.Breakers = breakers(h.Breakers)
 	s.BreakersCount = max(s.BreakersCount, len(h.Breakers))
 	s.Overrides = overrides(&h.Overrides)

@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -18,109 +17,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gentask/gentask"
-	"github.com/gentask/gentask/fleet"
 	"github.com/gentask/gentask/internal/chaos"
-	"github.com/gentask/gentask/queue"
-	"github.com/gentask/gentask/queue/memory"
-	"github.com/gentask/gentask/queue/nats"
 )
-
-// nodeEnv makes this program one node of TestProcesses. It holds the journal's address, the
-// broker's, and the name of the node.
-const nodeEnv = "GENTASK_FLEET_NODE"
-
-// unitsOfProcesses is the limit in TestProcesses.
-const unitsOfProcesses = 5
-
-// runNode is a process of TestProcesses, until its journal ends. It reports each job and each run
-// of a singleton to the journal, and waits for its answer when one has ended: nothing that the
-// broker does can come before that.
-func runNode(arg string) error {
-	at := strings.Split(arg, ";")
-	conn, err := net.Dial("unix", at[0])
-	if err != nil {
-		return err
-	}
-	j := &nodeJournal{conn: conn}
-	b, err := nats.New(at[1], nats.Config{})
-	if err != nil {
-		return err
-	}
-	ctx := context.Background()
-	q := memory.New(memory.Config{Name: "jobs"})
-	msgs := make([]queue.Message, 50_000)
-	if err := q.Publish(ctx, msgs...); err != nil {
-		return err
-	}
-	consumer, err := gentask.New(q, gentask.Handle(func(ctx context.Context, _ []byte) error {
-		job, _ := gentask.FromContext(ctx)
-		defer j.begin("job", job.ID())()
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-		}
-		return nil
-	}), gentask.Config{Concurrency: 4, Policy: gentask.Policy{Fleet: gentask.FleetLimits{Concurrency: unitsOfProcesses}}})
-	if err != nil {
-		return err
-	}
-	node, err := fleet.Join(ctx, b, fleet.Config{Node: at[2]}, consumer)
-	if err != nil {
-		return err
-	}
-	if err := consumer.Start(); err != nil {
-		return err
-	}
-	go func() {
-		err := node.Only(ctx, "report", func(ctx context.Context, epoch uint64) error {
-			defer j.begin("only", fmt.Sprint(epoch))()
-			<-ctx.Done()
-			return ctx.Err()
-		})
-		j.send(nil, "fault", "Only has returned", err)
-	}()
-	return j.read()
-}
-
-// nodeJournal is a node's line to the journal.
-type nodeJournal struct {
-	conn net.Conn
-	mu   sync.Mutex
-	open []chan struct{} // those who wait for an answer
-}
-
-// begin reports that something begins. The returned function reports its end, and waits for the
-// answer.
-func (j *nodeJournal) begin(kind, id string) (end func()) {
-	j.send(nil, "+", kind, id, time.Now().UnixNano())
-	return func() {
-		done := make(chan struct{})
-		j.send(done, "-", kind, id, 0)
-		<-done
-	}
-}
-
-func (j *nodeJournal) send(done chan struct{}, words ...any) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if done != nil {
-		j.open = append(j.open, done)
-	}
-	_, _ = fmt.Fprintln(j.conn, words...)
-}
-
-// read gives the answers to those who wait, until the journal ends.
-func (j *nodeJournal) read() error {
-	lines := bufio.NewScanner(j.conn)
-	for lines.Scan() {
-		j.mu.Lock()
-		close(j.open[0])
-		j.open = j.open[1:]
-		j.mu.Unlock()
-	}
-	return lines.Err()
-}
 
 // fleetJournal is what all nodes do, as seen from outside of the broker's network.
 type fleetJournal struct {
@@ -131,8 +29,10 @@ type fleetJournal struct {
 	processes []*process
 	most      int
 	jobs      int
+	keyed     int    // jobs of keys
 	epoch     uint64 // of the last run of the singleton
 	taken     time.Time
+	rated     startsOf
 	faults    []string
 	busy      time.Duration
 	since     time.Time
@@ -194,11 +94,18 @@ func (j *fleetJournal) note(p *process, line string) (answer bool) {
 		j.faults = append(j.faults, p.name+": "+line)
 		return false
 	}
+	if sign == "s" {
+		j.rated.add(time.Unix(0, at))
+		return false
+	}
 	what := kind + " " + id
 	if sign == "-" {
 		delete(p.running, what)
-		if kind == "job" {
+		switch {
+		case kind == "job":
 			j.jobs++
+		case strings.HasPrefix(kind, "key"):
+			j.keyed++
 		}
 		return true
 	}
@@ -206,9 +113,23 @@ func (j *fleetJournal) note(p *process, line string) (answer bool) {
 	if kind == "only" {
 		j.enter(p, id, counts)
 	}
+	if strings.HasPrefix(kind, "key") && counts {
+		j.enterKey(p, kind)
+	}
 	p.running[what] = counts
 	j.most = max(j.most, j.tick())
 	return false
+}
+
+// enterKey notes a job of a key.
+func (j *fleetJournal) enterKey(p *process, key string) {
+	for _, other := range j.processes {
+		for what, runs := range other.running {
+			if runs && strings.HasPrefix(what, key+" ") {
+				j.faults = append(j.faults, other.name+" and "+p.name+" at once: "+key)
+			}
+		}
+	}
 }
 
 // enter notes a run of the singleton.
@@ -340,6 +261,12 @@ func TestProcesses(t *testing.T) {
 	t.Logf("%d jobs, at most %d at a time; singleton taken over after %v", j.jobs, j.most, takeovers)
 	require.Empty(t, j.faults)
 	require.LessOrEqual(t, j.most, unitsOfProcesses)
+	// A run that a freeze hits on its way from the gate to the event counts late.
+	worst := j.rated.worst(rateOfProcesses.PerSecond)
+	t.Logf("%d runs at %v; %.2f at once; %d of keys", j.rated.count(), rateOfProcesses, worst, j.keyed)
+	require.Positive(t, j.rated.count())
+	require.Positive(t, j.keyed)
+	require.LessOrEqual(t, worst, float64(rateOfProcesses.Burst)+1)
 }
 
 // troubles is how many things happen to the processes.
@@ -371,13 +298,14 @@ func (j *fleetJournal) calm(t *testing.T, d time.Duration) {
 	t.Helper()
 	j.mu.Lock()
 	j.tick()
-	busy := j.busy
+	busy, rated := j.busy, j.rated.count()
 	j.mu.Unlock()
 	time.Sleep(d)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.tick()
-	t.Logf("%.3f of the limit are in use", float64(j.busy-busy)/float64(d)/unitsOfProcesses)
+	t.Logf("%.3f of the limit are in use, %.3f of the rate", float64(j.busy-busy)/float64(d)/unitsOfProcesses,
+		float64(j.rated.count()-rated)/d.Seconds()/rateOfProcesses.PerSecond)
 }
 
 // takeover returns how long after the kill of its holder the singleton ran again.

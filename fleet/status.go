@@ -60,6 +60,7 @@ type ConsumerStatus struct {
 	Alive       bool      `json:"alive"`
 	Error       string    `json:"error,omitempty"`
 	Standby     string    `json:"standby,omitempty"`
+	Starved     bool      `json:"starved,omitempty"`
 	Running     int       `json:"running"`
 	Held        int       `json:"held"`
 	Abandoned   int       `json:"abandoned"`
@@ -72,6 +73,10 @@ type ConsumerStatus struct {
 	// last ten seconds.
 	Total  Counts `json:"total"`
 	Recent Counts `json:"recent"`
+
+	// Latency are the times of the jobs that were done in the last minute. It is nil while no one
+	// watches the node's events: see [Node.Events].
+	Latency *Latency `json:"latency,omitempty"`
 
 	// Breakers are those that are not closed, at most 20 of them.
 	Breakers      []BreakerStatus `json:"breakers,omitempty"`
@@ -143,7 +148,11 @@ type question struct {
 	Format int    `json:"v"`
 	From   sender `json:"from"`
 
-	Only string `json:"only,omitempty"` // nodes: of that node
+	Only string `json:"only,omitempty"` // nodes, tasks, events, trees: of that node
+
+	Queue string `json:"queue,omitempty"` // tasks: of that queue
+
+	Events *eventsQuestion `json:"events,omitempty"` // events
 
 	Command  *record        `json:"command,omitempty"` // acks
 	Revision queue.Revision `json:"revision,omitempty"`
@@ -156,6 +165,9 @@ type sender struct {
 
 // The topics on the bus.
 const (
-	topicNodes = "nodes"
-	topicAcks  = "acks"
+	topicNodes  = "nodes"
+	topicAcks   = "acks"
+	topicTasks  = "tasks"
+	topicEvents = "events"
+	topicTrees  = "trees"
 )

@@ -29,6 +29,8 @@ const maxWindow = 365 * 24 * time.Hour
 // long a key is remembered after its message was published: more than zero, at most a year. Unique
 // returns an error that wraps [queue.ErrConfig] otherwise.
 //
+// A message with [queue.UntilDone] is left to p, which refuses it if it can't compare it.
+//
 // A message with a key costs about six requests to the store. It is published again, with the same
 // ID, if the node dies or is cut off between the broker's confirm and the note in the store.
 func (n *Node) Unique(name string, p queue.Publisher, window time.Duration) (*UniquePublisher, error) {
@@ -59,7 +61,7 @@ func (u *UniquePublisher) PublishResults(ctx context.Context, msgs ...queue.Mess
 	var plain []queue.Message
 	var at []int
 	for i := range msgs {
-		if msgs[i].UniqueKey == "" {
+		if !u.compares(&msgs[i]) {
 			plain, at = append(plain, msgs[i]), append(at, i)
 		}
 	}
@@ -73,11 +75,17 @@ func (u *UniquePublisher) PublishResults(ctx context.Context, msgs ...queue.Mess
 		}
 	}
 	for i := range msgs {
-		if msgs[i].UniqueKey != "" {
+		if u.compares(&msgs[i]) {
 			results[i] = u.publishOne(ctx, msgs[i])
 		}
 	}
 	return results, failures(results)
+}
+
+// compares reports whether the store compares the message. The publisher compares messages until
+// they are done, or refuses them.
+func (*UniquePublisher) compares(m *queue.Message) bool {
+	return m.UniqueKey != "" && m.UniqueUntil == queue.UntilWindowEnds
 }
 
 // failures returns the error of Publish for the results.

@@ -14,6 +14,7 @@ import (
 	"github.com/gentask/gentask"
 	"github.com/gentask/gentask/fleet"
 	"github.com/gentask/gentask/queue"
+	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/schedule"
 )
 
@@ -83,6 +84,29 @@ func TestUnique_SchedulesOverAnyBroker(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnique_UntilDone: a message whose key is taken until it is done is the publisher's to
+// compare, and the store remembers nothing of it.
+func TestUnique_UntilDone(t *testing.T) {
+	bubble(t, func(w *world) {
+		q := memory.New(memory.Config{})
+		defer q.Close()
+		m := w.add(fleet.Config{}, sleeping(0), gentask.Config{})
+		u, err := m.Unique("q", q, time.Minute)
+		require.NoError(w, err)
+		msg := queue.Message{ID: "1", UniqueKey: "k", UniqueUntil: queue.UntilDone}
+		s, err := q.Open(w.Context(), queue.Options{Prefetch: 1})
+		require.NoError(w, err)
+		for range 2 {
+			results, err := u.PublishResults(w.Context(), msg, msg)
+			require.NoError(w, err)
+			require.Equal(w, []queue.PublishResult{{ID: "1"}, {ID: "1", Duplicate: true}}, results)
+			d, err := s.Receive(w.Context())
+			require.NoError(w, err)
+			require.NoError(w, s.Settle(w.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
+		}
+	})
 }
 
 // TestUnique_ReportsDuplicates, and remembers a key for its window.

@@ -14,4 +14,6 @@
 //
 // A [Probe] is an actor that records the messages that it gets, for tests of actors that send. It
 // expects messages, silence, and the ends of other actors.
+//
+//snippets:needs type Email struct{ To string }; type Mailer struct{ gentask.Worker[Email, string] }
 package gentasktest

@@ -18,8 +18,6 @@ func inProbe(t *testing.T, f func(t *testing.T, sys *actor.System, p *gentasktes
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		sys := actor.NewSystem(actor.SystemConfig{})
-		// After a dead letter its throttle has a goroutine for a second.
-		t.Cleanup(func() { time.Sleep(2 * time.Second) })
 		f(t, sys, gentasktest.NewProbe(t, sys))
 	})
 }

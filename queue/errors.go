@@ -37,6 +37,11 @@ var (
 	// and a valid alternative. The message was not published, the delivery is still held.
 	ErrUnsupported = errors.New("queue: unsupported")
 
+	// ErrKeyTaken is wrapped by the error of [Letters.Redrive] about letters that stay, because
+	// another message has the unique key that they had: see [UntilDone]. [LetterWalk.Redrive]
+	// returns it for such a letter.
+	ErrKeyTaken = errors.New("queue: unique key taken by another message")
+
 	// ErrTooLarge is wrapped by the error of a message or a settlement whose copy exceeds the
 	// broker's limit. The message was not published, the delivery is still held.
 	ErrTooLarge = errors.New("queue: too large for the broker")

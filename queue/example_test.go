@@ -64,6 +64,40 @@ func ExamplePublishResults() {
 	// 3 true
 }
 
+// A customer's synchronisation waits or runs once, however often it is asked for. When it is done,
+// it can be asked for again.
+func ExampleUntilDone() {
+	ctx := context.Background()
+	jobs := memory.New(memory.Config{Name: "jobs"}) // or a queue of queue/postgres
+	defer jobs.Close()
+	ask := func(id string) {
+		results, err := queue.PublishResults(ctx, jobs,
+			queue.Message{ID: id, UniqueKey: "synchronise anna", UniqueUntil: queue.UntilDone})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(id, "is a duplicate:", results[0].Duplicate)
+	}
+	ask("1")
+	session, err := jobs.Open(ctx, queue.Options{Prefetch: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	running, err := session.Receive(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ask("2")
+	if err := session.Settle(ctx, []queue.Settlement{{Delivery: running, Disposition: queue.Ack}}); err != nil {
+		log.Fatal(err)
+	}
+	ask("3")
+	// Output:
+	// 1 is a duplicate: false
+	// 2 is a duplicate: true
+	// 3 is a duplicate: false
+}
+
 // A tool counts the messages of any queue whose driver can.
 func ExampleInspector() {
 	ctx := context.Background()

@@ -69,7 +69,6 @@ func ofLibrary(name string) bool {
 		return true
 	}
 	rest, found := strings.CutPrefix(name, "github.com/gentask/gentask")
-	return found && slices.ContainsFunc([]string{".", "/actor.", "/supervision.", "/task."}, func(p string) bool {
-		return strings.HasPrefix(rest, p)
-	})
+	callers := []string{".", "/actor.", "/isolate.", "/supervision.", "/task."}
+	return found && slices.ContainsFunc(callers, func(p string) bool { return strings.HasPrefix(rest, p) })
 }

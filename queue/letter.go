@@ -2,10 +2,7 @@ package queue
 
 import (
 	"encoding/json"
-	"errors"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -81,17 +78,15 @@ const (
 
 	// maxDeathReason is the most bytes of a reason that a history keeps.
 	maxDeathReason = 200
-
-	// maxCount is the upper limit for a counter from a header, which any program may have written.
-	maxCount = math.MaxInt32 / 4
 )
 
 // ReadLetter returns the dead letter that the headers of m describe. Fields of headers that are
 // missing or malformed are zero.
 func ReadLetter(m Message) Letter {
 	past := readHistory(m.Headers[HeaderHistory])
+	attempts, _ := UsedUp(m.Headers)
 	letter := Letter{
-		Message: m, Queue: m.Headers[HeaderQueue], Attempts: readCount(m.Headers[HeaderAttempts]),
+		Message: m, Queue: m.Headers[HeaderQueue], Attempts: attempts,
 		Reason: m.Headers[HeaderReason],
 		Stack:  m.Headers[HeaderStack], Log: m.Headers[HeaderLog], Deaths: past.Deaths + 1, History: past.Last,
 	}
@@ -133,18 +128,9 @@ func readHistory(text string) history {
 	past.Last = past.Last[max(0, len(past.Last)-MaxHistory):]
 	for i := range past.Last {
 		d := &past.Last[i]
-		d.Attempts = max(0, min(d.Attempts, maxCount))
+		d.Attempts = max(0, min(d.Attempts, MaxCount))
 		d.Reason = d.Reason[:min(len(d.Reason), maxDeathReason)]
 	}
-	past.Deaths = max(len(past.Last), min(past.Deaths, maxCount))
+	past.Deaths = max(len(past.Last), min(past.Deaths, MaxCount))
 	return past
-}
-
-// readCount reads a counter that any program may have written.
-func readCount(text string) int {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return int(max(0, min(n, maxCount))) // out of range: the nearest number
 }

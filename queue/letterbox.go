@@ -21,7 +21,8 @@ type LetterWalk interface {
 	// Redrive publishes the letter that Next returned last into the queue, with its headers
 	// rewritten. It waits for the broker's confirm, and only then removes the letter. It returns
 	// false without an error if the letter is gone already, because another walk took it. After an
-	// error the letter is still there, and the message may be in the queue.
+	// error the letter is still there, and the message may be in the queue; it is not after an
+	// error that wraps [ErrKeyTaken].
 	Redrive(ctx context.Context, rewrite Rewrite) (bool, error)
 
 	// Remove takes out the letter that Next returned last. It returns false if the letter is gone

@@ -77,7 +77,7 @@ func (o RedriveOptions) check() error {
 func (l *Letters) All(ctx context.Context, filter LetterFilter) iter.Seq2[Letter, error] {
 	return func(yield func(Letter, error) bool) {
 		more := true
-		err := l.walk(ctx, filter.fits, func(letter *Letter, _ LetterWalk) (bool, error) {
+		err := l.walk(ctx, fromTheOldest, filter.fits, func(letter *Letter, _ LetterWalk) (bool, error) {
 			more = yield(*letter, nil)
 			return more, nil
 		})
@@ -95,29 +95,31 @@ func (l *Letters) All(ctx context.Context, filter LetterFilter) iter.Seq2[Letter
 // [HeaderHistory]. A letter is removed after the broker has confirmed the message: a crash in
 // between leaves both, never neither.
 //
-// Letters that are dead-lettered more than a minute after the call began are left. Redrive ends
-// with the first error; the letter that caused it stays.
+// Letters that are dead-lettered more than a minute after the call began are left. So are those
+// whose unique key is taken by another message: see [UntilDone]. If there are any, the error after
+// all others were given back wraps [ErrKeyTaken]. Redrive ends with the first other error; the
+// letter that caused it stays.
 func (l *Letters) Redrive(ctx context.Context, filter LetterFilter, opts RedriveOptions) (int, error) {
 	if err := opts.check(); err != nil {
 		return 0, err
 	}
 	r := newRedrive(filter, opts)
 	for r.again = true; r.again; {
-		r.again = false
-		if err := l.walk(ctx, r.fits, func(letter *Letter, walk LetterWalk) (bool, error) {
+		r.again, r.taken, r.first = false, 0, ""
+		if err := l.walk(ctx, fromTheOldest, r.fits, func(letter *Letter, walk LetterWalk) (bool, error) {
 			return r.giveBack(ctx, letter, walk)
 		}); err != nil {
 			return r.n, err
 		}
 	}
-	return r.n, nil
+	return r.n, r.left()
 }
 
 // Purge removes the letters that match filter for good, and returns their number. Letters that
 // arrive during the call may stay; they are removed if they match and the walk reaches them.
 func (l *Letters) Purge(ctx context.Context, filter LetterFilter) (int, error) {
 	n := 0
-	err := l.walk(ctx, filter.fits, func(_ *Letter, walk LetterWalk) (bool, error) {
+	err := l.walk(ctx, fromTheOldest, filter.fits, func(_ *Letter, walk LetterWalk) (bool, error) {
 		removed, err := walk.Remove(ctx)
 		if removed {
 			n++
@@ -127,8 +129,12 @@ func (l *Letters) Purge(ctx context.Context, filter LetterFilter) (int, error) {
 	return n, err
 }
 
-// walk calls visit for each letter that fits, until visit returns false or an error.
-func (l *Letters) walk(ctx context.Context, fits func(*Letter) bool,
+// fromTheOldest begins a walk with the oldest letter.
+func fromTheOldest(LetterWalk) error { return nil }
+
+// walk calls begin, and then visit for each letter that fits, until visit returns false or an
+// error.
+func (l *Letters) walk(ctx context.Context, begin func(LetterWalk) error, fits func(*Letter) bool,
 	visit func(*Letter, LetterWalk) (more bool, err error),
 ) (err error) {
 	walk, err := l.box.OpenLetters(ctx)
@@ -136,6 +142,9 @@ func (l *Letters) walk(ctx context.Context, fits func(*Letter) bool,
 		return err
 	}
 	defer func() { err = errors.Join(err, walk.Close(ctx)) }()
+	if err := begin(walk); err != nil {
+		return err
+	}
 	for more := true; more; {
 		m, err := walk.Next(ctx)
 		if errors.Is(err, io.EOF) {

@@ -44,12 +44,19 @@ type Message struct {
 	// same over all attempts.
 	Priority int
 
-	// UniqueKey suppresses duplicates. Within the queue's window (see the driver's Config) only the
-	// first message with the key is enqueued. The others are confirmed and dropped, with any
-	// content. Empty means that the message is not compared with others.
+	// UniqueKey suppresses duplicates. Until UniqueUntil only the first message with the key is
+	// enqueued. The others are confirmed and dropped, with any content; [PublishResults] reports
+	// them. Empty means that the message is not compared with others.
 	//
 	// UniqueKey is an instruction to the publisher: deliveries and dead letters have none.
 	UniqueKey string
+
+	// UniqueUntil is until when the UniqueKey is taken. The zero value is [UntilWindowEnds]. With
+	// another value, UniqueKey must not be empty. Keys are compared with those of messages with the
+	// same UniqueUntil only.
+	//
+	// UniqueUntil is an instruction to the publisher, too.
+	UniqueUntil Until
 
 	// Properties are fields that programs use among themselves. Nil means none. They must not be
 	// changed after publishing or receiving.
@@ -65,6 +72,9 @@ func (m *Message) Check() error {
 	if m.Priority < 0 || m.Priority > MaxPriority {
 		return fmt.Errorf("%w: Message.Priority is %d: want 0, for most messages, to %d", ErrConfig,
 			m.Priority, MaxPriority)
+	}
+	if err := m.checkUnique(); err != nil {
+		return err
 	}
 	return m.Properties.check()
 }

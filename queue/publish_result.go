@@ -13,10 +13,10 @@ type PublishResult struct {
 	// empty for a message without one that was not sent.
 	ID string
 
-	// Duplicate reports that the broker has confirmed the message and dropped it, because one with
-	// its UniqueKey was enqueued within the window, or, on JetStream, one with its ID. A message
-	// that was sent twice because its first confirm was lost is such a duplicate of itself. It is
-	// false where the publisher can't find out; RabbitMQ drops none.
+	// Duplicate reports that the broker has confirmed the message and dropped it, because another
+	// one has taken its UniqueKey, or, on JetStream, its ID. A message that was sent twice because
+	// its first confirm was lost is such a duplicate of itself. It is false where the publisher
+	// can't find out; RabbitMQ drops none.
 	Duplicate bool
 
 	// Err is why the message has no confirm; nil if it has.
@@ -24,7 +24,8 @@ type PublishResult struct {
 }
 
 // ResultPublisher is an optional capability of a [Publisher]: to return what became of each
-// message. The drivers memory, rabbitmq, nats and embedded have it. [PublishResults] uses it.
+// message. The drivers memory, rabbitmq, nats, embedded and postgres have it. [PublishResults] uses
+// it.
 type ResultPublisher interface {
 	Publisher
 

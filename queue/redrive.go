@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"math"
 	"time"
 )
@@ -27,6 +29,8 @@ type redrive struct {
 	walk  LetterWalk // the present walk
 	since time.Time  // the time at which walk began
 	again bool       // reports whether another walk must follow, because this one took too long
+	taken int        // letters of the present walk that stay, because their key is taken
+	first string     // the ID of the first of them
 }
 
 func newRedrive(filter LetterFilter, opts RedriveOptions) *redrive {
@@ -59,7 +63,27 @@ func (r *redrive) giveBack(ctx context.Context, l *Letter, walk LetterWalk) (mor
 	if done {
 		r.n++
 	}
+	if errors.Is(err, ErrKeyTaken) {
+		r.leave(l)
+		err = nil
+	}
 	return r.opts.Limit == 0 || r.n < r.opts.Limit, err
+}
+
+// leave counts a letter whose key is taken.
+func (r *redrive) leave(l *Letter) {
+	if r.taken == 0 {
+		r.first = l.ID
+	}
+	r.taken++
+}
+
+// left returns an error about the letters that stay because their key is taken.
+func (r *redrive) left() error {
+	if r.taken == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d letters stay, the first one is %q: %w", r.taken, r.first, ErrKeyTaken)
 }
 
 // pace waits until the rate allows the next letter.

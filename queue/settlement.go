@@ -149,7 +149,8 @@ type BacklogReporter interface {
 	Backlog(ctx context.Context) (int, error)
 }
 
-// Deduplicator is an optional capability of a [Publisher] that supports [Message.UniqueKey].
+// Deduplicator is an optional capability of a [Publisher] that supports [Message.UniqueKey] with
+// [UntilWindowEnds].
 type Deduplicator interface {
 	// UniqueWindow returns how long a key is remembered after its message was enqueued. It may ask
 	// the broker, and honours ctx. The error wraps [ErrUnsupported] if keys are not remembered at

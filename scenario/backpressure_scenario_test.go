@@ -22,7 +22,7 @@ func TestScenario15_BackPressure(t *testing.T) {
 		const (
 			messages, size        = 100_000, 64 << 10
 			concurrency, prefetch = 4, 8
-			work, jobs            = time.Millisecond, 20_000
+			work, jobs            = time.Millisecond, 8_000
 		)
 		r.Source = &fatSource{r.Source, size}
 		r.Publish(messages)

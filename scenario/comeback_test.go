@@ -139,6 +139,9 @@ func startsOf(r *rig.Rig, id string) (n int) {
 // waits longer each time, on every way, and what is done beside it doesn't wait.
 func TestComeback_EachLoopHasAFloor(t *testing.T) {
 	for name, l := range loops() {
+		if !rig.Some(name, 3) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			rig.Memory().Run(t, func(r *rig.Rig) {
 				r.Publish(1)

@@ -91,6 +91,9 @@ func policies() map[string]handIn {
 		"Order.Key":    {"Order.Key", policy(func(p *gentask.Policy, do func(string)) { p.Order.Key = keyDo(do) })},
 		"Fairness.Key": {"Fairness.Key", policy(func(p *gentask.Policy, do func(string)) { p.Fairness.Key = keyDo(do) })},
 		"KeyRate.Key":  {"KeyRate.Key", policy(func(p *gentask.Policy, do func(string)) { p.KeyRate.Key = keyDo(do) })},
+		"Fleet.PerKey.Key": {"Fleet.PerKey.Key", policy(func(p *gentask.Policy, do func(string)) {
+			p.Fleet.PerKey = gentask.FleetPerKey{Key: keyDo(do), Concurrency: 1}
+		})},
 		"KeyBreaker.Key": {"KeyBreaker.Key", policy(func(p *gentask.Policy, do func(string)) {
 			p.KeyBreaker = gentask.KeyBreaker{Key: keyDo(do), Breaker: gentask.Breaker{FailureRate: 1}}
 		})},

@@ -79,12 +79,15 @@ func everything() gentask.Config {
 			Breaker:    breaker,
 			KeyBreaker: gentask.KeyBreaker{Key: customer, Breaker: breaker},
 			Rate:       gentask.Rate{PerSecond: 100, Burst: 10},
-			KeyRate:    gentask.KeyRate{Key: customer, Rate: gentask.Rate{PerSecond: 100, Burst: 10}},
-			Adaptive:   gentask.Adaptive{Min: 2},
-			Pool:       gentask.PoolShare{Slots: gentask.NewPool(4), Weight: 1},
-			Order:      gentask.Order{Key: customer, Strict: true},
-			Fairness:   gentask.Fairness{Key: customer},
-			Dedup:      gentask.Dedup{Remember: 10},
+			Fleet: gentask.FleetLimits{
+				Rate: gentask.Rate{PerSecond: 100, Burst: 10}, PerKey: gentask.FleetPerKey{Key: customer, Concurrency: 2},
+			},
+			KeyRate:  gentask.KeyRate{Key: customer, Rate: gentask.Rate{PerSecond: 100, Burst: 10}},
+			Adaptive: gentask.Adaptive{Min: 2},
+			Pool:     gentask.PoolShare{Slots: gentask.NewPool(4), Weight: 1},
+			Order:    gentask.Order{Key: customer, Strict: true},
+			Fairness: gentask.Fairness{Key: customer},
+			Dedup:    gentask.Dedup{Remember: 10},
 		},
 	}
 }
@@ -147,6 +150,19 @@ func (anyUnits) Acquire() (gentask.QuotaUnit, bool) { return anyUnits{}, true }
 func (anyUnits) Context() context.Context           { return context.Background() }
 func (anyUnits) Release()                           {}
 
+// anyKeys has a unit of FleetLimits.PerKey for each job.
+type anyKeys struct{}
+
+func (anyKeys) Want(string, int)                         {}
+func (anyKeys) Acquire(string) (gentask.QuotaUnit, bool) { return anyUnits{}, true }
+
+// anyTokens has a token of FleetLimits for each start.
+type anyTokens struct{}
+
+func (anyTokens) Want(bool)               {}
+func (anyTokens) Take() (bool, time.Time) { return true, time.Time{} }
+func (anyTokens) Return()                 {}
+
 func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -170,6 +186,8 @@ func tryNumbers(t *testing.T, b gentask.Behavior, cfg gentask.Config, field stri
 			return
 		}
 		c.SetQuota(anyUnits{})
+		c.SetRateQuota(anyTokens{})
+		c.SetKeyQuota(anyKeys{})
 		require.NoError(t, c.Start())
 		header := map[string]string{"customer": "a"}
 		publish := func(body string) {
@@ -296,6 +314,8 @@ func TestNumbers_Dials(t *testing.T) {
 		defer q.Close()
 		c, err := gentask.New(q, gentask.Handle(goodOrStuck), everything())
 		require.NoError(t, err)
+		c.SetRateQuota(anyTokens{})
+		c.SetKeyQuota(anyKeys{})
 		require.NoError(t, c.Start())
 		good := func(set string, value any, err error) {
 			if err != nil {

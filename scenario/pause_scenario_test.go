@@ -108,6 +108,8 @@ func TestPause_NotRunning(t *testing.T) {
 			require.ErrorIs(r, c.Cancel(r.Context(), "1"), gentask.ErrNotRunning)
 			_, err := c.Jobs(r.Context())
 			require.ErrorIs(r, err, gentask.ErrNotRunning)
+			_, err = c.Tasks(r.Context())
+			require.ErrorIs(r, err, gentask.ErrNotRunning)
 			require.NoError(r, c.Start())
 			r.Rest()
 			r.Stop(c)

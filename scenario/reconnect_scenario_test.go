@@ -20,12 +20,14 @@ import (
 // away.
 func TestScenario20_BackOff(t *testing.T) {
 	closed := fmt.Errorf("driver: %w", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	cutOff := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	for _, tc := range []struct {
 		name string
 		err  error
 		most time.Duration
 	}{
 		{"refused", memory.ErrRefused, 30 * time.Second},
+		{"cut off", cutOff, 30 * time.Second},
 		{"unreachable", closed, 800 * time.Millisecond},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -241,6 +241,7 @@ func TestFailFast(t *testing.T) {
 		"dial":        {&net.OpError{Op: "dial", Err: errors.New("connection refused")}, false},
 		"cut off":     {&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, false},
 		"timeout":     {context.DeadlineExceeded, false},
+		"closed":      {net.ErrClosed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

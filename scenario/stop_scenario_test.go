@@ -67,6 +67,42 @@ func TestScenario17_StopInsideAJob(t *testing.T) {
 	})
 }
 
+// TestScenario17_StopOnAGoroutineOfAJob: Stop goes by the job's context, and does not wait for the
+// job, which waits for it.
+func TestScenario17_StopOnAGoroutineOfAJob(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		var c *gentask.Consumer
+		r.Publish(1)
+		c = r.New(r.Handle(func(ctx context.Context, _ string) error {
+			stopped := make(chan error, 1)
+			go func() {
+				_, err := c.Stop(ctx)
+				stopped <- err
+			}()
+			return <-stopped
+		}), gentask.Config{})
+		begin := time.Now()
+		require.NoError(r, c.Start())
+		<-c.Done()
+		require.Less(r, time.Since(begin), time.Second)
+		require.Equal(r, 1, r.Memory.Stats().Acked)
+	})
+}
+
+// TestScenario17_StopHasNoDeadline: running jobs may take Config.DrainTimeout, also without a
+// grace.
+func TestScenario17_StopHasNoDeadline(t *testing.T) {
+	rig.Memory().Run(t, func(r *rig.Rig) {
+		r.Publish(1)
+		c := r.Start(r.Handle(func(ctx context.Context, _ string) error { return rig.Pause(ctx, 20*time.Second) }),
+			gentask.Config{Grace: -1})
+		r.Rest()
+		report, err := c.Stop(context.Background())
+		require.NoError(r, err)
+		require.Equal(r, gentask.DrainReport{Finished: 1}, report)
+	})
+}
+
 // TestScenario17_StopInsideAnotherConsumersJob: it waits, as anywhere else.
 func TestScenario17_StopInsideAnotherConsumersJob(t *testing.T) {
 	rig.Memory().Run(t, func(r *rig.Rig) {

@@ -9,9 +9,14 @@ import (
 
 // Config configures [Run].
 type Config struct {
-	// Plans are the messages to publish, and their times. At least one is required. All nodes
-	// should have the same plans. A plan that only some nodes have is fired by these.
+	// Plans are the messages to publish, and their times. At least one is required, unless Stored
+	// is set. All nodes should have the same plans. A plan that only some nodes have is fired by
+	// these.
 	Plans []Plan
+
+	// Stored are further plans, which can be changed while Run runs. Nil means none. A stored plan
+	// with the name of one of Plans is not run by this node, with a warning in the log.
+	Stored *Plans
 
 	// Logger gets the messages for an operator: firings that were delayed, given up or left out.
 	// Nil means slog.Default(). To discard them, use slog.DiscardHandler.
@@ -57,8 +62,9 @@ const (
 	// Skip leaves them out: the next planned time is the next firing.
 	Skip Missed = iota
 
-	// Latest fires the last of them, once, when a node starts or wakes up, if the broker's window
-	// still includes it.
+	// Latest fires the last of them, once, when a node starts or wakes up. For a plan of
+	// Config.Plans, the broker's window must still include it. For a stored plan it may be any time
+	// ago, because the last firing is stored, too.
 	Latest
 )
 
@@ -84,8 +90,8 @@ func badConfig(field string, was any, right string) error {
 
 // timetables checks all plans, and returns them as timetables.
 func (c Config) timetables() ([]timetable, error) {
-	if len(c.Plans) == 0 {
-		return nil, badConfig("Config.Plans", "empty", "at least one plan")
+	if len(c.Plans) == 0 && c.Stored == nil {
+		return nil, badConfig("Config.Plans", "empty", "at least one plan, or Config.Stored")
 	}
 	names := map[string]bool{}
 	all := make([]timetable, len(c.Plans))

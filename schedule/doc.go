@@ -21,6 +21,17 @@
 // (nats.Config.Duplicates), and costs the server memory for each message of that time. So plans
 // should have a queue of their own.
 //
+// # Plans that change at run time
+//
+// [Plans] are kept in a [queue.Store], and changed there by any program, while nodes run or not.
+// See [Config.Stored]. The store also has the planned time that was fired last, so that [Latest]
+// makes good for a missed time however long ago it was.
+//
+// [Plans.RunNow] fires such a plan by hand, with the same promises.
+//
+// The promises above hold for them. A missed time that is older than the window may be fired twice
+// if all nodes die between the broker's confirm and the note in the store.
+//
 // # Clocks that are set
 //
 // A plan has a time zone. Its expression names the dates and times of day of a clock on the wall

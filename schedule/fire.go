@@ -14,14 +14,22 @@ import (
 // come twice, and then gives up. It returns an error only if the plan can't go on.
 func (r *runner) fire(ctx context.Context, planned time.Time) error {
 	end := planned.Add(r.margin())
+	if planned.Equal(r.recovered) {
+		end = r.now().Add(r.margin())
+	}
 	if next := r.next(planned); !next.IsZero() && next.Before(end) {
 		end = next
 	}
+	return r.fireUntil(ctx, planned, end)
+}
+
+// fireUntil publishes one firing, and tries again until end.
+func (r *runner) fireUntil(ctx context.Context, planned, end time.Time) error {
 	attempt, cancel := context.WithTimeout(ctx, end.Sub(r.now()))
 	defer cancel()
 	var b backoff
 	for tries := 1; ; tries++ {
-		err := r.caller.publish(attempt, r.message(planned))
+		err := r.publish(attempt, planned)
 		switch {
 		case err == nil:
 			r.fired(ctx, planned, tries)
@@ -46,6 +54,18 @@ func (r *runner) fire(ctx context.Context, planned time.Time) error {
 	}
 }
 
+// publish publishes one firing, and notes that of a stored plan.
+func (r *runner) publish(ctx context.Context, planned time.Time) error {
+	if r.kept == nil {
+		return r.caller.publish(ctx, r.message(planned))
+	}
+	duplicate, err := r.caller.publishResult(ctx, r.message(planned))
+	if err == nil {
+		r.kept.fired(planned, duplicate)
+	}
+	return err
+}
+
 // fired reports that the broker has a firing, of this node or of another one.
 func (r *runner) fired(ctx context.Context, planned time.Time, tries int) {
 	if tries > 1 {
@@ -59,7 +79,7 @@ func (r *runner) fired(ctx context.Context, planned time.Time, tries int) {
 // message returns the message of one firing: the same on every node.
 func (r *runner) message(planned time.Time) queue.Message {
 	m := r.Message
-	m.ID = r.Name + "@" + planned.UTC().Format(time.RFC3339)
+	m.ID = r.Name + "@" + planned.UTC().Format(time.RFC3339Nano) // a planned time has whole seconds
 	m.UniqueKey = "schedule:" + m.ID
 	m.Headers = maps.Clone(m.Headers)
 	if m.Headers == nil {

@@ -34,6 +34,20 @@ func (c *caller) publish(ctx context.Context, m queue.Message) error {
 	return c.do(ctx, func(ctx context.Context) error { return c.publisher.Publish(ctx, m) })
 }
 
+// publishResult publishes one message, and reports whether the broker had it before.
+func (c *caller) publishResult(ctx context.Context, m queue.Message) (duplicate bool, err error) {
+	answer := make(chan bool, 1) // Buffered: a late answer is dropped.
+	err = c.do(ctx, func(ctx context.Context) error {
+		results, err := queue.PublishResults(ctx, c.publisher, m)
+		answer <- len(results) == 1 && results[0].Duplicate
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	return <-answer, nil
+}
+
 // window returns how long keys are remembered.
 func (c *caller) window(ctx context.Context) (time.Duration, error) {
 	answer := make(chan time.Duration, 1) // Buffered: a late answer is dropped.

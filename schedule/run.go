@@ -43,7 +43,7 @@ func run(ctx context.Context, p queue.Publisher, cfg Config, now clock) error {
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("schedule: %w", err)
 	}
-	return runAll(ctx, p, plans, runner{window: window, log: log, watch: watch{now: now}})
+	return runAll(ctx, p, plans, cfg.Stored, runner{window: window, log: log, watch: watch{now: now}})
 }
 
 // ask asks for the window until there is an answer. It gives up if there will be none, and when ctx
@@ -63,17 +63,23 @@ func ask(ctx context.Context, c *caller, log *slog.Logger) (time.Duration, error
 }
 
 // runAll runs each plan in a runner like the given one, until ctx ends or one of them can't go on.
-func runAll(ctx context.Context, p queue.Publisher, plans []timetable, like runner) error {
+func runAll(ctx context.Context, p queue.Publisher, plans []timetable, stored *Plans, like runner) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	errs := make([]error, len(plans))
+	errs := make([]error, len(plans)+1)
 	var wg sync.WaitGroup
 	for i := range plans {
-		r := like
-		r.timetable, r.caller, r.log = plans[i], &caller{publisher: p}, like.log.With("plan", plans[i].Name)
+		r := like.of(plans[i], p)
 		wg.Go(func() {
 			defer cancel()
-			errs[i] = r.run(ctx)
+			errs[i] = r.run(ctx, ctx)
+		})
+	}
+	if stored != nil {
+		f := newFollower(stored, plans, p, like)
+		wg.Go(func() {
+			defer cancel()
+			errs[len(plans)] = f.run(ctx)
 		})
 	}
 	wg.Wait()
@@ -88,19 +94,34 @@ type runner struct {
 	window time.Duration
 	log    *slog.Logger
 	latest time.Time // planned time that was fired last
+
+	// Of stored plans only.
+	from      time.Time // planned times after it are the plan's, which was changed while Run runs
+	kept      keeper    // what the store has of the plan; nil for others
+	recovered time.Time // missed planned time, to be fired beyond its window
 }
 
-// run fires one planned time after the other. It returns nil when ctx ends.
-func (r *runner) run(ctx context.Context) error {
-	now := r.look()
-	planned := r.next(now)
-	if r.Missed == Latest {
-		if last := r.last(now.Add(-r.margin()), now); !last.IsZero() {
-			planned = last
-		}
-	}
+// keeper is what a store has of a plan.
+type keeper interface {
+	// covered returns the planned time up to which nothing is missed.
+	covered() time.Time
+
+	// fired notes a firing that the broker has, from this node unless it is a duplicate.
+	fired(planned time.Time, duplicate bool)
+}
+
+// of returns a runner like r for another plan.
+func (r runner) of(plan timetable, p queue.Publisher) *runner {
+	r.timetable, r.caller, r.log = plan, &caller{publisher: p}, r.log.With("plan", plan.Name)
+	return &r
+}
+
+// run fires one planned time after the other. It returns nil when ctx ends. When waiting ends, it
+// returns after the present firing.
+func (r *runner) run(ctx, waiting context.Context) error {
+	planned := r.first(r.look())
 	for !planned.IsZero() {
-		due, ok := r.await(ctx, planned)
+		due, ok := r.await(waiting, planned)
 		if !ok {
 			return nil
 		}
@@ -114,14 +135,41 @@ func (r *runner) run(ctx context.Context) error {
 		planned = r.after(ctx, due, r.now())
 	}
 	r.log.ErrorContext(ctx, "schedule: the plan has no more times")
-	<-ctx.Done() // the other plans go on
+	<-waiting.Done() // the other plans go on
 	return nil
+}
+
+// first returns the planned time to begin with.
+func (r *runner) first(now time.Time) time.Time {
+	if !r.from.IsZero() && r.from.Before(now) {
+		return r.next(r.from)
+	}
+	if r.Missed == Latest {
+		if last := r.missed(now); !last.IsZero() {
+			return last
+		}
+	}
+	return r.next(now)
+}
+
+// missed returns the last planned time that may still be fired, or zero if there is none. The
+// broker drops it if it was fired.
+func (r *runner) missed(now time.Time) time.Time {
+	since := now.Add(-r.margin())
+	if r.kept != nil {
+		since = r.kept.covered()
+	}
+	last := r.last(since, now)
+	if now.Sub(last) > r.margin() {
+		r.recovered = last
+	}
+	return last
 }
 
 // late reports whether due passed too long ago to be fired, because the machine was suspended or
 // its clock set forward. It returns the planned time to go on with.
 func (r *runner) late(ctx context.Context, due time.Time) (time.Time, bool) {
-	if now := r.now(); now.Sub(due) > r.margin() {
+	if now := r.now(); now.Sub(due) > r.margin() && !due.Equal(r.recovered) {
 		from := due
 		if r.before.After(from) {
 			from = r.before
@@ -147,7 +195,7 @@ func (r *runner) after(ctx context.Context, planned, now time.Time) time.Time {
 // Plan.Missed decides.
 func (r *runner) resume(ctx context.Context, first, after, now time.Time) time.Time {
 	resume := r.next(after)
-	if last := r.last(now.Add(-r.margin()), now); r.Missed == Latest && !last.Before(first) {
+	if last := r.missed(now); r.Missed == Latest && !last.Before(first) {
 		resume = last
 	}
 	r.log.ErrorContext(ctx, "schedule: firings are left out, nobody could publish them in time",

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -38,7 +37,6 @@ func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, sys: actor.NewSystem(actor.SystemConfig{})}
-		t.Cleanup(func() { time.Sleep(2 * time.Second) }) // the dead letters' throttle of protoactor-go
 		r.notify = actor.SpawnRoot(r.sys, actor.FromFunc(func(c actor.Context) {
 			if m, ok := c.Message().(*supervision.Ended); ok {
 				r.mu.Lock()

@@ -16,6 +16,9 @@ import (
 // stays nil.
 //
 //	gentask.Batch(telemetry.Batch(cfg, insertAll), gentask.BatchConfig{Size: 100})
+//
+//snippets:needs cfg telemetry.Config
+//snippets:needs insertAll func(context.Context, []gentask.Job[string]) (gentask.Results, error)
 func Batch[J any](
 	cfg Config, handle func(context.Context, []gentask.Job[J]) (gentask.Results, error),
 ) func(context.Context, []gentask.Job[J]) (gentask.Results, error) {

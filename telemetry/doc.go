@@ -35,4 +35,6 @@
 // second, costs its span; a job waits no longer for it. When 16 calls hang, no more are made until
 // one of them returns. Failures are reported to the error handler of OpenTelemetry (otel.Handle),
 // at most once in 10 s.
+//
+//snippets:needs q *memory.Queue; behavior gentask.Behavior
 package telemetry

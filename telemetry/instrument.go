@@ -87,11 +87,8 @@ func (g *gauges) observe(_ context.Context, o metric.Observer) error {
 	o.ObserveInt64(g.breaker, breakerState(now.State), g.labels)
 	o.ObserveInt64(g.openKeys, int64(now.KeyBreakers), g.labels)
 	o.ObserveInt64(g.hooks, failuresOf(now.Hooks), g.labels)
-	healthy := int64(0)
-	if now.Healthy() {
-		healthy = 1
-	}
-	o.ObserveInt64(g.healthy, healthy, g.labels)
+	o.ObserveInt64(g.healthy, oneIf(now.Healthy()), g.labels)
+	o.ObserveInt64(g.starved, oneIf(now.Starved), g.labels)
 	if !now.Turn.IsZero() {
 		o.ObserveFloat64(g.turnAge, time.Since(now.Turn).Seconds(), g.labels)
 	}
@@ -106,6 +103,14 @@ func (g *gauges) observe(_ context.Context, o metric.Observer) error {
 		o.ObserveFloat64(g.oldest, f.oldest.Seconds(), g.labels)
 	}
 	return nil
+}
+
+// oneIf returns 1 for true, and 0 for false.
+func oneIf(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // breakerState returns the state of the consumer's breaker as a number.

@@ -48,7 +48,7 @@ func newCounted(m metric.Meter) (c counted, err error) {
 type observed struct {
 	held, running, abandoned metric.Int64ObservableUpDownCounter
 	breaker, openKeys        metric.Int64ObservableGauge
-	healthy                  metric.Int64ObservableGauge
+	healthy, starved         metric.Int64ObservableGauge
 	turnAge                  metric.Float64ObservableGauge
 	hooks                    metric.Int64ObservableCounter
 	waiting, letters         metric.Int64ObservableGauge
@@ -56,7 +56,7 @@ type observed struct {
 }
 
 func newObserved(m metric.Meter) (o observed, err error) {
-	var e [11]error
+	var e [12]error
 	o.held, e[0] = m.Int64ObservableUpDownCounter("gentask.held", metric.WithUnit("{delivery}"),
 		metric.WithDescription("Deliveries that are held and not settled."))
 	o.running, e[1] = m.Int64ObservableUpDownCounter("gentask.running", metric.WithUnit("{job}"),
@@ -79,6 +79,8 @@ func newObserved(m metric.Meter) (o observed, err error) {
 		metric.WithDescription("For how long the oldest message that waits has been due."))
 	o.letters, e[10] = m.Int64ObservableGauge("gentask.letters", metric.WithUnit("{message}"),
 		metric.WithDescription("Messages in the dead-letter queue."))
+	o.starved, e[11] = m.Int64ObservableGauge("gentask.starved", metric.WithUnit("{state}"),
+		metric.WithDescription("1 while limits of the fleet leave the consumer nothing to run, and otherwise 0."))
 	return o, errors.Join(e[:]...)
 }
 
@@ -86,7 +88,7 @@ func newObserved(m metric.Meter) (o observed, err error) {
 func (o *observed) all() []metric.Observable {
 	return []metric.Observable{
 		o.held, o.running, o.abandoned, o.breaker, o.openKeys, o.healthy, o.turnAge, o.hooks,
-		o.waiting, o.oldest, o.letters,
+		o.waiting, o.oldest, o.letters, o.starved,
 	}
 }
 

@@ -35,7 +35,7 @@ func kind(u result.Unit) string {
 	case result.Median, result.Slowest:
 		return "us to start"
 	case result.Rate, result.Time, result.Processor, result.Bytes, result.Allocs, result.Held, result.Wall, result.Goroutines, result.Lost,
-		result.Again, result.HeldEach, result.GoroutinesEach:
+		result.Again, result.HeldEach, result.GoroutinesEach, result.Added, result.Replace, result.Longest:
 	}
 	return string(u)
 }

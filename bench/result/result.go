@@ -55,6 +55,10 @@ const (
 	Lost       Unit = "jobs lost"
 	Again      Unit = "runs too many" // a job that had run to its end ran once more
 
+	Added   Unit = "us more, median" // from publishing to the end, one job at a time
+	Replace Unit = "ms, median"      // from the death of a child to the end of the next job
+	Longest Unit = "ms, the longest"
+
 	HeldEach       Unit = "B/consumer" // heap and stacks in use
 	GoroutinesEach Unit = "goroutines/consumer"
 )

@@ -16,7 +16,7 @@ import (
 
 	"github.com/gentask/gentask"
 	gactor "github.com/gentask/gentask/actor"
-	"github.com/gentask/gentask/examples/internal/terminal"
+	"github.com/gentask/gentask/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/task"

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask"
-	"github.com/gentask/gentask/examples/internal/terminal"
+	"github.com/gentask/gentask/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 	"github.com/gentask/gentask/task"

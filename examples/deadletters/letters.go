@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/gentask/gentask/examples/internal/terminal"
+	"github.com/gentask/gentask/internal/terminal"
 	"github.com/gentask/gentask/queue"
 )
 

@@ -22,7 +22,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/gentask/gentask/examples/internal/terminal"
+	"github.com/gentask/gentask/internal/terminal"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/embedded"
 	"github.com/gentask/gentask/queue/nats"

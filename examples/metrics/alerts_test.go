@@ -170,6 +170,11 @@ var causes = map[string]func(t *testing.T, p *prom){
 		}}})
 		s.flow(20, 2*time.Minute)
 	},
+	"GentaskStarved": func(t *testing.T, p *prom) { // it has joined no fleet
+		s := newSite(t, p, nil, done, gentask.Config{Policy: gentask.Policy{Fleet: gentask.FleetLimits{Concurrency: 1}}})
+		s.publish(1)
+		s.watch(t, time.Minute)
+	},
 	"GentaskAbandoned": func(t *testing.T, p *prom) {
 		over := make(chan struct{})
 		t.Cleanup(func() { close(over) })

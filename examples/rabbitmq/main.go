@@ -18,8 +18,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gentask/gentask/examples/internal/terminal"
 	"github.com/gentask/gentask/examples/internal/upstream"
+	"github.com/gentask/gentask/internal/terminal"
 	"github.com/gentask/gentask/queue/rabbitmq"
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/gentask/gentask/actor"
-	"github.com/gentask/gentask/examples/internal/terminal"
+	"github.com/gentask/gentask/internal/terminal"
 	"github.com/gentask/gentask/task"
 )
 

@@ -40,6 +40,7 @@ type Keys struct {
 	Fair    string // keys take turns
 	Rate    string // of KeyRate
 	Breaker string // of KeyBreaker
+	Fleet   string // of FleetLimits.PerKey
 
 	// NotBefore is when the item may start at the earliest. The zero time is at once.
 	NotBefore time.Time
@@ -66,6 +67,9 @@ func (it *Item) Working() bool { return it.state == working }
 
 // RateKey returns the key of its rate; empty if it has none.
 func (it *Item) RateKey() string { return it.keys().Rate }
+
+// FleetKey returns the key of the fleet's limit; empty if it has none.
+func (it *Item) FleetKey() string { return it.keys().Fleet }
 
 // OrderKey returns the order key of the item; empty if it has none.
 func (it *Item) OrderKey() string { return it.keys().Order }

@@ -22,12 +22,12 @@ type hop struct {
 	ch     *amqp.Channel
 }
 
-// hops runs a test for both types of work queue.
+// hops runs a test for both types of work queue, at the same time: it waits more than it works.
 func hops(t *testing.T, passive bool, test func(h hop)) {
 	r := sharedRabbit(t)
-	require.NoError(t, r.HurryHops())
 	for _, kind := range []rabbitmq.QueueType{rabbitmq.Classic, rabbitmq.Quorum} {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
 			b, err := rabbitmq.New(r.URL(0), rabbitmq.Config{Type: kind, Passive: passive})
 			require.NoError(t, err)
 			conn, err := amqp.Dial(r.URL(0))

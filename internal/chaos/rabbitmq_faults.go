@@ -66,12 +66,6 @@ func (r *RabbitMQ) SetSizeLimit(bytes int) error {
 		"application:set_env(rabbit, max_message_size, %d), persistent_term:put(max_message_size, %d).", bytes, bytes))
 }
 
-// HurryHops has the broker repeat a hop that was refused after two seconds; by default it does
-// after three minutes.
-func (r *RabbitMQ) HurryHops() error {
-	return r.Ctl("eval", "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 2000).")
-}
-
 // Drain puts node i into maintenance: it closes its clients' connections, takes no others, and
 // hands over what it leads. Revive ends that.
 func (r *RabbitMQ) Drain(i int) error { return r.upgrade(i, "drain") }

@@ -22,7 +22,7 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 			if kind == Classic && !sharedRabbit(t).Before(4, 3) { // it marks as redelivered what it has only dead-lettered
 				atMost = 2
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), hopAgain)
 			defer cancel()
 			e, err := Open(kind, at, names[kind])
 			require.NoError(t, err)
@@ -49,6 +49,10 @@ func TestScenario33_DelaySurvivesAKilledBroker(t *testing.T) {
 		})
 	}
 }
+
+// hopAgain is how long a delayed message may take, with a broker that starts slowly, and repeats a
+// hop that found no queue: see hurriedHops.
+const hopAgain = 2 * time.Minute
 
 // written is how long brokers take to write down what they do not confirm: where the files of a
 // quorum queue are, and that a message was acknowledged. RabbitMQ 3.10 does the first after half a

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -26,8 +27,15 @@ type Keeper struct {
 
 	mu     sync.Mutex
 	term   *Term           // the present one; nil if nothing is held
-	taking chan struct{}   // closed when the term that is being taken is there, or has failed
+	taking *taking         // of the term that is being taken; nil if none is
 	turns  map[string]bool // of what is held, or being taken
+}
+
+// taking is a term that is being taken, for several users perhaps.
+type taking struct {
+	users int
+	over  chan struct{} // closed when the term is there, or has failed
+	term  *Term         // nil if it has failed
 }
 
 // NewKeeper returns a keeper for one program, in a store with these facts. It takes no lease.
@@ -67,38 +75,56 @@ func (k *Keeper) Take(ctx context.Context) (*Term, error) {
 			k.mu.Unlock()
 			return t, nil
 		}
-		taking := k.taking
-		if taking == nil {
-			k.taking = make(chan struct{})
+		if k.taking == nil {
+			k.taking = &taking{users: 1, over: make(chan struct{})}
 			k.mu.Unlock()
 			return k.begin(ctx)
 		}
+		taken := k.taking
+		taken.users++
 		k.mu.Unlock()
-		select {
-		case <-taking:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		if t, err := k.join(ctx, taken); t != nil || err != nil {
+			return t, err
 		}
 	}
 }
 
-// begin takes a new lease, with one user.
+// join waits for a term that another user takes. It returns neither if that has failed.
+func (k *Keeper) join(ctx context.Context, taken *taking) (*Term, error) {
+	select {
+	case <-taken.over:
+		return taken.term, nil
+	case <-ctx.Done():
+	}
+	k.mu.Lock()
+	taken.users--
+	t := taken.term
+	k.mu.Unlock()
+	if t != nil {
+		t.Release() // it has come meanwhile
+	}
+	return nil, context.Cause(ctx)
+}
+
+// begin takes a new lease, for all that wait for it.
 func (k *Keeper) begin(ctx context.Context) (*Term, error) {
-	t := &Term{keeper: k, id: rand.Text(), users: 1, wake: make(chan struct{}, 1)}
+	t := &Term{keeper: k, id: rand.Text(), wake: make(chan struct{}, 1)}
 	sent := now()
 	revision, err := k.putLease(ctx, t.id, queue.Absent)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	close(k.taking)
+	taken := k.taking
 	k.taking = nil
+	defer close(taken.over)
 	if err != nil {
 		return nil, err // if it was written all the same, its time ends it
 	}
 	if k.life.Err() != nil {
 		return nil, ErrClosed
 	}
+	t.users = taken.users
 	t.start(sent, revision)
-	k.term = t
+	k.term, taken.term = t, t
 	return t, nil
 }
 
@@ -120,6 +146,24 @@ func (k *Keeper) leave(turn string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.turns, turn)
+}
+
+// isNamed reports whether a record refers to the present lease of this program.
+func (k *Keeper) isNamed(value []byte) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.term != nil && bytes.Contains(value, []byte(k.term.id))
+}
+
+// isIn reports whether the present lease of this program has a part.
+func (k *Keeper) isIn(p parts) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.term == nil {
+		return false
+	}
+	_, found := p[k.term.id]
+	return found
 }
 
 // isStray reports whether h refers to the present lease of this program, which does not hold it: a

@@ -33,18 +33,15 @@ func (o *observers) clear(p parts) {
 func (o *observers) follow(p parts, me string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for id := range p {
+		if id != me && id != freeUnits && o.all[id] == nil && p[me].Hungry {
+			o.observe(id)
+		}
+	}
 	for id, stop := range o.all {
 		if _, found := p[id]; !found || !p[me].Hungry {
 			stop()
 			delete(o.all, id)
-		}
-	}
-	if !p[me].Hungry {
-		return
-	}
-	for id := range p {
-		if id != me && o.all[id] == nil {
-			o.observe(id)
 		}
 	}
 }
@@ -52,9 +49,10 @@ func (o *observers) follow(p parts, me string) {
 func (o *observers) observe(id string) {
 	ctx, stop := context.WithCancel(o.keeper.life)
 	o.all[id] = stop
+	one := o.keeper.observe(id)
 	o.work.Go(func() {
 		defer stop()
-		err := o.keeper.untilVoid(ctx, id)
+		err := one.untilVoid(ctx)
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if err == nil {

@@ -161,18 +161,17 @@ func (w *wish) saw(c queue.Change, key string) (free bool) {
 
 // observe waits for the end of the lease that holds the name, instead of the one before.
 func (w *wish) observe(r queue.Record) {
-	if w.stop != nil {
-		w.stop()
+	h := holderOf(r)
+	if w.keeper.isStray(h) {
+		h.Lease = "" // it is not held
 	}
+	o, before := w.keeper.observe(h.Lease), w.stop
 	w.held = r.Revision
 	ctx, stop := context.WithCancel(w.ctx)
 	w.stop = stop
 	w.observers.Go(func() {
 		defer stop()
-		var err error
-		if h := holderOf(r); !w.keeper.isStray(h) {
-			err = w.keeper.untilVoid(ctx, h.Lease)
-		}
+		err := o.untilVoid(ctx)
 		if err == nil {
 			err = &freeError{r.Revision}
 		}
@@ -180,6 +179,9 @@ func (w *wish) observe(r queue.Record) {
 			w.cancel(err)
 		}
 	})
+	if before != nil {
+		before()
+	}
 }
 
 // run runs f until it returns, and gives the name back.

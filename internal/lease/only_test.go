@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/internal/lease"
+	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 )
@@ -398,7 +399,7 @@ func TestClose_WaitsForWhatIsHeld(t *testing.T) {
 // TestOnly_NeverTwice over a bad network, random cuts, and comings and goings: no two programs hold
 // a name at once, epochs grow, and a program holds it for some of the time, and in the end.
 func TestOnly_NeverTwice(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range rig.Seeds(20, 4) {
 		synctest.Test(t, func(t *testing.T) { neverTwice(t, rand.New(rand.NewPCG(seed, 1))) })
 	}
 }
@@ -428,24 +429,11 @@ func neverTwice(t *testing.T, r *rand.Rand) {
 	}
 	const looks = 600
 	free := 0
-	for range looks {
-		p := programs[r.IntN(len(programs))]
-		switch r.IntN(16) {
-		case 0:
-			p.line.Cut()
-		case 1, 2, 3, 4:
-			p.line.Restore()
-		case 5:
-			p.line.LoseAnswers(r.IntN(3))
-		}
-		time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
+	storm(r, programs, looks, func() {
 		if journals["x"].holder() == "" {
 			free++
 		}
-	}
-	for _, p := range programs {
-		p.line.Restore()
-	}
+	})
 	n := len(journals["x"].holds())
 	time.Sleep(time.Minute)
 	require.Greater(t, len(journals["x"].holds()), n, "held again in the end")

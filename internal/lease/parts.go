@@ -22,6 +22,9 @@ type part struct {
 
 	// Turn orders the parts by when they last became something, or nothing.
 	Turn uint64 `json:"turn"`
+
+	// Level is the level of the free units of a rate. Only the part of the free units has it.
+	Level int64 `json:"level,omitempty"`
 }
 
 // partsOf returns the parts in a record. One that can't be read has none, and is replaced.
@@ -30,7 +33,7 @@ func partsOf(r queue.Record) parts {
 	if err := json.Unmarshal(r.Value, &all); err != nil {
 		return parts{}
 	}
-	maps.DeleteFunc(all, func(_ string, p part) bool { return p.Has < 0 })
+	maps.DeleteFunc(all, func(_ string, p part) bool { return p.Has < 0 || p.Level < 0 })
 	return all
 }
 

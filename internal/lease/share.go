@@ -18,6 +18,8 @@ type Share struct {
 	keeper  *Keeper
 	key     string
 	total   int
+	limit   *Limit // that the units are parts of; nil if a unit is a permit
+	keyed   *keyed // nil for a share with goroutines of its own
 	changed func()
 	kick    chan struct{} // capacity 1
 	end     context.CancelFunc
@@ -40,9 +42,9 @@ type view struct {
 	parts  parts
 	since  time.Time // of the record
 
-	// sent is the revision to which a write refers whose outcome is not known. It is resolved when
-	// the record has another.
-	sent *queue.Revision
+	// sent is the last write whose outcome is not known. It is resolved when the record has another
+	// revision than it refers to.
+	sent *write
 }
 
 // grant is what this program has under one lease.
@@ -54,6 +56,10 @@ type grant struct {
 	used  int       // by permits
 	since time.Time // of the last unit that was taken
 	over  bool      // the share has dropped it: the last permit releases the term
+
+	ignore  func() bool // ends the wait for the end of the term; of a share of a key
+	bucket  *bucket     // of a limit
+	spilled int64       // what did not fit into it, and is not in the record yet
 }
 
 // may returns how many units may be in use.
@@ -104,15 +110,23 @@ const (
 // [Share.Want] asks for more. Changed is called when a unit may have become free, on a goroutine of
 // the share; it must not block.
 func (k *Keeper) Share(name string, total int, changed func()) *Share {
-	s := &Share{
-		keeper: k, key: "share." + name, total: total, changed: changed,
-		kick: make(chan struct{}, 1),
-	}
+	return k.open("share."+name, total, nil, changed)
+}
+
+// open returns the part of the units under a key; of a limit, if there is one.
+func (k *Keeper) open(key string, total int, limit *Limit, changed func()) *Share {
+	s := k.newShare(key, total, limit, changed)
 	ctx, end := context.WithCancel(k.life)
 	s.end = end
-	s.observers = observers{keeper: k, stir: s.stir, all: map[string]context.CancelFunc{}, void: map[string]bool{}}
 	s.work.Go(func() { s.watch(ctx) })
 	s.work.Go(func() { s.run(ctx) })
+	return s
+}
+
+// newShare returns one that nothing works on yet.
+func (k *Keeper) newShare(key string, total int, limit *Limit, changed func()) *Share {
+	s := &Share{keeper: k, key: key, total: total, limit: limit, changed: changed, kick: make(chan struct{}, 1)}
+	s.observers = observers{keeper: k, stir: s.stir, all: map[string]context.CancelFunc{}, void: map[string]bool{}}
 	return s
 }
 
@@ -148,7 +162,7 @@ func (s *Share) Acquire() (*Permit, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.grant
-	if g == nil || g.used >= g.may() || g.term.ctx.Err() != nil {
+	if g == nil || g.used >= g.may() || !g.term.live() {
 		return nil, false
 	}
 	g.used++
@@ -167,6 +181,9 @@ func (s *Share) stir() {
 	select {
 	case s.kick <- struct{}{}:
 	default:
+	}
+	if s.keyed != nil {
+		s.keyed.keys.turns.add(s)
 	}
 }
 
@@ -211,11 +228,13 @@ func (s *Share) note(r queue.Record) {
 	if r.Revision != 0 && r.Revision <= v.record.Revision {
 		return
 	}
+	before := v.parts
 	v.record, v.parts, v.since = r, partsOf(r), time.Now()
-	if v.sent != nil && *v.sent != r.Revision {
-		v.sent = nil // its condition can't be met any more
-	}
 	s.allow()
+	if w := v.sent; w != nil && w.at != r.Revision {
+		v.sent = nil // its condition can't be met any more
+		s.carried(w, before)
+	}
 }
 
 // allow sets how many units may be in use, after the record has changed. The mutex is held.
@@ -229,4 +248,7 @@ func (s *Share) allow() {
 		g.since = time.Now()
 	}
 	g.noted, g.has = has, has
+	if g.bucket != nil {
+		g.bucket.resize(g.may(), time.Now())
+	}
 }

@@ -92,6 +92,9 @@ func (s *Share) drop(g *grant) {
 	if s.grant == g {
 		s.grant = nil
 		g.over = true
+		if g.ignore != nil {
+			g.ignore()
+		}
 		g.release()
 	}
 }
@@ -99,6 +102,12 @@ func (s *Share) drop(g *grant) {
 // step makes at most one change to the record. It returns when to look again, and zero if only a
 // change is a reason to.
 func (s *Share) step(ctx context.Context) time.Duration {
+	if s.keyed != nil {
+		s.dropLost()
+		if s.load(ctx) != nil {
+			return again
+		}
+	}
 	if s.take(ctx) != nil {
 		return again
 	}
@@ -113,17 +122,21 @@ func (s *Share) step(ctx context.Context) time.Duration {
 	return again
 }
 
-// take takes a lease if one is needed, and releases one that is not.
+// take takes a lease if one is needed, and releases one that is not, or is lost.
 func (s *Share) take(ctx context.Context) error {
+	if g := s.present(); g != nil && g.term.ctx.Err() != nil {
+		s.drop(g) // before anything is written for it
+	}
 	s.mu.Lock()
 	g, want := s.grant, s.want
 	needless := g != nil && want == 0 && g.used == 0 && s.view.sent == nil && s.view.parts[g.term.id] == (part{})
+	stray := g == nil && s.keyed != nil && s.keeper.isIn(s.view.parts)
 	s.mu.Unlock()
 	switch {
 	case needless:
 		s.drop(g)
 		return nil
-	case g != nil || want == 0:
+	case g != nil || want == 0 && !stray:
 		return nil
 	}
 	term, err := s.keeper.Take(ctx)
@@ -133,6 +146,13 @@ func (s *Share) take(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.grant = &grant{term: term, since: time.Now()}
+	if s.keyed != nil {
+		s.grant.ignore = context.AfterFunc(term.ctx, s.stir)
+	}
+	if s.limit != nil {
+		s.grant.bucket = newBucket(*s.limit, time.Now())
+	}
+	s.allow() // it has units by a write that has come late
 	return nil
 }
 
@@ -141,6 +161,9 @@ type write struct {
 	parts  parts
 	at     queue.Revision
 	repeat bool // the outcome of an earlier one for the revision is not known
+
+	grant        *grant // nil if the program has none
+	gives, takes int64  // of a bucket: see carry
 }
 
 // plan returns the change that should be made, or nil, and when to look again. From then on the
@@ -157,18 +180,18 @@ func (s *Share) plan() (*write, time.Duration) {
 		next = parts{}
 	}
 	s.observers.clear(next)
+	w := &write{parts: next, at: v.record.Revision, repeat: v.sent != nil, grant: s.grant}
 	var look time.Duration
 	if g := s.grant; g != nil {
 		look = s.adjust(g, next)
+		s.carry(w)
 		s.observers.follow(next, g.term.id)
 	}
-	repeat := v.sent != nil
-	if maps.Equal(next, v.parts) && !repeat {
+	if maps.Equal(next, v.parts) && !w.repeat {
 		return nil, look
 	}
-	at := v.record.Revision
-	v.sent = &at
-	return &write{next, at, repeat}, look
+	v.sent = w
+	return w, look
 }
 
 // adjust sets the program's own part in next. It returns when to look again.
@@ -180,14 +203,14 @@ func (s *Share) adjust(g *grant, next parts) (look time.Duration) {
 	}
 	mine.Node, mine.Hungry = s.keeper.cfg.Node, s.want > mine.Has
 	next[id] = mine
-	held, stale := time.Since(g.since), time.Since(s.view.since)
+	held, turn, stale := time.Since(g.since), s.turnTime(g, next), time.Since(s.view.since)
 	want, look := s.wanted(g, mine.Has)
-	goal := aim{next, id, s.total, want, held >= quantum, stale >= insistsAfter}.goal()
+	goal := aim{next, id, s.total, want, held >= turn, stale >= insistsAfter}.goal()
 	switch {
 	case mine.Hungry && goal < s.want && stale < insistsAfter:
 		look = sooner(look, insistsAfter-stale)
-	case mine.Has > goal || mine.Has > 0 && held < quantum:
-		look = sooner(look, quantum-held)
+	case mine.Has > goal || mine.Has > 0 && held < turn:
+		look = sooner(look, turn-held)
 	}
 	g.goal = goal
 	goal = max(goal, min(g.used, mine.Has)) // what is in use is given back later
@@ -214,7 +237,7 @@ func (s *Share) wanted(g *grant, has int) (want int, look time.Duration) {
 	if s.calm.IsZero() {
 		s.calm = time.Now()
 	}
-	if look = calms - time.Since(s.calm); look > 0 {
+	if look = s.patience(g, time.Since(s.calm)); look > 0 {
 		return has, look
 	}
 	return want, 0
@@ -233,13 +256,12 @@ func sooner(a, b time.Duration) time.Duration {
 
 // put makes a change. After a conflict it looks what the record is now.
 func (s *Share) put(ctx context.Context, w *write) error {
-	value := encode(w.parts)
-	revision, err := s.keeper.store.Put(ctx, s.key, value, w.at, 0)
-	record := queue.Record{Key: s.key, Value: value, Revision: revision}
+	record, err := s.apply(ctx, w)
 	switch {
 	case guard.Is(err, queue.ErrConflict), guard.Is(err, queue.ErrUncertain):
+		s.missed(w, err)
 		var failed error
-		if record, failed = s.keeper.store.Get(ctx, s.key); failed != nil {
+		if record, failed = s.get(ctx); failed != nil {
 			return err
 		}
 	case err != nil:
@@ -252,13 +274,42 @@ func (s *Share) put(ctx context.Context, w *write) error {
 	return err
 }
 
+// apply writes the record, or removes that of a key without parts.
+func (s *Share) apply(ctx context.Context, w *write) (queue.Record, error) {
+	if s.keyed != nil && len(w.parts) == 0 && w.at != queue.Absent {
+		return queue.Record{}, s.keeper.store.Delete(ctx, s.key, w.at)
+	}
+	value := encode(w.parts)
+	revision, err := s.keeper.store.Put(ctx, s.key, value, w.at, 0)
+	return queue.Record{Key: s.key, Value: value, Revision: revision}, err
+}
+
+// get reads the record. The zero one means that there is none.
+func (s *Share) get(ctx context.Context) (queue.Record, error) {
+	record, err := s.keeper.store.Get(ctx, s.key)
+	if guard.Is(err, queue.ErrNoRecord) {
+		return queue.Record{}, nil
+	}
+	return record, err
+}
+
+// missed notes that a write was certainly not made, if it wasn't.
+func (s *Share) missed(w *write, err error) {
+	if guard.Is(err, queue.ErrConflict) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.spill(w)
+	}
+}
+
 // undo notes that a write was not made. The program still has the units that it would have given
 // back.
 func (s *Share) undo(w *write) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !w.repeat && s.view.sent != nil && *s.view.sent == w.at {
+	if !w.repeat && s.view.sent == w {
 		s.view.sent = nil
 		s.allow()
 	}
+	s.spill(w)
 }

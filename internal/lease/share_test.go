@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gentask/gentask/internal/lease"
+	"github.com/gentask/gentask/internal/rig"
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
 )
@@ -303,7 +304,7 @@ func TestShare_Resize(t *testing.T) {
 
 // TestShare_NeverMore units are in use than there are, over a bad network and cuts.
 func TestShare_NeverMore(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range rig.Seeds(12, 4) {
 		synctest.Test(t, func(t *testing.T) { neverMore(t, rand.New(rand.NewPCG(seed, 1))) })
 	}
 }
@@ -335,21 +336,7 @@ func neverMore(t *testing.T, r *rand.Rand) {
 			}
 		})
 	}
-	for range 300 {
-		p := programs[r.IntN(len(programs))]
-		switch r.IntN(16) {
-		case 0:
-			p.line.Cut()
-		case 1, 2, 3, 4:
-			p.line.Restore()
-		case 5:
-			p.line.LoseAnswers(r.IntN(3))
-		}
-		time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
-	}
-	for _, p := range programs {
-		p.line.Restore()
-	}
+	storm(r, programs, 300, func() {})
 	before := u.soFar()
 	time.Sleep(30 * time.Second)
 	require.Greater(t, u.soFar()-before, 5*time.Second, "in use again in the end")

@@ -30,11 +30,12 @@ func (s *slowStore) Put(
 	return revision, err
 }
 
-// countedStore counts the watches that are open at the same time.
+// countedStore counts watches, and those that are open at the same time.
 type countedStore struct {
 	queue.Store
 	mu        sync.Mutex
 	now, most map[string]int
+	all       map[string]int // nil if nobody asks
 }
 
 func (s *countedStore) Watch(ctx context.Context, prefix string) iter.Seq2[queue.Change, error] {
@@ -49,6 +50,9 @@ func (s *countedStore) add(prefix string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now[prefix] += n
+	if s.all != nil && n > 0 {
+		s.all[prefix]++
+	}
 	s.most[prefix] = max(s.most[prefix], s.now[prefix])
 }
 

@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/gentask/gentask/internal/guard"
@@ -18,9 +19,8 @@ type Term struct {
 	ctx    context.Context // ends before others can take what is held
 	cancel context.CancelCauseFunc
 
-	// Of the goroutine that renews.
-	sent     moment // before the last renewal that the store has confirmed
-	revision queue.Revision
+	sent     atomic.Pointer[moment] // before the last renewal that the store has confirmed
+	revision queue.Revision         // of the goroutine that renews
 }
 
 // ID identifies the lease in records of what is held.
@@ -47,7 +47,8 @@ func (t *Term) Release() {
 
 // start begins to renew. The keeper's mutex is held.
 func (t *Term) start(sent moment, revision queue.Revision) {
-	t.sent, t.revision = sent, revision
+	t.sent.Store(&sent)
+	t.revision = revision
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.keeper.work.Go(t.run)
 }
@@ -73,8 +74,12 @@ func (t *Term) run() {
 
 // left returns how long the holder may be sure that it has the lease.
 func (t *Term) left() time.Duration {
-	return t.keeper.ttl - t.keeper.ttl/margins - t.sent.age()
+	return t.keeper.ttl - t.keeper.ttl/margins - t.sent.Load().age()
 }
+
+// live reports whether the lease lasts. It looks at the time itself: after a process was frozen,
+// its goroutines run before the context has ended.
+func (t *Term) live() bool { return t.ctx.Err() == nil && t.left() > 0 }
 
 // renew renews the lease. It returns false if another program has ended it.
 func (t *Term) renew() (goesOn bool) {
@@ -84,7 +89,8 @@ func (t *Term) renew() (goesOn bool) {
 		sent := now()
 		revision, err := t.keeper.putLease(ctx, t.id, t.revision)
 		if err == nil {
-			t.sent, t.revision = sent, revision
+			t.sent.Store(&sent)
+			t.revision = revision
 			return true
 		}
 		if !t.find(ctx, err) {

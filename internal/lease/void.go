@@ -8,21 +8,40 @@ import (
 	"github.com/gentask/gentask/queue"
 )
 
-// untilVoid returns nil when the lease with that id is over, and can't be renewed any more. If it
-// was not renewed for its time, untilVoid ends it. It returns an error if ctx ends before, or the
-// store refuses.
-func (k *Keeper) untilVoid(ctx context.Context, id string) error {
-	if id == "" {
-		return nil // the record of what is held refers to no lease
+// observe begins to observe the lease with that id. From now on the program watches the leases, so
+// who changes from one lease to another should begin the second before the first ends. The caller
+// must call untilVoid.
+func (k *Keeper) observe(id string) *observation {
+	o := &observation{keeper: k}
+	if id != "" { // else the record of what is held refers to no lease
+		o.feed = k.sight.join(leaseKey(id))
 	}
-	o := &observation{keeper: k, feed: k.sight.join(leaseKey(id)), silence: time.NewTimer(k.ttl)}
-	defer k.sight.leave(o.feed)
+	return o
+}
+
+// observation is one program's view of the lease of another.
+type observation struct {
+	keeper  *Keeper
+	feed    *feed        // nil if there is no lease
+	last    queue.Record // zero if it was not seen yet
+	silence *time.Timer  // runs out when the lease was not renewed for its time
+}
+
+// untilVoid returns nil when the lease is over, and can't be renewed any more. If it was not
+// renewed for its time, untilVoid ends it. It returns an error if ctx ends before, or the store
+// refuses.
+func (o *observation) untilVoid(ctx context.Context) error {
+	if o.feed == nil {
+		return nil
+	}
+	defer o.keeper.sight.leave(o.feed)
+	o.silence = time.NewTimer(o.keeper.ttl)
 	defer o.silence.Stop()
 	for {
 		var over bool
 		select {
 		case <-o.feed.wake:
-			g := k.sight.look(o.feed)
+			g := o.keeper.sight.look(o.feed)
 			if g.err != nil {
 				return g.err
 			}
@@ -36,14 +55,6 @@ func (k *Keeper) untilVoid(ctx context.Context, id string) error {
 			return nil
 		}
 	}
-}
-
-// observation is one program's view of the lease of another.
-type observation struct {
-	keeper  *Keeper
-	feed    *feed
-	last    queue.Record // zero if it was not seen yet
-	silence *time.Timer  // runs out when the lease was not renewed for its time
 }
 
 // saw notes what is known. It returns true if the lease is over.

@@ -17,7 +17,7 @@ type lane[E any] struct {
 	mu    sync.Mutex
 	next  *Settled[E] // nil if nothing was pushed since the last take
 	whole bool        // next may be taken: nothing was pushed since the last flush
-	spare *Settled[E]
+	spare []*Settled[E]
 	ready chan struct{} // capacity 1
 	call  call
 }
@@ -30,14 +30,23 @@ func (q *lane[E]) push(e E, s queue.Settlement) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.next == nil {
-		q.next, q.spare = q.spare, nil
-	}
-	if q.next == nil {
-		q.next = &Settled[E]{From: q.from, lane: q}
+		q.next = q.empty()
 	}
 	q.next.Entries = append(q.next.Entries, e)
 	q.next.Settlements = append(q.next.Settlements, s)
 	q.whole = false
+}
+
+// empty returns a batch without settlements, a spare one if there is one. The mutex is held.
+func (q *lane[E]) empty() *Settled[E] {
+	last := len(q.spare) - 1
+	if last < 0 {
+		return &Settled[E]{From: q.from, lane: q}
+	}
+	batch := q.spare[last]
+	q.spare[last] = nil
+	q.spare = q.spare[:last]
+	return batch
 }
 
 // flush makes what was pushed a batch, and wakes take.
@@ -83,8 +92,14 @@ func (q *lane[E]) recycle(m *Settled[E]) {
 	*m = Settled[E]{From: q.from, Entries: m.Entries[:0], Settlements: m.Settlements[:0], lane: q}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.spare = m
+	if len(q.spare) < mostSpare {
+		q.spare = append(q.spare, m)
+	}
 }
+
+// mostSpare is how many batches a lane keeps to use them again. While one is pushed and one is
+// settled, some wait for their owner.
+const mostSpare = 4
 
 // call is the call of Session.Settle for one batch. Its context lasts for many calls, and is made
 // again only after it was cut, so that a call costs no allocation. It ends with the link.

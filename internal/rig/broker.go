@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
@@ -68,13 +67,9 @@ func (b Broker) Run(t *testing.T, scenario func(r *Rig)) {
 		return
 	}
 	synctest.Test(t, func(t *testing.T) {
-		t.Cleanup(func() { time.Sleep(deadLetterThrottle) }) // registered first, it comes last
 		b.run(t, scenario)
 	})
 }
-
-// deadLetterThrottle is how long protoactor-go keeps a goroutine after a dead letter, and a bit.
-const deadLetterThrottle = 2 * time.Second
 
 func (b Broker) run(t *testing.T, scenario func(r *Rig)) {
 	t.Helper()

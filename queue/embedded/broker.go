@@ -84,6 +84,9 @@ func (b *Broker) Queue(name string) *nats.Queue {
 	return b.queues.Queue(name)
 }
 
+// Queues returns the names of the queues: see [nats.Broker.Queues].
+func (b *Broker) Queues(ctx context.Context) ([]string, error) { return b.queues.Queues(ctx) }
+
 // Store returns the store of that name: see [nats.Broker.Store].
 func (b *Broker) Store(ctx context.Context, name string) (queue.Store, error) {
 	return b.queues.Store(ctx, name)

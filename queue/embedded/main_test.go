@@ -84,7 +84,10 @@ func TestConformance(t *testing.T) {
 				return bury(ctx, b.host.current(), q.Name(), msgs)
 			},
 			Break: func() { kick(t, b.host.current()) },
-			Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
+			Lacks: map[queuetest.Capability]string{
+				queuetest.Priority:        "JetStream keeps the order of publishing",
+				queuetest.UniqueUntilDone: "JetStream compares within a window",
+			},
 		}
 	})
 }

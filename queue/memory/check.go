@@ -26,6 +26,7 @@ func (q *Queue) Check() error {
 	defer q.mu.Unlock()
 	a := newAudit()
 	a.totals(q.count())
+	a.locks(q)
 	if q.cfg.Journal {
 		for _, e := range q.journal {
 			a.entry(e)
@@ -173,6 +174,24 @@ func (a *audit) gone(id string) {
 	a.copies[id]--
 }
 
+// locks checks that each key belongs to a message in the queue, with as many copies as there are.
+func (a *audit) locks(q *Queue) {
+	if len(q.locks.held)+len(q.locks.holder) == 0 {
+		return
+	}
+	left := map[uint64]int{}
+	for _, it := range q.all() {
+		left[it.sequence]++
+	}
+	for sequence, l := range q.locks.held {
+		a.claim(left[sequence] == l.copies, "key %q is held by %d copies of message %d, the queue has %d", l.key,
+			l.copies, sequence, left[sequence])
+		a.claim(q.locks.holder[l.key] == sequence, "key %q is not that of message %d", l.key, sequence)
+	}
+	a.claim(len(q.locks.held) == len(q.locks.holder), "%d messages have %d keys", len(q.locks.held),
+		len(q.locks.holder))
+}
+
 // compare checks that the queue's state and counts are the sum of the journal.
 func (a *audit) compare(q *Queue) {
 	s := q.count()
@@ -192,19 +211,28 @@ func (a *audit) compare(q *Queue) {
 // inside counts the messages in the queue by id, in any state.
 func (q *Queue) inside() map[string]int {
 	left := map[string]int{}
+	for _, it := range q.all() {
+		left[it.ID]++
+	}
+	return left
+}
+
+// all returns the messages in the queue, in any state.
+func (q *Queue) all() []item {
+	var all []item
 	for i := range q.ready.len() {
-		left[q.ready.at(i).ID]++
+		all = append(all, *q.ready.at(i))
 	}
 	for i := range q.suspects.len() {
-		left[q.suspects.at(i).ID]++
+		all = append(all, *q.suspects.at(i))
 	}
 	for _, it := range q.delayed.all {
-		left[it.ID]++
+		all = append(all, it.item)
 	}
 	for _, s := range q.sessions {
 		for _, h := range s.held {
-			left[h.ID]++
+			all = append(all, h.back(h.Attempt))
 		}
 	}
-	return left
+	return all
 }

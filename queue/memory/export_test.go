@@ -7,6 +7,6 @@ func (q *Queue) Bury(msgs ...queue.Message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, m := range msgs {
-		q.letters.add(m)
+		q.letters.add(m, "")
 	}
 }

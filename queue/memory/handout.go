@@ -13,6 +13,7 @@ func (q *Queue) take() item {
 		twin := it
 		twin.copied = true
 		q.ready.pushBack(twin)
+		q.locks.copied(it.sequence)
 		q.stats.Duplicated++
 		q.note(Entry{Op: Duplicated, ID: it.ID, Attempt: it.attempt})
 	}

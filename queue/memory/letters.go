@@ -3,8 +3,10 @@ package memory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/gentask/gentask/queue"
 )
@@ -19,12 +21,13 @@ type letters struct {
 type letter struct {
 	queue.Message
 	number uint64
+	key    string // that it had until it was dead-lettered: see queue.UntilDone
 }
 
 // add appends m.
-func (l *letters) add(m queue.Message) {
+func (l *letters) add(m queue.Message, key string) {
 	l.last++
-	l.all = append(l.all, letter{m, l.last})
+	l.all = append(l.all, letter{m, l.last, key})
 }
 
 // find returns the index of the letter with that number, or the index at which it would be, and
@@ -72,12 +75,26 @@ type letterWalk struct {
 func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 	w.q.mu.Lock()
 	defer w.q.mu.Unlock()
-	i, _ := w.q.letters.find(w.at + 1)
+	i, found := w.q.letters.find(w.at)
+	if found {
+		i++
+	}
 	if i == len(w.q.letters.all) || w.q.letters.all[i].number > w.end {
 		return queue.Message{}, io.EOF
 	}
 	w.at = w.q.letters.all[i].number
 	return w.q.letters.all[i].Message, ctx.Err()
+}
+
+// Position implements queue.LetterSeeker: the number of the letter.
+func (w *letterWalk) Position() string { return strconv.FormatUint(w.at, 10) }
+
+// Seek implements queue.LetterSeeker.
+func (w *letterWalk) Seek(position string) (err error) {
+	if w.at, err = strconv.ParseUint(position, 10, 64); err != nil {
+		return fmt.Errorf("memory: %w: the position of a letter is %.80q, must be a number", queue.ErrConfig, position)
+	}
+	return nil
 }
 
 // Redrive honours the faults of publishing.
@@ -96,6 +113,12 @@ func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, 
 	}
 	m := w.q.letters.all[i].Message
 	m.Headers = rewrite.Apply(m.Headers)
+	if key := w.q.letters.all[i].key; key != "" {
+		m.UniqueKey, m.UniqueUntil = key, queue.UntilDone
+	}
+	if w.q.repeated(&m) {
+		return false, queue.ErrKeyTaken
+	}
 	w.q.letters.remove(i)
 	w.q.accept(m)
 	w.q.wake()

@@ -2,11 +2,8 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/queue"
@@ -89,7 +86,7 @@ func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 		m.ID = fmt.Sprintf("%016x%016x", q.rng.Uint64(), q.rng.Uint64())
 	}
 	now := time.Now()
-	if m.UniqueKey != "" && q.keys.repeated(m.UniqueKey, now) {
+	if q.repeated(&m) {
 		q.stats.Repeated++
 		q.note(Entry{Op: Repeated, ID: m.ID})
 		return m.ID, true
@@ -101,10 +98,14 @@ func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 	if !m.NotBefore.IsZero() {
 		after = m.NotBefore.Sub(now)
 	}
-	m.Headers, m.NotBefore, m.UniqueKey = maps.Clone(m.Headers), time.Time{}, ""
-	m.Properties = m.Properties.OrNil()
 	q.sequence++
-	it := item{Message: m, attempt: used(m.Headers) + 1, sequence: q.sequence}
+	if m.UniqueUntil == queue.UntilDone {
+		q.locks.take(m.UniqueKey, q.sequence)
+	}
+	m.Headers, m.NotBefore, m.UniqueKey, m.UniqueUntil = maps.Clone(m.Headers), time.Time{}, "", 0
+	m.Properties = m.Properties.OrNil()
+	used, _ := queue.UsedUp(m.Headers)
+	it := item{Message: m, attempt: used + 1, sequence: q.sequence}
 	q.stats.Published++
 	q.note(Entry{Op: Published, ID: it.ID, Attempt: it.attempt})
 	if after > 0 {
@@ -114,24 +115,6 @@ func (q *Queue) accept(m queue.Message) (id string, repeated bool) {
 	q.ready.pushBack(it)
 	return m.ID, false
 }
-
-// used returns the number of attempts that were used up before this copy of a message was
-// published, and 0 if the headers don't have it.
-func used(headers map[string]string) int {
-	text, ok := headers[queue.HeaderAttempts]
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return int(max(0, min(n, maxUsed))) // out of range: the nearest number
-}
-
-// maxUsed is the upper limit for a counter from a header, which any program may have written, so
-// that adding to it does not overflow.
-const maxUsed = math.MaxInt32 / 4
 
 // notPublished returns an error for every message of a publish that failed.
 func notPublished(err error, msgs []queue.Message) error {

@@ -22,8 +22,9 @@ type Config struct {
 	// Faults are the faults at the start. The zero value is none. See [Queue.SetFaults].
 	Faults Faults
 
-	// Unique is how long a [queue.Message.UniqueKey] is remembered. Zero means 2 minutes. With -1
-	// keys are not supported: a message with a key is refused with [queue.ErrUnsupported].
+	// Unique is the window in which a [queue.Message.UniqueKey] is remembered. Zero means 2
+	// minutes. With -1 there is none: a message whose key is taken [queue.UntilWindowEnds] is
+	// refused with [queue.ErrUnsupported].
 	Unique time.Duration
 
 	// Isolates makes each session a [queue.Isolator].
@@ -50,6 +51,7 @@ type Queue struct {
 	suspects ring[item] // at the place for suspects
 	delayed  delays
 	keys     keys
+	locks    locks
 	letters  letters
 	sessions []*session // the open ones, in the order of opening
 	waiting  int        // number of their Receives that wait

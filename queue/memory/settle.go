@@ -126,6 +126,7 @@ func (q *Queue) apply(h holding, st *queue.Settlement) {
 	switch st.Disposition {
 	case queue.Ack:
 		q.stats.Acked++
+		q.locks.gone(h.Sequence)
 	case queue.Requeue:
 		q.requeue(h, st)
 	case queue.Release: // one without a delay is applied by release, with the others of its batch
@@ -176,7 +177,7 @@ func (q *Queue) bury(h holding, st *queue.Settlement) {
 		m.Headers[queue.HeaderReason] = cut(st.Reason, queue.MaxReason)
 	}
 	st.Evidence.Headers(func(name, text string, most int) { m.Headers[name] = cut(text, most) })
-	q.letters.add(m)
+	q.letters.add(m, q.locks.gone(h.Sequence))
 }
 
 // refuseAll refuses every settlement of batch for the same reason.

@@ -22,7 +22,7 @@ type Stats struct {
 	// Messages so far.
 
 	Published    int // messages accepted from publishers
-	Repeated     int // messages confirmed and dropped, because one with their UniqueKey was published within the window
+	Repeated     int // messages confirmed and dropped, because their UniqueKey was taken
 	Duplicated   int // copies made by Faults.Duplicate
 	Delivered    int // deliveries handed out
 	Acked        int // settlements applied, by disposition

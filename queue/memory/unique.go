@@ -20,7 +20,8 @@ type keys struct {
 
 // repeated reports whether a message with that key was published within the window. Otherwise it
 // starts a window for the key.
-func (k *keys) repeated(key string, now time.Time) bool {
+func (k *keys) repeated(key string) bool {
+	now := time.Now()
 	if end, ok := k.seen[key]; ok && now.Before(end) {
 		return true
 	}
@@ -50,7 +51,7 @@ func (q *Queue) check(msgs []queue.Message) error {
 		if err := msgs[i].Check(); err != nil {
 			return err
 		}
-		if msgs[i].UniqueKey != "" && q.keys.window < 0 {
+		if msgs[i].UniqueKey != "" && msgs[i].UniqueUntil == queue.UntilWindowEnds && q.keys.window < 0 {
 			return fmt.Errorf("%w: Message.UniqueKey is %q and Config.Unique is %v: right would be a window, or no key",
 				queue.ErrUnsupported, msgs[i].UniqueKey, q.keys.window)
 		}

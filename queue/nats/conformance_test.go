@@ -37,6 +37,9 @@ func fixture(t testing.TB, cfg nats.Config) queuetest.Fixture {
 			return brokertest.Bury(ctx, bare(t, "nats://"+standard), q.Name()+"-dead", msgs)
 		},
 		Break: p.Cut,
-		Lacks: map[queuetest.Capability]string{queuetest.Priority: "JetStream keeps the order of publishing"},
+		Lacks: map[queuetest.Capability]string{
+			queuetest.Priority:        "JetStream keeps the order of publishing",
+			queuetest.UniqueUntilDone: "JetStream compares within a window",
+		},
 	}
 }

@@ -138,7 +138,7 @@ func (s *session) again(c claim, m queue.Message) *natsgo.Msg {
 // keepSuspicion marks the copy of a message that was lost before, if no consumer has seen the
 // delivery. The copy hides from the next one that the server has counted a loss, and how many.
 func (c claim) keepSuspicion(m queue.Message) {
-	before, _ := usedUp(c.Message)
+	before, _ := queue.UsedUp(c.Headers)
 	if c.settlement.Delivery == nil && c.Attempt > before+1 && !c.marked() {
 		m.Headers[queue.HeaderSuspect] = strconv.Itoa(before + 1)
 	}

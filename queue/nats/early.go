@@ -37,7 +37,7 @@ func (h *holding) count(delivered int) (early time.Duration) {
 	if early > 0 {
 		delivered = 1 // which this one does not use up
 	}
-	before, copied := usedUp(h.Message)
+	before, copied := queue.UsedUp(h.Headers)
 	h.Attempt = before + delivered
 	h.Redelivered = copied || delivered > 1
 	return early
@@ -45,7 +45,7 @@ func (h *holding) count(delivered int) (early time.Duration) {
 
 // bounce gives back a delivery that is too early. The session's mu must be held.
 func (s *session) bounce(h *holding, early time.Duration) {
-	if err := s.link.nc.Publish(h.reply, nakIn(early+rounding)); err != nil {
+	if err := s.link.nc.Publish(h.reply, nakIn(min(early, longestDelay)+rounding)); err != nil {
 		s.link.fail(err)
 	}
 }

@@ -38,9 +38,9 @@ func FuzzWire(f *testing.F) {
 			return // the client refuses it, and the message does not arrive with headers
 		}
 		m := decode(h, body, "fallback", time.Now())
-		before, _ := usedUp(m)
+		before, _ := queue.UsedUp(m.Headers)
 		require.GreaterOrEqual(t, before, 0)
-		require.LessOrEqual(t, before, maxAttempts)
+		require.LessOrEqual(t, before, queue.MaxCount)
 		d := queue.Delivery{Message: m, Attempt: before + int(delivered%math.MaxInt32) + 1}
 		s := &session{queue: "q"}
 		for _, disposition := range []queue.Disposition{queue.Release, queue.DeadLetter} {
@@ -55,9 +55,9 @@ func FuzzWire(f *testing.F) {
 			require.Equal(t, m.Properties, again.Properties)
 			require.True(t, m.Time.Equal(again.Time) || m.Time.Year() > 9999 || m.Time.Year() < 0)
 			require.True(t, bytes.Equal(body, again.Body))
-			used, copied := usedUp(again)
+			used, copied := queue.UsedUp(again.Headers)
 			require.True(t, copied)
-			require.Equal(t, min(d.Attempt-1+int(disposition/queue.DeadLetter), maxAttempts), used)
+			require.Equal(t, min(d.Attempt-1+int(disposition/queue.DeadLetter), queue.MaxCount), used)
 			most := int64(len(body)) + int64(delivered%2048)
 			require.True(t, fits(shed(s.copyOf(c), most), most))
 		}

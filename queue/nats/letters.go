@@ -27,24 +27,29 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &letterWalk{q: b.q, link: l}
-	w.dead, err = ask(ctx, l, func(ctx context.Context) (jetstream.Stream,
-		error,
-	) {
-		return l.js.Stream(ctx, b.q.name+deadSuffix)
-	})
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return w, nil // no session was ever opened
-	}
-	if err != nil {
-		return nil, w.failed(ctx, err)
+	w, err := b.q.walk(ctx, l, b.q.name+deadSuffix)
+	if err != nil || w.dead == nil {
+		return w, err // no session was ever opened
 	}
 	stream, err := ask(ctx, l, func(ctx context.Context) (*info, error) { return l.streamInfo(ctx, b.q.name) })
 	if err != nil {
 		return nil, w.failed(ctx, err)
 	}
 	w.subjects = stream.Config.texts("subjects")
-	w.end = w.dead.CachedInfo().State.LastSeq
+	return w, nil
+}
+
+// walk returns a walk over the present messages of a stream. It is empty if there is no stream.
+func (q *Queue) walk(ctx context.Context, l *link, stream string) (*letterWalk, error) {
+	w := &letterWalk{q: q, link: l, name: stream}
+	dead, err := ask(ctx, l, func(ctx context.Context) (jetstream.Stream, error) { return l.js.Stream(ctx, stream) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return w, nil
+	}
+	if err != nil {
+		return nil, w.failed(ctx, err)
+	}
+	w.dead, w.end = dead, dead.CachedInfo().State.LastSeq
 	return w, nil
 }
 
@@ -52,22 +57,24 @@ func (b letterBox) OpenLetters(ctx context.Context) (queue.LetterWalk, error) {
 type letterWalk struct {
 	q    *Queue
 	link *link
+	name string // of the stream
 	dead jetstream.Stream
 	end  uint64 // the last sequence of the walk; 0 for none
 	raw  *jetstream.RawStreamMsg
 
+	after    uint64   // the sequence behind which it begins
 	subjects []string // of the queue's stream
 }
 
 func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
-	from := uint64(1)
+	after := w.after
 	if w.raw != nil {
-		from = w.raw.Sequence + 1
+		after = w.raw.Sequence
 	}
-	if from > w.end {
+	if after >= w.end {
 		return queue.Message{}, io.EOF
 	}
-	raw, err := w.get(ctx, from, jetstream.WithGetMsgSubject(">"))
+	raw, err := w.get(ctx, after+1, jetstream.WithGetMsgSubject(">"))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return queue.Message{}, io.EOF
 	}
@@ -79,6 +86,17 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 	}
 	w.raw = raw
 	return w.message(), nil
+}
+
+// Position implements queue.LetterSeeker: the sequence of the letter.
+func (w *letterWalk) Position() string { return strconv.FormatUint(w.raw.Sequence, 10) }
+
+// Seek implements queue.LetterSeeker.
+func (w *letterWalk) Seek(position string) (err error) {
+	if w.after, err = strconv.ParseUint(position, 10, 64); err != nil {
+		return fmt.Errorf("nats: %w: the position of a letter is %.80q, must be a number", queue.ErrConfig, position)
+	}
+	return nil
 }
 
 // message returns the last letter.
@@ -153,5 +171,5 @@ func (w *letterWalk) Close(context.Context) error { return nil }
 
 // failed adds the operation to an error.
 func (w *letterWalk) failed(ctx context.Context, err error) error {
-	return fmt.Errorf("nats: dead letters of %q: %w", w.q.name, w.link.answer(ctx, err))
+	return fmt.Errorf("nats: messages of stream %q: %w", w.name, w.link.answer(ctx, err))
 }

@@ -17,6 +17,10 @@ func (c Config) checkOrder(m *queue.Message) error {
 	case m.Priority != 0:
 		return fmt.Errorf("%w: Message.Priority is %d: JetStream keeps the order of publishing: "+
 			"right would be 0, or a queue for urgent messages", queue.ErrUnsupported, m.Priority)
+	case m.UniqueUntil == queue.UntilDone:
+		return fmt.Errorf("%w: Message.UniqueUntil is %v with the key %q: JetStream compares within a window: "+
+			"right would be UntilWindowEnds, or a queue of PostgreSQL's",
+			queue.ErrUnsupported, m.UniqueUntil, m.UniqueKey)
 	case m.UniqueKey != "" && c.Duplicates == neverDuplicates:
 		return fmt.Errorf("%w: Message.UniqueKey is %q and Config.Duplicates is -1: right would be a window, or no key",
 			queue.ErrUnsupported, m.UniqueKey)

@@ -2,10 +2,7 @@ package nats
 
 import (
 	"crypto/rand"
-	"errors"
-	"math"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -64,12 +61,15 @@ func encode(subject, dedup string, m queue.Message) *natsgo.Msg {
 		put(h, headerContentType, m.ContentType)
 	}
 	putProperties(h, m.Properties)
-	put(h, headerTime, m.Time.UTC().Format(time.RFC3339Nano))
+	put(h, headerTime, stamp(m.Time))
 	if !m.NotBefore.IsZero() {
-		put(h, headerNotBefore, m.NotBefore.UTC().Format(time.RFC3339Nano))
+		put(h, headerNotBefore, stamp(m.NotBefore))
 	}
 	return &natsgo.Msg{Subject: subject, Header: h, Data: m.Body}
 }
+
+// stamp formats t for a header.
+func stamp(t time.Time) string { return queue.BoundTime(t).Format(time.RFC3339Nano) }
 
 // put writes one header so that it arrives unchanged.
 func put(h natsgo.Header, name, value string) {
@@ -216,22 +216,4 @@ func unescape(name, value string) (string, string, bool) {
 	}
 	plain, user := strings.CutPrefix(plain, ".")
 	return plain, value, user
-}
-
-// maxAttempts is the upper limit for a counter from a header, which any program may have written,
-// so that adding to it does not overflow.
-const maxAttempts = math.MaxInt32 / 4
-
-// usedUp returns the number of attempts that were used up before this copy was published, and
-// reports whether the message is a copy.
-func usedUp(m queue.Message) (int, bool) {
-	text, ok := m.Headers[queue.HeaderAttempts]
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, false
-	}
-	return int(max(0, min(n, maxAttempts))), true // out of range: the nearest number
 }

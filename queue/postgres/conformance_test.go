@@ -16,31 +16,39 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// TestConformance runs the suite without prepared statements, as PgBouncer needs it, and in the
-// long form of the tests with them, as the other tests do.
+// TestConformance runs the suite through PgBouncer in transaction mode, without prepared
+// statements, and in the long form of the tests directly and with them, as the other tests do.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	modes := map[string]pgx.QueryExecMode{"exec": pgx.QueryExecModeExec}
-	if os.Getenv("GENTASK_CHAOS") == "full" {
-		modes["prepared"] = pgx.QueryExecModeCacheStatement
-	}
-	for name, mode := range modes {
+	run := func(name, at string, mode pgx.QueryExecMode) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			schema := newSchema(t)
-			queuetest.Run(t, func(t testing.TB) queuetest.Fixture { return fixture(t, schema, mode) })
+			queuetest.Run(t, func(t testing.TB) queuetest.Fixture { return fixture(t, at, schema, mode) })
 		})
+	}
+	run("bouncer", brokertest.PgBouncer(t, portOf(t, url())), pgx.QueryExecModeExec)
+	if os.Getenv("GENTASK_CHAOS") == "full" {
+		run("prepared", url(), pgx.QueryExecModeCacheStatement)
 	}
 }
 
-// fixture returns a queue whose sessions go through a proxy.
-func fixture(t testing.TB, schema string, mode pgx.QueryExecMode) queuetest.Fixture {
+// portOf returns the port of a server.
+func portOf(t testing.TB, url string) int {
 	t.Helper()
-	p := brokertest.NewProxy(t, url())
+	cfg, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	return int(cfg.Port)
+}
+
+// fixture returns a queue whose sessions go through a proxy.
+func fixture(t testing.TB, at, schema string, mode pgx.QueryExecMode) queuetest.Fixture {
+	t.Helper()
+	p := brokertest.NewProxy(t, at)
 	// The next session to open gives back what a lost one held, without a wait for its lease.
 	cfg := postgres.Config{Schema: schema, Lease: 5 * time.Second}
 	in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode }
-	direct := newBroker(t, url(), cfg, in).Queue(t.Name())
+	direct := newBroker(t, at, cfg, in).Queue(t.Name())
 	pool := newPool(t, url())
 	return queuetest.Fixture{
 		Source:    newBroker(t, p.URL(), cfg, in).Queue(t.Name()),

@@ -31,4 +31,6 @@
 //
 // A transaction that commits long after its PublishTx is noticed within 250 ms, or ten times as
 // long as a look over the waiting jobs takes.
+//
+//snippets:needs ctx context.Context; pool *pgxpool.Pool; tx pgx.Tx; body []byte; behavior gentask.Behavior
 package postgres

@@ -24,6 +24,7 @@ const (
 	codeNoTable       = "42P01"
 	codeNoSchema      = "3F000"
 	codeTooManyConns  = "53300"
+	codeLockTimeout   = "55P03" // lock_not_available
 	codeProgramLimit  = "54000"
 	codeShutdown      = "57P01"
 	codeCrash         = "57P02"

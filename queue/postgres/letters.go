@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,6 +39,7 @@ type letterWalk struct {
 type letter struct {
 	queue.Message
 	number int64
+	locked bool // it had a key with queue.UntilDone
 }
 
 func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
@@ -53,6 +55,18 @@ func (w *letterWalk) Next(ctx context.Context) (queue.Message, error) {
 	return w.at.Message, nil
 }
 
+// Position implements queue.LetterSeeker: the number of the letter.
+func (w *letterWalk) Position() string { return strconv.FormatInt(w.at.number, 10) }
+
+// Seek implements queue.LetterSeeker.
+func (w *letterWalk) Seek(position string) (err error) {
+	if w.at.number, err = strconv.ParseInt(position, 10, 64); err != nil {
+		return fmt.Errorf("postgres: %w: the position of a letter is %.80q, must be a number", queue.ErrConfig,
+			position)
+	}
+	return nil
+}
+
 // read reads the letters that follow.
 func (w *letterWalk) read(ctx context.Context) error {
 	b := w.q.broker
@@ -63,7 +77,7 @@ func (w *letterWalk) read(ctx context.Context) error {
 	w.next, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (letter, error) {
 		var l letter
 		headers := ""
-		err := row.Scan(&l.number, &l.Priority, &l.Time, &l.ID, &l.ContentType, &headers, &l.Body)
+		err := row.Scan(&l.number, &l.Priority, &l.Time, &l.ID, &l.ContentType, &headers, &l.Body, &l.locked)
 		l.Headers, l.Properties = decodeHeaders(headers)
 		return l, err
 	})
@@ -73,11 +87,30 @@ func (w *letterWalk) read(ctx context.Context) error {
 func (w *letterWalk) Redrive(ctx context.Context, rewrite queue.Rewrite) (bool, error) {
 	b, m := w.q.broker, &w.at.Message
 	headers := rewrite.Apply(m.Headers)
-	done, told := 0, false
-	err := w.q.ask(ctx, b.sql.redriveLetter, []any{
-		w.at.number, used(headers), encodeHeaders(headers, m.Properties), channelOf(b.config.Schema, w.q.name),
-	}, &done, &told)
+	args := []any{
+		w.at.number, usedUp(headers), encodeHeaders(headers, m.Properties), channelOf(b.config.Schema, w.q.name),
+	}
+	if w.at.locked {
+		return w.redriveLocked(ctx, args)
+	}
+	done := 0
+	err := w.q.ask(ctx, b.sql.redriveLetter, args, &done, nil, nil)
 	return done > 0, err
+}
+
+// redriveLocked gives the letter back unless its key is taken. Then the letter stays.
+func (w *letterWalk) redriveLocked(ctx context.Context, args []any) (bool, error) {
+	b, letters := w.q.broker, 0
+	args = append([]any{b.mode, w.q.name}, args...)
+	err := pgx.BeginTxFunc(ctx, b.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		jobs := 0
+		err := tx.QueryRow(ctx, b.sql.redriveLocked, args...).Scan(&letters, &jobs, nil)
+		if err == nil && jobs < letters {
+			err = queue.ErrKeyTaken // rolls back
+		}
+		return err
+	})
+	return err == nil && letters > 0, w.q.wrap(ctx, err)
 }
 
 func (w *letterWalk) Remove(ctx context.Context) (bool, error) {

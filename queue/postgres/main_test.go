@@ -16,7 +16,10 @@ import (
 	"github.com/gentask/gentask/queue/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	play()
+	goleak.VerifyTestMain(m)
+}
 
 // url returns the address of the server of the tests: that of GENTASK_POSTGRES_URL, else a private
 // one, which vacuums itself.

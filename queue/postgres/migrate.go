@@ -13,7 +13,7 @@ import (
 )
 
 // version is the version of the schema that this program needs.
-const version = 2
+const version = 3
 
 // Migrations holds the migrations as SQL files, for a tool of your own: 0001.sql and so on, in the
 // order of their names, each in one transaction. They create the schema "gentask".
@@ -22,13 +22,25 @@ const version = 2
 var Migrations embed.FS
 
 // Migrate brings the schema of cfg to the version that this program needs, and creates it if it is
-// missing. All migrations run in one transaction, under an advisory lock: any number of nodes may
-// call it at the same time. A schema that is newer is left alone; it is an error that wraps
-// [ErrVersion] if it is too new. The role needs the rights to create the schema and its tables.
+// missing. Any number of nodes may call it at the same time, while programs of other versions work:
+// no lock on a table is held, or waited for, longer than 100 ms. A schema that is newer is left
+// alone; it is an error that wraps [ErrVersion] if it is too new. The role needs the rights to
+// create the schema and its tables.
+//
+// From version 2 to 3, Migrate makes two connections beside the pool, and waits for the end of the
+// transactions that are open in the database: the server builds an index. If it is interrupted, the
+// next call goes on.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, cfg Config) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return err
+	}
+	b, err := New(pool, cfg)
+	if err != nil {
+		return err
+	}
+	if err := b.prepare(ctx); err != nil {
+		return fmt.Errorf("postgres: prepare schema %q for version %d: %w", cfg.Schema, lockVersion, err)
 	}
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		return migrate(ctx, tx, cfg.Schema)

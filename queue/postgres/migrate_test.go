@@ -63,15 +63,15 @@ func TestVersions(t *testing.T) {
 		want    []string
 		migrate bool // Migrate is the remedy
 	}{
-		"missing": {func(string) {}, []string{"version 0", "needs 2", "Migrate"}, true},
+		"missing": {func(string) {}, []string{"version 0", "needs 3", "Migrate"}, true},
 		"too old": {func(schema string) {
 			exec(t, "CREATE SCHEMA "+schema)
 			exec(t, "CREATE TABLE "+schema+".version (version int PRIMARY KEY, oldest int NOT NULL)")
-		}, []string{"version 0", "needs 2"}, false},
+		}, []string{"version 0", "needs 3"}, false},
 		"too new": {func(schema string) {
 			require.NoError(t, postgres.Migrate(t.Context(), newPool(t, url()), postgres.Config{Schema: schema}))
 			exec(t, "INSERT INTO "+schema+".version (version, oldest) VALUES (7, 5)")
-		}, []string{"version 7", "version 5 or newer", "has 2"}, false},
+		}, []string{"version 7", "version 5 or newer", "has 3"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			schema, pool := bareSchema(t), newPool(t, url())

@@ -13,8 +13,9 @@ import (
 )
 
 // Publish implements [queue.Publisher]. It publishes all messages or none, in one transaction, over
-// the pool. A message whose UniqueKey was published within [Config.Unique] is confirmed and
-// dropped. If another transaction has published the key and is not committed, Publish waits for it.
+// the pool. A message whose UniqueKey is taken is confirmed and dropped: within [Config.Unique], or
+// with [queue.UntilDone] while a message that has the key is in the queue. If another transaction
+// has published the key and is not committed, Publish waits for it.
 func (q *Queue) Publish(ctx context.Context, msgs ...queue.Message) error {
 	_, err := q.publish(ctx, msgs, q.alone)
 	return err
@@ -31,9 +32,16 @@ type publication struct {
 	msgs  []queue.Message // complete
 	send  []int           // indexes in msgs: the first of each key
 	keyed bool
+	locks bool // there are keys with queue.UntilDone
 }
 
-// publish publishes msgs by way of run, which returns the keys that are new, in hexadecimal.
+// uniqueness is a key among those of a publication.
+type uniqueness struct {
+	key   string
+	until queue.Until
+}
+
+// publish publishes msgs by way of run, which returns the keys that are new, by their freshName.
 func (q *Queue) publish(ctx context.Context, msgs []queue.Message,
 	run func(context.Context, *publication) (string, error),
 ) ([]queue.PublishResult, error) {
@@ -66,19 +74,20 @@ func (q *Queue) wrap(ctx context.Context, err error) error {
 func (q *Queue) newPublication(msgs []queue.Message) (*publication, error) {
 	p := &publication{queue: q.name, msgs: make([]queue.Message, len(msgs))}
 	err := checkName(q.name)
-	seen := map[string]bool{}
+	seen := map[uniqueness]bool{}
 	for i := range msgs {
 		var bad error
 		p.msgs[i], bad = complete(msgs[i], q.broker.config.Unique)
 		if err == nil {
 			err = bad
 		}
-		key := msgs[i].UniqueKey
-		if key != "" && seen[key] {
+		key := uniqueness{msgs[i].UniqueKey, msgs[i].UniqueUntil}
+		if seen[key] {
 			continue
 		}
-		if key != "" {
+		if key.key != "" {
 			seen[key], p.keyed = true, true
+			p.locks = p.locks || key.until == queue.UntilDone
 		}
 		p.send = append(p.send, i)
 	}
@@ -95,14 +104,17 @@ func (p *publication) statement(b *Broker) (sql string, args []any) {
 	for _, i := range p.send {
 		r.add(&p.msgs[i])
 	}
-	sql = b.sql.publish
-	if p.keyed {
-		sql = b.sql.publishKeyed
-	}
-	return sql, []any{
+	args = []any{
 		b.mode, p.queue, channelOf(b.config.Schema, p.queue),
 		r.priority, r.notBefore, r.attempt, r.published, r.id, r.contentType, r.head, r.body, r.key,
 	}
+	switch {
+	case p.locks:
+		return b.sql.publishLocked, append(args, r.lock)
+	case p.keyed:
+		return b.sql.publishKeyed, args
+	}
+	return b.sql.publish, args
 }
 
 // isPlain reports whether p is one message without a unique key.
@@ -113,13 +125,14 @@ func (p *publication) isPlain() bool { return len(p.send) == 1 && !p.keyed }
 func (p *publication) one(b *Broker) (sql string, args []any) {
 	m := &p.msgs[p.send[0]]
 	return b.sql.publishOne, []any{
-		p.queue, channelOf(b.config.Schema, p.queue), int64(m.Priority), bounded(m.NotBefore), int64(used(m.Headers)),
-		bounded(m.Time), m.ID, m.ContentType, encodeHeaders(m.Headers, m.Properties), append([]byte{}, m.Body...),
+		p.queue, channelOf(b.config.Schema, p.queue), int64(m.Priority), queue.BoundTime(m.NotBefore),
+		int64(usedUp(m.Headers)), queue.BoundTime(m.Time), m.ID, m.ContentType,
+		encodeHeaders(m.Headers, m.Properties), append([]byte{}, m.Body...),
 	}
 }
 
 // results returns what became of each message, and the error of Publish. Fresh are the keys that
-// were not published before.
+// were not taken.
 func (p *publication) results(fresh string, err error) ([]queue.PublishResult, error) {
 	results := make([]queue.PublishResult, len(p.msgs))
 	failed := make([]queue.PublishFailure, len(p.msgs))
@@ -141,12 +154,18 @@ func (p *publication) results(fresh string, err error) ([]queue.PublishResult, e
 		results[i].Duplicate = p.msgs[i].UniqueKey != ""
 	}
 	for _, i := range p.send {
-		if key := keyOf(p.msgs[i].UniqueKey); len(key) > 0 {
-			results[i].Duplicate = !isNew[hex.EncodeToString(key)]
-		}
+		results[i].Duplicate = results[i].Duplicate && !isNew[freshName(&p.msgs[i])]
 	}
 	return results, nil
 }
+
+// freshName returns the name of the key of m among those that are new.
+func freshName(m *queue.Message) string {
+	return freshPrefix[m.UniqueUntil] + hex.EncodeToString(keyOf(m.UniqueKey))
+}
+
+// freshPrefix distinguishes the keys of a statement's result: see publishLocked.
+var freshPrefix = map[queue.Until]string{queue.UntilWindowEnds: "", queue.UntilDone: "!"}
 
 // alone executes a publication in a transaction of its own. A statement without unique keys is one
 // by itself, at any isolation level.

@@ -18,13 +18,14 @@ import (
 	"github.com/gentask/gentask/queue/queuetest"
 )
 
-// The suites run on a private server, which can be killed, without prepared statements, as
-// PgBouncer needs it.
+// The suites run on a private server, which can be killed, through PgBouncer in transaction mode,
+// without prepared statements.
 func TestStoreConformance(t *testing.T) {
 	t.Parallel()
 	p := newPrivate(t)
+	bouncer := brokertest.PgBouncer(t, portOf(t, p.server.URL()))
 	queuetest.RunStore(t, func(t testing.TB) queuetest.StoreFixture {
-		f, schema := storeFixture(t, p.server.URL(), p.schema(t), pgx.QueryExecModeExec)
+		f, schema := storeFixture(t, bouncer, p.schema(t), pgx.QueryExecModeExec)
 		f.Kill = p.restart
 		f.Wipe = func() { p.sql("DELETE FROM "+schema+".store", "DELETE FROM "+schema+".record") }
 		return f
@@ -58,11 +59,12 @@ func storeFixture(t testing.TB, at, schema string, mode pgx.QueryExecMode) (queu
 func TestBusConformance(t *testing.T) {
 	t.Parallel()
 	private := newPrivate(t)
+	bouncer := brokertest.PgBouncer(t, portOf(t, private.server.URL()))
 	queuetest.RunBus(t, func(t testing.TB) queuetest.BusFixture {
 		cfg := postgres.Config{Schema: private.schema(t)}
 		in := func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec }
-		p := brokertest.NewProxy(t, private.server.URL())
-		b, aside := newBroker(t, p.URL(), cfg, in), newBroker(t, private.server.URL(), cfg, in)
+		p := brokertest.NewProxy(t, bouncer)
+		b, aside := newBroker(t, p.URL(), cfg, in), newBroker(t, bouncer, cfg, in)
 		return queuetest.BusFixture{
 			Open:    func(ctx context.Context) (queue.Bus, error) { return b.Bus(ctx, "fleet") },
 			Aside:   func(ctx context.Context) (queue.Bus, error) { return aside.Bus(ctx, "fleet") },

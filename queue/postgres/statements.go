@@ -14,6 +14,8 @@ type statements struct {
 	publish, publishKeyed string // with arrays
 	values, valuesKeyed   string // with a list of values in place of {values}
 
+	publishLocked, valuesLocked string // likewise, with a column more
+
 	// a session
 	open, wake, claim, alive                string
 	lockClaims, claimInOrder                string
@@ -26,8 +28,11 @@ type statements struct {
 
 	// an operator
 	backlog, inspect, queues    string
+	peek                        string
 	lastLetter, letters         string
 	redriveLetter, removeLetter string
+	redriveLocked               string
+	remove                      removals
 }
 
 // newStatements returns the statements for a schema, and a window of unique keys.
@@ -44,7 +49,9 @@ func newStatements(schema string, unique time.Duration) *statements {
 		publishOne: s(publishOne),
 		publish:    arrays(publish), publishKeyed: arrays(publishKeyed),
 		values: values(publish), valuesKeyed: values(publishKeyed),
-		open: s(openSession), wake: `SELECT pg_notify($1, $2)`, alive: s(`SELECT {alive}`),
+		publishLocked: s(strings.ReplaceAll(publishLocked, "{source}", lockedArrays)),
+		valuesLocked:  s(strings.ReplaceAll(publishLocked, "{source}", lockedValues)),
+		open:          s(openSession), wake: `SELECT pg_notify($1, $2)`, alive: s(`SELECT {alive}`),
 		claim:      s(claimOf(skipLocked)),
 		lockClaims: s(lockClaims), claimInOrder: s(claimOf(unlessGroupHeld)),
 		ack: s(ack), giveBack: s(giveBack), bury: s(bury), giveBackAll: s(giveBackAll),
@@ -54,9 +61,11 @@ func newStatements(schema string, unique time.Duration) *statements {
 		sleep: s(`UPDATE {}.session SET sleeping = $2 WHERE id = $1`), due: s(due), expireKeys: s(expireKeys),
 		vacuum:    s(`VACUUM (SKIP_LOCKED, TRUNCATE OFF, PARALLEL 0) {}.job`),
 		firstDone: s(firstDone), isDone: s(isDone), expireDone: s(expireDone),
-		backlog: s(backlog), inspect: s(inspect), queues: s(queues),
+		backlog: s(backlog), inspect: s(inspect), queues: s(queues), peek: s(peek),
 		lastLetter: s(`SELECT coalesce(max(number), 0) FROM {}.letter WHERE queue = $1`), letters: s(letters),
-		redriveLetter: s(redriveLetter), removeLetter: s(removeLetter),
+		redriveLetter: s(strings.ReplaceAll(redriveLetter, "{taken}", "")), removeLetter: s(removeLetter),
+		redriveLocked: s(strings.ReplaceAll(redriveLetter, "{taken}", unlessLocked)),
+		remove:        newRemovals(s),
 	}
 }
 
@@ -68,6 +77,13 @@ const (
 	publishArrays = `SELECT * FROM unnest($3::smallint[], $4::timestamptz[], $5::int[], $6::timestamptz[], $7::text[],
 		$8::text[], $9::text[], $10::bytea[], $11::bytea[]) WITH ORDINALITY AS ` + messageColumns
 	publishValues = `SELECT * FROM (VALUES {values}) AS ` + messageColumns
+
+	lockedColumns = `m(priority, not_before, attempt, published, message_id, content_type, headers, body, key,
+		lock_key, n)`
+
+	lockedArrays = `SELECT * FROM unnest($3::smallint[], $4::timestamptz[], $5::int[], $6::timestamptz[], $7::text[],
+		$8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::bytea[]) WITH ORDINALITY AS ` + lockedColumns
+	lockedValues = `SELECT * FROM (VALUES {values}) AS ` + lockedColumns
 )
 
 // Publishing: $1 queue, $2 the channel of its sessions. The one row has the keys that are new, in
@@ -86,14 +102,35 @@ const (
 
 	// The keys are sorted, so that publishers of the same keys never wait for each other in a
 	// circle.
-	publishKeyed = `WITH m AS ({source}), k AS (
+	publishKeyed = `WITH m AS ({source}), ` + insertKeys + `, ` + insertJobs + `
+		WHERE length(m.key) = 0 OR m.key IN (SELECT k.key FROM k) ORDER BY m.n)
+	SELECT coalesce((SELECT string_agg(encode(k.key, 'hex'), ',') FROM k), ''), ` + notify
+
+	insertKeys = `k AS (
 		INSERT INTO {}.unique_key AS u (queue, key, until)
 		SELECT $1::text, m.key, now() + {window} * interval '1 microsecond'
 		FROM m WHERE length(m.key) > 0 ORDER BY m.key
 		ON CONFLICT (queue, key) DO UPDATE SET until = excluded.until WHERE u.until <= now()
 		RETURNING u.key
-	), ` + insertJobs + ` WHERE length(m.key) = 0 OR m.key IN (SELECT k.key FROM k) ORDER BY m.n)
-	SELECT coalesce((SELECT string_agg(encode(k.key, 'hex'), ',') FROM k), ''), ` + notify
+	)`
+
+	// Keys that are taken until a job is done are in its row. The rows are sorted by them, for the
+	// same reason. The order of the messages is that of their times, a microsecond from one to the
+	// next: no row is inserted faster. The new keys of this kind have a mark of exclamation.
+	publishLocked = `WITH m AS ({source}), t AS MATERIALIZED (SELECT clock_timestamp() AS present),
+	` + insertKeys + `, j AS (
+		INSERT INTO {}.job
+			(queue, priority, not_before, attempt, published, message_id, content_type, headers, body, lock_key)
+		SELECT $1::text, m.priority, greatest(m.not_before, t.present) + m.n * interval '1 microsecond', m.attempt,
+			m.published, m.message_id, m.content_type, nullif(m.headers, '')::jsonb, m.body,
+			CASE WHEN length(m.lock_key) > 0 THEN m.lock_key END
+		FROM m, t WHERE length(m.key) = 0 OR m.key IN (SELECT k.key FROM k) ORDER BY m.lock_key, m.n
+		` + unlessLocked + ` RETURNING lock_key
+	)
+	SELECT concat_ws(',', (SELECT string_agg(encode(k.key, 'hex'), ',') FROM k),
+		(SELECT string_agg('!' || encode(j.lock_key, 'hex'), ',') FROM j)), ` + notify
+
+	unlessLocked = `ON CONFLICT (queue, lock_key) WHERE lock_key IS NOT NULL DO NOTHING`
 
 	insertJobs = `j AS (
 		INSERT INTO {}.job (queue, priority, not_before, attempt, published, message_id, content_type, headers, body)
@@ -128,11 +165,11 @@ const (
 	// $2 ids, $3 headers.
 	bury = `WITH d AS (
 			DELETE FROM {}.job WHERE id = ANY($2::bigint[]) AND session = $1 AND {alive}
-			RETURNING id, queue, priority, published, message_id, content_type, headers, body
+			RETURNING id, queue, priority, published, message_id, content_type, headers, body, lock_key
 		), l AS (
-			INSERT INTO {}.letter (id, queue, priority, published, message_id, content_type, headers, body)
+			INSERT INTO {}.letter (id, queue, priority, published, message_id, content_type, headers, body, lock_key)
 			SELECT d.id, d.queue, d.priority, d.published, d.message_id, d.content_type,
-				coalesce(d.headers, jsonb_build_object()) || u.headers::jsonb, d.body
+				coalesce(d.headers, jsonb_build_object()) || u.headers::jsonb, d.body, d.lock_key
 			FROM d JOIN unnest($2::bigint[], $3::text[]) WITH ORDINALITY AS u(id, headers, n) ON u.id = d.id
 			ORDER BY u.n
 		)
@@ -261,6 +298,14 @@ const (
 		(SELECT count(*) FROM {}.letter WHERE queue = $1),
 		(SELECT count(*) FROM {}.session WHERE queue = $1 AND NOT dead AND lease > now())`
 
+	// $2 limit. Each priority is read along the index.
+	peek = `SELECT m.priority, m.not_before, m.published, m.message_id, m.content_type,
+			coalesce(m.headers::text, ''), m.body
+		FROM generate_series(9, 0, -1) AS p(priority), LATERAL (
+			SELECT * FROM {}.job j WHERE j.queue = $1 AND j.priority = p.priority AND j.session IS NULL
+			ORDER BY j.not_before, j.id LIMIT $2::int
+		) m ORDER BY m.priority DESC, m.not_before, m.id LIMIT $2::int`
+
 	// $1 prefix, $2 the most that are counted. Each name is found by the index alone.
 	queues = `WITH RECURSIVE w AS (
 			(SELECT queue FROM {}.job WHERE session IS NULL AND queue >= $1 ORDER BY queue LIMIT 1)
@@ -291,7 +336,8 @@ const (
 		FROM n WHERE starts_with(n.queue, $1) ORDER BY 1`
 
 	// $2 and $3 the numbers between which to read, $4 how many.
-	letters = `SELECT number, priority, published, message_id, content_type, coalesce(headers::text, ''), body
+	letters = `SELECT number, priority, published, message_id, content_type, coalesce(headers::text, ''), body,
+			lock_key IS NOT NULL
 		FROM {}.letter WHERE queue = $1 AND number > $2 AND number <= $3 ORDER BY number LIMIT $4::int`
 
 	// $2 number. The commit does not wait for the disk: see flush.
@@ -301,14 +347,19 @@ const (
 	// A transaction that waits for the disk, and so for all earlier ones.
 	flush = `SELECT pg_logical_emit_message(true, 'gentask', '')`
 
-	// $2 number, $3 attempts used up, $4 headers, $5 channel. The job keeps its id.
+	// $2 number, $3 attempts used up, $4 headers, $5 channel. The job keeps its id. The row has how
+	// many letters were there, and how many jobs were made of them: fewer if the key is taken.
 	redriveLetter = `WITH l AS (
 			DELETE FROM {}.letter WHERE queue = $1 AND number = $2
-			RETURNING id, queue, priority, published, message_id, content_type, body
+			RETURNING id, queue, priority, published, message_id, content_type, body, lock_key
 		), j AS (
-			INSERT INTO {}.job (id, queue, priority, attempt, published, message_id, content_type, headers, body)
-			SELECT id, queue, priority, $3::int, published, message_id, content_type, nullif($4, '')::jsonb, body FROM l
+			INSERT INTO {}.job
+				(id, queue, priority, attempt, published, message_id, content_type, headers, body, lock_key)
+			SELECT id, queue, priority, $3::int, published, message_id, content_type, nullif($4, '')::jsonb, body,
+				lock_key
+			FROM l {taken}
 			RETURNING 1
 		)
-		SELECT (SELECT count(*) FROM j), (SELECT pg_notify($5, '')::text FROM l LIMIT 1) IS NOT NULL`
+		SELECT (SELECT count(*) FROM l), (SELECT count(*) FROM j),
+			(SELECT pg_notify($5, '')::text FROM l LIMIT 1) IS NOT NULL`
 )

@@ -75,16 +75,28 @@ func (p *publication) values(b *Broker, part []int) (text string, args []any) {
 		}
 		n := len(args)
 		fmt.Fprintf(&list, "($%d::smallint, $%d::timestamptz, $%d::int, $%d::timestamptz, "+
-			"$%d::text, $%d::text, $%d::text, $%d::bytea, $%d::bytea, %d)",
-			n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+9, i)
+			"$%d::text, $%d::text, $%d::text, $%d::bytea, $%d::bytea, ",
+			n+1, n+2, n+3, n+4, n+5, n+6, n+7, n+8, n+9)
 		args = append(args, int64(r.priority[i]), r.notBefore[i], int64(r.attempt[i]), r.published[i],
 			r.id[i], r.contentType[i], r.head[i], r.body[i], r.key[i])
+		if p.locks {
+			fmt.Fprintf(&list, "$%d::bytea, ", n+10)
+			args = append(args, r.lock[i])
+		}
+		fmt.Fprintf(&list, "%d)", i)
 	}
-	text = b.sql.values
-	if p.keyed {
-		text = b.sql.valuesKeyed
+	return strings.Replace(p.valuesText(b), "{values}", list.String(), 1), args
+}
+
+// valuesText returns the text in which a list of values has a place.
+func (p *publication) valuesText(b *Broker) string {
+	switch {
+	case p.locks:
+		return b.sql.valuesLocked
+	case p.keyed:
+		return b.sql.valuesKeyed
 	}
-	return strings.Replace(text, "{values}", list.String(), 1), args
+	return b.sql.values
 }
 
 // standard makes a querier of a transaction of database/sql.

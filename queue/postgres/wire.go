@@ -6,17 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
 	"github.com/gentask/gentask/queue"
 )
-
-// maxTime is the latest time of publishing and of delivery: the last that JSON can express.
-var maxTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // complete fills in what a publisher must, and checks the message.
 func complete(m queue.Message, unique time.Duration) (queue.Message, error) {
@@ -41,7 +36,7 @@ func complete(m queue.Message, unique time.Duration) (queue.Message, error) {
 				queue.ErrConfig, name)
 		}
 	}
-	if m.UniqueKey != "" && unique == neverUnique {
+	if m.UniqueKey != "" && m.UniqueUntil == queue.UntilWindowEnds && unique == neverUnique {
 		return m, fmt.Errorf(
 			"postgres: %w: Message.UniqueKey is %.80q, and Config.Unique is -1: must be a window, or no key",
 			queue.ErrUnsupported, m.UniqueKey)
@@ -55,31 +50,37 @@ type rows struct {
 	notBefore, published  []time.Time
 	attempt               []int32
 	id, contentType, head []string
-	body, key             [][]byte
+	body, key, lock       [][]byte
 }
 
 // add appends a message, which is complete.
 func (r *rows) add(m *queue.Message) {
 	r.priority = append(r.priority, int16(m.Priority)) //nolint:gosec // 0 to 9
-	r.notBefore = append(r.notBefore, bounded(m.NotBefore))
-	r.published = append(r.published, bounded(m.Time))
-	r.attempt = append(r.attempt, used(m.Headers))
+	r.notBefore = append(r.notBefore, queue.BoundTime(m.NotBefore))
+	r.published = append(r.published, queue.BoundTime(m.Time))
+	r.attempt = append(r.attempt, usedUp(m.Headers))
 	r.id = append(r.id, m.ID)
 	r.contentType = append(r.contentType, m.ContentType)
 	r.head = append(r.head, encodeHeaders(m.Headers, m.Properties))
 	r.body = append(r.body, append([]byte{}, m.Body...))
-	r.key = append(r.key, keyOf(m.UniqueKey))
+	r.key = append(r.key, windowKey(m))
+	r.lock = append(r.lock, lockKey(m))
 }
 
-// bounded returns t, limited to what the database and JSON can express.
-func bounded(t time.Time) time.Time {
-	if t.After(maxTime) {
-		return maxTime
+// windowKey returns what is stored of the key that m has until its window ends.
+func windowKey(m *queue.Message) []byte {
+	if m.UniqueUntil != queue.UntilWindowEnds {
+		return []byte{}
 	}
-	if t.Before(time.Time{}) {
-		return time.Time{}
+	return keyOf(m.UniqueKey)
+}
+
+// lockKey returns what is stored of the key that m has until it is done.
+func lockKey(m *queue.Message) []byte {
+	if m.UniqueUntil != queue.UntilDone {
+		return []byte{}
 	}
-	return t
+	return keyOf(m.UniqueKey)
 }
 
 // keyOf returns what is stored of a unique key: its hash, and no bytes for no key.
@@ -167,23 +168,15 @@ func decodeValue(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// used returns the number of attempts that were used up before this copy of a message was
-// published, and 0 if the headers don't have it.
-func used(headers map[string]string) int32 {
-	text, ok := headers[queue.HeaderAttempts]
-	if !ok {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return bound(n) // out of range: the nearest number
+// usedUp returns the attempts that were used up before this copy of a message was published.
+func usedUp(headers map[string]string) int32 {
+	n, _ := queue.UsedUp(headers)
+	return bound(int64(n))
 }
 
 // bound limits a counter, which any program may have written, so that adding to it does not
 // overflow.
-func bound(n int64) int32 { return int32(max(0, min(n, math.MaxInt32/4))) } //nolint:gosec // bounded
+func bound(n int64) int32 { return int32(max(0, min(n, queue.MaxCount))) } //nolint:gosec // bounded
 
 // reasonHeader returns the headers to add to a message that is given back, and "" for none.
 func reasonHeader(st *queue.Settlement) string {

@@ -28,6 +28,7 @@ func bugs() map[string]bug {
 	all := deliveryBugs()
 	maps.Copy(all, settleBugs())
 	maps.Copy(all, propertyBugs())
+	maps.Copy(all, uniqueBugs())
 	return all
 }
 
@@ -83,6 +84,16 @@ func deliveryBugs() map[string]bug {
 				return r
 			},
 		},
+		"redelivered is never said": {
+			found:   "loss/unsettled_deliveries_come_back",
+			deliver: func(d *queue.Delivery) { d.Redelivered = false },
+		},
+	}
+}
+
+// uniqueBugs returns mistakes about unique keys.
+func uniqueBugs() map[string]bug {
+	return map[string]bug{
 		"a repetition is not reported": {
 			found: "order/a_repetition_is_reported",
 			results: func(r []queue.PublishResult) []queue.PublishResult {
@@ -96,9 +107,9 @@ func deliveryBugs() map[string]bug {
 			found:   "order/a_unique_key_is_enqueued_once",
 			publish: func(m *queue.Message) { m.UniqueKey = "" },
 		},
-		"redelivered is never said": {
-			found:   "loss/unsettled_deliveries_come_back",
-			deliver: func(d *queue.Delivery) { d.Redelivered = false },
+		"a key until done is one of a window": {
+			found:   "unique/until_done:_free_at_the_end",
+			publish: func(m *queue.Message) { m.UniqueUntil = queue.UntilWindowEnds },
 		},
 	}
 }

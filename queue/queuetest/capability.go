@@ -32,6 +32,10 @@ const (
 	// Unique is to enqueue only one message with the same [queue.Message.UniqueKey].
 	Unique Capability = "unique"
 
+	// UniqueUntilDone is to keep a key for as long as its message is in the queue: see
+	// [queue.UntilDone].
+	UniqueUntilDone Capability = "unique until done"
+
 	// Properties is to keep a message's [queue.Message.Properties] over all of its attempts.
 	Properties Capability = "properties"
 
@@ -47,6 +51,8 @@ func lacks() map[Capability]func(b *bench) {
 		NotBefore: refused("Message.NotBefore", queue.Message{ID: "a", NotBefore: time.Now().Add(time.Minute)}),
 		Priority:  refused("Message.Priority", queue.Message{ID: "a", Priority: 1}),
 		Unique:    refused("Message.UniqueKey", queue.Message{ID: "a", UniqueKey: "k"}),
+		UniqueUntilDone: refused("Message.UniqueUntil",
+			queue.Message{ID: "a", UniqueKey: "k", UniqueUntil: queue.UntilDone}),
 		Properties: refused("Message.Properties",
 			queue.Message{ID: "a", Properties: &queue.Properties{CorrelationID: "c"}}),
 	}
@@ -143,14 +149,18 @@ func needs() map[string][]Capability {
 			"release/put off outlives its session", "properties/survive a dead letter",
 		},
 		Properties: propertyNames(),
-		Letters:    append(letterNames(), "properties/survive a redrive"),
+		Letters: append(letterNames(), "properties/survive a redrive",
+			"unique/until done: a letter takes it again"),
+		UniqueUntilDone: uniqueNames(),
 		Delay: {
 			"requeue/with a delay", "requeue/a delay outlives its session", "release/put off",
 			"release/put off outlives its session",
 		},
 		NotBefore: {
 			"order/not before its time", "order/not before, without a session", "order/delays of different length",
-			"order/a time that has passed is at once", "properties/survive a delay",
+			"order/a time that has passed is at once", "order/a time that is centuries away is not at once",
+			"properties/survive a delay",
+			"unique/until done: taken while it is delayed",
 		},
 		Priority: {"order/priority overtakes", "order/priority stays with the message"},
 		Unique: {
@@ -178,7 +188,9 @@ func (f Fixture) instead(t *testing.T, tc testCase) func(b *bench) {
 		require.Contains(t, lacks(), c, "Fixture.Lacks names no capability")
 		require.NotEmpty(t, reason, "Fixture.Lacks has to say why %q is missing", c)
 	}
-	for _, c := range []Capability{Letters, NotBefore, Priority, Unique, Properties, Keeping, Delay, Loss} {
+	for _, c := range []Capability{
+		Letters, NotBefore, Priority, Unique, UniqueUntilDone, Properties, Keeping, Delay, Loss,
+	} {
 		for _, need := range needs()[tc.name] {
 			if need == c && f.Lacks[c] != "" {
 				t.Logf("lacks %s: %s", c, f.Lacks[c])

@@ -6,7 +6,7 @@
 //		queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
 //			q := memory.New(memory.Config{})
 //			t.Cleanup(q.Close)
-//			return queuetest.Fixture{Source: q, Publisher: q, ...}
+//			return queuetest.Fixture{Source: q, Publisher: q} // and what it can do
 //		})
 //	}
 //

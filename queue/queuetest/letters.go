@@ -22,6 +22,7 @@ func letterCases() []testCase {
 		{"letters/bad options are refused", letterRefused},
 		{"letters/of strangers", letterForeign},
 		{"letters/five thousand", letterMany},
+		{"letters/in parts", letterParts},
 	}
 }
 

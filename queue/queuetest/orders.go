@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,7 @@ func orderCases() []testCase {
 		{"order/not before, without a session", notBeforeUnwatched},
 		{"order/delays of different length", notBeforeOrder},
 		{"order/a time that has passed is at once", notBeforePast},
+		{"order/a time that is centuries away is not at once", notBeforeFar},
 		{"order/priority overtakes", priorityOvertakes},
 		{"order/priority stays with the message", priorityStays},
 		{"order/bad priority is refused", badPriority},
@@ -100,6 +102,23 @@ func notBeforePast(b *bench) {
 	d := b.receive(b.open(1))
 	require.Equal(b.t, 1, d.Attempt)
 	require.False(b.t, d.Redelivered)
+}
+
+// notBeforeFar: a message that is due when no clock counts any more is refused, or waits.
+func notBeforeFar(b *bench) {
+	for id, due := range map[string]time.Time{
+		"in 400 years":           time.Now().AddDate(400, 0, 0),
+		"in the year 36,812":     time.Unix(1<<40, 0),
+		"at the end of all time": time.Unix(1<<60, 0),
+	} {
+		err := b.Publisher.Publish(b.ctx, queue.Message{ID: id, NotBefore: due})
+		refused := errors.Is(err, queue.ErrConfig) || errors.Is(err, queue.ErrUnsupported)
+		require.True(b.t, err == nil || refused, "%v", err)
+	}
+	s := b.open(3)
+	b.publish("now")
+	b.settle(s, queue.Ack, b.receiveID(s, "now"))
+	b.silent(s)
 }
 
 // priorityOvertakes: of the waiting messages, the higher priority goes first, and equal ones in the

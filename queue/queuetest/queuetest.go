@@ -94,6 +94,7 @@ func cases() []testCase {
 		lossCases(),
 		publishCases(),
 		orderCases(),
+		uniqueCases(),
 		backlogCases(),
 		inspectCases(),
 		letterCases(),

@@ -13,7 +13,9 @@ func TestConformance(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			queuetest.Run(t, func(t testing.TB) queuetest.Fixture {
 				cfg := Config{Type: kind}
-				lacks := map[queuetest.Capability]string{queuetest.Unique: "RabbitMQ compares no messages"}
+				lacks := map[queuetest.Capability]string{
+					queuetest.Unique: "RabbitMQ compares no messages", queuetest.UniqueUntilDone: "likewise",
+				}
 				if kind == Classic || serverOf(t).hasQuorumPriorities() {
 					cfg.MaxPriority = queue.MaxPriority
 				} else {

@@ -35,6 +35,12 @@
 // broker that is short of memory or disk stops reading from publishers. No connection reconnects:
 // the next Open or Publish makes a new one.
 //
+// # Stores and buses
+//
+// [Broker.Bus] and [Broker.Store] carry a fleet (package fleet). A bus is a direct exchange, with
+// an exclusive queue for each program that answers. A store is a stream, which each program reads
+// as a log and has in memory: it takes 8 MiB of records, and each read is a round trip.
+//
 // # Settlements
 //
 //   - Ack: basic.ack. Acknowledgements are delayed by a millisecond at most, and those of a

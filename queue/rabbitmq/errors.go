@@ -25,7 +25,8 @@ var (
 	ErrNacked = errors.New("rabbitmq: the broker did not take the message")
 
 	// ErrBlocked is wrapped by the error of a settlement whose copy was not published, because the
-	// broker blocks publishers: it is short of memory or disk. See [Broker.Blocked].
+	// broker blocks publishers: it is short of memory or disk. See [Broker.Blocked]. Calls of a
+	// store or a bus wrap it, too.
 	ErrBlocked = errors.New("rabbitmq: the broker blocks publishers")
 
 	// ErrUnconfirmed is wrapped by the error of a published message whose connection ended before

@@ -31,7 +31,7 @@ func FuzzForeignTable(f *testing.F) {
 			_, _ = text(v), count(v)
 		}
 		used := usedUp(&raw, tally(len(seed)%5))
-		require.LessOrEqual(t, used, maxAttempts)
+		require.LessOrEqual(t, used, queue.MaxCount)
 		h := &held{
 			raw: &raw, room: headerRoom(frameMax),
 			Delivery: queue.Delivery{Message: message(&raw, scale{}), Attempt: used + 1},
@@ -43,7 +43,7 @@ func FuzzForeignTable(f *testing.F) {
 		for _, msg := range []amqp.Publishing{h.again(st), h.letter(st, strings.Repeat("q", maxQueueName))} {
 			require.NoError(t, msg.Headers.Validate())
 			require.NoError(t, checkOutgoing(outgoing{msg: msg}, frameMax))
-			require.Equal(t, min(used+1, maxAttempts), count(msg.Headers[queue.HeaderAttempts]))
+			require.Equal(t, min(used+1, queue.MaxCount), count(msg.Headers[queue.HeaderAttempts]))
 		}
 	})
 }

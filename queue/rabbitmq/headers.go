@@ -3,10 +3,7 @@ package rabbitmq
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -26,9 +23,6 @@ const (
 	// headerCount holds a quorum queue's count of the returns of this copy of the message. From
 	// RabbitMQ 4.3 on, it counts only those after a failure: see headerAcquired.
 	headerCount = "x-delivery-count"
-
-	// maxAttempts is the upper limit for a counter, so that sums do not overflow.
-	maxAttempts = math.MaxInt32 / 4
 )
 
 // message returns the user's view of raw. Headers of a foreign publisher are converted to text.
@@ -117,7 +111,7 @@ func published(raw *amqp.Delivery) time.Time {
 // usedUp returns the attempts that were used up before this delivery: those of our header, and
 // those that the broker has counted since the message was published.
 func usedUp(raw *amqp.Delivery, by tally) int {
-	return min(count(raw.Headers[queue.HeaderAttempts])+by.lost(raw), maxAttempts)
+	return min(count(raw.Headers[queue.HeaderAttempts])+by.lost(raw), queue.MaxCount)
 }
 
 // count reads a counter that any program may have written.
@@ -134,16 +128,13 @@ func count(value any) int {
 	case uint8:
 		return clamp(int64(v))
 	case string:
-		n, err := strconv.ParseInt(v, 10, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return 0
-		}
-		return clamp(n) // out of range: the nearest number
+		n, _ := queue.ParseCount(v)
+		return n
 	}
 	return 0
 }
 
-func clamp(n int64) int { return int(max(0, min(n, maxAttempts))) }
+func clamp(n int64) int { return int(max(0, min(n, queue.MaxCount))) }
 
 // isCopy reports whether this driver published the message as a copy of one that was delivered
 // before.

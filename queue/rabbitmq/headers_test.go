@@ -53,7 +53,7 @@ func TestAttemptsAreCountedAndClamped(t *testing.T) {
 		"unknown, lost":             {"3", nil, true, tallyUnknown, 4},
 		"quorum, returned for free": {"3", nil, true, tallyReturns, 3},
 		"negative":                  {"-5", int64(-9), true, tallyReturns, 0},
-		"overflowing":               {strings.Repeat("9", 40), int64(math.MaxInt64), true, tallyReturns, maxAttempts},
+		"overflowing":               {strings.Repeat("9", 40), int64(math.MaxInt64), true, tallyReturns, queue.MaxCount},
 		"underflowing":              {"-" + strings.Repeat("9", 40), nil, false, tallyReturns, 0},
 		"no number":                 {"many", nil, false, tallyReturns, 0},
 		"a number":                  {int16(2), nil, false, tallyReturns, 2},
@@ -87,7 +87,7 @@ func FuzzHeaders(f *testing.F) {
 		for by := tallyUnknown; by <= tallyBounded; by++ {
 			used := usedUp(&raw, by)
 			require.GreaterOrEqual(t, used, 0)
-			require.LessOrEqual(t, used, maxAttempts)
+			require.LessOrEqual(t, used, queue.MaxCount)
 			h := &held{raw: &raw, Delivery: queue.Delivery{Message: message(&raw, scale{}), Attempt: used + 1}}
 			st := &queue.Settlement{
 				Delivery: &h.Delivery, Reason: reason, Evidence: &queue.Evidence{Stack: strings.Repeat(reason, 9)},

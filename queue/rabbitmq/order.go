@@ -14,6 +14,9 @@ func (q *Queue) order(m *queue.Message) (delay time.Duration, err error) {
 	switch err := m.Check(); {
 	case err != nil:
 		return 0, fmt.Errorf("rabbitmq: %w", err)
+	case m.UniqueUntil == queue.UntilDone:
+		return 0, fmt.Errorf("rabbitmq: %w: Message.UniqueUntil is %v with the key %q: RabbitMQ compares no messages: "+
+			"right would be a queue of PostgreSQL's", queue.ErrUnsupported, m.UniqueUntil, m.UniqueKey)
 	case m.UniqueKey != "":
 		return 0, fmt.Errorf("rabbitmq: %w: Message.UniqueKey is %q: RabbitMQ compares no messages: "+
 			"right would be a queue of JetStream's", queue.ErrUnsupported, m.UniqueKey)

@@ -100,10 +100,14 @@ func (q *Queue) ensureDelay(ctx context.Context, delay time.Duration) error {
 // has confirmed. A further change writes down all earlier ones. Khepri syncs each change by itself.
 // See docs/decisions/0031-flush-new-queues-at-once.md.
 func (q *Queue) pin(server serverVersion, ch *amqp.Channel, made amqp.Queue) error {
+	return pin(server, ch, made, q.delayName(0))
+}
+
+// pin is that for any queue, by way of another one with that name.
+func pin(server serverVersion, ch *amqp.Channel, made amqp.Queue, name string) error {
 	if server.hasOnlyKhepri() || made.Messages > 0 || made.Consumers > 0 {
 		return nil
 	}
-	name := q.delayName(0)
 	_, err := ch.QueueDeclare(name, true, false, false, false, amqp.Table{
 		"x-queue-type": string(Classic), "x-expires": time.Minute.Milliseconds(), // should this client die here
 	})

@@ -46,10 +46,10 @@ func TestConformanceOnGochannel(t *testing.T) {
 			Lacks: map[queuetest.Capability]string{
 				queuetest.NotBefore: "a delay needs Config.Delayed",
 				queuetest.Priority:  "watermill has none",
-				queuetest.Unique:    "watermill has none",
-				queuetest.Keeping:   "gochannel drops messages without a subscriber, and gives each subscription all",
-				queuetest.Letters:   "watermill can only subscribe to dead letters, which removes them",
-				queuetest.Loss:      "gochannel has no connection that could be cut",
+				queuetest.Unique:    "watermill has none", queuetest.UniqueUntilDone: "likewise",
+				queuetest.Keeping: "gochannel drops messages without a subscriber, and gives each subscription all",
+				queuetest.Letters: "watermill can only subscribe to dead letters, which removes them",
+				queuetest.Loss:    "gochannel has no connection that could be cut",
 			},
 		}
 	})
@@ -212,14 +212,15 @@ func FuzzMetadata(f *testing.F) {
 		msg := message.NewMessage("", []byte(reason))
 		msg.Metadata = message.Metadata{queue.HeaderAttempts: attempts, keyTime: at, keyContentType: reason, reason: at}
 		m := decode(msg)
-		used, _ := usedUp(m)
+		used, _ := queue.UsedUp(m.Headers)
 		require.GreaterOrEqual(t, used, 0)
 		d := &queue.Delivery{Message: m, Attempt: used + 1}
 		for _, disposition := range []queue.Disposition{queue.Requeue, queue.DeadLetter} {
-			again, copied := usedUp(decode((&Queue{}).copyOf(d,
-				&queue.Settlement{Disposition: disposition, Reason: reason, Evidence: &queue.Evidence{Stack: reason}})))
-			require.True(t, copied)
-			require.Equal(t, min(used+1, maxAttempts), again)
+			copied := decode((&Queue{}).copyOf(d,
+				&queue.Settlement{Disposition: disposition, Reason: reason, Evidence: &queue.Evidence{Stack: reason}}))
+			again, found := queue.UsedUp(copied.Headers)
+			require.True(t, found)
+			require.Equal(t, min(used+1, queue.MaxCount), again)
 		}
 	})
 }

@@ -18,6 +18,9 @@ func (c Config) checkOrder(m *queue.Message) error {
 		return fmt.Errorf("watermill: %w", err)
 	case m.Priority != 0:
 		return fmt.Errorf("watermill: %w: Message.Priority is %d: right would be 0", queue.ErrUnsupported, m.Priority)
+	case m.UniqueUntil == queue.UntilDone:
+		return fmt.Errorf("watermill: %w: Message.UniqueUntil is %v with the key %q: right would be no key, "+
+			"or a queue of PostgreSQL's", queue.ErrUnsupported, m.UniqueUntil, m.UniqueKey)
 	case m.UniqueKey != "":
 		return fmt.Errorf("watermill: %w: Message.UniqueKey is %q: right would be none", queue.ErrUnsupported,
 			m.UniqueKey)

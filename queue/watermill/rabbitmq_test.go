@@ -29,9 +29,9 @@ func TestConformanceOnRabbitMQ(t *testing.T) {
 				queuetest.Letters:   "watermill can only subscribe to dead letters, and that takes them",
 				queuetest.NotBefore: "a delay needs Config.Delayed",
 				queuetest.Priority:  "watermill knows none",
-				queuetest.Unique:    "watermill knows none",
-				queuetest.Delay:     "watermill-amqp knows no delay, and Config.Hold keeps the message in the session",
-				queuetest.Loss:      "watermill-amqp reconnects without notice",
+				queuetest.Unique:    "watermill knows none", queuetest.UniqueUntilDone: "likewise",
+				queuetest.Delay: "watermill-amqp knows no delay, and Config.Hold keeps the message in the session",
+				queuetest.Loss:  "watermill-amqp reconnects without notice",
 			},
 		}
 	})

@@ -136,7 +136,7 @@ func (s *session) hold(msg *message.Message) {
 	s.lastTag++
 	h := &held{msg: msg}
 	h.Message = decode(msg)
-	used, copied := usedUp(h.Message)
+	used, copied := queue.UsedUp(h.Headers)
 	h.Tag, h.Attempt, h.Redelivered = s.lastTag, used+1, copied
 	if s.queue.cfg.Redelivered != nil && s.queue.cfg.Redelivered(msg) {
 		h.Redelivered = true

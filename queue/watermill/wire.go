@@ -2,9 +2,7 @@ package watermill
 
 import (
 	"crypto/rand"
-	"errors"
 	"maps"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +45,7 @@ func encode(m queue.Message) *message.Message {
 		msg.Metadata.Set(keyOf(name), value)
 	}
 	if !m.Time.IsZero() {
-		msg.Metadata.Set(keyTime, m.Time.UTC().Format(time.RFC3339Nano))
+		msg.Metadata.Set(keyTime, queue.BoundTime(m.Time).Format(time.RFC3339Nano))
 	}
 	return msg
 }
@@ -84,21 +82,6 @@ func headerOf(key string) string {
 		return "" // no property is kept there
 	}
 	return key
-}
-
-// maxAttempts is the upper limit for a counter from a header, which any program may have written,
-// so that adding to it does not overflow.
-const maxAttempts = math.MaxInt32 / 4
-
-// usedUp returns the number of attempts that were used up before this copy was published, and
-// reports whether the message is a copy.
-func usedUp(m queue.Message) (int, bool) {
-	text, ok := m.Headers[queue.HeaderAttempts]
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, ok
-	}
-	return int(max(0, min(n, maxAttempts))), ok // out of range: the nearest number
 }
 
 // copyOf returns the copy that replaces a delivery, or its dead letter.

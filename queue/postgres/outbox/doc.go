@@ -23,4 +23,7 @@
 //
 // The outbox is a queue of package postgres for each destination, and the relay a consumer of
 // package gentask. It therefore has retries, a breaker, dead letters, events and an orderly drain.
+//
+//snippets:needs ctx context.Context; db *postgres.Broker; pool *pgxpool.Pool; msg queue.Message
+//snippets:needs box *outbox.Outbox; broker *rabbitmq.Broker; err error
 package outbox

@@ -105,7 +105,9 @@ func New(db *postgres.Broker, cfg Config) (*Outbox, error) {
 // Each message is published with its ID, which is chosen here if it is empty, so that a repetition
 // has the same one. NotBefore is the outbox's: the message waits in the database until then. A
 // UniqueKey suppresses duplicates within the window of [postgres.Config], and at the destination,
-// if that can. The error is that of [postgres.Queue.PublishTx].
+// if that can. With [queue.UntilDone] the key is taken in the outbox, and then at the destination;
+// one that does not support it refuses the message: see [Outbox.Relay]. The error is that of
+// [postgres.Queue.PublishTx].
 func (o *Outbox) PublishTx(ctx context.Context, tx pgx.Tx, to string, msgs ...queue.Message) error {
 	wrapped, err := o.wrap(to, msgs)
 	if err != nil {
@@ -134,6 +136,7 @@ func (o *Outbox) Queue(to string) *postgres.Queue {
 const (
 	headerToken    = "gentask-outbox-token" // names this message among those with the same ID
 	headerUnique   = "gentask-outbox-unique"
+	headerUntil    = "gentask-outbox-until" // the UniqueUntil of the message, unless it is zero
 	headerPriority = "gentask-outbox-priority"
 )
 
@@ -162,6 +165,9 @@ func (o *Outbox) wrap(to string, msgs []queue.Message) ([]queue.Message, error) 
 		}
 		if m.UniqueKey != "" {
 			added[headerUnique] = m.UniqueKey
+		}
+		if m.UniqueUntil == queue.UntilDone {
+			added[headerUntil] = m.UniqueUntil.String()
 		}
 		if m.Priority != 0 {
 			added[headerPriority], m.Priority = strconv.Itoa(m.Priority), 0

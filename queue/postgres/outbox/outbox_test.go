@@ -230,6 +230,53 @@ func TestRepetitionsAreDropped(t *testing.T) {
 	require.Equal(t, 20, n)
 }
 
+// TestUntilDone: a key is taken in the outbox until its message is published, and then at the
+// destination until the job is done. A destination that can't compare it makes a dead letter.
+func TestUntilDone(t *testing.T) {
+	o, _ := newOutbox(t, outbox.Config{})
+	locked := func(id string) queue.Message {
+		return queue.Message{ID: id, UniqueKey: "k", UniqueUntil: queue.UntilDone}
+	}
+	put(t, o, "emails", true, locked("a"))
+	put(t, o, "emails", true, locked("while it waits in the outbox"))
+	put(t, o, "others", true, locked("refused"))
+	q := memory.New(memory.Config{Unique: -1})
+	defer q.Close()
+	to := &destination{fail: func(_ int, m queue.Message) (bool, error) {
+		require.Equal(t, queue.UntilDone, m.UniqueUntil)
+		return false, fmt.Errorf("%w: Message.UniqueUntil", queue.ErrUnsupported)
+	}}
+	relay(t, o, map[string]queue.Publisher{"emails": q, "others": to})
+	emptied := func() bool {
+		left := 0
+		for _, name := range []string{"emails", "others"} {
+			stats, err := o.Queue(name).Inspect(t.Context())
+			require.NoError(t, err)
+			left += stats.Left()
+		}
+		return left == 0
+	}
+	require.Eventually(t, emptied, patience, 10*time.Millisecond)
+	put(t, o, "emails", true, locked("while it waits at the destination"))
+	require.Eventually(t, emptied, patience, 10*time.Millisecond)
+	require.Equal(t, 1, q.Stats().Published)
+	stats, err := o.Queue("others").Inspect(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, stats.DeadLettered)
+	s, err := q.Open(t.Context(), queue.Options{Prefetch: 1})
+	require.NoError(t, err)
+	d, err := s.Receive(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "a", d.ID)
+	for name := range d.Headers {
+		require.NotContains(t, name, "outbox")
+	}
+	require.NoError(t, s.Settle(t.Context(), []queue.Settlement{{Delivery: d, Disposition: queue.Ack}}))
+	require.NoError(t, s.Close(t.Context()))
+	put(t, o, "emails", true, locked("afterwards"))
+	require.Eventually(t, func() bool { return q.Stats().Published == 2 }, patience, 10*time.Millisecond)
+}
+
 // forgetful loses the first confirm of each message.
 type forgetful struct {
 	*memory.Queue

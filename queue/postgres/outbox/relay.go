@@ -137,6 +137,7 @@ func (r *relayer) publish(ctx context.Context, _ []byte) error {
 	switch {
 	case err != nil:
 		return err
+	case m.UniqueUntil == queue.UntilDone: // the destination compares it, or refuses it
 	case !dedups:
 		m.UniqueKey = "" // the outbox has compared it
 	case m.UniqueKey == "":
@@ -168,9 +169,12 @@ func unwrap(m queue.Message) (message queue.Message, token string) {
 	headers := maps.Clone(m.Headers)
 	token = headers[headerToken]
 	m.UniqueKey = headers[headerUnique]
+	if headers[headerUntil] == queue.UntilDone.String() {
+		m.UniqueUntil = queue.UntilDone
+	}
 	m.Priority, _ = strconv.Atoi(headers[headerPriority])
 	for _, name := range []string{
-		headerToken, headerUnique, headerPriority,
+		headerToken, headerUnique, headerUntil, headerPriority,
 		queue.HeaderAttempts, queue.HeaderReason, queue.HeaderStack, queue.HeaderLog, queue.HeaderQueue,
 		queue.HeaderDeadAt,
 	} {

@@ -1,0 +1,4 @@
+package clock
+
+// Windows is not in the documentation.
+const Windows = true

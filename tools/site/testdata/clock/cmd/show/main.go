@@ -1,0 +1,4 @@
+// Command show is no package to import.
+package main
+
+func main() {}
