@@ -22,10 +22,11 @@ func (s *settings) keysOf(m *queue.Message, received time.Time) *admission.Keys 
 	if k == (admission.Keys{}) {
 		return nil
 	}
+	kept := k // of its own, so that a job without a key allocates nothing
 	if hold := s.Policy.Order.hold(); hold != never {
-		k.HoldUntil = received.Add(hold)
+		kept.HoldUntil = received.Add(hold)
 	}
-	return &k
+	return &kept
 }
 
 // keyOf is the one place where the user makes a key. Without one, the message is free.

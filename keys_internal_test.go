@@ -26,6 +26,14 @@ func TestKeys_HoldUntil(t *testing.T) {
 	}
 }
 
+// TestKeys_None: without a policy that has keys, a job allocates nothing for them.
+func TestKeys_None(t *testing.T) {
+	c, err := Config{}.settings()
+	require.NoError(t, err)
+	m, received := &queue.Message{}, time.Now()
+	require.Zero(t, testing.AllocsPerRun(100, func() { c.keysOf(m, received) }))
+}
+
 // TestKeyFrom: a key of the greatest length that is remembered is remembered as it is.
 func TestKeyFrom(t *testing.T) {
 	for _, key := range []string{"", "k", string(make([]byte, maxName))} {

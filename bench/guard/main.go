@@ -57,7 +57,7 @@ func limits() []limit {
 		return func(m measured) (float64, error) { return m.least(benchmark, unit) }
 	}
 	return []limit{
-		{"kernel, allocations for each job", kernelAllocs + allocsSlack, least("Kernel", "allocs/op")},
+		{"kernel, allocations for each job", kernelAllocs, least("Kernel", "allocs/op")},
 		{"kernel, bytes for each job", kernelBytes * (1 + bytesSlack), least("Kernel", "B/op")},
 		{"kernel, time against the protoactor pair", timeRatio, timeAgainstPair},
 		{"bytes for each blocked job", blockedBytes, least("Blocked", "B/job")},
