@@ -79,6 +79,7 @@ func rollingRestarts(t *testing.T, at, name string) {
 			later++
 		}
 	}
+	t.Logf("%d of %d runs were not the first attempt", later, published)
 	require.LessOrEqual(t, later, published/20, "attempts lost to a cancel, which docs/drivers.md tells of")
 	require.Len(t, seen, published)
 	dead, ok := publisher.(interface {

@@ -12,6 +12,7 @@ func cancelCases() []testCase {
 		{"cancel/held deliveries can be settled", cancelSettles},
 		{"cancel/unblocks receive", cancelUnblocks},
 		{"cancel/what was on its way is not lost", cancelLosesNothing},
+		{"cancel/costs no attempt", cancelCostsNothing},
 		{"cancel/twice", cancelTwice},
 		{"cancel/resume", resumeFlows},
 		{"cancel/resume without cancel", resumeAlone},
@@ -71,6 +72,41 @@ func cancelLosesNothing(b *bench) {
 	next := b.open(len(ids))
 	b.expect(next, without(ids, idsOf(ds)...))
 	b.silent(next)
+}
+
+// cancelCostsNothing: a delivery that is on its way at a cancel is handed out before the end, or
+// comes back as the attempt that it was. Cancels come while messages are published, with free slots
+// and without.
+func cancelCostsNothing(b *bench) {
+	const cancels, perCancel = 60, 3
+	s := b.open(perCancel + 1)
+	published := make(chan error, 1)
+	ids := names(cancels * perCancel)
+	go func() {
+		for _, id := range ids {
+			if err := b.Publisher.Publish(b.ctx, queue.Message{ID: id}); err != nil {
+				published <- err
+				return
+			}
+		}
+		published <- nil
+	}()
+	var again []string
+	for seen := 0; seen < len(ids); {
+		ds := b.take(s, 1)
+		require.NoError(b.t, s.Cancel(b.ctx))
+		ds = append(ds, b.rest(s)...)
+		for _, d := range ds {
+			if d.Attempt != 1 {
+				again = append(again, d.ID)
+			}
+		}
+		seen += len(ds)
+		b.settle(s, queue.Ack, ds...)
+		require.NoError(b.t, s.Resume(b.ctx))
+	}
+	require.NoError(b.t, <-published)
+	require.Empty(b.t, again, "%d of %d messages had a further attempt", len(again), len(ids))
 }
 
 // cancelTwice: a second Cancel does nothing.
