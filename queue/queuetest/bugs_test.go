@@ -16,6 +16,7 @@ type bug struct {
 	open    func(o *queue.Options)
 	publish func(m *queue.Message)
 	deliver func(d *queue.Delivery)
+	late    func(d *queue.Delivery) // of deliveries that are on their way at a Cancel
 	settle  func(s *session, batch []queue.Settlement) []queue.Settlement
 	after   func(err error) error
 	results func(results []queue.PublishResult) []queue.PublishResult
@@ -169,6 +170,10 @@ func settleBugs() map[string]bug {
 		"one settled delivery spoils the batch": {
 			found:  "settle/a_settled_one_does_not_hold_up_the_others",
 			settle: (*session).allOrNone,
+		},
+		"a cancel costs an attempt": {
+			found: "cancel/costs_no_attempt",
+			late:  func(d *queue.Delivery) { d.Attempt++ },
 		},
 		"a second settlement is silently ignored": {
 			found: "settle/only_the_first_counts",

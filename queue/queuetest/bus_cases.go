@@ -259,7 +259,7 @@ func (b *busBench) both(asker queue.Bus) {
 }
 
 // askUpTo asks for up to n answers for a while, and has none if the broker is away. The while is
-// long enough for a connection that must be made anew on a busy machine.
+// long enough for a new connection on a busy machine.
 func (b *busBench) askUpTo(n int, asker queue.Bus) []string {
 	ctx, cancel := context.WithTimeout(b.ctx, arrival/10)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	"github.com/gentask/gentask/queue/memory"
@@ -69,11 +70,12 @@ type session struct {
 	bug      bug
 	mu       sync.Mutex
 	byNumber map[uint64]*queue.Delivery // deliveries that are held
+	late     []*queue.Delivery          // on their way at the last Cancel
 }
 
 // Receive receives with the bug.
 func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
-	d, err := s.Session.Receive(ctx)
+	d, err := s.receive(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +86,34 @@ func (s *session) Receive(ctx context.Context) (*queue.Delivery, error) {
 	defer s.mu.Unlock()
 	s.byNumber[d.Tag] = d
 	return d, nil
+}
+
+// Cancel cancels with the bug: a delivery is on its way then.
+func (s *session) Cancel(ctx context.Context) error {
+	if s.bug.late != nil {
+		soon, cancel := context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		if d, err := s.Session.Receive(soon); err == nil {
+			s.bug.late(d)
+			s.mu.Lock()
+			s.late = append(s.late, d)
+			s.mu.Unlock()
+		}
+	}
+	return s.Session.Cancel(ctx)
+}
+
+// receive returns what was on its way at the last Cancel, and then what the queue has.
+func (s *session) receive(ctx context.Context) (*queue.Delivery, error) {
+	s.mu.Lock()
+	if len(s.late) > 0 {
+		defer s.mu.Unlock()
+		d := s.late[0]
+		s.late = s.late[1:]
+		return d, nil
+	}
+	s.mu.Unlock()
+	return s.Session.Receive(ctx)
 }
 
 // Settle settles with the bug.

@@ -16,14 +16,7 @@ func (s *session) Cancel(ctx context.Context) error {
 			return nil
 		}
 		defer signal(s.arrival) // Receive may wait without a stream
-		s.lull()
-		for _, consumer := range s.consumers {
-			if err := s.channel.Cancel(consumer, false); err != nil {
-				return err
-			}
-		}
-		s.consumers = nil
-		return nil
+		return s.stopConsumers()
 	})
 }
 

@@ -13,13 +13,13 @@ import (
 const argTimeout = "x-consumer-timeout"
 
 // consumerArgs returns the arguments of a consumer; nil for none.
-func (c Config) consumerArgs() amqp.Table {
+func (c Config) consumerArgs(priority int) amqp.Table {
 	args := amqp.Table{}
 	if c.ConsumerTimeout > 0 {
 		args[argTimeout] = c.ConsumerTimeout.Milliseconds()
 	}
-	if c.ConsumerPriority != 0 {
-		args["x-priority"] = int32(c.ConsumerPriority) //nolint:gosec // checked by New
+	if priority != 0 {
+		args["x-priority"] = int32(priority) //nolint:gosec // checked by New
 	}
 	if len(args) == 0 {
 		return nil

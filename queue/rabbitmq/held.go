@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -46,6 +47,7 @@ func (s *session) arrive(raw *amqp.Delivery) {
 		s.link.cut()
 		return
 	}
+	s.last.Load().count(raw)
 	s.arrived = append(s.arrived, s.hold(raw))
 }
 
@@ -58,7 +60,7 @@ func (s *session) isOfStream(raw *amqp.Delivery) bool {
 // deliver passes the deliveries that have arrived to Receive.
 func (s *session) deliver() {
 	s.mu.Lock()
-	s.inbox = append(s.inbox, s.arrived...)
+	s.inbox, s.fed = append(s.inbox, s.arrived...), time.Now()
 	s.mu.Unlock()
 	clear(s.arrived)
 	s.arrived = s.arrived[:0]

@@ -1,30 +1,110 @@
 package rabbitmq
 
-import "time"
+import (
+	"math"
+	"sync/atomic"
+	"time"
 
-const (
-	// calm is the time without a delivery after which none is taken to be on its way.
-	calm = 20 * time.Millisecond
-
-	// maxLull is the longest time for which a cancel is put off.
-	maxLull = 200 * time.Millisecond
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// lull waits until no delivery is on its way to this session. When a consumer is cancelled, a
-// quorum queue takes back what is on its way to it, and counts that as an attempt.
+// A quorum queue that is told to cancel a consumer takes back what is on its way to it, and counts
+// that as an attempt. So a session's consumers are cancelled when nothing is on its way:
 //
-// No settlement is sent meanwhile, so no slot becomes free. Either the deliveries fill all slots,
-// or the queue has no more, and they stop. maxLull is for a queue whose messages come one by one.
-func (s *session) lull() {
-	if s.classic {
-		return // it hands out everything before it confirms the cancel
+//  1. No settlement is sent, so no slot becomes free. If deliveries fill all slots, that is the
+//     moment.
+//  2. Otherwise a last consumer with few slots and a higher priority gets what is published while
+//     the others are cancelled. It is cancelled when its own slots are full.
+//  3. If that takes too long, messages are rare, and hardly ever one is on its way.
+
+const (
+	// calm is the time without a delivery after which the queue is taken to be empty.
+	calm = 20 * time.Millisecond
+
+	// maxLull is the longest wait for calm, and then for the slots of the last consumer.
+	maxLull = 100 * time.Millisecond
+
+	// idle is the time without a delivery after which a session is cancelled without a wait.
+	idle = time.Second
+)
+
+// lastConsumer is a consumer that gets what is on its way when the others are cancelled.
+type lastConsumer struct {
+	tag string
+	got atomic.Int64 // deliveries
+}
+
+// count counts a delivery, if it is one of this consumer.
+func (c *lastConsumer) count(raw *amqp.Delivery) {
+	if c != nil && raw.ConsumerTag == c.tag {
+		c.got.Add(1)
+	}
+}
+
+// stopConsumers cancels all consumers. turn must be held.
+func (s *session) stopConsumers() error {
+	if s.classic || s.isIdle() { // a classic queue hands out everything before it confirms a cancel
+		return s.cancelConsumers(len(s.consumers))
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	tick := time.NewTicker(calm / 4)
+	others := len(s.consumers)
+	if slots := s.lull(); slots > 0 && others > 0 {
+		last := &lastConsumer{tag: s.consumerTag(s.started + 1)}
+		s.last.Store(last)
+		defer s.last.Store(nil)
+		priority := min(s.queue.broker.cfg.ConsumerPriority, math.MaxInt32-1) + 1
+		if err := s.startConsumer(slots, priority); err != nil {
+			return err
+		}
+		if err := s.cancelConsumers(others); err != nil {
+			return err
+		}
+		s.wait(func() bool { return last.got.Load() >= int64(slots) })
+	}
+	return s.cancelConsumers(len(s.consumers))
+}
+
+// cancelConsumers cancels the first n consumers.
+func (s *session) cancelConsumers(n int) error {
+	for range n {
+		if err := s.channel.Cancel(s.consumers[0], false); err != nil {
+			return err
+		}
+		s.consumers = s.consumers[1:]
+	}
+	return nil
+}
+
+// isIdle reports whether the last delivery was long ago.
+func (s *session) isIdle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.fed) > idle
+}
+
+// lull waits until deliveries fill all slots, and returns 0; or until none has come for calm, or
+// maxLull is over, and returns how many may come within the next calm, at most the free slots.
+func (s *session) lull() (slots int) {
+	begin := time.Now()
+	first, free := s.intake()
+	newest, since := first, begin
+	s.wait(func() bool {
+		last, left := s.intake()
+		if free = left; last != newest {
+			newest, since = last, time.Now()
+		}
+		return free <= 0 || time.Since(since) >= calm
+	})
+	flow := float64(newest-first) * calm.Seconds() / time.Since(begin).Seconds()
+	return max(0, min(1+int(flow), free))
+}
+
+// wait waits until done returns true, for maxLull at most, and not beyond the session's end.
+func (s *session) wait(done func() bool) {
+	tick := time.NewTicker(calm / 10)
 	defer tick.Stop()
-	last, since := s.intake(), time.Now()
-	for begin := since; !last.full && time.Since(since) < calm && time.Since(begin) < maxLull; {
+	for end := time.Now().Add(maxLull); !done() && time.Now().Before(end); {
 		select {
 		case <-tick.C:
 		case <-s.lost:
@@ -32,22 +112,14 @@ func (s *session) lull() {
 		case <-s.closed:
 			return
 		}
-		if now := s.intake(); now != last {
-			last, since = now, time.Now()
-		}
 	}
 }
 
-// intake is what a session has received.
-type intake struct {
-	newest uint64 // the tag of the last delivery
-	full   bool   // the broker will send no more until something is settled
-}
-
-func (s *session) intake() intake {
+// intake returns the tag of the last delivery, and how many more the broker may send until
+// something is settled.
+func (s *session) intake() (newest uint64, free int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.inbox)
-	unsettled := n + s.prefix.open + s.prefix.pending()
-	return intake{newest: s.prefix.last() + uint64(n), full: unsettled >= s.prefetch}
+	return s.prefix.last() + uint64(n), s.prefetch - n - s.prefix.open - s.prefix.pending()
 }

@@ -74,12 +74,17 @@ func (s *session) grant() error {
 	if free <= 0 {
 		return nil
 	}
-	if err := s.channel.Qos(free, 0, false); err != nil {
+	return s.startConsumer(free, s.queue.broker.cfg.ConsumerPriority)
+}
+
+// startConsumer starts a consumer with so many slots. turn must be held, or the session be new.
+func (s *session) startConsumer(slots, priority int) error {
+	if err := s.channel.Qos(slots, 0, false); err != nil {
 		return err
 	}
 	s.started++
-	tag := s.title + "/" + strconv.Itoa(s.started)
-	args := s.queue.broker.cfg.consumerArgs()
+	tag := s.consumerTag(s.started)
+	args := s.queue.broker.cfg.consumerArgs(priority)
 	stream, err := s.channel.Consume(s.queue.name, tag, false, false, false, false, args)
 	if err != nil {
 		return noTimeout(err)
@@ -88,10 +93,13 @@ func (s *session) grant() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.streams = append(s.streams, stream)
-	s.credit.given += free
+	s.credit.given += slots
 	signal(s.arrival) // Receive may wait without a stream
 	return nil
 }
+
+// consumerTag returns the tag of the nth consumer of the session.
+func (s *session) consumerTag(n int) string { return s.title + "/" + strconv.Itoa(n) }
 
 // replenish gives the slots of old deliveries to further consumers, until all are given, or the
 // intake is cancelled.

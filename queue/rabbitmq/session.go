@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/gentask/gentask/queue"
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -39,8 +41,9 @@ type session struct {
 
 	arrived []*held       // since the last look at the inbox; used only by the connection's reader
 	arrival chan struct{} // the inbox was filled
-	next    []*held       // taken from the inbox; used only by the goroutine in Receive
-	taken   int           // number of next that were handed out
+	last    atomic.Pointer[lastConsumer]
+	next    []*held // taken from the inbox; used only by the goroutine in Receive
+	taken   int     // number of next that were handed out
 
 	mu        sync.Mutex
 	streams   []<-chan amqp.Delivery // of the consumers so far, the oldest first; Receive removes those that ended
@@ -48,10 +51,11 @@ type session struct {
 	round     int // number of cancels so far
 	credit    credit
 	inbox     []*held
-	prefix    prefix // the deliveries that are held
-	fresh     int    // settlements since the last flush
-	armed     bool   // the flusher was woken
-	over      bool   // nothing more is settled
+	fed       time.Time // when the inbox was filled last
+	prefix    prefix    // the deliveries that are held
+	fresh     int       // settlements since the last flush
+	armed     bool      // the flusher was woken
+	over      bool      // nothing more is settled
 	pace      pace
 }
 

@@ -79,7 +79,7 @@ func TestTapTakesDeliveriesOnly(t *testing.T) {
 		var want []amqp.Delivery
 		for tag := range rapid.Uint64Range(0, 5).Draw(t, "deliveries") {
 			d := amqp.Delivery{
-				DeliveryTag: tag + 1, Redelivered: true, Exchange: "exchange", RoutingKey: "key",
+				DeliveryTag: tag + 1, Redelivered: true, Exchange: "exchange", RoutingKey: "key", ConsumerTag: "consumer",
 				MessageId: rapid.StringN(0, 20, 255).Draw(t, "id"),
 			}
 			if n := rapid.IntRange(0, 300).Draw(t, "length"); n > 0 {
@@ -192,7 +192,7 @@ func TestTapReadsWhatTheClientReads(t *testing.T) {
 		client.Body, tapped.Body = nil, nil
 		client.Acknowledger, client.Exchange, client.RoutingKey = nil, "", ""
 		client.DeliveryTag, client.Redelivered = 1, false
-		client.MessageCount = 0
+		client.MessageCount, client.ConsumerTag = 0, tapped.ConsumerTag
 		require.Equal(t, client, tapped)
 	})
 }

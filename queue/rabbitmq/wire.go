@@ -189,7 +189,7 @@ func (p *payload) integer(kind byte) any {
 // deliver parses the arguments of basic.deliver. It ignores the consumer, and the routing key of
 // the default exchange, which is the name of the queue.
 func (p *payload) deliver(d *amqp.Delivery) {
-	p.short()
+	d.ConsumerTag = p.word()
 	d.DeliveryTag = p.number(8)
 	d.Redelivered = p.byte()&1 != 0
 	d.Exchange = p.word()
