@@ -48,7 +48,7 @@ test: cc vet lint race sim-check bench-check ## Everything that CI checks: vet, 
 .PHONY: race
 race: $(GOTESTSUM) cc postgres languages chromium ## All tests under the race detector [PKG=./queue/... RUN=Scenario07 COUNT=20 VERSION=4.3]
 	MODULES='$(if $(filter ./...,$(PKG)),$(MODULES),.)' RABBITMQ_TOO='$(RABBITMQ_TOO)' \
-		$(WITH_RABBITMQ) scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(if $(RUN),-run '$(RUN)') $(PKG)
+		$(WITH_RABBITMQ) scripts/test $(GOTESTSUM) -count=$(COUNT) -timeout $(TIMEOUT) $(VETTED) $(if $(RUN),-run '$(RUN)') $(PKG)
 
 .PHONY: matrix
 matrix: $(GOTESTSUM) cc postgres matrix-watermill matrix-disk matrix-fleet ## What `make test` leaves out: other versions of RabbitMQ and PostgreSQL, watermill's suite, a full file system [RABBITMQ_TOO="4.0" POSTGRES_TOO="17"]
@@ -60,27 +60,32 @@ matrix: $(GOTESTSUM) cc postgres matrix-watermill matrix-disk matrix-fleet ## Wh
 test32: ## The tests of the actors as a 32-bit program, on amd64
 	$(if $(filter amd64,$(shell go env GOHOSTARCH)),CGO_ENABLED=0 GOARCH=386 go test -count=$(COUNT) -timeout $(TIMEOUT) ./actor ./internal/cell ./task ./supervision)
 
+# With the tests' flag, vet and lint use the packages that the tests need: otherwise all are compiled twice. What vet has seen need not be
+# seen again by each test.
+test: AS_TESTED = -race
+test: VETTED = -vet=off
+
 .PHONY: vet
 vet: ## go vet
-	$(foreach module,$(MODULES),go -C $(module) vet ./... &&) true
+	$(foreach module,$(MODULES),go -C $(module) vet $(AS_TESTED) ./... &&) true
 
 .PHONY: lint
 lint: $(LINT) structure prose snippets mutants ## golangci-lint: the rules of .golangci.yml, formatting included; `make structure`; `make prose`; `make snippets`; the list of survivors
-	$(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
+	export GOFLAGS='$(GOFLAGS) $(AS_TESTED)'; $(foreach module,$(MODULES),(cd $(module) && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) &&) true
 
 # The bounds are flags of tools/structure; comments start with #.
 .PHONY: structure
 structure: ## How entangled the files of the root package are, and whether it is in bounds [SHOW="-v -exported"]
-	go -C tools run ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
+	go -C tools run $(AS_TESTED) ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
 
 # Paths that are left out are flags of tools/prose; comments start with #.
 .PHONY: prose
 prose: ## Words and lengths of sentences, in the documentation and in comments except those of tests [SHOW=-tests]
-	go -C tools run ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
+	go -C tools run $(AS_TESTED) ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
 
 .PHONY: snippets
 snippets: ## Compile the Go code of the documentation, and check that its commands exist
-	go -C tools run ./snippets -dir $(CURDIR) -fragments $(CURDIR)/tools/snippets/fragments.txt
+	GOFLAGS='$(GOFLAGS) $(AS_TESTED)' go -C tools run ./snippets -dir $(CURDIR) -fragments $(CURDIR)/tools/snippets/fragments.txt
 
 .PHONY: site
 site: ## The documentation as a static site in .cache/site, with the packages and a search [VERSION=v1.2.0 for that tag]
@@ -97,12 +102,12 @@ mutate: ## Mistakes in the core that no test sees [FILES="reconcile.go session.g
 
 .PHONY: mutants
 mutants:
-	go -C tools run ./mutate -dir $(CURDIR) -check
+	go -C tools run $(AS_TESTED) ./mutate -dir $(CURDIR) -check
 
 .PHONY: fmt
 fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of comments and of the documentation
 	$(GOFUMPT) -l -w .
-	go -C tools run ./prose -dir $(CURDIR) -wrap $$(sed 's/#.*//' tools/prose/exempt.txt)
+	go -C tools run $(AS_TESTED) ./prose -dir $(CURDIR) -wrap $$(sed 's/#.*//' tools/prose/exempt.txt)
 	go -C tools run ./markdown -dir $(CURDIR)
 
 .PHONY: cover
@@ -125,8 +130,8 @@ SAMPLED = $(sort $(dir $(shell grep -rlwE -e 'rig[.]Some' -e 'rig[.]Seeds' --inc
 
 .PHONY: sim-check
 sim-check: ## The simulations, and tests of many cases, whole and without the race detector: `make race` tries some
-	go test -count=1 -run '^TestSimulation(Everything|Repeats)?$$' . ./fleet
-	names=$$(scripts/sampled $(SAMPLED)) && go test -count=1 -run "^($$names)$$" $(SAMPLED)
+	go test -count=1 $(VETTED) -run '^TestSimulation(Everything|Repeats)?$$' . ./fleet
+	names=$$(scripts/sampled $(SAMPLED)) && go test -count=1 $(VETTED) -run "^($$names)$$" $(SAMPLED)
 
 .PHONY: chaos
 chaos: chaos-postgres ## Real brokers, real faults, up to an hour: two tables, chaos.json and chaos-postgres.json [VERSION=4.3]

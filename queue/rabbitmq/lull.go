@@ -41,7 +41,8 @@ func (c *lastConsumer) count(raw *amqp.Delivery) {
 	}
 }
 
-// stopConsumers cancels all consumers. turn must be held.
+// stopConsumers cancels all consumers. turn must be held. A queue with a single active consumer
+// would not give the last one anything while another is there.
 func (s *session) stopConsumers() error {
 	if s.classic || s.isIdle() { // a classic queue hands out everything before it confirms a cancel
 		return s.cancelConsumers(len(s.consumers))
@@ -49,7 +50,7 @@ func (s *session) stopConsumers() error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	others := len(s.consumers)
-	if slots := s.lull(); slots > 0 && others > 0 {
+	if slots := s.lull(); slots > 0 && others > 0 && !s.queue.broker.cfg.SingleActiveConsumer {
 		last := &lastConsumer{tag: s.consumerTag(s.started + 1)}
 		s.last.Store(last)
 		defer s.last.Store(nil)
@@ -76,7 +77,7 @@ func (s *session) cancelConsumers(n int) error {
 	return nil
 }
 
-// isIdle reports whether the last delivery was long ago.
+// isIdle reports whether for a while no delivery has come, and no consumer was started.
 func (s *session) isIdle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -92,7 +92,7 @@ func (s *session) startConsumer(slots, priority int) error {
 	s.consumers = append(s.consumers, tag)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.streams = append(s.streams, stream)
+	s.streams, s.fed = append(s.streams, stream), time.Now()
 	s.credit.given += slots
 	signal(s.arrival) // Receive may wait without a stream
 	return nil

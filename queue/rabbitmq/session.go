@@ -39,11 +39,11 @@ type session struct {
 
 	sending sync.Mutex // held while settlements are written
 
-	arrived []*held       // since the last look at the inbox; used only by the connection's reader
-	arrival chan struct{} // the inbox was filled
-	last    atomic.Pointer[lastConsumer]
-	next    []*held // taken from the inbox; used only by the goroutine in Receive
-	taken   int     // number of next that were handed out
+	arrived []*held                      // since the last look at the inbox; used only by the connection's reader
+	arrival chan struct{}                // the inbox was filled
+	last    atomic.Pointer[lastConsumer] // while one is there
+	next    []*held                      // taken from the inbox; used only by the goroutine in Receive
+	taken   int                          // number of next that were handed out
 
 	mu        sync.Mutex
 	streams   []<-chan amqp.Delivery // of the consumers so far, the oldest first; Receive removes those that ended
@@ -51,7 +51,7 @@ type session struct {
 	round     int // number of cancels so far
 	credit    credit
 	inbox     []*held
-	fed       time.Time // when the inbox was filled last
+	fed       time.Time // when the inbox was filled last, or a consumer was started
 	prefix    prefix    // the deliveries that are held
 	fresh     int       // settlements since the last flush
 	armed     bool      // the flusher was woken
