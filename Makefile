@@ -76,12 +76,12 @@ lint: $(LINT) structure prose snippets mutants ## golangci-lint: the rules of .g
 # The bounds are flags of tools/structure; comments start with #.
 .PHONY: structure
 structure: ## How entangled the files of the root package are, and whether it is in bounds [SHOW="-v -exported"]
-	go -C tools run $(AS_TESTED) ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
+	go -C tools run ./structure -dir $(CURDIR) $$(sed 's/#.*//' tools/structure/bounds.txt) $(SHOW)
 
 # Paths that are left out are flags of tools/prose; comments start with #.
 .PHONY: prose
 prose: ## Words and lengths of sentences, in the documentation and in comments except those of tests [SHOW=-tests]
-	go -C tools run $(AS_TESTED) ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
+	go -C tools run ./prose -dir $(CURDIR) $$(sed 's/#.*//' tools/prose/exempt.txt) $(SHOW)
 
 .PHONY: snippets
 snippets: ## Compile the Go code of the documentation, and check that its commands exist
@@ -102,12 +102,12 @@ mutate: ## Mistakes in the core that no test sees [FILES="reconcile.go session.g
 
 .PHONY: mutants
 mutants:
-	go -C tools run $(AS_TESTED) ./mutate -dir $(CURDIR) -check
+	go -C tools run ./mutate -dir $(CURDIR) -check
 
 .PHONY: fmt
 fmt: $(GOFUMPT) ## Format all Go files (gofumpt), and wrap the prose of comments and of the documentation
 	$(GOFUMPT) -l -w .
-	go -C tools run $(AS_TESTED) ./prose -dir $(CURDIR) -wrap $$(sed 's/#.*//' tools/prose/exempt.txt)
+	go -C tools run ./prose -dir $(CURDIR) -wrap $$(sed 's/#.*//' tools/prose/exempt.txt)
 	go -C tools run ./markdown -dir $(CURDIR)
 
 .PHONY: cover
@@ -186,6 +186,7 @@ bench-check: ## What a job costs, compared with the limits in bench/guard
 		>.cache/bench.txt
 	.cache/bench.test -test.run '^$$' -test.bench '^BenchmarkBlocked$$' -test.benchtime 1x >>.cache/bench.txt
 	go -C bench run ./guard <.cache/bench.txt
+	go test -count=1 $(VETTED) -run '^TestCosts$$' ./isolate
 
 .PHONY: outdated
 outdated: ## Direct dependencies and tools of all modules that have a newer version
