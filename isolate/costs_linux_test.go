@@ -1,3 +1,5 @@
+//go:build !race
+
 package isolate_test
 
 import (
@@ -47,9 +49,8 @@ var (
 	counting = isolate.Work("count", counted, isolate.Config{Children: 1})
 )
 
-// TestCosts: a job in a child costs no more than it must. A busy machine adds wake-ups, so the
-// least of several measurements counts, and beside the other tests, under the race detector, half
-// of the jobs may have one. `make bench-check` runs it alone.
+// TestCosts: a job in a child costs no more than it must. A busy machine adds wake-ups, so `make
+// bench-check` runs it alone, and the least of several measurements counts.
 func TestCosts(t *testing.T) {
 	here, there := costsOf(t, gentask.Work(counterHere{counted})), costsOf(t, counting)
 	for range 9 {
@@ -57,10 +58,10 @@ func TestCosts(t *testing.T) {
 	}
 	t.Logf("in the parent: %+v; in a child: %+v", here, there)
 	require.Less(t, there.allocs-here.allocs, 19.)
-	require.Less(t, there.writes, 1+wakeUps, "one for each job; the rest wakes threads")
-	require.Less(t, there.reads, 2+wakeUps, "two for each job: one finds nothing yet")
-	require.Less(t, there.childWrites, 1+wakeUps, "one for each result")
-	require.Less(t, there.childReads, 1+wakeUps, "one for each job: it waits, and does not look before")
+	require.Less(t, there.writes, 1.3, "one for each job; the rest wakes threads")
+	require.Less(t, there.reads, 2.3, "two for each job: one finds nothing yet")
+	require.Less(t, there.childWrites, 1.3, "one for each result")
+	require.Less(t, there.childReads, 1.3, "one for each job: it waits, and does not look before")
 }
 
 func (c costs) least(d costs) costs {

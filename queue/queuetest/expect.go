@@ -109,12 +109,16 @@ func (b *bench) poll(done func() bool) bool {
 	return true
 }
 
-// notBefore requires that delay has passed since start, by one of two clocks: brokers go by the
-// time of day, which may be set meanwhile.
+// since returns how much time has passed since start, by the clock that has gone further: brokers
+// go by the time of day, which may be set meanwhile.
+func since(start time.Time) time.Duration {
+	return max(time.Since(start), time.Now().Round(0).Sub(start.Round(0)))
+}
+
+// notBefore requires that delay has passed since start.
 func (b *bench) notBefore(start time.Time, delay time.Duration) {
 	b.t.Helper()
-	passed := max(time.Since(start), time.Now().Round(0).Sub(start.Round(0)))
-	require.GreaterOrEqual(b.t, passed, delay-slack, "came back earlier than asked")
+	require.GreaterOrEqual(b.t, since(start), delay-slack, "came back earlier than asked")
 }
 
 // failures requires that err lists exactly the failed settlements of want, each with an error that

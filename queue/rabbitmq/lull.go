@@ -44,13 +44,13 @@ func (c *lastConsumer) count(raw *amqp.Delivery) {
 // stopConsumers cancels all consumers. turn must be held. A queue with a single active consumer
 // would not give the last one anything while another is there.
 func (s *session) stopConsumers() error {
-	if s.classic || s.isIdle() { // a classic queue hands out everything before it confirms a cancel
-		return s.cancelConsumers(len(s.consumers))
+	others := len(s.consumers)
+	if s.classic || others == 0 || s.isIdle() {
+		return s.cancelConsumers(others) // a classic queue hands out everything before it confirms that
 	}
 	s.sending.Lock()
 	defer s.sending.Unlock()
-	others := len(s.consumers)
-	if slots := s.lull(); slots > 0 && others > 0 && !s.queue.broker.cfg.SingleActiveConsumer {
+	if slots := s.lull(); slots > 0 && !s.queue.broker.cfg.SingleActiveConsumer {
 		last := &lastConsumer{tag: s.consumerTag(s.started + 1)}
 		s.last.Store(last)
 		defer s.last.Store(nil)
